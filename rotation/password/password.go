@@ -1,0 +1,114 @@
+// Package password makes passwords that MySQL, RDS and Mautic all accept.
+//
+//	policy, err := password.NewPolicy(32, password.DefaultAlphabet)
+//	value := policy.Generate()
+package password
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// DefaultAlphabet is safe everywhere a password of Mautic's travels: in
+	// DSNs, shells, PHP configuration files and RDS. Mautic breaks on "%",
+	// and RDS refuses / " @ and space.
+	DefaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
+
+	// DefaultLength gives 193 bits with DefaultAlphabet.
+	DefaultLength = 32
+
+	// MinLength is above every minimum of the targets (RDS 8, Mautic 6), so
+	// that no setting makes a password that can be guessed.
+	MinLength = 16
+	// MaxLength is the most that RDS takes for a master user of MySQL.
+	MaxLength = 41
+)
+
+// classes are the kinds of character that MySQL's validate_password counts in
+// its default policy, MEDIUM. A password has one of each that the alphabet has.
+var classes = []string{
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+	"abcdefghijklmnopqrstuvwxyz",
+	"0123456789",
+	allowedSymbols,
+}
+
+// allowedSymbols leaves out what breaks somewhere on the way: quotes, "%" and
+// "\" (Mautic's configuration), / @ " and space (RDS), and what a shell or a
+// DSN would read as its own ("$&;|<>(){}[]#?*!:" and the like).
+const allowedSymbols = "-_.~"
+
+// A Policy says what passwords look like. The zero Policy is not valid.
+type Policy struct {
+	length   int
+	alphabet string
+}
+
+// NewPolicy returns the policy for passwords of length characters out of
+// alphabet. Each fault is named with what would be accepted.
+func NewPolicy(length int, alphabet string) (Policy, error) {
+	var faults []error
+	if length < MinLength || length > MaxLength {
+		faults = append(faults, fmt.Errorf("length %d: use %d to %d characters (RDS takes no more)", length, MinLength, MaxLength))
+	}
+	all := strings.Join(classes, "")
+	for i, r := range alphabet {
+		if !strings.ContainsRune(all, r) {
+			faults = append(faults, fmt.Errorf("character %q: use letters, digits and %s (others break in RDS, in DSNs or in Mautic's configuration)", r, allowedSymbols))
+		}
+		if strings.ContainsRune(alphabet[:i], r) {
+			faults = append(faults, fmt.Errorf("character %q is there twice, which would make it likelier than the others", r))
+		}
+	}
+	if len(alphabet) < 32 {
+		faults = append(faults, fmt.Errorf("an alphabet of %d characters: give at least 32", len(alphabet)))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return Policy{}, err
+	}
+	return Policy{length, alphabet}, nil
+}
+
+// Generate returns a new password: every one that the policy allows is equally
+// likely.
+func (p Policy) Generate() string {
+	for {
+		candidate := p.draw()
+		if p.hasEveryClass(candidate) {
+			return candidate
+		}
+	}
+}
+
+// draw picks each character uniformly: bytes beyond the last whole multiple of
+// the alphabet's size are thrown away, since a plain remainder would favour
+// the first characters.
+func (p Policy) draw() string {
+	limit := 256 - 256%len(p.alphabet)
+	password := make([]byte, 0, p.length)
+	random := make([]byte, 2*p.length)
+	for {
+		rand.Read(random) // never fails: crypto/rand ends the program instead
+		for _, b := range random {
+			if int(b) >= limit {
+				continue
+			}
+			password = append(password, p.alphabet[int(b)%len(p.alphabet)])
+			if len(password) == p.length {
+				return string(password)
+			}
+		}
+	}
+}
+
+func (p Policy) hasEveryClass(password string) bool {
+	for _, class := range classes {
+		if strings.ContainsAny(p.alphabet, class) && !strings.ContainsAny(password, class) {
+			return false
+		}
+	}
+	return true
+}
