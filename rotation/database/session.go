@@ -1,0 +1,81 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	// statementTimeout is above lockWait, so that MySQL gives up first and
+	// says why.
+	statementTimeout = 15 * time.Second
+	// lockWait bounds how long an ALTER USER waits for another one, and so
+	// how late one can be applied whose client has died: MySQL's
+	// lock_wait_timeout, in seconds. Its default is a year.
+	lockWait = 5
+)
+
+// session is one connection: what is set on it holds for every statement, and
+// none of them moves to another connection unnoticed.
+type session struct {
+	db   *sql.DB
+	conn *sql.Conn
+	a    account
+}
+
+// boundLockWait makes a statement that waits for a lock fail with 1205 soon.
+func (s *session) boundLockWait(ctx context.Context) error {
+	return explain(s.exec(ctx, "SET SESSION lock_wait_timeout = ?", lockWait), s.a)
+}
+
+// login opens a connection as the account, to no database: a password can be
+// right and the database refused (1044).
+func (k *Kind) login(ctx context.Context, a account, database string) (*session, error) {
+	tlsConfig, err := k.tls()
+	if err != nil {
+		return nil, err
+	}
+	config := mysql.NewConfig()
+	config.User, config.Passwd = a.user, a.password
+	config.Net, config.Addr = "tcp", a.address()
+	config.DBName = database
+	config.TLS = tlsConfig.Clone()
+	config.TLS.ServerName = a.host
+	config.Timeout = connectTimeout
+	config.ReadTimeout, config.WriteTimeout = statementTimeout, statementTimeout
+	config.InterpolateParams = true // ALTER USER cannot be prepared (1064)
+	config.ConnectionAttributes = "program_name:mautic-rotation"
+	config.Logger = &mysql.NopLogger{} // errors are returned; nothing goes to stderr
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, fmt.Errorf("the parameters of the login: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, explain(err, a)
+	}
+	return &session{db: db, conn: conn, a: a}, nil
+}
+
+func (s *session) close() {
+	s.conn.Close()
+	s.db.Close()
+}
+
+// exec runs a statement. Its arguments are put into the text by the driver,
+// quoted for this connection's SQL mode.
+func (s *session) exec(ctx context.Context, statement string, args ...any) error {
+	_, err := s.conn.ExecContext(ctx, statement, args...)
+	return err
+}
+
+func (s *session) queryRow(ctx context.Context, query string, args []any, into ...any) error {
+	return s.conn.QueryRowContext(ctx, query, args...).Scan(into...)
+}

@@ -1,0 +1,152 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/rotation/document"
+)
+
+// What follows decides from what was read, and changes nothing.
+
+// present returns the kinds that a document has a credential of.
+func present(kinds []Kind, d document.Document) ([]Kind, error) {
+	var found []Kind
+	for _, kind := range kinds {
+		fields, err := kind.Fields(d)
+		if err != nil {
+			return nil, fmt.Errorf("the %s credential in the secret: %w", kind.Name(), err)
+		}
+		if len(fields) > 0 {
+			found = append(found, kind)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("the secret has no credential that this function rotates (%s): check the names of its fields, or set the *_POINTER settings to where they are",
+			strings.Join(names(kinds), ", "))
+	}
+	return found, nil
+}
+
+// changed returns the kinds that a rotation changes: those whose fields differ
+// between the current and the pending document. Nothing else records them, so
+// nothing can disagree.
+func changed(kinds []Kind, current, pending document.Document) ([]Kind, error) {
+	kinds, err := present(kinds, pending)
+	if err != nil {
+		return nil, err
+	}
+	var differ []Kind
+	for _, kind := range kinds {
+		fields, err := kind.Fields(pending)
+		if err != nil {
+			return nil, err
+		}
+		same, err := sameValues(fields, current, pending)
+		if err != nil {
+			return nil, fmt.Errorf("the %s credential in the secret: %w", kind.Name(), err)
+		}
+		if !same {
+			differ = append(differ, kind)
+		}
+	}
+	return differ, nil
+}
+
+func sameValues(fields []document.Pointer, a, b document.Document) (bool, error) {
+	for _, field := range fields {
+		inA, errA := a.Text(field)
+		inB, errB := b.Text(field)
+		if errors.Is(errA, document.ErrMissing) && errB == nil {
+			return false, nil // a field that the rotation has added
+		}
+		if err := errors.Join(errA, errB); err != nil {
+			return false, err
+		}
+		if inA != inB {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// editedMeanwhile fails when the pending document differs from the current one
+// in more than the fields of the kinds that changed: somebody edited the
+// secret after the pending version was made, and promoting it would undo that.
+func editedMeanwhile(changed []Kind, current, pending document.Document) error {
+	var owned []document.Pointer
+	for _, kind := range changed {
+		fields, err := kind.Fields(pending)
+		if err != nil {
+			return err
+		}
+		owned = append(owned, fields...)
+	}
+	if !current.EqualOutside(pending, owned) {
+		return errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit: " +
+			"remove AWSPENDING from this version (update-secret-version-stage --version-stage AWSPENDING --remove-from-version-id), then rotate again")
+	}
+	return nil
+}
+
+func names(kinds []Kind) []string {
+	list := make([]string, len(kinds))
+	for i, kind := range kinds {
+		list[i] = kind.Name()
+	}
+	return list
+}
+
+// A stage is where a rotation's version stands.
+type stage struct {
+	currentID string
+	promoted  bool // the token's version is AWSCURRENT
+}
+
+// The staging labels that Secrets Manager itself gives out.
+const (
+	labelCurrent = "AWSCURRENT"
+	labelPending = "AWSPENDING"
+)
+
+// metadata is what the guard looks at, of what DescribeSecret answers.
+type metadata struct {
+	owningService   string
+	rotationEnabled bool
+	labels          map[string][]string // by version id
+}
+
+// guard decides whether a step may act for the token's version.
+func guard(m metadata, token string) (stage, error) {
+	labels, known := m.labels[token]
+	switch {
+	case m.owningService != "":
+		return stage{}, fmt.Errorf("the secret is owned by the service %s, which rotates it itself: turn rotation by this function off, and use that service's own (for an RDS master user: aws rds modify-db-instance --rotate-master-user-password)",
+			m.owningService)
+	case !m.rotationEnabled:
+		return stage{}, errors.New("rotation is not enabled for the secret: start it with `aws secretsmanager rotate-secret --rotation-lambda-arn …`")
+	case !known:
+		return stage{}, fmt.Errorf("the secret has no version %s: start a rotation with `aws secretsmanager rotate-secret` rather than by invoking the function", token)
+	}
+	current := versionWith(m.labels, labelCurrent)
+	switch {
+	case current == "":
+		return stage{}, errors.New("the secret has no AWSCURRENT version: store a value in it first")
+	case current == token:
+		return stage{currentID: current, promoted: true}, nil
+	case !slices.Contains(labels, labelPending):
+		return stage{}, fmt.Errorf("version %s is not AWSPENDING, so its rotation has been given up: start a new one with `aws secretsmanager rotate-secret`", token)
+	}
+	return stage{currentID: current}, nil
+}
+
+func versionWith(labels map[string][]string, label string) string {
+	for id, stages := range labels {
+		if slices.Contains(stages, label) {
+			return id
+		}
+	}
+	return ""
+}

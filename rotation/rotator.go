@@ -1,0 +1,90 @@
+// Package rotation rotates a Mautic deployment's credentials by Secrets
+// Manager's four-step protocol, so that no login of the running application
+// fails meanwhile.
+//
+// The engine here knows versions, labels and the document. What a credential
+// is, and who accepts it, is a Kind's business: see the packages below this
+// one. Wired together:
+//
+//	rotator := rotation.New(secretsManagerClient, []rotation.Kind{databaseKind}, services)
+//	err := rotator.Rotate(ctx, event, log, &secrets)
+//
+// Every step may run again at any time, after a crash at any point: it reads
+// what is, compares that with what it wants, and acts on the difference alone.
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"mautic-rotation/internal/scrub"
+)
+
+// A Rotator carries out rotations. It holds no state of any: the same one may
+// rotate different secrets, at the same time.
+type Rotator struct {
+	api        SecretsManager
+	kinds      []Kind
+	redeployer Redeployer
+	retry      retry
+}
+
+// New returns a Rotator for the given kinds, which are set in this order. The
+// redeployer may be nil, when nothing has to be restarted.
+func New(api SecretsManager, kinds []Kind, redeployer Redeployer) *Rotator {
+	return &Rotator{api: api, kinds: kinds, redeployer: redeployer, retry: defaultRetry}
+}
+
+// timeToChange is how much of an invocation's time must be left before a
+// target or a label is changed: a connection (5 s), MySQL's wait for a lock
+// (5 s), the same again for the heal, and some AWS calls.
+const timeToChange = 20 * time.Second
+
+// Rotate carries out one step. It adds the secret values that it comes to know
+// to secrets, so that the caller can scrub what it writes; log should already
+// be scrubbed by them.
+//
+// It is idempotent for the event's token. An error says what to do about it,
+// and leaves the value in AWSCURRENT accepted by its target.
+func (r *Rotator) Rotate(ctx context.Context, event Event, log *slog.Logger, secrets *scrub.Secrets) error {
+	if err := event.Validate(); err != nil {
+		return err
+	}
+	secrets.Add(event.RotationToken)
+	run := &run{Rotator: r, event: event, secrets: secrets, log: log}
+	steps := map[Step]func(context.Context) error{
+		CreateSecret: run.createSecret,
+		SetSecret:    run.setSecret,
+		TestSecret:   run.testSecret,
+		FinishSecret: run.finishSecret,
+	}
+	if err := steps[event.Step](ctx); err != nil {
+		return fmt.Errorf("%s: %w", event.Step, err)
+	}
+	return nil
+}
+
+// run is one invocation: it is made for it, and gone after it.
+type run struct {
+	*Rotator
+	event   Event
+	secrets *scrub.Secrets
+	log     *slog.Logger
+}
+
+// enoughTime fails when the invocation would probably be ended in the middle
+// of a change. Nothing would be lost then, but a retry costs less when it does
+// not have to find out how far the last one came.
+func enoughTime(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	if left := time.Until(deadline); left < timeToChange {
+		return fmt.Errorf("only %s of the invocation's time are left, too little to begin a change (%s): nothing was changed; raise the function's timeout",
+			left.Round(100*time.Millisecond), timeToChange)
+	}
+	return nil
+}

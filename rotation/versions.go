@@ -1,0 +1,270 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"mautic-rotation/rotation/document"
+)
+
+// SecretsManager is what the engine uses of Secrets Manager's API.
+type SecretsManager interface {
+	DescribeSecret(context.Context, *sm.DescribeSecretInput, ...func(*sm.Options)) (*sm.DescribeSecretOutput, error)
+	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *sm.PutSecretValueInput, ...func(*sm.Options)) (*sm.PutSecretValueOutput, error)
+	UpdateSecretVersionStage(context.Context, *sm.UpdateSecretVersionStageInput, ...func(*sm.Options)) (*sm.UpdateSecretVersionStageOutput, error)
+}
+
+// version is a version of the secret that has a value.
+type version struct {
+	id  string
+	doc document.Document
+}
+
+// retry is how long a read is repeated that may only lag behind a write:
+// attempts with a pause between them that doubles each time.
+type retry struct {
+	attempts int
+	pause    time.Duration
+}
+
+// defaultRetry waits 3.1 s in all. Secrets Manager's reads are eventually
+// consistent; it gives no bound.
+var defaultRetry = retry{attempts: 6, pause: 100 * time.Millisecond}
+
+// lagging marks an error that may only mean that a read lags behind a write.
+type lagging struct{ error }
+
+func (l lagging) Unwrap() error { return l.error }
+
+// do calls read until it succeeds, or fails with an error that is not lagging.
+func (r retry) do(ctx context.Context, read func() error) error {
+	pause := r.pause
+	for attempt := 1; ; attempt++ {
+		err := read()
+		var lags lagging
+		if !errors.As(err, &lags) || attempt >= r.attempts {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+		pause *= 2
+	}
+}
+
+// isMissing tells that a version, a label or a version's value is not there:
+// Secrets Manager's ResourceNotFoundException, or the InvalidRequestException
+// that it answers when the label is not on the version.
+func isMissing(err error) bool {
+	var notFound *types.ResourceNotFoundException
+	var invalid *types.InvalidRequestException
+	return errors.As(err, &notFound) || errors.As(err, &invalid)
+}
+
+// guard reads the secret's metadata and decides whether the step may act.
+func (r *run) guard(ctx context.Context) (stage, error) {
+	var state stage
+	err := r.retry.do(ctx, func() error {
+		m, err := r.describe(ctx)
+		if err != nil {
+			return err // the SDK has retried what can be
+		}
+		state, err = guard(m, r.event.Token)
+		if _, known := m.labels[r.event.Token]; err != nil && !known {
+			return lagging{err}
+		}
+		return err
+	})
+	return state, err
+}
+
+func (r *run) describe(ctx context.Context) (metadata, error) {
+	out, err := r.api.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &r.event.SecretID})
+	if err != nil {
+		return metadata{}, fmt.Errorf("describe the secret: %w", err)
+	}
+	return metadata{
+		owningService:   aws.ToString(out.OwningService),
+		rotationEnabled: aws.ToBool(out.RotationEnabled),
+		labels:          out.VersionIdsToStages,
+	}, nil
+}
+
+// readBoth reads what setSecret and testSecret compare. When the token has
+// been promoted, both are the same version.
+func (r *run) readBoth(ctx context.Context) (current, pending version, err error) {
+	if current, err = r.readCurrent(ctx, ""); err != nil {
+		return version{}, version{}, err
+	}
+	if current.id == r.event.Token {
+		return current, current, nil
+	}
+	if pending, err = r.readPending(ctx); err != nil {
+		return version{}, version{}, err
+	}
+	return current, pending, nil
+}
+
+// readCurrent reads the AWSCURRENT version: by its id too, where that is known.
+func (r *run) readCurrent(ctx context.Context, id string) (version, error) {
+	v, err := r.readRetrying(ctx, id, labelCurrent)
+	if err != nil {
+		return version{}, fmt.Errorf("read the AWSCURRENT version: %w", err)
+	}
+	return v, nil
+}
+
+// readPending reads the token's version, and only while it is AWSPENDING. What
+// is missing may only lag behind the step before; when it stays so, the guard
+// says why. What the guard finds nothing wrong with is a version that has no
+// value, which isMissing tells.
+func (r *run) readPending(ctx context.Context) (version, error) {
+	v, err := r.readRetrying(ctx, r.event.Token, labelPending)
+	if isMissing(err) {
+		if _, refused := r.guard(ctx); refused != nil {
+			return version{}, refused
+		}
+		return version{}, fmt.Errorf("version %s has no value, since createSecret has not succeeded: %w", r.event.Token, err)
+	}
+	if err != nil {
+		return version{}, fmt.Errorf("read the AWSPENDING version: %w", err)
+	}
+	return v, nil
+}
+
+func (r *run) readRetrying(ctx context.Context, id, label string) (v version, err error) {
+	err = r.retry.do(ctx, func() error {
+		if v, err = r.read(ctx, id, label); isMissing(err) {
+			return lagging{err}
+		}
+		return err
+	})
+	return v, err
+}
+
+func (r *run) read(ctx context.Context, id, label string) (version, error) {
+	in := &sm.GetSecretValueInput{SecretId: &r.event.SecretID, VersionStage: &label}
+	if id != "" {
+		in.VersionId = &id
+	}
+	out, err := r.api.GetSecretValue(ctx, in)
+	if err != nil {
+		return version{}, err
+	}
+	if out.SecretString == nil {
+		return version{}, errors.New("the secret holds binary data (SecretBinary): store a JSON object as SecretString")
+	}
+	doc, err := document.Parse(*out.SecretString)
+	if err != nil {
+		return version{}, fmt.Errorf("version %s: %w: store a JSON object", aws.ToString(out.VersionId), err)
+	}
+	r.learn(doc)
+	return version{id: aws.ToString(out.VersionId), doc: doc}, nil
+}
+
+// learn makes the document's credentials known to the scrubber.
+func (r *run) learn(d document.Document) {
+	for _, kind := range r.kinds {
+		fields, _ := kind.Fields(d) // whoever uses them reports what is wrong
+		for _, field := range fields {
+			if value, err := d.Text(field); err == nil {
+				r.secrets.Add(value)
+			}
+		}
+	}
+}
+
+// putPending stores the value of the token's version. A value that is there
+// already, from a delivery of the same event that ran beside this one, stays.
+func (r *run) putPending(ctx context.Context, d document.Document) error {
+	r.learn(d)
+	value := d.Raw()
+	in := &sm.PutSecretValueInput{
+		SecretId:           &r.event.SecretID,
+		ClientRequestToken: &r.event.Token,
+		SecretString:       &value,
+		VersionStages:      []string{labelPending},
+	}
+	if r.event.RotationToken != "" {
+		in.RotationToken = &r.event.RotationToken
+	}
+	_, err := r.api.PutSecretValue(ctx, in)
+	var exists *types.ResourceExistsException
+	if errors.As(err, &exists) {
+		r.log.Info("the pending version has got its value meanwhile, which is kept")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("store the pending version: %w", err)
+	}
+	return nil
+}
+
+// promote moves AWSCURRENT from the version fromID to the token's, and reads
+// back that it is there. Moving it away from a version that no longer has it
+// fails, so an edit made meanwhile is not undone.
+func (r *run) promote(ctx context.Context, fromID string) error {
+	label := labelCurrent
+	_, moveErr := r.api.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
+		SecretId:            &r.event.SecretID,
+		VersionStage:        &label,
+		MoveToVersionId:     &r.event.Token,
+		RemoveFromVersionId: &fromID,
+	})
+	// An error may hide a success: when a reply is lost, the SDK asks again,
+	// and is told that the label is not on fromID any more.
+	readErr := r.retry.do(ctx, func() error {
+		m, err := r.describe(ctx)
+		if err != nil {
+			return err
+		}
+		at := versionWith(m.labels, labelCurrent)
+		if at == r.event.Token {
+			return nil
+		}
+		err = fmt.Errorf("AWSCURRENT is on version %s", at)
+		if moveErr == nil {
+			return lagging{err}
+		}
+		return err
+	})
+	switch {
+	case readErr == nil:
+		return nil
+	case moveErr != nil:
+		return fmt.Errorf("move AWSCURRENT to the pending version: %w", errors.Join(moveErr, readErr))
+	default:
+		return fmt.Errorf("read back that AWSCURRENT has moved to the pending version: %w", readErr)
+	}
+}
+
+// confirm is Change.Confirm.
+func (r *run) confirm(ctx context.Context, currentID string) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := guard(m, r.event.Token)
+	if err != nil {
+		return err
+	}
+	if state.currentID != currentID {
+		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile: rotate again", state.currentID)
+	}
+	return nil
+}
+
+// present and changed are the functions of the plan, for this function's kinds.
+func (r *run) present(d document.Document) ([]Kind, error) { return present(r.kinds, d) }
+func (r *run) changed(current, pending document.Document) ([]Kind, error) {
+	return changed(r.kinds, current, pending)
+}
