@@ -1,0 +1,173 @@
+package mysqlserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// aptConfig makes apt work in a directory of its own (%[1]s), as any user. The machine's settings for proxies stay in force, and
+// so does the verification of signatures.
+const aptConfig = `
+Dir::State "%[1]s";
+Dir::State::lists "%[1]s/lists";
+Dir::State::status "%[1]s/status";
+Dir::Cache "%[1]s";
+Dir::Cache::archives "%[1]s/archives";
+
+// When root runs it, apt would download as a user of its own, who may not enter this directory.
+APT::Sandbox::User "root";
+
+// A mirror may be a snapshot, whose Release file has expired; it is signed all the same.
+Acquire::Check-Valid-Until "false";
+
+// Only the list of packages is needed: no translations, no application metadata.
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+APT::Install-Recommends "false";
+
+// The machine's hooks clean and index the system's directories, which are not in use here.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+`
+
+// aptSource, added to aptConfig, leaves one sources.list and no preferences.
+const aptSource = `
+Dir::Etc::sourcelist "%[1]s/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+`
+
+// debianKeyring holds the keys that sign the Debian archive.
+const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// An apt downloads packages into a directory of its own, and leaves the system's alone.
+type apt struct {
+	dir string
+}
+
+// newApt prepares a directory for apt. It starts with the machine's own sources.
+func newApt(dir string) (*apt, error) {
+	// It quotes neither paths nor sources.
+	if strings.ContainsAny(dir, " \"") {
+		return nil, fmt.Errorf("apt cannot work in %q: set XDG_CACHE_HOME to a path without spaces", dir)
+	}
+	for _, name := range []string{"lists/partial", "archives/partial"} {
+		err := os.MkdirAll(filepath.Join(dir, name), 0o700)
+		if err != nil {
+			return nil, err
+		}
+	}
+	a := &apt{dir: dir}
+	// With an empty status file nothing counts as installed, so that every library is downloaded.
+	err := a.write("status", "")
+	if err != nil {
+		return nil, err
+	}
+	err = a.write("apt.conf", fmt.Sprintf(aptConfig, dir))
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *apt) path(name string) string { return filepath.Join(a.dir, name) }
+
+func (a *apt) write(name, text string) error { return os.WriteFile(a.path(name), []byte(text), 0o600) }
+
+// run runs apt-get in the directory and returns its output.
+func (a *apt) run(ctx context.Context, args ...string) (string, error) {
+	return aptGet(ctx, append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)...)
+}
+
+// aptGet runs apt-get and returns its output.
+func aptGet(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "apt-get", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("apt-get %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
+	}
+	return string(out), nil
+}
+
+// debianMirror returns the address of the Debian archive that the machine is set up to use.
+func (a *apt) debianMirror(ctx context.Context) (string, error) {
+	// The label tells the main archive from the security archive and from third parties' repositories.
+	list := []string{"indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"}
+	find := func(targets string) string {
+		for line := range strings.Lines(targets) {
+			uri, ok := strings.CutPrefix(strings.TrimSpace(line), "Debian ")
+			if ok {
+				return uri
+			}
+		}
+		return ""
+	}
+
+	targets, err := aptGet(ctx, list...)
+	if err != nil {
+		return "", err
+	}
+	if mirror := find(targets); mirror != "" {
+		return mirror, nil
+	}
+
+	// Labels come with the package lists, which container images leave out. Some repositories may fail to update: it is enough
+	// if the archive does not.
+	_, updateErr := a.run(ctx, "update")
+	targets, err = a.run(ctx, list...)
+	if err != nil {
+		return "", err
+	}
+	if mirror := find(targets); mirror != "" {
+		return mirror, nil
+	}
+	return "", errors.Join(errors.New("no Debian archive among apt's sources"), updateErr)
+}
+
+// use leaves one source, a suite of a Debian mirror, and reads its package list.
+func (a *apt) use(ctx context.Context, mirror, suite string) error {
+	// Without the keyring apt tries all the keys that it trusts, which is how older systems are set up.
+	options := ""
+	if exists(debianKeyring) {
+		options = "[signed-by=" + debianKeyring + "] "
+	}
+	err := a.write("sources.list", fmt.Sprintf("deb %s%s %s main\n", options, mirror, suite))
+	if err != nil {
+		return err
+	}
+	err = a.write("apt.conf", fmt.Sprintf(aptConfig+aptSource, a.dir))
+	if err != nil {
+		return err
+	}
+	_, err = a.run(ctx, "update")
+	return err
+}
+
+// unpack downloads a package with all that it depends on, and unpacks them into a directory.
+func (a *apt) unpack(ctx context.Context, name, root string) error {
+	_, err := a.run(ctx, "--assume-yes", "--download-only", "install", name)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(a.path("archives/*.deb"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		out, err := exec.CommandContext(ctx, "dpkg-deb", "--extract", file, root).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("unpacking %s: %w: %s", filepath.Base(file), err, out)
+		}
+	}
+	return nil
+}

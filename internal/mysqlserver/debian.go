@@ -1,0 +1,106 @@
+package mysqlserver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// debianSuite is the suite to fetch from. Debian's releases have MariaDB only; MySQL is in sid, which is never released and so
+// follows MySQL's own releases. Its packages need newer libraries than a release has, so they are not installed: a server is
+// unpacked together with all its libraries and run by its own dynamic loader, which takes neither root nor a chroot.
+const debianSuite = "sid"
+
+// debianPackages are the packages that hold a server and nothing else.
+var debianPackages = map[Flavor]string{
+	MySQL:   "mysql-server-core",
+	MariaDB: "mariadb-server-core",
+}
+
+// debianArchs maps a Go architecture to the name of Debian's library directory for it, and of the loader therein.
+var debianArchs = map[string]struct{ libraries, loader string }{
+	"amd64": {"x86_64-linux-gnu", "ld-linux-x86-64.so.2"},
+	"arm64": {"aarch64-linux-gnu", "ld-linux-aarch64.so.1"},
+}
+
+// fromDebian returns the server that was fetched from the Debian archive into the cache, and fetches it if need be.
+func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*installation, error) {
+	arch, ok := debianArchs[runtime.GOARCH]
+	if !ok || runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("its programs do not run on %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Join(cache, fmt.Sprintf("%s-debian-%s", flavor, runtime.GOARCH))
+	err = once(ctx, root, func(unfinished string) error {
+		return fetchFromDebian(ctx, debianPackages[flavor], unfinished, progress)
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	usr := filepath.Join(root, "usr")
+	libraries := filepath.Join(usr, "lib", arch.libraries)
+	name := daemons[flavor]
+	program := []string{
+		filepath.Join(libraries, arch.loader),
+		"--inhibit-cache", // the cache of the machine's own libraries
+		"--library-path", libraries,
+		filepath.Join(usr, "sbin", name),
+	}
+	line, err := versionLine(ctx, program...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: remove %s to have it fetched again", err, root)
+	}
+	version, err := suitable(flavor, line)
+	if err != nil {
+		return nil, fmt.Errorf("the copy in %s is %w", root, err)
+	}
+	share := sharedDir(filepath.Join(usr, "share"))
+	return &installation{
+		flavor:  flavor,
+		origin:  fmt.Sprintf("%s %s from Debian %s, cached in %s", name, version, debianSuite, root),
+		version: line,
+		program: program,
+		share:   share,
+		files: []string{
+			"--basedir=" + usr,
+			"--plugin-dir=" + filepath.Join(usr, "lib/mysql/plugin"),
+			"--lc-messages-dir=" + share,
+			"--character-sets-dir=" + filepath.Join(share, "charsets"),
+		},
+	}, nil
+}
+
+// fetchFromDebian downloads a package with all that it depends on, and unpacks it all into root.
+func fetchFromDebian(ctx context.Context, name, root string, progress func(string)) error {
+	for _, tool := range []string{"apt-get", "dpkg-deb"} {
+		_, err := exec.LookPath(tool)
+		if err != nil {
+			return fmt.Errorf("no %s on this machine", tool)
+		}
+	}
+	progress(fmt.Sprintf("Fetching %s from the Debian archive, once (up to 80 MB).", name))
+
+	// Within root, so that what a killed process leaves is removed together.
+	work := filepath.Join(root, "apt")
+	defer os.RemoveAll(work)
+	a, err := newApt(work)
+	if err != nil {
+		return err
+	}
+	mirror, err := a.debianMirror(ctx)
+	if err != nil {
+		return err
+	}
+	err = a.use(ctx, mirror, debianSuite)
+	if err != nil {
+		return err
+	}
+	return a.unpack(ctx, name, root)
+}
