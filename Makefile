@@ -1,0 +1,49 @@
+# Everything here needs Go and nothing else; the rest is fetched.
+.DEFAULT_GOAL := help
+
+GO   ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## a whole rotation on this machine, shown live
+	@$(GO) run ./cmd/demo
+
+.PHONY: local
+local: ## the same, left up, to try the AWS CLI against
+	@$(GO) run ./cmd/demo -stay
+
+.PHONY: test
+test: ## all tests, with the race detector
+	$(GO) test -race ./...
+
+.PHONY: crash
+crash: ## a crash at every call of a rotation
+	@$(GO) run ./cmd/crash
+
+.PHONY: bench
+bench: ## start-up time, size, memory, calls and logins of the function
+	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
+
+.PHONY: fuzz
+fuzz: ## look for documents that a rotation would damage
+	$(GO) test -run='^$$' -fuzz=FuzzReplace -fuzztime=$(or $(FUZZTIME),30s) ./rotation/document
+
+.PHONY: lint
+lint: ## formatting, vet and linters
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):" $$unformatted; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) golangci-lint run ./...
+
+# The function as it is deployed: for arm64, without what differs from machine
+# to machine.
+BUILD_FLAGS := -trimpath -buildvcs=false -tags=lambda.norpc -ldflags='-s -w -buildid='
+
+.PHONY: build
+build: ## the function for AWS Lambda: build/bootstrap
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(BUILD_FLAGS) -o build/bootstrap ./lambda

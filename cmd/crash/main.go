@@ -1,0 +1,189 @@
+// Command crash runs the crash matrix: a rotation for each call that it makes
+// to the outside and each way in which that call can go wrong. It prints a
+// table of scenarios and faults, and each violation with the command that
+// repeats it; its exit status is 1 when there is any.
+//
+//	go run ./cmd/crash                              all trials
+//	go run ./cmd/crash -only plain/17/killed-after  one of them
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"mautic-rotation/internal/crash"
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/rig"
+)
+
+func main() {
+	only := flag.String("only", "", "run one trial, by its name")
+	parallel := flag.Int("parallel", 6, "how many trials run at once")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *only, *parallel)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "crash:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, parallel int) (err error) {
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Progress: func(m string) { fmt.Println(m) }})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	dir, err := os.MkdirTemp("", "mautic-rotation-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary, err := rig.BuildFunction(ctx, dir)
+	if err != nil {
+		return err
+	}
+	matrix := &crash.Matrix{MySQL: server, Binary: binary}
+	fmt.Println("against", server.Origin())
+	if only != "" {
+		return one(ctx, matrix, only)
+	}
+	return all(ctx, matrix, parallel)
+}
+
+func one(ctx context.Context, matrix *crash.Matrix, name string) error {
+	trial, err := crash.ParseTrial(name)
+	if err != nil {
+		return err
+	}
+	violations, err := matrix.Run(ctx, trial)
+	if err != nil {
+		return err
+	}
+	for _, v := range violations {
+		fmt.Println(v)
+	}
+	fmt.Printf("%s: %d violations\n", trial, len(violations))
+	if len(violations) > 0 {
+		return errors.New("what must always hold did not")
+	}
+	return nil
+}
+
+// result is one trial's.
+type result struct {
+	trial      crash.Trial
+	violations []string
+	err        error
+}
+
+func all(ctx context.Context, matrix *crash.Matrix, parallel int) error {
+	start := time.Now()
+	var results []result
+	for _, scenario := range crash.Scenarios {
+		trials, err := matrix.Trials(ctx, scenario)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%s: %s\n", scenario.Name, scenario.What)
+		got := runAll(ctx, matrix, trials, parallel)
+		printTable(got)
+		results = append(results, got...)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return conclude(results, time.Since(start))
+}
+
+func runAll(ctx context.Context, matrix *crash.Matrix, trials []crash.Trial, parallel int) []result {
+	results := make([]result, len(trials))
+	places := make(chan struct{}, parallel)
+	var group sync.WaitGroup
+	for i, trial := range trials {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			violations, err := matrix.Run(ctx, trial)
+			results[i] = result{trial, violations, err}
+		})
+	}
+	group.Wait()
+	return results
+}
+
+// printTable has a line for each call and a column for each fault: a dot where
+// everything held, the number of violations where not.
+func printTable(results []result) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "\tcall")
+	for _, fault := range crash.Faults {
+		fmt.Fprintf(table, "\t%s", fault)
+	}
+	fmt.Fprintln(table)
+	cells := map[int]map[crash.Fault]string{}
+	names := map[int]string{}
+	for _, r := range results {
+		cell := "."
+		switch {
+		case r.err != nil:
+			cell = "error"
+		case len(r.violations) > 0:
+			cell = fmt.Sprint(len(r.violations))
+		}
+		if cells[r.trial.Call] == nil {
+			cells[r.trial.Call] = map[crash.Fault]string{}
+		}
+		cells[r.trial.Call][r.trial.Fault] = cell
+		names[r.trial.Call] = r.trial.Name
+	}
+	for call := 1; call <= len(cells); call++ {
+		fmt.Fprintf(table, "%d\t%s", call, shorten(names[call]))
+		for _, fault := range crash.Faults {
+			fmt.Fprintf(table, "\t%s", cells[call][fault])
+		}
+		fmt.Fprintln(table)
+	}
+	_ = table.Flush() // to standard output, like the rest
+}
+
+func shorten(name string) string {
+	const most = 70
+	if runes := []rune(name); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return name
+}
+
+func conclude(results []result, took time.Duration) error {
+	violations, failures := 0, 0
+	for _, r := range results {
+		if r.err == nil && len(r.violations) == 0 {
+			continue
+		}
+		fmt.Printf("\n%s (%s), again by: go run ./cmd/crash -only %s\n", r.trial, r.trial.Name, r.trial)
+		if r.err != nil {
+			fmt.Println("  the trial itself failed:", r.err)
+			failures++
+		}
+		for _, v := range slices.Compact(r.violations) {
+			fmt.Println("  " + v)
+		}
+		violations += len(r.violations)
+	}
+	fmt.Printf("\n%d trials in %s: %d violations\n", len(results), took.Round(time.Second), violations)
+	if violations+failures > 0 {
+		return fmt.Errorf("%d violations, and %d trials that failed themselves", violations, failures)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+// Command demo shows a whole rotation on this machine: a real MySQL server, the
+// function as it is deployed, and an in-process stand-in for AWS, where the
+// tasks of an application log in afresh some 200 times a second.
+//
+//	go run ./cmd/demo          rotate once, and tell how it went
+//	go run ./cmd/demo -stay    stay up, for the AWS CLI
+//
+// The exit status is 1 when a login failed or anything else is not as it
+// should be. Nothing is left running.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/rig"
+)
+
+// timeLimit is for the rotation with its redeploy, which take some seconds.
+const timeLimit = 2 * time.Minute
+
+func main() {
+	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *stay)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\n"+err.Error())
+		os.Exit(1)
+	}
+}
+
+// demo is what is running.
+type demo struct {
+	*rig.Rig
+	screen *screen
+	app    *rig.Application
+	log    *functionLog
+}
+
+func run(ctx context.Context, stay bool) (err error) {
+	s := newScreen(os.Stdout)
+	defer s.end()
+	s.title("Mautic's MySQL password is rotated, on this machine")
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Progress: s.note})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	s.fact("MySQL", server.Origin())
+
+	dir, err := os.MkdirTemp("", "mautic-rotation-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s.note("building the function")
+	binary, err := rig.BuildFunction(ctx, dir)
+	if err != nil {
+		return err
+	}
+
+	d := &demo{screen: s, log: &functionLog{}, app: &rig.Application{
+		Services: []string{"mautic-prod-web", "mautic-prod-worker"},
+		Tasks:    2, Interval: 20 * time.Millisecond,
+		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
+	}}
+	options := rig.Options{
+		MySQL: server, Binary: binary, Application: d.app, Logs: d.log,
+		AWS: localaws.Options{RotationRetryDelay: time.Second},
+	}
+	if d.Rig, err = rig.New(ctx, options); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	defer s.watch(d)() // ends before what it watches
+	d.introduce(binary)
+	if stay {
+		return d.stay(ctx)
+	}
+	return d.rotateOnce(ctx)
+}
+
+// introduce says what has been set up.
+func (d *demo) introduce(binary string) {
+	size := "?"
+	if info, err := os.Stat(binary); err == nil {
+		size = fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
+	}
+	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda and ECS at "+d.AWS.URL())
+	d.screen.fact("function", rig.FunctionName+", the executable that is deployed, "+size)
+	d.screen.fact("secret", d.SecretName+", in the runbook's layout")
+	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, and logs in afresh %d times a second",
+		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval))
+}
+
+// rotateOnce rotates, waits for the redeploy, and reports.
+func (d *demo) rotateOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
+	before, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, time.Second); err != nil { // some logins before
+		return err
+	}
+	d.screen.command("aws secretsmanager rotate-secret --secret-id " + d.SecretName + " --rotation-lambda-arn " + d.FunctionARN)
+	if _, err := d.Rotate(ctx); err != nil {
+		return fmt.Errorf("the rotation failed: %w", err)
+	}
+	if err := d.WaitSteady(ctx); err != nil {
+		return fmt.Errorf("the redeploy did not come to its end: %w", err)
+	}
+	if err := pause(ctx, time.Second); err != nil { // and some after
+		return err
+	}
+	after, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return err
+	}
+	d.screen.endStatus()
+	return d.report(ctx, before, after)
+}
+
+// pause lets the application run for a while: what it shows is the logins that
+// go on meanwhile.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// functionLog keeps the function's log, to be searched for secret values.
+type functionLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *functionLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *functionLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,156 @@
+// Package crash runs a rotation once for each call that it makes to the
+// outside and each way in which that call can go wrong, and checks at every
+// moment what must always hold.
+//
+// A rotation's calls, to AWS and to MySQL, are counted in the order in which
+// they happen. A trial is a whole rotation, on a deployment of its own, with
+// one fault at one call; then Secrets Manager's retries are let happen, and
+// another rotation after them.
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/rig"
+)
+
+// A Fault is what goes wrong with one call.
+type Fault string
+
+// The faults. Each of them happens once; what comes after goes well.
+const (
+	ErrorBefore  Fault = "error-before"  // the call is answered with an error, and not applied
+	Throttled    Fault = "throttled"     // AWS asks to slow down; the SDK tries again
+	KilledBefore Fault = "killed-before" // the function's process dies, the call is not applied
+	KilledAfter  Fault = "killed-after"  // the call is applied, the function never learns of it
+	ReplyLost    Fault = "reply-lost"    // the call is applied, the connection breaks
+	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied after all retries
+	StaleReads   Fault = "stale-reads"   // from this call on, reads of the secret lag behind
+)
+
+// Faults are all faults, in the order of the report.
+var Faults = []Fault{ErrorBefore, Throttled, KilledBefore, KilledAfter, ReplyLost, AppliedLate, StaleReads}
+
+// appliesTo tells whether a fault makes sense for a call.
+func (f Fault) appliesTo(call string) bool {
+	switch f {
+	case Throttled, StaleReads:
+		return !strings.HasPrefix(call, "mysql ")
+	case AppliedLate:
+		return !strings.HasPrefix(call, "mysql login") // the server waits for the client's answer
+	default:
+		return true
+	}
+}
+
+// A Scenario is what the deployment looks like when the watched rotation
+// begins.
+type Scenario struct {
+	Name    string
+	What    string
+	prepare func(context.Context, *rig.Rig) error
+}
+
+// Scenarios are all scenarios.
+var Scenarios = []Scenario{
+	{"plain", "a rotation with nothing before it", func(context.Context, *rig.Rig) error { return nil }},
+	{"second", "a rotation after another one, whose old password is still accepted", func(ctx context.Context, r *rig.Rig) error {
+		_, err := r.Rotate(ctx)
+		return err
+	}},
+	{"abandoned", "a rotation after one that was set and then given up, whose password is the primary one", abandon},
+}
+
+// abandon begins a rotation and gives it up after setSecret.
+func abandon(ctx context.Context, r *rig.Rig) error {
+	r.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Caller.Step == "testSecret" {
+			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "given up", Status: 400}}
+		}
+		return localaws.Fault{}
+	})
+	defer r.AWS.Intercept(nil)
+	token, err := r.Rotate(ctx)
+	if err == nil {
+		return errors.New("the rotation that was to be given up has succeeded")
+	}
+	pending := "AWSPENDING"
+	_, err = r.Secrets.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
+		SecretId: &r.SecretARN, VersionStage: &pending, RemoveFromVersionId: &token,
+	})
+	return err
+}
+
+// A Trial is one cell of the matrix.
+type Trial struct {
+	Scenario string
+	Call     int // from 1
+	Name     string
+	Fault    Fault
+}
+
+// String is the trial's name for ParseTrial: "plain/17/killed-after".
+func (t Trial) String() string { return fmt.Sprintf("%s/%d/%s", t.Scenario, t.Call, t.Fault) }
+
+// ParseTrial reads a trial's name.
+func ParseTrial(name string) (Trial, error) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return Trial{}, fmt.Errorf("%q is no trial: write it as plain/17/killed-after", name)
+	}
+	call, err := strconv.Atoi(parts[1])
+	if err != nil || call < 1 || !slices.Contains(Faults, Fault(parts[2])) {
+		return Trial{}, fmt.Errorf("%q is no trial: the faults are %v", name, Faults)
+	}
+	return Trial{Scenario: parts[0], Call: call, Fault: Fault(parts[2])}, nil
+}
+
+// Matrix runs trials against one server. Trials may run at the same time.
+type Matrix struct {
+	MySQL  *mysqlserver.Server
+	Binary string
+}
+
+// Trials lists a scenario's calls, by making it happen without a fault, and
+// from them its trials.
+func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error) {
+	calls, violations, err := m.run(ctx, scenario, Trial{Scenario: scenario.Name})
+	if err != nil {
+		return nil, err
+	}
+	if len(violations) > 0 {
+		return nil, fmt.Errorf("scenario %s without any fault: %s", scenario.Name, strings.Join(violations, "; "))
+	}
+	var trials []Trial
+	for i, call := range calls {
+		for _, fault := range Faults {
+			if fault.appliesTo(call) {
+				trials = append(trials, Trial{Scenario: scenario.Name, Call: i + 1, Name: call, Fault: fault})
+			}
+		}
+	}
+	return trials, nil
+}
+
+// Run carries out a trial and returns what did not hold: nothing, if all is
+// well. The error is of the trial's making, and says nothing of the function.
+func (m *Matrix) Run(ctx context.Context, trial Trial) (violations []string, err error) {
+	at := slices.IndexFunc(Scenarios, func(s Scenario) bool { return s.Name == trial.Scenario })
+	if at < 0 {
+		return nil, fmt.Errorf("no scenario is named %q", trial.Scenario)
+	}
+	calls, violations, err := m.run(ctx, Scenarios[at], trial)
+	if err == nil && len(calls) < trial.Call {
+		err = fmt.Errorf("%s: the rotation made %d calls alone", trial, len(calls))
+	}
+	return violations, err
+}

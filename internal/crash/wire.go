@@ -1,0 +1,140 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/rig"
+)
+
+// wire sees each call of the function to the outside, in order, and lets the
+// trial's fault happen to one of them.
+type wire struct {
+	rig   *rig.Rig
+	trial Trial
+
+	// check is called at every moment: before and after each call.
+	check func(moment string)
+
+	// release lets a late call be applied; applied is closed when it is.
+	release, applied chan struct{}
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// next counts a call and tells whether the fault is for it.
+func (w *wire) next(name string) (moment string, hit bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, name)
+	n := len(w.calls)
+	return fmt.Sprintf("call %d, %s", n, name), n == w.trial.Call
+}
+
+func (w *wire) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
+}
+
+// onAWS decides about a call to AWS.
+func (w *wire) onAWS(c localaws.Call) localaws.Fault {
+	if c.Caller.Function == "" {
+		return localaws.Fault{} // the trial's own
+	}
+	name := fmt.Sprintf("aws %s: %s", c.Caller.Step, c.Operation)
+	if c.Detail != "" {
+		name += " " + w.labelled(c.Detail)
+	}
+	moment, hit := w.next(name)
+	fault := localaws.Fault{
+		Before: func() { w.check("before " + moment) },
+		After:  func() { w.check("after " + moment) },
+	}
+	if !hit {
+		return fault
+	}
+	switch w.trial.Fault {
+	case ErrorBefore:
+		fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "injected", Status: 400}
+	case Throttled:
+		fault.Error = localaws.Throttled()
+	case KilledBefore:
+		fault.KillBefore = true
+	case KilledAfter:
+		fault.KillAfter = true
+	case ReplyLost:
+		fault.LoseReply = true
+	case AppliedLate:
+		fault.Late = w.release
+		after := fault.After
+		fault.After = func() {
+			after()
+			close(w.applied)
+		}
+	case StaleReads:
+		w.rig.AWS.SetVariants(localaws.Variants{StaleReads: localaws.StaleReads{Reads: 2}})
+	}
+	return fault
+}
+
+// onSQL decides about a login or a statement.
+func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
+	name := "mysql " + string(c.Kind)
+	if c.Text != "" {
+		name += ": " + c.Text
+	}
+	moment, hit := w.next(name)
+	w.check("before " + moment)
+	action := mysqlproxy.Action{After: func(error) { w.check("after " + moment) }}
+	if !hit {
+		return action
+	}
+	switch w.trial.Fault {
+	case ErrorBefore:
+		action.Fault = mysqlproxy.Refuse
+	case KilledBefore:
+		w.kill()
+		action.Fault = mysqlproxy.Drop
+	case KilledAfter:
+		action.Fault = mysqlproxy.LoseReply
+		after := action.After
+		action.After = func(err error) {
+			after(err)
+			w.kill()
+		}
+	case ReplyLost:
+		action.Fault = mysqlproxy.LoseReply
+	case AppliedLate:
+		action.Fault, action.Release = mysqlproxy.Late, w.release
+		after := action.After
+		action.After = func(err error) {
+			after(err)
+			close(w.applied)
+		}
+	}
+	return action
+}
+
+// labelled puts labels in the place of version ids, so that a call has the same
+// name in every trial.
+func (w *wire) labelled(detail string) string {
+	state, err := w.rig.AWS.Secret(w.rig.SecretARN)
+	if err != nil {
+		return detail
+	}
+	for _, version := range state.Versions {
+		if len(version.Labels) > 0 {
+			detail = strings.ReplaceAll(detail, version.ID, strings.ToLower(strings.TrimPrefix(version.Labels[0], "AWS")))
+		}
+	}
+	return detail
+}
+
+func (w *wire) kill() { w.rig.AWS.KillEnvironments(rig.FunctionName) }

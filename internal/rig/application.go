@@ -1,0 +1,134 @@
+package rig
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+)
+
+// ClusterName is the name of the rig's ECS cluster.
+const ClusterName = "mautic-prod-cluster"
+
+// Application is what runs in ECS: services whose tasks read the password when
+// they start, and then log in afresh, over and over, with what they read.
+type Application struct {
+	Services []string      // their names
+	Tasks    int           // of each service
+	Interval time.Duration // between two logins of a task
+
+	// StartTime passes before a task's container runs, DrainTime before it is
+	// told to stop.
+	StartTime, DrainTime time.Duration
+
+	mu    sync.Mutex
+	tasks []*TaskRecord
+}
+
+// TaskRecord is what a task did.
+type TaskRecord struct {
+	ARN, Service     string
+	Password         string // that it read when it started
+	Started, Stopped time.Time
+	Logins, Failures int
+	FirstFailure     error
+}
+
+// start runs the application's services.
+func (a *Application) start(r *Rig) error {
+	for _, name := range a.Services {
+		_, err := r.AWS.RunService(localaws.Service{
+			Cluster:      ClusterName,
+			Name:         name,
+			DesiredCount: a.Tasks,
+			// One task more than usual while it deploys, so that they are
+			// replaced one after the other.
+			MaximumPercent: 100 + 100/a.Tasks,
+			Secrets:        []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: r.SecretARN + ":database_password::"}},
+			StartTime:      a.StartTime,
+			DrainTime:      a.DrainTime,
+			Run:            func(ctx context.Context, task localaws.Task) error { return a.run(ctx, r, task) },
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run is a task's container. Like Mautic, it goes on when a login fails.
+func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error {
+	record := &TaskRecord{ARN: task.ARN, Service: task.Service, Password: task.Env["MAUTIC_DB_PASSWORD"], Started: time.Now()}
+	a.mu.Lock()
+	a.tasks = append(a.tasks, record)
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		record.Stopped = time.Now()
+		a.mu.Unlock()
+	}()
+	pace := time.NewTicker(a.Interval)
+	defer pace.Stop()
+	for {
+		// Not with the task's context: a login that the end of the task breaks
+		// off is no failed one, so it is let finish.
+		err := r.Login(context.WithoutCancel(ctx), record.Password)
+		a.mu.Lock()
+		record.Logins++
+		if err != nil {
+			record.Failures++
+			if record.FirstFailure == nil {
+				record.FirstFailure = err
+			}
+		}
+		a.mu.Unlock()
+		if err == nil {
+			task.Ready()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+		}
+	}
+}
+
+// Records are what the tasks did so far, in the order in which they started.
+func (a *Application) Records() []TaskRecord {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	records := make([]TaskRecord, len(a.tasks))
+	for i, t := range a.tasks {
+		records[i] = *t
+	}
+	slices.SortFunc(records, func(x, y TaskRecord) int { return x.Started.Compare(y.Started) })
+	return records
+}
+
+// Logins are how often tasks logged in so far, and how often that failed.
+func (a *Application) Logins() (attempts, failures int) {
+	for _, t := range a.Records() {
+		attempts += t.Logins
+		failures += t.Failures
+	}
+	return attempts, failures
+}
+
+// Application is what runs in ECS, or nil.
+func (r *Rig) Application() *Application { return r.options.Application }
+
+// WaitSteady waits until each service's newest deployment is complete and no
+// task of an older one is left.
+func (r *Rig) WaitSteady(ctx context.Context) error {
+	if r.options.Application == nil {
+		return nil
+	}
+	for _, name := range r.options.Application.Services {
+		if err := r.AWS.WaitService(ctx, ClusterName, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+
+	"mautic-rotation/rotation/document"
+)
+
+// PasswordPointer is where the rig's secret holds the database password.
+const PasswordPointer = document.Pointer("/database_password")
+
+// ValueLabelled returns the whole value of the version that has the label, as
+// it is stored: not through the API, which may show stale reads.
+func (r *Rig) ValueLabelled(label string) (string, error) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return "", err
+	}
+	version := state.Labelled(label)
+	if !version.HasValue {
+		return "", fmt.Errorf("no version with a value is labelled %s", label)
+	}
+	return version.Value, nil
+}
+
+// PasswordLabelled returns the database password in that value.
+func (r *Rig) PasswordLabelled(label string) (string, error) {
+	value, err := r.ValueLabelled(label)
+	if err != nil {
+		return "", err
+	}
+	doc, err := document.Parse(value)
+	if err != nil {
+		return "", err
+	}
+	return doc.Text(PasswordPointer)
+}
+
+// Login logs in afresh as the rig's account, at the server itself.
+func (r *Rig) Login(ctx context.Context, password string) error {
+	return r.MySQL.Login(ctx, r.User, password, r.Database)
+}
+
+// CurrentLogsIn checks the first thing that must always hold: what AWSCURRENT
+// has is accepted.
+func (r *Rig) CurrentLogsIn(ctx context.Context) error {
+	password, err := r.PasswordLabelled("AWSCURRENT")
+	if err != nil {
+		return err
+	}
+	if err := r.Login(ctx, password); err != nil {
+		// AWSCURRENT may have moved between the reading and the login.
+		if again, readErr := r.PasswordLabelled("AWSCURRENT"); readErr == nil && again != password {
+			return r.Login(ctx, again)
+		}
+		return fmt.Errorf("the AWSCURRENT password does not log in: %w", err)
+	}
+	return nil
+}

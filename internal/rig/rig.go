@@ -1,0 +1,262 @@
+// Package rig puts a whole deployment together on one machine, for tests, the
+// crash matrix, benchmarks and the local run: a real MySQL server, the stand-in
+// for AWS, the function as the executable that is deployed, a secret and an
+// account of its own.
+//
+//	binary, err := rig.BuildFunction(ctx, dir)
+//	r, err := rig.New(ctx, rig.Options{MySQL: server, Binary: binary})
+//	defer r.Close()
+//	token, err := r.Rotate(ctx)
+package rig
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
+)
+
+// Options of a rig. MySQL and Binary are required.
+type Options struct {
+	MySQL  *mysqlserver.Server // may be shared by rigs; Close leaves it running
+	Binary string              // of the function; see BuildFunction
+
+	// AWS are the stand-in's options.
+	AWS localaws.Options
+
+	// DatabaseAddress and DatabaseCAFile are where the function finds the
+	// server, when not at MySQL itself: a proxy in between.
+	DatabaseHost   string
+	DatabasePort   int
+	DatabaseCAFile string
+
+	// Application runs in ECS and is redeployed by the function; nil: nothing
+	// runs there.
+	Application *Application
+
+	// Env are further settings of the function, or others than the rig's.
+	Env map[string]string
+	// Timeout of an invocation; zero means 60 s.
+	Timeout time.Duration
+	// Logs gets the function's log.
+	Logs io.Writer
+
+	// Privileges of the account; nil means those that the documentation asks
+	// for.
+	Privileges []string
+}
+
+// Privileges are those that the documentation asks for the account.
+var Privileges = []string{"APPLICATION_PASSWORD_ADMIN ON *.*", "SELECT (User, Host) ON mysql.user"}
+
+// FunctionName is the function's name in each rig.
+const FunctionName = "mautic-secret-rotation"
+
+// Rig is a deployment. Its fields are for reading.
+type Rig struct {
+	MySQL       *mysqlserver.Server
+	AWS         *localaws.Server
+	Secrets     *sm.Client
+	SecretName  string
+	SecretARN   string
+	FunctionARN string
+	User        string
+	Database    string
+	Password    string // that the account was created with
+
+	options Options
+}
+
+// New makes the account, the secret in the runbook's layout and the function.
+// The secret does not rotate yet.
+func New(ctx context.Context, o Options) (_ *Rig, err error) {
+	if o.Privileges == nil {
+		o.Privileges = Privileges
+	}
+	if o.DatabaseHost == "" {
+		o.DatabaseHost, o.DatabasePort, o.DatabaseCAFile = o.MySQL.Host(), o.MySQL.Port(), o.MySQL.CAFile()
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	id := strings.ToLower(rand.Text()[:10])
+	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: "mautic-prod-secrets", options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	if _, err := r.MySQL.Admin().ExecContext(ctx, "CREATE DATABASE "+r.Database); err != nil {
+		return nil, err
+	}
+	privileges := append([]string{"ALL ON " + r.Database + ".*"}, o.Privileges...)
+	if err := r.MySQL.CreateUser(ctx, r.User, "%", r.Password, privileges...); err != nil {
+		return nil, err
+	}
+	if r.AWS, err = localaws.Start(o.AWS); err != nil {
+		return nil, err
+	}
+	r.Secrets = sm.NewFromConfig(r.AWS.Config())
+	if r.SecretARN, err = r.CreateSecret(ctx, r.SecretName, r.Document()); err != nil {
+		return nil, err
+	}
+	if err := r.createFunction(); err != nil {
+		return nil, err
+	}
+	if o.Application == nil {
+		return r, nil
+	}
+	if err := o.Application.start(r); err != nil {
+		return nil, err
+	}
+	return r, r.WaitSteady(ctx)
+}
+
+func (r *Rig) createFunction() (err error) {
+	env := map[string]string{
+		"SECRET_ARNS":      r.SecretARN,
+		"DATABASE_CA_FILE": r.options.DatabaseCAFile,
+	}
+	if app := r.options.Application; app != nil {
+		env["ECS_CLUSTER"] = ClusterName
+		env["ECS_SERVICES"] = strings.Join(app.Services, ",")
+	}
+	maps.Copy(env, r.options.Env)
+	r.FunctionARN, err = r.AWS.CreateFunction(localaws.Function{
+		Name:       FunctionName,
+		Binary:     r.options.Binary,
+		Env:        env,
+		Timeout:    r.options.Timeout,
+		MemorySize: 256,
+		Logs:       r.options.Logs,
+	})
+	return err
+}
+
+// Reconfigure gives the function other settings, as a deployment does: they
+// are added to those that it has.
+func (r *Rig) Reconfigure(env map[string]string) error {
+	merged := maps.Clone(r.options.Env)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, env)
+	r.options.Env = merged
+	r.AWS.DeleteFunction(FunctionName)
+	return r.createFunction()
+}
+
+// Close drops the account and ends the stand-in with all its processes.
+func (r *Rig) Close() error {
+	var faults []error
+	if r.AWS != nil {
+		faults = append(faults, r.AWS.Close())
+	}
+	// Not a caller's context: a cancelled one would leave the account behind.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, statement := range []string{"DROP USER IF EXISTS '" + r.User + "'@'%'", "DROP DATABASE IF EXISTS " + r.Database} {
+		_, err := r.MySQL.Admin().ExecContext(ctx, statement)
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// Document is a secret in the runbook's layout for the rig's account, with
+// what a real one holds besides, written in ways that a careless program would
+// not preserve.
+func (r *Rig) Document() string {
+	return fmt.Sprintf(`{
+  "database_host": %q,
+  "database_port": %d.0,
+  "database_name": %q,
+  "database_user": %q,
+  "database_password": %q,
+  "admin_credentials": { "admin_username": "admin", "admin_password": "%s" },
+  "api_keys": { "mautic_api_key": "%s" },
+  "email_configuration": {"smtp_username":"AKIAIOSFODNN7EXAMPLE","smtp_password":"%s"},
+  "secret_key":"%s", "site_url": "https:\/\/mautic.example.com",
+  "batch": 1e3,  "account": 12345678901234567890, "feature": true, "feature": false
+}
+`, r.options.DatabaseHost, r.options.DatabasePort, r.Database, r.User, r.Password, rand.Text(), rand.Text(), rand.Text(), rand.Text())
+}
+
+// CreateSecret stores a new secret and returns its ARN.
+func (r *Rig) CreateSecret(ctx context.Context, name, value string) (string, error) {
+	out, err := r.Secrets.CreateSecret(ctx, &sm.CreateSecretInput{Name: &name, SecretString: &value})
+	if err != nil {
+		return "", err
+	}
+	return *out.ARN, nil
+}
+
+// StartRotation does what `aws secretsmanager rotate-secret` does, and returns
+// the new version's id.
+func (r *Rig) StartRotation(ctx context.Context) (token string, err error) {
+	out, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.VersionId), nil
+}
+
+// Rotate starts a rotation and waits for its end. The error is the last
+// attempt's.
+func (r *Rig) Rotate(ctx context.Context) (token string, err error) {
+	if token, err = r.StartRotation(ctx); err != nil {
+		return "", err
+	}
+	return token, r.AWS.WaitRotation(ctx, r.SecretARN, token)
+}
+
+// Step invokes the function for one step, as the rotation service does, and
+// returns the error that the function answers with.
+func (r *Rig) Step(step, secretARN, token string) error {
+	event, err := json.Marshal(map[string]string{"Step": step, "SecretId": secretARN, "ClientRequestToken": token})
+	if err != nil {
+		return err
+	}
+	return r.Invoke(event)
+}
+
+// Invoke invokes the function with any event.
+func (r *Rig) Invoke(event []byte) error {
+	result, err := r.AWS.Invoke(FunctionName, event)
+	if err != nil {
+		return err
+	}
+	if result.FunctionError == "" {
+		return nil
+	}
+	var answer struct{ ErrorMessage string }
+	if err := json.Unmarshal(result.Payload, &answer); err != nil {
+		return fmt.Errorf("the function's error is not JSON: %w", err)
+	}
+	return errors.New(answer.ErrorMessage)
+}
+
+// BuildFunction builds the function as `make build` does, for this machine,
+// and returns the executable's path in dir.
+func BuildFunction(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "bootstrap")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=lambda.norpc", "-ldflags=-s -w -buildid=", "-o", binary, "mautic-rotation/lambda")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the function: %w\n%s", err, out)
+	}
+	return binary, nil
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
+	"mautic-rotation/internal/rig"
+)
+
+// BenchmarkStart measures how long an environment takes from the start of the
+// process to its first request for an invocation, for the function and beside
+// it for a function that does nothing.
+func BenchmarkStart(b *testing.B) {
+	function, err := binary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	bare := filepath.Join(b.TempDir(), "bare")
+	build := exec.Command("go", "build", "-trimpath", "-tags=lambda.norpc", "-ldflags=-s -w -buildid=", "-o", bare, "./testdata/bare")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	for name, path := range map[string]string{"function": function, "bare": bare} {
+		b.Run(name, func(b *testing.B) { benchmarkStart(b, path) })
+	}
+}
+
+func benchmarkStart(b *testing.B, path string) {
+	var starts environments
+	aws, err := localaws.Start(localaws.Options{Observe: starts.observe})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer aws.Close()
+	_, err = aws.CreateFunction(localaws.Function{Name: "f", Binary: path, Env: map[string]string{"SECRET_ARNS": arn}, Timeout: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range b.N {
+		if _, err := aws.Invoke("f", []byte(`{}`)); err != nil {
+			b.Fatal(err)
+		}
+		aws.KillEnvironments("f")
+	}
+	if err := aws.Close(); err != nil { // all events have been delivered
+		b.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(0, "ns/op") // dominated by what the stand-in does
+	b.ReportMetric(starts.meanInit().Seconds()*1e3, "ms-to-first-next")
+	b.ReportMetric(float64(info.Size())/1e6, "MB-binary")
+}
+
+// environments collects what the stand-in tells of the function's processes.
+type environments struct {
+	mu      sync.Mutex
+	inits   []time.Duration
+	maxRSS  int64
+	ofSteps map[string]time.Duration
+}
+
+func (e *environments) observe(event localaws.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch event := event.(type) {
+	case localaws.EnvironmentStarted:
+		e.inits = append(e.inits, event.InitDuration)
+	case localaws.EnvironmentEnded:
+		e.maxRSS = max(e.maxRSS, event.MaxRSS)
+	case localaws.StepFinished:
+		if e.ofSteps == nil {
+			e.ofSteps = map[string]time.Duration{}
+		}
+		e.ofSteps[event.Step] += event.Duration
+	}
+}
+
+func (e *environments) meanInit() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var sum time.Duration
+	for _, d := range e.inits {
+		sum += d
+	}
+	return sum / time.Duration(max(len(e.inits), 1))
+}
+
+// BenchmarkRotation measures what a database-only rotation costs, as a whole
+// and in each step: time, calls to AWS, logins at the server and how many of
+// them the server refused.
+func BenchmarkRotation(b *testing.B) {
+	executable, err := binary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var observed environments
+	server := mysqltest.Shared(b)
+	// The tasks log in once, when they start.
+	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: time.Hour}
+	r, err := rig.New(b.Context(), rig.Options{MySQL: server, Binary: executable, Application: app, AWS: localaws.Options{Observe: observed.observe}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	refusedBefore := refusedLogins(b, server)
+	loginsBefore := ownLogins(b, r)
+	b.ResetTimer()
+	for range b.N {
+		if _, err := r.Rotate(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := r.WaitSteady(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.StopTimer()
+	n := float64(b.N)
+	b.ReportMetric((ownLogins(b, r)-loginsBefore)/n, "logins/op")
+	b.ReportMetric((refusedLogins(b, server)-refusedBefore)/n, "refused-logins/op")
+	calls := map[string]float64{}
+	for _, call := range r.AWS.Calls() {
+		if call.Caller.Function != "" {
+			calls[call.Caller.Step]++
+			calls["all-steps"]++
+		}
+	}
+	for step, count := range calls {
+		b.ReportMetric(count/n, "AWS-calls-in-"+step+"/op")
+	}
+	if err := r.AWS.Close(); err != nil { // the processes have ended
+		b.Fatal(err)
+	}
+	for step, took := range observed.ofSteps {
+		b.ReportMetric(took.Seconds()*1e3/n, "ms-in-"+step+"/op")
+	}
+	b.ReportMetric(float64(observed.maxRSS)/1e6, "MB-peak-memory")
+}
+
+// ownLogins is how often the function has logged in: the application, which
+// counts its own, uses the same account.
+func ownLogins(b *testing.B, r *rig.Rig) float64 {
+	b.Helper()
+	var n float64
+	err := r.MySQL.Admin().QueryRow("SELECT COALESCE(SUM(TOTAL_CONNECTIONS), 0) FROM performance_schema.accounts WHERE USER = ?", r.User).Scan(&n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	application, _ := r.Application().Logins()
+	return n - float64(application)
+}
+
+// refusedLogins is how many connections the server has refused.
+func refusedLogins(b *testing.B, server *mysqlserver.Server) float64 {
+	b.Helper()
+	var n float64
+	err := server.Admin().QueryRow("SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Aborted_connects'").Scan(&n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}

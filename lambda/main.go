@@ -1,0 +1,89 @@
+// Command lambda is the rotation function: the entry point that AWS Lambda
+// runs. It reads its settings from the environment, wires the credential kinds
+// to the engine in package rotation, and hands each event to what it is for.
+//
+// It is built as "bootstrap" for the runtime provided.al2023; see `make build`.
+package main
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/database"
+	"mautic-rotation/rotation/ecs"
+)
+
+func main() {
+	logs := logHandler()
+	// The Lambda runtime's own messages come by package log, as text.
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(logs, slog.LevelError).Writer())
+	f, err := newFunction(context.Background(), logs)
+	if err != nil {
+		// Started all the same: an error of an invocation reaches whoever
+		// asked for the rotation, that of a process which ends does not.
+		slog.New(logs).Error("the function's settings cannot be used", "error", err)
+		lambda.Start(func(context.Context) error { return err })
+	}
+	lambda.Start(f.handle)
+}
+
+// logHandler writes JSON under the keys of Lambda's own JSON log format, which
+// the console and Logs Insights know.
+func logHandler() slog.Handler {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(os.Getenv("AWS_LAMBDA_LOG_LEVEL"))); err != nil {
+		level = slog.LevelInfo // unset, or Lambda's TRACE and FATAL
+	}
+	return slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr})
+}
+
+// newFunction wires the function from the environment.
+func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
+	s, err := readSettings(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	awsConfig, err := config.LoadDefaultConfig(ctx,
+		config.WithRetryMaxAttempts(awsAttempts),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+	if err != nil {
+		return nil, err
+	}
+	kinds := []rotation.Kind{
+		database.New(s.database),
+	}
+	return &function{
+		rotator: rotation.New(secretsmanager.NewFromConfig(awsConfig), kinds, services(awsConfig, s)),
+		secrets: s.secretARNs,
+		logs:    logs,
+	}, nil
+}
+
+const (
+	// awsAttempts is for throttling: Secrets Manager takes 50 writes a second
+	// from the whole account. The pauses in between add up to some 10 s.
+	awsAttempts = 5
+	// awsTimeout bounds one attempt. Without it, a subnet that lacks a route
+	// to an endpoint would eat up the invocation's time in silence.
+	awsTimeout = 10 * time.Second
+)
+
+func services(awsConfig aws.Config, s settings) rotation.Redeployer {
+	if len(s.services) == 0 {
+		return nil
+	}
+	return ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
+}

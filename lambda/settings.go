@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mautic-rotation/rotation/database"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/password"
+)
+
+// settings are what the environment says. They hold for every secret.
+type settings struct {
+	secretARNs []string
+	database   database.Config
+	cluster    string
+	services   []string
+}
+
+// setting is one environment variable. An empty value counts as unset, since a
+// template has no other way to leave one out.
+type setting struct {
+	name string
+	what string // for an error
+	read func(p *parsed, value string) error
+}
+
+// parsed collects what the variables say until all are read.
+type parsed struct {
+	settings
+	length   int
+	alphabet string
+	layout   database.Layout
+}
+
+// known are all the variables that the function reads.
+var known = []setting{
+	{"SECRET_ARNS", "the ARNs of the secrets that the function serves, separated by commas", func(p *parsed, value string) error {
+		for _, arn := range list(value) {
+			if !secretARN.MatchString(arn) {
+				return fmt.Errorf("%q is not a secret's ARN (arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>)", arn)
+			}
+			p.secretARNs = append(p.secretARNs, arn)
+		}
+		return nil
+	}},
+	{"ECS_CLUSTER", "the cluster of the services, by name or ARN", text(func(p *parsed) *string { return &p.cluster })},
+	{"ECS_SERVICES", "the services that read the secret, separated by commas", func(p *parsed, value string) error {
+		p.services = list(value)
+		return nil
+	}},
+	{"DATABASE_USER", "the account, where the secret does not name it", text(func(p *parsed) *string { return &p.database.User })},
+	{"DATABASE_HOST", "the server, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Host })},
+	{"DATABASE_PORT", "its port", func(p *parsed, value string) (err error) {
+		if p.database.Port, err = strconv.Atoi(value); err != nil || p.database.Port < 1 || p.database.Port > 65535 {
+			return fmt.Errorf("%q is no port", value)
+		}
+		return nil
+	}},
+	{"DATABASE_NAME", "the database, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Name })},
+	{"DATABASE_PASSWORD_POINTER", "where the password stands in the secret", pointer(func(p *parsed) *document.Pointer { return &p.layout.Password })},
+	{"DATABASE_USER_POINTER", "where the user stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.User })},
+	{"DATABASE_HOST_POINTER", "where the host stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Host })},
+	{"DATABASE_PORT_POINTER", "where the port stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Port })},
+	{"DATABASE_NAME_POINTER", "where the database's name stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Name })},
+	{"DATABASE_CA_FILE", "a PEM file of the roots to verify the server's certificate by", func(p *parsed, value string) error {
+		if _, err := os.Stat(value); err != nil {
+			return fmt.Errorf("the file is not there: %w", err)
+		}
+		p.database.CAFile = value
+		return nil
+	}},
+	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
+		if p.length, err = strconv.Atoi(value); err != nil {
+			return fmt.Errorf("%q is not a whole number", value)
+		}
+		return nil
+	}},
+	{"PASSWORD_ALPHABET", "the characters a password is made of", text(func(p *parsed) *string { return &p.alphabet })},
+}
+
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
+
+// readSettings reads the environment, as os.Environ gives it, and names all
+// its faults at once.
+func readSettings(environment []string) (settings, error) {
+	p := parsed{length: password.DefaultLength, alphabet: password.DefaultAlphabet}
+	values := map[string]string{}
+	var faults []error
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+		if looksLikeOurs(name) {
+			faults = append(faults, fmt.Errorf("%s: no such setting; is it misspelt? The database's are %s", name, strings.Join(ours(), ", ")))
+		}
+	}
+	for _, s := range known {
+		if value := strings.TrimSpace(values[s.name]); value != "" {
+			if err := s.read(&p, value); err != nil {
+				faults = append(faults, fmt.Errorf("%s (%s): %w", s.name, s.what, err))
+			}
+		}
+	}
+	faults = append(faults, p.conclude(values)...)
+	return p.settings, errors.Join(faults...)
+}
+
+// conclude checks what several variables say together.
+func (p *parsed) conclude(values map[string]string) (faults []error) {
+	if values["SECRET_ARNS"] == "" {
+		faults = append(faults, errors.New("SECRET_ARNS is not set: give the ARNs of the secrets to rotate, separated by commas"))
+	}
+	if (p.cluster == "") != (len(p.services) == 0) {
+		faults = append(faults, errors.New("ECS_CLUSTER and ECS_SERVICES go together: set both, or neither when nothing is to be redeployed"))
+	}
+	policy, err := password.NewPolicy(p.length, p.alphabet)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("PASSWORD_LENGTH and PASSWORD_ALPHABET: %w", err))
+	}
+	p.database.Passwords = policy
+	if p.layout != (database.Layout{}) {
+		if p.layout.Password == "" {
+			faults = append(faults, errors.New("DATABASE_PASSWORD_POINTER is not set, but another DATABASE_…_POINTER is: the secret's layout begins with the password"))
+		}
+		p.database.Layouts = []database.Layout{p.layout}
+	}
+	return faults
+}
+
+func text(field func(*parsed) *string) func(*parsed, string) error {
+	return func(p *parsed, value string) error {
+		*field(p) = value
+		return nil
+	}
+}
+
+func pointer(field func(*parsed) *document.Pointer) func(*parsed, string) error {
+	return func(p *parsed, value string) (err error) {
+		*field(p), err = document.ParsePointer(value)
+		return err
+	}
+}
+
+func list(value string) (items []string) {
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// ours are the names that begin as only this function's do.
+func ours() (names []string) {
+	for _, s := range known {
+		if strings.HasPrefix(s.name, "DATABASE_") {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// looksLikeOurs finds the misspelt: what is passed over in silence would leave
+// a setting at its default.
+func looksLikeOurs(name string) bool {
+	return strings.HasPrefix(name, "DATABASE_") && !slices.Contains(ours(), name)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mautic-rotation/rotation/database"
+)
+
+const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf"
+
+func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := readSettings([]string{
+		"SECRET_ARNS= " + arn + " , " + arn + ",",
+		"ECS_CLUSTER=mautic-prod-cluster", "ECS_SERVICES=web,cron, worker",
+		"DATABASE_HOST=db.example.com", "DATABASE_PORT=3307", "DATABASE_NAME=mautic", "DATABASE_USER=",
+		"DATABASE_PASSWORD_POINTER=/db/pw", "DATABASE_CA_FILE=" + roots,
+		"PASSWORD_LENGTH=41", "PATH=/bin", "AWS_REGION=eu-west-1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.secretARNs, []string{arn}) || !slices.Equal(s.services, []string{"web", "cron", "worker"}) {
+		t.Errorf("got %q and %q", s.secretARNs, s.services)
+	}
+	if s.database.Host != "db.example.com" || s.database.Port != 3307 || s.database.User != "" || s.database.CAFile != roots {
+		t.Errorf("got %+v", s.database)
+	}
+	if want := []database.Layout{{Password: "/db/pw"}}; !slices.Equal(s.database.Layouts, want) {
+		t.Errorf("got layouts %v", s.database.Layouts)
+	}
+	if n := len(s.database.Passwords.Generate()); n != 41 {
+		t.Errorf("passwords of %d characters", n)
+	}
+}
+
+func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
+	_, err := readSettings([]string{
+		"SECRET_ARNS=mautic-prod-secrets", "ECS_CLUSTER=c", "DATABASE_PORT=70000", "DATABASE_HOST_POINTER=host",
+		"DATABASE_NAME_POINTER=/name", "DATABASE_CA_FILE=/no/such/file", "DATABASE_PASWORD_POINTER=/p",
+		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`"mautic-prod-secrets" is not a secret's ARN`,
+		"ECS_CLUSTER and ECS_SERVICES go together",
+		`"70000" is no port`,
+		`"host" is not a JSON Pointer`,
+		"DATABASE_PASSWORD_POINTER is not set",
+		"DATABASE_CA_FILE",
+		"DATABASE_PASWORD_POINTER: no such setting",
+		"length 8", "an alphabet of 3 characters",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not name %q:\n%v", want, err)
+		}
+	}
+	if _, err := readSettings(nil); err == nil || !strings.Contains(err.Error(), "SECRET_ARNS is not set") {
+		t.Errorf("with nothing set: %v", err)
+	}
+}
