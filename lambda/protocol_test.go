@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
 
@@ -176,21 +179,39 @@ func TestATestOnlyRotationIsAPreflight(t *testing.T) {
 }
 
 func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
-	// Without a proxy in between, what the stand-in sees is the reads before
-	// the change, and testSecret's after it. The crash matrix does the rest.
-	d := deploy(t)
-	var killed atomic.Bool
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
-		if c.Caller.Step == "testSecret" && killed.CompareAndSwap(false, true) {
-			return localaws.Fault{KillBefore: true}
-		}
-		return localaws.Fault{}
-	})
-	d.underLoad(func() { d.mustRotate() })
-	if !killed.Load() {
-		t.Error("nothing was killed")
+	for name, dies := range map[string]func(kill func()) mysqlproxy.Action{
+		"before": func(kill func()) mysqlproxy.Action {
+			kill()
+			return mysqlproxy.Action{Fault: mysqlproxy.Drop}
+		},
+		"after": func(kill func()) mysqlproxy.Action {
+			return mysqlproxy.Action{Fault: mysqlproxy.LoseReply, After: func(error) { kill() }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := mysqltest.Shared(t)
+			proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: server.Addr(), UpstreamTLS: server.TLSConfig()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { proxy.Close() })
+			d := deploy(t, func(o *rig.Options) {
+				o.DatabaseHost, o.DatabasePort, o.DatabaseCAFile = proxy.Host(), proxy.Port(), proxy.CAFile()
+			})
+			var killed atomic.Bool
+			proxy.SetHook(func(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
+				if strings.HasPrefix(c.Text, "ALTER USER") && killed.CompareAndSwap(false, true) {
+					return dies(func() { d.AWS.KillEnvironments(rig.FunctionName) })
+				}
+				return mysqlproxy.Action{}
+			})
+			d.underLoad(func() { d.mustRotate() })
+			if !killed.Load() {
+				t.Error("nothing was killed")
+			}
+			d.accepts(true, d.Password, d.password("AWSCURRENT"))
+		})
 	}
-	d.accepts(true, d.Password, d.password("AWSCURRENT"))
 }
 
 func TestARotationAfterAnAbandonedOneKeepsThePasswordInUse(t *testing.T) {

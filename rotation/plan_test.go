@@ -1,0 +1,199 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/rotation/document"
+)
+
+const (
+	tokenID = "token-0123456789-0123456789-0123"
+	otherID = "other-0123456789-0123456789-0123"
+)
+
+func TestGuardDecidesByTheSecretsMetadata(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		metadata  metadata
+		want      stage
+		wantError string
+	}{
+		{
+			name:     "pending",
+			metadata: metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSPENDING"}, otherID: {"AWSCURRENT"}}},
+			want:     stage{currentID: otherID},
+		},
+		{
+			name:     "pending, beside labels of others",
+			metadata: metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"a", "AWSPENDING"}, otherID: {"b", "AWSCURRENT", "c"}}},
+			want:     stage{currentID: otherID},
+		},
+		{
+			name:     "promoted",
+			metadata: metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSCURRENT"}, otherID: {"AWSPREVIOUS"}}},
+			want:     stage{currentID: tokenID, promoted: true},
+		},
+		{
+			name:     "promoted, with AWSPENDING left on it",
+			metadata: metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSCURRENT", "AWSPENDING"}}},
+			want:     stage{currentID: tokenID, promoted: true},
+		},
+		{
+			name:      "owned by a service",
+			metadata:  metadata{owningService: "rds", rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSPENDING"}}},
+			wantError: "owned by the service rds",
+		},
+		{
+			name:      "rotation off",
+			metadata:  metadata{labels: map[string][]string{tokenID: {"AWSPENDING"}, otherID: {"AWSCURRENT"}}},
+			wantError: "rotation is not enabled",
+		},
+		{
+			name:      "unknown token",
+			metadata:  metadata{rotationEnabled: true, labels: map[string][]string{otherID: {"AWSCURRENT"}}},
+			wantError: "the secret has no version " + tokenID,
+		},
+		{
+			name:      "given up",
+			metadata:  metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSPREVIOUS"}, otherID: {"AWSCURRENT"}}},
+			wantError: "is not AWSPENDING",
+		},
+		{
+			name:      "nothing current",
+			metadata:  metadata{rotationEnabled: true, labels: map[string][]string{tokenID: {"AWSPENDING"}}},
+			wantError: "no AWSCURRENT version",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := guard(tc.metadata, tokenID)
+			if got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+			if (err == nil) != (tc.wantError == "") || err != nil && !strings.Contains(err.Error(), tc.wantError) {
+				t.Errorf("got error %v, want %q", err, tc.wantError)
+			}
+		})
+	}
+}
+
+// fieldKind is a kind that owns fixed fields, as far as the plan looks at one.
+type fieldKind struct {
+	Kind
+	name   string
+	fields []document.Pointer
+}
+
+func (k fieldKind) Name() string { return k.name }
+
+func (k fieldKind) Fields(d document.Document) (found []document.Pointer, err error) {
+	for _, field := range k.fields {
+		has, err := d.Has(field)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			found = append(found, field)
+		}
+	}
+	return found, nil
+}
+
+func parse(t *testing.T, value string) document.Document {
+	t.Helper()
+	d, err := document.Parse(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestTheKindsThatARotationChangesAreThoseWhoseFieldsDiffer(t *testing.T) {
+	kinds := []Kind{
+		fieldKind{name: "database", fields: []document.Pointer{"/db"}},
+		fieldKind{name: "smtp", fields: []document.Pointer{"/mail/user", "/mail/password"}},
+	}
+	const current = `{"db":"a","mail":{"user":"u","password":"p"},"rest":1}`
+	for _, tc := range []struct {
+		name, current, pending string
+		want                   []string
+		wantError              string
+		edited                 bool
+	}{
+		{name: "nothing", current: current, pending: current},
+		{name: "one", current: current, pending: strings.Replace(current, `"a"`, `"b"`, 1), want: []string{"database"}},
+		{name: "one of several fields", current: current, pending: strings.Replace(current, `"p"`, `"q"`, 1), want: []string{"smtp"}},
+		{name: "all", current: current, pending: `{"db":"b","mail":{"user":"v","password":"q"},"rest":1}`, want: []string{"database", "smtp"}},
+		{name: "the same value written otherwise", current: current, pending: strings.Replace(current, `"a"`, `"\u0061"`, 1), edited: true},
+		{name: "a field that was added", current: `{"db":"a","mail":{"user":"u"}}`, pending: `{"db":"a","mail":{"user":"u","password":"p"}}`, want: []string{"smtp"}, edited: true},
+		{name: "a field of nobody's", current: current, pending: strings.Replace(current, `1}`, `2}`, 1), edited: true},
+		{name: "a field of another type", current: `{"db":7}`, pending: `{"db":"b"}`, wantError: "field /db is a number"},
+		{name: "no credential", current: `{}`, pending: `{}`, wantError: "no credential that this function rotates (database, smtp)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a, b := parse(t, tc.current), parse(t, tc.pending)
+			got, err := changed(kinds, a, b)
+			if (err == nil) != (tc.wantError == "") || err != nil && !strings.Contains(err.Error(), tc.wantError) {
+				t.Fatalf("got error %v, want %q", err, tc.wantError)
+			}
+			if err != nil {
+				return
+			}
+			if !slices.Equal(names(got), tc.want) && len(got)+len(tc.want) > 0 {
+				t.Errorf("got %v, want %v", names(got), tc.want)
+			}
+			if err := editedMeanwhile(got, a, b); (err != nil) != tc.edited {
+				t.Errorf("edited meanwhile: %v, want %v", err, tc.edited)
+			}
+		})
+	}
+}
+
+func TestARetryEndsWithSuccessWithAnotherErrorOrAfterItsAttempts(t *testing.T) {
+	r := retry{attempts: 4, pause: time.Microsecond}
+	lag, other := lagging{errors.New("not yet")}, errors.New("no")
+	for _, tc := range []struct {
+		name    string
+		answers []error // the last one goes on
+		want    error
+		calls   int
+	}{
+		{"at once", []error{nil}, nil, 1},
+		{"after a while", []error{lag, lag, nil}, nil, 3},
+		{"never", []error{lag}, lag, 4},
+		{"for good", []error{lag, other}, other, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			calls := 0
+			err := r.do(t.Context(), func() error {
+				calls++
+				return tc.answers[min(calls, len(tc.answers))-1]
+			})
+			if !errors.Is(err, tc.want) || calls != tc.calls {
+				t.Errorf("got %v after %d calls, want %v after %d", err, calls, tc.want, tc.calls)
+			}
+		})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (retry{attempts: 9, pause: time.Hour}).do(ended, func() error { return lag }); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: %v", err)
+	}
+}
+
+func TestEnoughTimeLooksAtTheDeadline(t *testing.T) {
+	if err := enoughTime(context.Background()); err != nil {
+		t.Errorf("without a deadline: %v", err)
+	}
+	for left, want := range map[time.Duration]bool{timeToChange + time.Minute: true, timeToChange / 2: false} {
+		ctx, cancel := context.WithTimeout(context.Background(), left)
+		if err := enoughTime(ctx); (err == nil) != want {
+			t.Errorf("with %s left: %v", left, err)
+		}
+		cancel()
+	}
+}
