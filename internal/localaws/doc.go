@@ -1,0 +1,33 @@
+// Package localaws stands in for the AWS services that a secret rotation touches: Secrets Manager with its rotation
+// service, Lambda, and ECS, on one loopback HTTP endpoint that the AWS SDKs and the AWS CLI can talk to.
+//
+//	srv, err := localaws.Start(localaws.Options{})
+//	if err != nil { … }
+//	defer srv.Close()
+//
+//	arn, err := srv.CreateFunction(localaws.Function{Name: "rotate", Binary: "/path/to/bootstrap"})
+//	secrets := secretsmanager.NewFromConfig(srv.Config())
+//	… CreateSecret, then RotateSecret with RotationLambdaARN: arn …
+//	err = srv.WaitRotation(ctx, secretID, token)
+//
+// It aims to be small and to err on the strict side. What it does, it does as the services do: version labels and their
+// budget, a pending version without a value, the four steps and the retry of all of them, tasks that read their secrets
+// only when they start. A Lambda function is the real executable in a child process behind the real runtime API, so a
+// crash is a crash. Where AWS's behaviour is not documented or has been seen to differ, [Variants] switches between the
+// possibilities; code under test has to be right with each.
+//
+// What it does not do: signatures are not verified (a request must carry an Authorization header, and its access key id
+// tells which Lambda environment made it; the rest is ignored), permissions are not evaluated, nothing is persisted or
+// encrypted, and quotas on request rates do not exist. An operation that is not there answers UnknownOperationException.
+//
+// # Faults
+//
+// [Server.Intercept] sees every call before it is applied and may answer it with an error, kill the Lambda environment
+// that made it before or after it is applied, lose the reply, or apply the request late. See [Fault].
+//
+// # Time
+//
+// A [Clock] runs in real time and can be moved forward. Dates in replies, rotation schedules and the HTTP Date header
+// follow it. Timeouts, delays and the deadlines given to Lambda functions are real durations, because the processes
+// that they bound live in real time.
+package localaws
