@@ -28,11 +28,6 @@ type session struct {
 	a    account
 }
 
-// boundLockWait makes a statement that waits for a lock fail with 1205 soon.
-func (s *session) boundLockWait(ctx context.Context) error {
-	return explain(s.exec(ctx, "SET SESSION lock_wait_timeout = ?", lockWait), s.a)
-}
-
 // login opens a connection as the account, to no database: a password can be
 // right and the database refused (1044).
 func (k *Kind) login(ctx context.Context, a account, database string) (*session, error) {
@@ -78,4 +73,27 @@ func (s *session) exec(ctx context.Context, statement string, args ...any) error
 
 func (s *session) queryRow(ctx context.Context, query string, args []any, into ...any) error {
 	return s.conn.QueryRowContext(ctx, query, args...).Scan(into...)
+}
+
+// boundLockWait makes a statement that waits for a lock fail with 1205 soon.
+func (s *session) boundLockWait(ctx context.Context) error {
+	return explain(s.exec(ctx, "SET SESSION lock_wait_timeout = ?", lockWait), s.a)
+}
+
+// lock keeps changes of the account's password apart, at the server. The lock
+// belongs to the connection: it ends with it, but not before a statement that
+// the server still executes for a client that has died.
+func (s *session) lock(ctx context.Context) error {
+	if err := s.boundLockWait(ctx); err != nil {
+		return err
+	}
+	var got *int // NULL when the server could not tell
+	err := s.queryRow(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', LEFT(SHA2(CURRENT_USER(), 256), 32)), ?)", []any{lockWait}, &got)
+	if err != nil {
+		return explain(err, s.a)
+	}
+	if got == nil || *got != 1 {
+		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", s.a, lockWait)
+	}
+	return nil
 }

@@ -34,7 +34,7 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 		c.Log.Warn("cannot see whether the user exists for other hosts too, where its password would stay: "+grantToSeeAccounts, "account", server.account)
 	}
 
-	if err := s.boundLockWait(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	err = s.swap(ctx, current, pending)
@@ -73,18 +73,9 @@ func (s *session) swap(ctx context.Context, current, pending account) error {
 // that a given-up rotation left there, and then swaps.
 //
 // The first statement has no REPLACE, since the primary password is unknown:
-// run twice, it would put the current one in both slots and so evict whatever
-// a heal beside this one had set. A lock at the server keeps heals apart. It
-// belongs to the connection, so it outlives a client that dies for as long as
-// its statement goes on running.
+// run twice, it would put the current one in both slots, and so evict whatever
+// a heal beside this one had set. The session's lock keeps them apart.
 func (s *session) heal(ctx context.Context, c rotation.Change, current, pending account) error {
-	if err := s.lock(ctx); err != nil {
-		return err
-	}
-	// Under the lock: another one may have been faster.
-	if err := s.swap(ctx, current, pending); !isNumber(err, errNotCurrentPassword) {
-		return explain(err, current)
-	}
 	if err := c.Confirm(ctx); err != nil {
 		return err
 	}
@@ -92,18 +83,4 @@ func (s *session) heal(ctx context.Context, c rotation.Change, current, pending 
 		return explain(err, current)
 	}
 	return explain(s.swap(ctx, current, pending), current)
-}
-
-// lock takes the server-wide lock for writes to this account that nothing else
-// guards. It is released when the connection ends.
-func (s *session) lock(ctx context.Context) error {
-	var got *int
-	err := s.queryRow(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', LEFT(SHA2(CURRENT_USER(), 256), 32)), ?)", []any{lockWait}, &got)
-	if err != nil {
-		return explain(err, s.a)
-	}
-	if got == nil || *got != 1 {
-		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", s.a, lockWait)
-	}
-	return nil
 }
