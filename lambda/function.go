@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"mautic-rotation/internal/scrub"
@@ -38,42 +37,60 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) 
 	defer func() {
 		if p := recover(); p != nil {
 			log.Error("panic", "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = errors.New("the function has a defect, and its log has the stack; the AWSCURRENT value was not touched: secret values are not shown")
+			err = errors.New("the function has a defect: its log has the stack, without secret values")
 		}
 		err = secrets.Error(err)
 	}()
-	event, err := parse(raw)
-	if err == nil {
-		err = f.serves(event.SecretID)
-	}
+	req, err := parse(raw)
 	if err != nil {
 		log.Error("refused the event", "error", err)
 		return err
 	}
-	log = log.With("step", event.Step, "secret", event.SecretID, "version", event.Token)
-	start := time.Now()
-	if err := f.rotator.Rotate(ctx, event, log, &secrets); err != nil {
-		log.Error("the step failed", "error", err, "milliseconds", time.Since(start).Milliseconds())
+	if req.action != "" {
+		return f.do(ctx, req, log, &secrets)
+	}
+	if err := f.serves(req.step.SecretID); err != nil {
+		log.Error("refused the event", "error", err)
 		return err
 	}
-	log.Info("the step succeeded", "milliseconds", time.Since(start).Milliseconds())
-	return nil
+	log = log.With("step", req.step.Step, "secret", req.step.SecretID, "version", req.step.Token)
+	return timed(log, "the step", func() error {
+		return f.rotator.Rotate(ctx, req.step, log, &secrets)
+	})
 }
 
-// parse tells an event by its shape.
-func parse(raw json.RawMessage) (rotation.Event, error) {
-	var e events.SecretsManagerSecretRotationEvent
-	if err := json.Unmarshal(raw, &e); err != nil || e.Step == "" {
-		// The text of err would quote from the event.
-		return rotation.Event{}, errors.New("unknown event: this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken; " +
-			"start a rotation with `aws secretsmanager rotate-secret --secret-id …`")
+// do carries out an action, for one secret or for all.
+func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets) error {
+	arns := f.secrets
+	if req.secret != "" {
+		if err := f.serves(req.secret); err != nil {
+			log.Error("refused the event", "error", err)
+			return err
+		}
+		arns = []string{req.secret}
 	}
-	return rotation.Event{
-		Step:          rotation.Step(e.Step),
-		SecretID:      e.SecretID,
-		Token:         e.ClientRequestToken,
-		RotationToken: e.RotationToken,
-	}, nil
+	act := map[action]func(context.Context, string, *slog.Logger, *scrub.Secrets) error{
+		actionReconcile: f.rotator.Reconcile,
+		actionAbandon:   f.rotator.Abandon,
+		actionRelease:   f.rotator.Release,
+	}[req.action]
+	var faults []error
+	for _, arn := range arns {
+		log := log.With("action", req.action, "secret", arn)
+		faults = append(faults, timed(log, "the action", func() error { return act(ctx, arn, log, secrets) }))
+	}
+	return errors.Join(faults...)
+}
+
+// timed logs how something ended and how long it took.
+func timed(log *slog.Logger, what string, f func() error) error {
+	start := time.Now()
+	if err := f(); err != nil {
+		log.Error(what+" failed", "error", err, "milliseconds", time.Since(start).Milliseconds())
+		return err
+	}
+	log.Info(what+" succeeded", "milliseconds", time.Since(start).Milliseconds())
+	return nil
 }
 
 // serves refuses a secret of another deployment: the settings, its services

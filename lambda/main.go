@@ -7,14 +7,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -23,6 +24,7 @@ import (
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/ecs"
+	"mautic-rotation/rotation/mautic"
 )
 
 func main() {
@@ -62,14 +64,22 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds := []rotation.Kind{
-		database.New(s.database),
+	c := rotation.Config{
+		SecretsManager: secretsmanager.NewFromConfig(awsConfig),
+		Kinds: []rotation.Kind{
+			database.New(s.database),
+		},
+		Limits: s.limits,
 	}
-	return &function{
-		rotator: rotation.New(secretsmanager.NewFromConfig(awsConfig), kinds, services(awsConfig, s)),
-		secrets: s.secretARNs,
-		logs:    logs,
-	}, nil
+	if len(s.services) > 0 {
+		c.Redeployer = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
+	}
+	if s.mauticURL != "" {
+		if c.Health, err = mautic.NewHealth(s.mauticURL, http.DefaultClient); err != nil {
+			return nil, fmt.Errorf("MAUTIC_URL: %w", err)
+		}
+	}
+	return &function{rotator: rotation.New(c), secrets: s.secretARNs, logs: logs}, nil
 }
 
 const (
@@ -80,10 +90,3 @@ const (
 	// to an endpoint would eat up the invocation's time in silence.
 	awsTimeout = 10 * time.Second
 )
-
-func services(awsConfig aws.Config, s settings) rotation.Redeployer {
-	if len(s.services) == 0 {
-		return nil
-	}
-	return ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
-}

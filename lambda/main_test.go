@@ -123,6 +123,13 @@ func (d *deployment) mustRotate() (token string) {
 	return token
 }
 
+func (d *deployment) mustSettle() {
+	d.t.Helper()
+	if err := d.Settle(d.t.Context()); err != nil {
+		d.t.Fatalf("settle: %v", err)
+	}
+}
+
 func (d *deployment) password(label string) string {
 	d.t.Helper()
 	password, err := d.PasswordLabelled(label)

@@ -55,6 +55,9 @@ func TestRotationsFollowOneAnother(t *testing.T) {
 		}
 		seen[d.password("AWSCURRENT")] = true
 		d.accepts(true, previous, d.password("AWSCURRENT"))
+		d.mustSettle()
+		d.accepts(false, previous)
+		d.accepts(true, d.password("AWSCURRENT"))
 	}
 }
 
@@ -77,6 +80,7 @@ func TestARotationWorksWhateverOfTwoThingsAWSDoes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				d.mustSettle()
 				if v := state.Labelled("AWSCURRENT"); v.ID != token || variants.RotationTokenSent != (v.RotationToken != "") {
 					t.Errorf("AWSCURRENT is %s, written with a RotationToken: %v", v.ID, v.RotationToken != "")
 				}
@@ -291,6 +295,7 @@ func TestOneWarmProcessServesSeveralSecrets(t *testing.T) {
 	}
 	for range 2 {
 		d.mustRotate()
+		d.mustSettle()
 		if _, err := d.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &other, RotationLambdaARN: &d.FunctionARN}); err != nil {
 			t.Fatal(err)
 		}

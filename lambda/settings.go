@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
@@ -20,6 +22,8 @@ type settings struct {
 	database   database.Config
 	cluster    string
 	services   []string
+	mauticURL  string
+	limits     rotation.Limits
 }
 
 // setting is one environment variable. An empty value counts as unset, since a
@@ -75,6 +79,10 @@ var known = []setting{
 		p.database.CAFile = value
 		return nil
 	}},
+	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", text(func(p *parsed) *string { return &p.mauticURL })},
+	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
+	{"WATCH_SECONDS", "for how long the use of an old password is looked for", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
+	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
 	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
 		if p.length, err = strconv.Atoi(value); err != nil {
 			return fmt.Errorf("%q is not a whole number", value)
@@ -89,7 +97,7 @@ var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d
 // readSettings reads the environment, as os.Environ gives it, and names all
 // its faults at once.
 func readSettings(environment []string) (settings, error) {
-	p := parsed{length: password.DefaultLength, alphabet: password.DefaultAlphabet}
+	p := parsed{settings: settings{limits: rotation.DefaultLimits}, length: password.DefaultLength, alphabet: password.DefaultAlphabet}
 	values := map[string]string{}
 	var faults []error
 	for _, entry := range environment {
@@ -135,6 +143,17 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 func text(field func(*parsed) *string) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
 		*field(p) = value
+		return nil
+	}
+}
+
+func duration(unit time.Duration, least, most int, field func(*parsed) *time.Duration) func(*parsed, string) error {
+	return func(p *parsed, value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%q is not a whole number from %d to %d", value, least, most)
+		}
+		*field(p) = time.Duration(n) * unit
 		return nil
 	}
 }

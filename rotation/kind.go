@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"mautic-rotation/rotation/document"
 )
@@ -62,6 +63,44 @@ type Change struct {
 	Log *slog.Logger
 }
 
+// A Retirer is a kind whose target accepts two values at a time, so that an old
+// one has to be taken out of service. Every method may be called any number of
+// times for one overlap.
+type Retirer interface {
+	// InUse watches for a time, and then tells what it has seen of the old
+	// value's use: logins with it, or logins that were refused. Nothing seen
+	// is "".
+	InUse(ctx context.Context, o Overlap, watch time.Duration) (evidence string, err error)
+
+	// Quarantine makes the target refuse the old value, in a way that Restore
+	// can undo. The current one stays accepted at every moment.
+	Quarantine(ctx context.Context, o Overlap) error
+
+	// Restore makes the target accept the old value again, beside the current.
+	Restore(ctx context.Context, o Overlap) error
+
+	// Retire removes the old value for good.
+	Retire(ctx context.Context, o Overlap) error
+}
+
+// An Overlap is a current value, and an old one that its target may accept too.
+type Overlap struct {
+	Current, Old document.Document
+
+	// Confirm reads the labels again. It fails when Current is no longer
+	// AWSCURRENT, or when a rotation has begun to set another value.
+	Confirm func(ctx context.Context) error
+	Log     *slog.Logger
+}
+
+// A Health tells whether the application works, as far as one can see from
+// outside.
+type Health interface {
+	// Sick returns what is wrong, or "" when nothing is. It does not fail: an
+	// application that cannot be asked is not well.
+	Sick(ctx context.Context) string
+}
+
 // An Outcome is a target's answer to a probe. Only Denied means that the value
 // is wrong.
 type Outcome string
@@ -85,9 +124,37 @@ type Check struct {
 // A Redeployer restarts what reads the secret when it starts.
 type Redeployer interface {
 	// Redeploy starts new tasks in place of the running ones, and returns
-	// when that has begun. Calling it again starts them once more.
-	Redeploy(ctx context.Context, log *slog.Logger) error
+	// when that has begun. Whatever was created since then, by the clock of
+	// whoever creates it, was created after the call. Calling it again starts
+	// new tasks once more.
+	Redeploy(ctx context.Context, log *slog.Logger) (since time.Time, err error)
 
-	// Preflight finds out whether Redeploy would work.
-	Preflight(ctx context.Context) []Check
+	// Rollout tells how far that has come.
+	Rollout(ctx context.Context, since time.Time) (Rollout, error)
+
+	// Preflight finds out whether Redeploy would work, and whether what it
+	// restarts reads the secret.
+	Preflight(ctx context.Context, secretARN string) []Check
+}
+
+// A Rollout is how far the services have come with replacing what ran before a
+// redeploy.
+type Rollout struct {
+	// Fresh: everything that runs, starts or still drains was created since
+	// then. Nothing runs that has read the secret before, whatever has become
+	// of the deployments.
+	Fresh bool
+
+	// Stale is why it is not Fresh, in words for a person: "service web: task
+	// 1a2b3c4d, created 2026-03-01T12:00:00Z, still drains".
+	Stale []string
+
+	// Failed are the services whose rollout has failed since then, and why.
+	// What a newer deployment has superseded has not failed. ECS gives up on
+	// a deployment only with a circuit breaker or alarms.
+	Failed []string
+
+	// Steady: each service runs as many tasks as it is to, and deploys
+	// nothing.
+	Steady bool
 }

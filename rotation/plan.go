@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mautic-rotation/rotation/document"
 )
@@ -91,6 +92,17 @@ func editedMeanwhile(changed []Kind, current, pending document.Document) error {
 	return nil
 }
 
+// closed returns the kinds without an open overlap: to rotate one of the others
+// could evict a value that is in use.
+func closed(kinds []Kind, open map[string]record) (rotatable []Kind) {
+	for _, kind := range kinds {
+		if _, isOpen := open[kind.Name()]; !isOpen {
+			rotatable = append(rotatable, kind)
+		}
+	}
+	return rotatable
+}
+
 func names(kinds []Kind) []string {
 	list := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -113,6 +125,7 @@ const (
 
 // metadata is what the guard looks at, of what DescribeSecret answers.
 type metadata struct {
+	now             time.Time // by AWS's clock
 	owningService   string
 	rotationEnabled bool
 	labels          map[string][]string // by version id
@@ -129,6 +142,11 @@ func guard(m metadata, token string) (stage, error) {
 		return stage{}, errors.New("rotation is not enabled for the secret: start it with `aws secretsmanager rotate-secret --rotation-lambda-arn …`")
 	case !known:
 		return stage{}, fmt.Errorf("the secret has no version %s: start a rotation with `aws secretsmanager rotate-secret` rather than by invoking the function", token)
+	}
+	for _, label := range labels {
+		if e, ok, _ := parseEntry(label); ok && e.phase == phaseRolledBack {
+			return stage{}, fmt.Errorf("version %s has been rolled back, and is not taken up again: start a new rotation", token)
+		}
 	}
 	current := versionWith(m.labels, labelCurrent)
 	switch {

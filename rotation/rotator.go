@@ -6,8 +6,11 @@
 // is, and who accepts it, is a Kind's business: see the packages below this
 // one. Wired together:
 //
-//	rotator := rotation.New(secretsManagerClient, []rotation.Kind{databaseKind}, services)
+//	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []rotation.Kind{databaseKind}, Redeployer: services})
 //	err := rotator.Rotate(ctx, event, log, &secrets)
+//
+// What is left to do after a promotion (see Reconcile) is noted in staging
+// labels of the secret itself; there is no other state.
 //
 // Every step may run again at any time, after a crash at any point: it reads
 // what is, compares that with what it wants, and acts on the difference alone.
@@ -28,13 +31,26 @@ type Rotator struct {
 	api        SecretsManager
 	kinds      []Kind
 	redeployer Redeployer
+	health     Health
+	limits     Limits
 	retry      retry
 }
 
-// New returns a Rotator for the given kinds, which are set in this order. The
-// redeployer may be nil, when nothing has to be restarted.
-func New(api SecretsManager, kinds []Kind, redeployer Redeployer) *Rotator {
-	return &Rotator{api: api, kinds: kinds, redeployer: redeployer, retry: defaultRetry}
+// Config is what a Rotator works with.
+type Config struct {
+	SecretsManager SecretsManager
+	Kinds          []Kind     // are set in this order
+	Redeployer     Redeployer // nil: nothing has to be restarted
+	Health         Health     // nil: the application is not asked
+	Limits         Limits     // zero: DefaultLimits
+}
+
+// New returns a Rotator.
+func New(c Config) *Rotator {
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits
+	}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, retry: defaultRetry}
 }
 
 // timeToChange is how much of an invocation's time must be left before a
@@ -72,6 +88,7 @@ type run struct {
 	event   Event
 	secrets *scrub.Secrets
 	log     *slog.Logger
+	now     time.Time // by AWS's clock, as its last reply told it
 }
 
 // enoughTime fails when the invocation would probably be ended in the middle

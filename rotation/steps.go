@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // createSecret makes the pending value: the current document with new values
 // for the kinds to rotate. A value that is already there is kept, for an
 // earlier attempt may have given it to a target.
 func (r *run) createSecret(ctx context.Context) error {
-	state, err := r.guard(ctx)
+	state, m, err := r.guard(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,7 +29,7 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kinds, err := r.present(current.doc)
+	kinds, err := r.toRotate(current, m)
 	if err != nil {
 		return err
 	}
@@ -48,6 +49,24 @@ func (r *run) createSecret(ctx context.Context) error {
 	return nil
 }
 
+// toRotate are the kinds that the document has and that no open overlap
+// protects. With none of them left the rotation changes nothing, and succeeds.
+func (r *run) toRotate(current version, m metadata) ([]Kind, error) {
+	kinds, err := r.present(current.doc)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return nil, err
+	}
+	open := openOverlaps(journal, current.id)
+	for name, rec := range open {
+		r.log.Warn("not rotated, since its overlap is still open: the value of another version may be in use", "kind", name, "other", rec.id, "phase", rec.entry.phase)
+	}
+	return closed(kinds, open), nil
+}
+
 // setSecret makes each target accept the pending value beside the current one.
 func (r *run) setSecret(ctx context.Context) error {
 	current, pending, err := r.readBoth(ctx)
@@ -61,6 +80,9 @@ func (r *run) setSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.noteSet(ctx, pending, kinds); err != nil {
+		return err
+	}
 	for _, kind := range kinds {
 		if err := enoughTime(ctx); err != nil {
 			return err
@@ -71,6 +93,21 @@ func (r *run) setSecret(ctx context.Context) error {
 		r.log.Info("the target accepts the pending value and the current one", "kind", kind.Name())
 	}
 	return nil
+}
+
+// noteSet notes that the pending values are live from now on, or may be: should
+// the rotation be given up, a reconcile takes them away again.
+func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error {
+	journal, err := readJournal(map[string][]string{pending.id: pending.labels})
+	if err != nil || len(kinds) == 0 {
+		return err
+	}
+	rec, noted := entryOf(journal, pending.id)
+	if noted && slices.Equal(rec.entry.live, names(kinds)) {
+		return nil // by an earlier attempt
+	}
+	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
+	return err
 }
 
 // testSecret uses the pending values for real. A rotation that has none is a
@@ -107,58 +144,68 @@ func (r *run) testSecret(ctx context.Context) error {
 // itself, and redeploys. When its token is current already, an earlier attempt
 // promoted it, and what follows promotion may not have been done.
 func (r *run) finishSecret(ctx context.Context) error {
-	state, err := r.guard(ctx)
+	state, m, err := r.guard(ctx)
 	if err != nil {
 		return err
 	}
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return err
+	}
+	old, noted := promotedOver(journal, r.event.Token)
 	if !state.promoted {
-		if err := r.proveAndPromote(ctx, state.currentID); err != nil {
+		if old, noted, err = r.proveAndPromote(ctx, state.currentID, journal); err != nil {
 			return err
 		}
 	}
-	return r.redeploy(ctx)
+	if noted && old.entry.since.IsZero() {
+		if err := r.redeployAndNote(ctx, old, m); err != nil {
+			return fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err)
+		}
+	}
+	promoted, _ := entryOf(journal, r.event.Token)
+	return r.forget(ctx, promoted)
 }
 
-func (r *run) proveAndPromote(ctx context.Context, currentID string) error {
+// proveAndPromote moves AWSCURRENT to the token's version. Before that it notes
+// in the journal that the old version's values are live, and what was promoted
+// over it; it returns that record, if the rotation changes anything.
+func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []record) (old record, noted bool, err error) {
 	current, err := r.readCurrent(ctx, currentID)
 	if err != nil {
-		return err
+		return record{}, false, err
 	}
 	pending, err := r.readPending(ctx)
 	if err != nil {
-		return err
+		return record{}, false, err
 	}
 	kinds, err := r.changed(current.doc, pending.doc)
 	if err != nil {
-		return err
+		return record{}, false, err
 	}
 	if err := editedMeanwhile(kinds, current.doc, pending.doc); err != nil {
-		return err
+		return record{}, false, err
 	}
 	for _, kind := range kinds {
 		outcome, err := kind.Probe(ctx, pending.doc)
 		if outcome != Accepted {
-			return fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
+			return record{}, false, fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
 	}
 	if err := enoughTime(ctx); err != nil {
-		return err
+		return record{}, false, err
 	}
-	if err := r.promote(ctx, current.id); err != nil {
-		return err
+	old, _ = entryOf(journal, current.id)
+	if noted = len(kinds) > 0; noted {
+		if old, err = r.write(ctx, old, entry{phase: phaseOld, live: names(kinds), next: endOf(r.event.Token)}); err != nil {
+			return record{}, false, err
+		}
+	}
+	if err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
+		return record{}, false, err
 	}
 	r.log.Info("promoted the pending version", "from", current.id, "kinds", names(kinds))
-	return nil
-}
-
-func (r *run) redeploy(ctx context.Context) error {
-	if r.redeployer == nil {
-		return nil
-	}
-	if err := r.redeployer.Redeploy(ctx, r.log); err != nil {
-		return fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err)
-	}
-	return nil
+	return old, noted, nil
 }
 
 // preflight checks what a rotation needs and reports every fault at once.
@@ -190,7 +237,7 @@ func (r *run) preflight(ctx context.Context) error {
 		report(kind.Name(), kind.Preflight(ctx, current.doc))
 	}
 	if r.redeployer != nil {
-		report("redeploy", r.redeployer.Preflight(ctx))
+		report("redeploy", r.redeployer.Preflight(ctx, r.event.SecretID))
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("preflight: a rotation would fail, and nothing was changed: %w", errors.Join(problems...))

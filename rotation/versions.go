@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"mautic-rotation/rotation/document"
 )
@@ -23,8 +25,9 @@ type SecretsManager interface {
 
 // version is a version of the secret that has a value.
 type version struct {
-	id  string
-	doc document.Document
+	id     string
+	labels []string
+	doc    document.Document
 }
 
 // retry is how long a read is repeated that may only lag behind a write:
@@ -71,11 +74,9 @@ func isMissing(err error) bool {
 }
 
 // guard reads the secret's metadata and decides whether the step may act.
-func (r *run) guard(ctx context.Context) (stage, error) {
-	var state stage
-	err := r.retry.do(ctx, func() error {
-		m, err := r.describe(ctx)
-		if err != nil {
+func (r *run) guard(ctx context.Context) (state stage, m metadata, err error) {
+	err = r.retry.do(ctx, func() error {
+		if m, err = r.describe(ctx); err != nil {
 			return err // the SDK has retried what can be
 		}
 		state, err = guard(m, r.event.Token)
@@ -84,7 +85,7 @@ func (r *run) guard(ctx context.Context) (stage, error) {
 		}
 		return err
 	})
-	return state, err
+	return state, m, err
 }
 
 func (r *run) describe(ctx context.Context) (metadata, error) {
@@ -92,7 +93,9 @@ func (r *run) describe(ctx context.Context) (metadata, error) {
 	if err != nil {
 		return metadata{}, fmt.Errorf("describe the secret: %w", err)
 	}
+	r.tellTime(out.ResultMetadata)
 	return metadata{
+		now:             r.now,
 		owningService:   aws.ToString(out.OwningService),
 		rotationEnabled: aws.ToBool(out.RotationEnabled),
 		labels:          out.VersionIdsToStages,
@@ -130,7 +133,7 @@ func (r *run) readCurrent(ctx context.Context, id string) (version, error) {
 func (r *run) readPending(ctx context.Context) (version, error) {
 	v, err := r.readRetrying(ctx, r.event.Token, labelPending)
 	if isMissing(err) {
-		if _, refused := r.guard(ctx); refused != nil {
+		if _, _, refused := r.guard(ctx); refused != nil {
 			return version{}, refused
 		}
 		return version{}, fmt.Errorf("version %s has no value, since createSecret has not succeeded: %w", r.event.Token, err)
@@ -168,7 +171,16 @@ func (r *run) read(ctx context.Context, id, label string) (version, error) {
 		return version{}, fmt.Errorf("version %s: %w: store a JSON object", aws.ToString(out.VersionId), err)
 	}
 	r.learn(doc)
-	return version{id: aws.ToString(out.VersionId), doc: doc}, nil
+	r.tellTime(out.ResultMetadata)
+	return version{id: aws.ToString(out.VersionId), labels: out.VersionStages, doc: doc}, nil
+}
+
+// tellTime keeps the time by AWS's clock, as its last reply tells it: the same
+// clock that ECS's creation times are by.
+func (r *run) tellTime(reply middleware.Metadata) {
+	if now, ok := awsmiddleware.GetServerTime(reply); ok {
+		r.now = now
+	}
 }
 
 // learn makes the document's credentials known to the scrubber.
@@ -209,15 +221,36 @@ func (r *run) putPending(ctx context.Context, d document.Document) error {
 	return nil
 }
 
-// promote moves AWSCURRENT from the version fromID to the token's, and reads
-// back that it is there. Moving it away from a version that no longer has it
-// fails, so an edit made meanwhile is not undone.
-func (r *run) promote(ctx context.Context, fromID string) error {
+// moveLabel puts a label on the version to, which may be "", and takes it off
+// the version from, which may be "" when the label is new.
+func (r *run) moveLabel(ctx context.Context, label, to, from string) error {
+	in := &sm.UpdateSecretVersionStageInput{SecretId: &r.event.SecretID, VersionStage: &label}
+	if to != "" {
+		in.MoveToVersionId = &to
+	}
+	if from != "" {
+		in.RemoveFromVersionId = &from
+	}
+	_, moveErr := r.api.UpdateSecretVersionStage(ctx, in)
+	if moveErr == nil {
+		return nil
+	}
+	// As below, an error may hide a success.
+	if m, err := r.describe(ctx); err == nil && versionWith(m.labels, label) == to {
+		return nil
+	}
+	return fmt.Errorf("move the staging label %s: %w", label, moveErr)
+}
+
+// moveCurrent moves AWSCURRENT from the version fromID to toID, and reads back
+// that it is there. Moving it away from a version that no longer has it fails,
+// so an edit made meanwhile is not undone.
+func (r *run) moveCurrent(ctx context.Context, fromID, toID string) error {
 	label := labelCurrent
 	_, moveErr := r.api.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
 		SecretId:            &r.event.SecretID,
 		VersionStage:        &label,
-		MoveToVersionId:     &r.event.Token,
+		MoveToVersionId:     &toID,
 		RemoveFromVersionId: &fromID,
 	})
 	// An error may hide a success: when a reply is lost, the SDK asks again,
@@ -228,7 +261,7 @@ func (r *run) promote(ctx context.Context, fromID string) error {
 			return err
 		}
 		at := versionWith(m.labels, labelCurrent)
-		if at == r.event.Token {
+		if at == toID {
 			return nil
 		}
 		err = fmt.Errorf("AWSCURRENT is on version %s", at)
@@ -241,9 +274,9 @@ func (r *run) promote(ctx context.Context, fromID string) error {
 	case readErr == nil:
 		return nil
 	case moveErr != nil:
-		return fmt.Errorf("move AWSCURRENT to the pending version: %w", errors.Join(moveErr, readErr))
+		return fmt.Errorf("move AWSCURRENT to version %s: %w", toID, errors.Join(moveErr, readErr))
 	default:
-		return fmt.Errorf("read back that AWSCURRENT has moved to the pending version: %w", readErr)
+		return fmt.Errorf("read back that AWSCURRENT has moved to version %s: %w", toID, readErr)
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package localaws stands in for the AWS services that a secret rotation touches: Secrets Manager with its rotation
-// service, Lambda, and ECS, on one loopback HTTP endpoint that the AWS SDKs and the AWS CLI can talk to.
+// Package localaws stands in for the AWS services that a secret rotation touches, on one loopback HTTP endpoint that the
+// AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, and of EventBridge what
+// wakes a function.
 //
 //	srv, err := localaws.Start(localaws.Options{})
 //	if err != nil { … }
@@ -25,9 +26,23 @@
 // [Server.Intercept] sees every call before it is applied and may answer it with an error, kill the Lambda environment
 // that made it before or after it is applied, lose the reply, or apply the request late. See [Fault].
 //
+// # Events
+//
+// [Server.SendEvents] and [Server.Schedule] invoke a function as rules of EventBridge do, asynchronously, and
+// [Server.InterceptEvents] loses, doubles and reorders what they deliver. A test that has moved the clock or awaited a
+// deployment calls [Server.WaitIdle] before it looks at what the function made of it:
+//
+//	err = srv.SendEvents("rotate")
+//	stop, err := srv.Schedule("rotate", 15*time.Minute, nil)
+//	…
+//	srv.Clock().Advance(time.Hour)
+//	err = srv.WaitIdle(ctx)
+//
 // # Time
 //
-// A [Clock] runs in real time and can be moved forward. Dates in replies, rotation schedules and the HTTP Date header
-// follow it. Timeouts, delays and the deadlines given to Lambda functions are real durations, because the processes
-// that they bound live in real time.
+// A [Clock] runs in real time and can be moved forward. Dates in replies, rotation schedules, the schedules and the times
+// of events follow it, and so does the HTTP Date header, to the second, which every reply of every service has, errors
+// included. A function in a process of its own has the real time in time.Now; it learns the stand-in's from that header,
+// and so it should from AWS's. Timeouts, delays and the deadlines given to Lambda functions are real durations, because
+// the processes that they bound live in real time.
 package localaws

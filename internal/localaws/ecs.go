@@ -36,6 +36,14 @@ type Service struct {
 	// forced.
 	DeploymentController string
 
+	// CircuitBreaker fails a deployment whose tasks fail; without, its tasks are tried again for ever. With
+	// CircuitBreakerRollback, the deployment that completed last then becomes the primary one again, under its old id and
+	// date of creation; else the service stalls as it is. FailureThreshold is how many failed tasks it takes; 0 stands
+	// for ECS's number, half the desired count, but at least 3 and at most 200.
+	CircuitBreaker         bool
+	CircuitBreakerRollback bool
+	FailureThreshold       int
+
 	ContainerName string // default "app"
 	Image         string
 	Environment   map[string]string

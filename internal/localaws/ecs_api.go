@@ -118,6 +118,8 @@ type updateServiceInput struct {
 	DeploymentConfiguration *struct {
 		MinimumHealthyPercent *int `json:"minimumHealthyPercent"`
 		MaximumPercent        *int `json:"maximumPercent"`
+
+		CircuitBreaker *circuitBreakerShape `json:"deploymentCircuitBreaker"`
 	} `json:"deploymentConfiguration"`
 }
 
@@ -155,6 +157,9 @@ func (e *ecs) updateService(_ context.Context, in updateServiceInput) (*updateSe
 		}
 		if c.MaximumPercent != nil {
 			svc.MaximumPercent = *c.MaximumPercent
+		}
+		if b := c.CircuitBreaker; b != nil {
+			svc.CircuitBreaker, svc.CircuitBreakerRollback = b.Enable, b.Rollback
 		}
 	}
 	if in.ForceNewDeployment || definition != svc.definition {
@@ -200,11 +205,9 @@ func (e *ecs) listTasks(_ context.Context, in listTasksInput) (*listTasksOutput,
 	}
 	status := in.DesiredStatus
 	setDefault(&status, "RUNNING")
-	now := e.srv.clock.Now()
 	var arns []string
 	for _, t := range e.tasks {
-		gone := t.last == "STOPPED" && now.Sub(t.stopped) > keepStopped
-		if t.cluster == cluster && t.desired == status && !gone &&
+		if t.cluster == cluster && t.desired == status && !t.forgotten() &&
 			(svc == nil || t.service == svc) &&
 			(in.Family == "" || t.definition.family == in.Family) &&
 			(in.StartedBy == "" || t.startedBy == in.StartedBy) {
@@ -239,7 +242,7 @@ func (e *ecs) describeTasks(_ context.Context, in clusterInput) (*describeTasksO
 	out := &describeTasksOutput{[]taskShape{}, []failure{}}
 	for _, id := range in.Tasks {
 		i := slices.IndexFunc(e.tasks, func(t *ecsTask) bool {
-			return t.cluster == cluster && (t.arn == id || lastPart(t.arn) == id)
+			return t.cluster == cluster && (t.arn == id || lastPart(t.arn) == id) && !t.forgotten()
 		})
 		if i < 0 {
 			out.Failures = append(out.Failures, failure{e.srv.arn("ecs", "task/"+cluster+"/"+lastPart(id)), "MISSING"})

@@ -13,7 +13,8 @@ type ecsService struct {
 	created    time.Time
 	definition *taskDefinition
 
-	deployments []*deployment // the newest, which is PRIMARY, first
+	deployments []*deployment // the PRIMARY one first
+	completed   *deployment   // the latest to complete, which may have no task left
 	messages    []serviceMessage
 
 	wake      chan struct{} // has an element when there may be something to do
@@ -27,10 +28,20 @@ type deployment struct {
 	definition *taskDefinition
 	created    time.Time
 	updated    time.Time
-	completed  bool
-	succeeded  bool // a task of it was healthy: failures are no longer counted
+	rollout    rolloutState
+	reason     string // for the state
+	succeeded  bool   // a task of it was healthy: failures are no longer counted
 	failed     int
 }
+
+// rolloutState is how far a deployment has come.
+type rolloutState string
+
+const (
+	rolloutInProgress rolloutState = "IN_PROGRESS"
+	rolloutCompleted  rolloutState = "COMPLETED"
+	rolloutFailed     rolloutState = "FAILED" // by the circuit breaker only
+)
 
 // serviceMessage is an entry of a service's event stream.
 type serviceMessage struct {
@@ -41,12 +52,30 @@ type serviceMessage struct {
 
 // deploy makes a new deployment the primary one. The caller holds the lock, here and below.
 func (svc *ecsService) deploy() {
-	now := svc.ecs.srv.clock.Now()
-	d := &deployment{id: "ecs-svc/" + randomText(19, digits), definition: svc.definition, created: now, updated: now}
-	svc.deployments = append([]*deployment{d}, svc.deployments...)
+	id := "ecs-svc/" + randomText(19, digits)
+	d := &deployment{id: id, definition: svc.definition, created: svc.ecs.srv.clock.Now()}
+	svc.begin(d, "ECS deployment "+id+" in progress.")
+}
+
+// begin makes a deployment the primary one and starts its rollout, of one that was there before anew.
+func (svc *ecsService) begin(d *deployment, reason string) {
+	others := slices.DeleteFunc(svc.deployments, func(o *deployment) bool { return o == d })
+	svc.deployments = append([]*deployment{d}, others...)
+	svc.definition = d.definition
+	d.succeeded, d.failed = false, 0
 	svc.failures, svc.restartAt = 0, time.Now()
-	svc.report(d)
+	svc.enter(d, rolloutInProgress, reason)
 	svc.poke()
+}
+
+// enter takes a deployment's rollout to a state.
+func (svc *ecsService) enter(d *deployment, state rolloutState, reason string) {
+	d.rollout, d.reason, d.updated = state, reason, svc.ecs.srv.clock.Now()
+	if state == rolloutCompleted {
+		svc.completed = d
+	}
+	svc.report(d)
+	svc.announce(d)
 }
 
 // poke has the service look at what there is to do.
@@ -78,7 +107,11 @@ func (svc *ecsService) control() {
 func (svc *ecsService) act() (wait time.Duration) {
 	svc.ecs.mu.Lock()
 	defer svc.ecs.mu.Unlock()
-	now, primary := svc.ecs.srv.clock.Now(), svc.deployments[0]
+	primary := svc.deployments[0]
+	if primary.rollout == rolloutFailed { // it starts no task, and what runs goes on
+		svc.retireDeployments()
+		return 0
+	}
 
 	tasks := svc.tasks(func(t *ecsTask) bool { return t.desired == "RUNNING" })
 	r := rollout{
@@ -106,10 +139,9 @@ func (svc *ecsService) act() (wait time.Duration) {
 	}
 
 	svc.retireDeployments()
-	if r.complete() && !primary.completed {
-		primary.completed, primary.updated = true, now
+	if r.complete() && primary.rollout == rolloutInProgress {
 		svc.say("(service " + svc.Name + ") has reached a steady state.")
-		svc.report(primary)
+		svc.enter(primary, rolloutCompleted, "ECS deployment "+primary.id+" completed.")
 	}
 	return wait
 }
@@ -141,34 +173,40 @@ func (svc *ecsService) retireDeployments() {
 func (svc *ecsService) stable() bool {
 	healthy := svc.tasks(func(t *ecsTask) bool { return t.healthy })
 	all := svc.tasks(func(*ecsTask) bool { return true })
-	return len(svc.deployments) == 1 && svc.deployments[0].completed &&
+	return len(svc.deployments) == 1 && svc.deployments[0].rollout == rolloutCompleted &&
 		len(all) == svc.DesiredCount && len(healthy) == svc.DesiredCount
 }
 
 // taskReady notes that a task of the service is healthy.
 func (svc *ecsService) taskReady(t *ecsTask) {
 	svc.failures = 0
-	if d := svc.deployment(t.startedBy); d != nil {
+	if d := svc.deployment(t.startedBy); d != nil && d.rollout != rolloutFailed {
 		d.succeeded, d.failed = true, 0
 	}
 	svc.poke()
 }
 
 // taskGone notes that a task has stopped. One that nobody asked to stop is replaced, and if it never was healthy, it
-// counts as failed and the next one has to wait. A deployment counts failures until one of its tasks was healthy.
+// counts as failed and the next one has to wait. A deployment counts failures until one of its tasks was healthy, or
+// until it has failed of them.
 func (svc *ecsService) taskGone(t *ecsTask, asked bool) {
-	if !asked {
-		svc.restartAt = time.Now().Add(svc.RestartDelay << min(svc.failures, 5))
-	}
-	if !asked && !t.healthy {
-		svc.failures++
-		if d := svc.deployment(t.startedBy); d != nil && !d.succeeded {
-			d.failed++
-			d.updated = svc.ecs.srv.clock.Now()
-			svc.report(d)
-		}
-	}
 	svc.poke()
+	if asked {
+		return
+	}
+	svc.restartAt = time.Now().Add(svc.RestartDelay << min(svc.failures, 5))
+	if t.healthy {
+		return
+	}
+	svc.failures++
+	d := svc.deployment(t.startedBy)
+	if d == nil || d.succeeded || d.rollout == rolloutFailed {
+		return
+	}
+	d.failed++
+	d.updated = svc.ecs.srv.clock.Now()
+	svc.report(d)
+	svc.breakCircuit(d)
 }
 
 func (svc *ecsService) deployment(id string) *deployment {
@@ -179,29 +217,22 @@ func (svc *ecsService) deployment(id string) *deployment {
 	return svc.deployments[i]
 }
 
-// status of a deployment, and of its rollout. Without a circuit breaker a rollout never fails.
-func (svc *ecsService) status(d *deployment) (status, rolloutState string) {
-	status, rolloutState = "ACTIVE", "IN_PROGRESS"
+func (svc *ecsService) status(d *deployment) string {
 	if d == svc.deployments[0] {
-		status = "PRIMARY"
+		return "PRIMARY"
 	}
-	if d.completed {
-		rolloutState = "COMPLETED"
-	}
-	return status, rolloutState
+	return "ACTIVE"
 }
 
 // report tells the observers of a deployment.
 func (svc *ecsService) report(d *deployment) {
-	status, _ := svc.status(d)
-	svc.reportAs(d, status)
+	svc.reportAs(d, svc.status(d))
 }
 
 func (svc *ecsService) reportAs(d *deployment, status string) {
-	_, rolloutState := svc.status(d)
 	svc.ecs.srv.events.emit(DeploymentChanged{
 		At: svc.ecs.srv.clock.Now(), Service: svc.arn, Deployment: d.id,
-		Status: status, RolloutState: rolloutState, FailedTasks: d.failed,
+		Status: status, RolloutState: string(d.rollout), Reason: d.reason, FailedTasks: d.failed,
 	})
 }
 

@@ -35,10 +35,15 @@ type serviceShape struct {
 }
 
 type serviceConfiguration struct {
-	CircuitBreaker        map[string]bool `json:"deploymentCircuitBreaker"`
-	MaximumPercent        int             `json:"maximumPercent"`
-	MinimumHealthyPercent int             `json:"minimumHealthyPercent"`
-	Strategy              string          `json:"strategy"`
+	CircuitBreaker        circuitBreakerShape `json:"deploymentCircuitBreaker"`
+	MaximumPercent        int                 `json:"maximumPercent"`
+	MinimumHealthyPercent int                 `json:"minimumHealthyPercent"`
+	Strategy              string              `json:"strategy"`
+}
+
+type circuitBreakerShape struct {
+	Enable   bool `json:"enable"`
+	Rollback bool `json:"rollback"`
 }
 
 type deploymentShape struct {
@@ -152,7 +157,7 @@ func (svc *ecsService) shape() serviceShape {
 		LaunchType: "FARGATE", TaskDefinition: svc.definition.arn, SchedulingStrategy: "REPLICA", CreatedAt: epoch(svc.created),
 		DeploymentController: map[string]string{"type": svc.DeploymentController},
 		Configuration: serviceConfiguration{
-			CircuitBreaker: map[string]bool{"enable": false, "rollback": false},
+			CircuitBreaker: circuitBreakerShape{svc.CircuitBreaker, svc.CircuitBreakerRollback},
 			MaximumPercent: svc.MaximumPercent, MinimumHealthyPercent: svc.MinimumHealthyPercent, Strategy: "ROLLING",
 		},
 		Events: append([]serviceMessage{}, svc.messages...),
@@ -164,7 +169,7 @@ func (svc *ecsService) shape() serviceShape {
 }
 
 func (svc *ecsService) deploymentShape(d *deployment) deploymentShape {
-	status, rolloutState := svc.status(d)
+	status := svc.status(d)
 	tasks := svc.tasks(func(t *ecsTask) bool { return t.startedBy == d.id })
 	s := deploymentShape{
 		ID: d.id, Status: status, TaskDefinition: d.definition.arn, LaunchType: "FARGATE",
@@ -175,11 +180,7 @@ func (svc *ecsService) deploymentShape(d *deployment) deploymentShape {
 		s.Desired = svc.DesiredCount
 	}
 	if svc.DeploymentController == "ECS" {
-		s.RolloutState = rolloutState
-		s.RolloutReason = "ECS deployment " + d.id + " in progress."
-		if d.completed {
-			s.RolloutReason = "ECS deployment " + d.id + " completed."
-		}
+		s.RolloutState, s.RolloutReason = string(d.rollout), d.reason
 	}
 	return s
 }

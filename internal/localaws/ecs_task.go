@@ -33,10 +33,7 @@ type ecsTask struct {
 
 // startTask creates a task and lets it go its way. The caller holds the lock.
 func (e *ecs) startTask(cluster string, d *taskDefinition, svc *ecsService, startedBy string) *ecsTask {
-	now := e.srv.clock.Now()
-	e.tasks = slices.DeleteFunc(e.tasks, func(t *ecsTask) bool {
-		return t.last == "STOPPED" && now.Sub(t.stopped) > keepStopped
-	})
+	e.tasks = slices.DeleteFunc(e.tasks, (*ecsTask).forgotten)
 	t := &ecsTask{
 		ecs:        e,
 		arn:        e.srv.arn("ecs", "task/"+cluster+"/"+randomText(32, "0123456789abcdef")),
@@ -44,7 +41,7 @@ func (e *ecs) startTask(cluster string, d *taskDefinition, svc *ecsService, star
 		service:    svc,
 		definition: d,
 		startedBy:  startedBy,
-		created:    now,
+		created:    e.srv.clock.Now(),
 		desired:    "RUNNING",
 		last:       "PROVISIONING",
 		stopAsked:  make(chan struct{}),
@@ -52,6 +49,11 @@ func (e *ecs) startTask(cluster string, d *taskDefinition, svc *ecsService, star
 	e.tasks = append(e.tasks, t)
 	e.srv.spawn(t.live)
 	return t
+}
+
+// forgotten tells whether the task stopped so long ago that ECS no longer shows it.
+func (t *ecsTask) forgotten() bool {
+	return t.last == "STOPPED" && t.ecs.srv.clock.Now().Sub(t.stopped) > keepStopped
 }
 
 // stop asks a task to stop, if nothing did before. The caller holds the lock.

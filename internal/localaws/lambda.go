@@ -296,7 +296,7 @@ func (l *lambda) answer(name, kind string, payload []byte) reply {
 	case "DryRun":
 		return reply{http.StatusNoContent, header, nil}
 	case "Event":
-		l.srv.spawn(func() { _, _ = l.invoke(name, payload, "") })
+		l.srv.bus.run(func() { _, _ = l.invoke(name, payload, "") })
 		return reply{http.StatusAccepted, header, nil}
 	}
 	result, err := l.invoke(name, payload, "")

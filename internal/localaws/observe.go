@@ -7,7 +7,8 @@ import (
 )
 
 // Event is something that happened in the stand-in: one of the structs of this package with a method of this name.
-// An event never holds a secret value, except that a function's own log lines hold what the function logged.
+// An event never holds a secret value, except that a function's own log lines and results hold what the function put
+// there.
 type Event interface{ event() }
 
 // CallFinished tells of a call to the stand-in, once it has ended.
@@ -100,6 +101,16 @@ type InvocationFinished struct {
 	FunctionError string        // errorType of the error, "" on success
 }
 
+// EventDelivered tells how the invocation of a function by an event ended, each time that the event was delivered.
+// Result and Err are those of [Server.Invoke].
+type EventDelivered struct {
+	At       time.Time
+	Event    BusEvent
+	Duration time.Duration // with the start of an environment
+	Result   InvokeResult
+	Err      error
+}
+
 // FunctionLog is one line that a function wrote to its standard output or error.
 type FunctionLog struct {
 	At          time.Time
@@ -121,13 +132,14 @@ type TaskChanged struct {
 	Reason    string // why it stops or has stopped
 }
 
-// DeploymentChanged tells of a deployment that has begun, completed, had a task fail, or has no task left.
+// DeploymentChanged tells of a deployment that has begun, completed, had a task fail, failed, or has no task left.
 type DeploymentChanged struct {
 	At           time.Time
 	Service      string // ARN
 	Deployment   string // id
 	Status       string // PRIMARY, ACTIVE, INACTIVE
-	RolloutState string // IN_PROGRESS, COMPLETED
+	RolloutState string // IN_PROGRESS, COMPLETED, FAILED
+	Reason       string // for the rollout's state
 	FailedTasks  int
 }
 
@@ -139,6 +151,7 @@ func (LabelUpdated) event()       {}
 func (EnvironmentStarted) event() {}
 func (EnvironmentEnded) event()   {}
 func (InvocationFinished) event() {}
+func (EventDelivered) event()     {}
 func (FunctionLog) event()        {}
 func (TaskChanged) event()        {}
 func (DeploymentChanged) event()  {}

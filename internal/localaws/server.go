@@ -66,6 +66,7 @@ type Server struct {
 	secrets *secretsManager
 	lambda  *lambda
 	ecs     *ecs
+	bus     *eventBus
 	json    map[string]*jsonService // by the prefix of X-Amz-Target
 }
 
@@ -104,6 +105,7 @@ func Start(o Options) (*Server, error) {
 	s.secrets = newSecretsManager(s)
 	s.lambda = newLambda(s)
 	s.ecs = newECS(s)
+	s.bus = newEventBus(s)
 	s.json = map[string]*jsonService{
 		"secretsmanager":                     s.secrets.service(),
 		"AmazonEC2ContainerServiceV20141113": s.ecs.service(),
@@ -164,15 +166,15 @@ const (
 	dummySecretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
-// Close ends everything that the server started and waits for it: Lambda processes, tasks, rotations,
-// observers. Closing
-// again does nothing more.
+// Close ends everything that the server started and waits for it: Lambda processes, tasks, rotations, schedules,
+// observers. Closing again does nothing more.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
 		s.workMu.Lock()
 		s.cancel(ErrClosed)
 		s.workMu.Unlock()
 		s.secrets.stopSchedules()
+		s.bus.stop()
 		s.closeErr = s.http.Close()
 		s.work.Wait()
 		s.events.end()

@@ -61,7 +61,7 @@ type Options struct {
 }
 
 // Privileges are those that the documentation asks for the account.
-var Privileges = []string{"APPLICATION_PASSWORD_ADMIN ON *.*", "SELECT (User, Host) ON mysql.user"}
+var Privileges = []string{"APPLICATION_PASSWORD_ADMIN ON *.*", "SELECT (User, Host) ON mysql.user", "SELECT ON performance_schema.error_log"}
 
 // FunctionName is the function's name in each rig.
 const FunctionName = "mautic-secret-rotation"
@@ -130,6 +130,7 @@ func (r *Rig) createFunction() (err error) {
 	env := map[string]string{
 		"SECRET_ARNS":      r.SecretARN,
 		"DATABASE_CA_FILE": r.options.DatabaseCAFile,
+		"WATCH_SECONDS":    "1",
 	}
 	if app := r.options.Application; app != nil {
 		env["ECS_CLUSTER"] = ClusterName

@@ -1,18 +1,20 @@
 // Package ecs restarts the tasks that run Mautic, so that they read the secret
-// again: ECS injects a secret only when a container starts.
+// again: ECS injects a secret only when a container starts. It also tells when
+// that has been done, and finds out beforehand whether it would help.
+//
+//	services := ecs.New(client, "mautic-prod-cluster", []string{"web", "cron"})
+//	since, err := services.Redeploy(ctx, log) // after the promotion was read back
+//	…
+//	rollout, err := services.Rollout(ctx, since)
+//	if rollout.Fresh { … } // nothing that runs has read the secret before since
+//
+// All times are ECS's own, and are compared with each other only.
 package ecs
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"slices"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"mautic-rotation/rotation"
 )
@@ -21,6 +23,9 @@ import (
 type API interface {
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
+	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
+	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
+	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
 }
 
 // Services are the ECS services of one cluster that run the application: its
@@ -38,79 +43,9 @@ func New(api API, cluster string, services []string) *Services {
 	return &Services{api: api, cluster: cluster, names: services}
 }
 
-// Redeploy forces a new deployment of each service. One that fails does not
-// keep the others from theirs. Doing it twice replaces the tasks once more,
-// and a deployment that a newer one supersedes is no failure.
-func (s *Services) Redeploy(ctx context.Context, log *slog.Logger) error {
-	var faults []error
-	for _, name := range s.names {
-		out, err := s.api.UpdateService(ctx, &ecs.UpdateServiceInput{
-			Cluster:            &s.cluster,
-			Service:            &name,
-			ForceNewDeployment: true,
-		})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("force a new deployment of service %s in cluster %s: %w", name, s.cluster, err))
-			continue
-		}
-		log.Info("started a new deployment", "cluster", s.cluster, "service", name, "deployment", primaryID(out.Service))
-	}
-	return errors.Join(faults...)
-}
-
-func primaryID(service *types.Service) string {
-	if service == nil {
-		return ""
-	}
-	for _, d := range service.Deployments {
-		if aws.ToString(d.Status) == "PRIMARY" {
-			return aws.ToString(d.Id)
-		}
-	}
-	return ""
-}
-
-// describeLimit is how many services DescribeServices takes in one call.
-const describeLimit = 10
-
-// Preflight finds out whether each service is there and takes a forced
-// deployment. It cannot tell whether UpdateService is permitted: ECS has no
-// rehearsal of it.
-func (s *Services) Preflight(ctx context.Context) []rotation.Check {
-	var checks []rotation.Check
-	for names := range slices.Chunk(s.names, describeLimit) {
-		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
-		if err != nil {
-			checks = append(checks, rotation.Check{
-				What:    "describe the services " + strings.Join(names, ", "),
-				Problem: fmt.Errorf("in cluster %s: %w", s.cluster, err),
-			})
-			continue
-		}
-		for _, failure := range out.Failures {
-			checks = append(checks, rotation.Check{
-				What:    "service " + aws.ToString(failure.Arn),
-				Problem: fmt.Errorf("cluster %s does not have it (%s): correct ECS_CLUSTER and ECS_SERVICES", s.cluster, aws.ToString(failure.Reason)),
-			})
-		}
-		for _, service := range out.Services {
-			checks = append(checks, rotation.Check{
-				What:    "service " + aws.ToString(service.ServiceName) + " takes a forced deployment",
-				Problem: redeployable(service),
-			})
-		}
-	}
-	return checks
-}
-
-// redeployable tells why a service takes no forced deployment.
-func redeployable(service types.Service) error {
-	if status := aws.ToString(service.Status); status != "ACTIVE" {
-		return fmt.Errorf("its status is %s: take it out of ECS_SERVICES", status)
-	}
-	controller := service.DeploymentController
-	if controller != nil && controller.Type != "" && controller.Type != types.DeploymentControllerTypeEcs {
-		return fmt.Errorf("its deployment controller is %s, which ECS does not deploy itself: redeploy it by its own pipeline, and take it out of ECS_SERVICES", controller.Type)
-	}
-	return nil
-}
+// describeServicesLimit is how many services DescribeServices takes in one
+// call, and describeTasksLimit how many tasks DescribeTasks does.
+const (
+	describeServicesLimit = 10
+	describeTasksLimit    = 100
+)

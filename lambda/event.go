@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"mautic-rotation/rotation"
+)
+
+// An event that the function accepts is one of four shapes: a step of Secrets
+// Manager's rotation, an operator's action, a change of an ECS deployment, or
+// the tick of a schedule. The last two only say that it is time to look.
+
+// action is what an operator, or EventBridge, asks for.
+type action string
+
+const (
+	actionReconcile action = "reconcile" // look, and do what is next
+	actionAbandon   action = "abandon"   // give the pending rotation up
+	actionRelease   action = "release"   // go on with what is held
+)
+
+// request is an event of any shape, read.
+type request struct {
+	step   rotation.Event // of a rotation, if action is ""
+	action action
+	secret string // that the action is for; "" means all
+}
+
+const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
+	`{"Action": "reconcile"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change and Scheduled Event`
+
+// parse tells an event by its shape. No error quotes from the event.
+func parse(raw json.RawMessage) (request, error) {
+	var shape struct {
+		events.SecretsManagerSecretRotationEvent
+		Action     action
+		Source     string `json:"source"`
+		DetailType string `json:"detail-type"`
+	}
+	if err := json.Unmarshal(raw, &shape); err != nil {
+		return request{}, errors.New("unknown event: " + usage)
+	}
+	switch {
+	case shape.Step != "":
+		return request{step: rotation.Event{
+			Step:          rotation.Step(shape.Step),
+			SecretID:      shape.SecretID,
+			Token:         shape.ClientRequestToken,
+			RotationToken: shape.RotationToken,
+		}}, nil
+	case shape.Source == "aws.ecs" && shape.DetailType == "ECS Deployment State Change",
+		shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
+		return request{action: actionReconcile}, nil
+	case shape.Action == actionReconcile:
+		return request{action: shape.Action, secret: shape.SecretID}, nil
+	case shape.Action == actionAbandon, shape.Action == actionRelease:
+		if shape.SecretID == "" {
+			return request{}, fmt.Errorf("the action %s is for one secret: give its ARN as SecretId", shape.Action)
+		}
+		return request{action: shape.Action, secret: shape.SecretID}, nil
+	default:
+		return request{}, errors.New("unknown event: " + usage)
+	}
+}

@@ -1,0 +1,182 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mautic-rotation/rotation"
+)
+
+var _ rotation.Retirer = (*Kind)(nil)
+
+// keepStatement is the take-away: it puts the current password into both
+// slots, so that whatever else was in the second one is gone. It fails with
+// 3891, and changes nothing, unless that password is the primary one. DISCARD
+// OLD PASSWORD would have no such guard: between a look and the discarding,
+// another rotation's set can have made the current password the second one.
+const keepStatement = swapStatement // with the current password twice
+
+// Quarantine takes the old password out of the second slot. MySQL keeps open
+// connections, and forgets the password: what can be undone is undone with the
+// old version of the secret, which has it. See rotation.Retirer.
+func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
+	current, old, err := k.overlap(o)
+	if err != nil || current.password == old.password {
+		return err
+	}
+	// The second slot may hold something else than the old password, which
+	// then must stay: a login tells. There is one refused login at most, when
+	// an earlier attempt has taken it away already.
+	switch outcome, err := k.Probe(ctx, o.Old); outcome {
+	case rotation.Denied:
+		o.Log.Info("the old password is refused already")
+		return nil
+	case rotation.Accepted:
+	default:
+		return fmt.Errorf("find out whether the old password is accepted: %w", err)
+	}
+	s, err := k.lockedSession(ctx, current)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	err = s.exec(ctx, keepStatement, current.password, current.password)
+	if !isNumber(err, errNotCurrentPassword) {
+		return explain(err, current)
+	}
+	// Both are accepted, so the old password is the primary one: of a rotation
+	// that was given up, or rolled back.
+	if err := o.Confirm(ctx); err != nil {
+		return err
+	}
+	if err := s.exec(ctx, "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
+		return explain(err, current)
+	}
+	return explain(s.exec(ctx, keepStatement, current.password, current.password), current)
+}
+
+// Restore puts the old password into the second slot again.
+func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
+	current, old, err := k.overlap(o)
+	if err != nil || current.password == old.password {
+		return err
+	}
+	s, err := k.lockedSession(ctx, current)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	// The old one becomes primary and the current one secondary, then they
+	// change places; both are accepted in between.
+	err = s.exec(ctx, swapStatement, old.password, current.password)
+	if err != nil && !isNumber(err, errNotCurrentPassword) {
+		return explain(err, current)
+	}
+	if err := s.exec(ctx, swapStatement, current.password, old.password); err != nil {
+		return fmt.Errorf("put the old password into the second slot: %w", explain(err, current))
+	}
+	return nil
+}
+
+// Retire makes sure that the old password is gone. On MySQL there is nothing
+// to it beyond the quarantine.
+func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
+	return k.Quarantine(ctx, o)
+}
+
+// lockedSession logs in with the current password and holds the account's lock.
+func (k *Kind) lockedSession(ctx context.Context, current account) (*session, error) {
+	s, err := k.login(ctx, current, "")
+	if err != nil {
+		return nil, fmt.Errorf("log in with the AWSCURRENT password: %w", err)
+	}
+	if err := s.lock(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// overlap reads both sides of an overlap. The old version may name another
+// account or server, from before somebody edited the secret: then its password
+// is not one that the current account could take away.
+func (k *Kind) overlap(o rotation.Overlap) (current, old account, err error) {
+	if current, err = k.account(o.Current); err != nil {
+		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
+	}
+	if old, err = k.account(o.Old); err != nil {
+		return account{}, account{}, fmt.Errorf("the old version: %w", err)
+	}
+	if current.user != old.user || current.address() != old.address() {
+		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove its journal label", old, current)
+	}
+	return current, old, nil
+}
+
+// refusedAtRest is how many refused connections in one watch still count as
+// the noise of a server that others probe too.
+const refusedAtRest = 2
+
+// InUse looks into the server's log for logins of the user by its second
+// password, and for refused ones. That takes SELECT on
+// performance_schema.error_log, and log_error_verbosity=3. Without the
+// privilege it counts all connections that the server refuses, of whomever.
+func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+	current, err := k.account(o.Current)
+	if err != nil {
+		return "", err
+	}
+	s, err := k.login(ctx, current, "")
+	if err != nil {
+		return "", err
+	}
+	defer s.close()
+	before, err := s.refusedConnections(ctx)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-time.After(watch):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	evidence, err := s.loggedUse(ctx, current, watch)
+	if !isNumber(err, errTableDenied) && !isNumber(err, errColumnDenied) {
+		return evidence, explain(err, current)
+	}
+	after, err := s.refusedConnections(ctx)
+	if err != nil {
+		return "", err
+	}
+	if refused := after - before; refused > refusedAtRest {
+		return fmt.Sprintf("the server refused %d connections within %s (of whomever: GRANT SELECT ON performance_schema.error_log to %s to tell)", refused, watch, current), nil
+	}
+	return "", nil
+}
+
+// loggedUse reads what the server has logged of the user within the last watch.
+// MY-013302 is a login by the second password, MY-010926 a refused one.
+func (s *session) loggedUse(ctx context.Context, a account, watch time.Duration) (string, error) {
+	var second, refused int
+	err := s.queryRow(ctx, `SELECT COALESCE(SUM(ERROR_CODE = 'MY-013302'), 0), COALESCE(SUM(ERROR_CODE = 'MY-010926'), 0)
+		FROM performance_schema.error_log
+		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND ERROR_CODE IN ('MY-013302', 'MY-010926') AND INSTR(DATA, ?) > 0`,
+		[]any{watch.Microseconds(), "'" + a.user + "'@"}, &second, &refused)
+	switch {
+	case err != nil:
+		return "", err
+	case second > 0:
+		return fmt.Sprintf("%d logins of %s by its old password within %s", second, a, watch), nil
+	case refused > 0:
+		return fmt.Sprintf("%d refused logins of %s within %s", refused, a, watch), nil
+	}
+	return "", nil
+}
+
+func (s *session) refusedConnections(ctx context.Context) (int, error) {
+	var name string
+	var refused int
+	err := s.queryRow(ctx, "SHOW GLOBAL STATUS LIKE 'Aborted_connects'", nil, &name, &refused)
+	return refused, explain(err, s.a)
+}

@@ -1,0 +1,103 @@
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"mautic-rotation/rotation"
+)
+
+// Rollout tells how far the services have come with replacing what ran before
+// since, a time that [Services.Redeploy] returned without an error. It looks once,
+// and changes nothing. An error means that it is not known.
+func (s *Services) Rollout(ctx context.Context, since time.Time) (rotation.Rollout, error) {
+	var services []found
+	for names := range slices.Chunk(s.names, describeServicesLimit) {
+		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
+		if err != nil {
+			return rotation.Rollout{}, fmt.Errorf("describe the services %v in cluster %s: %w", names, s.cluster, err)
+		}
+		for _, name := range names {
+			services = append(services, locate(name, out))
+		}
+	}
+	for i, f := range services {
+		if f.missing != "" {
+			continue
+		}
+		tasks, err := s.tasks(ctx, aws.ToString(f.service.ServiceName))
+		if err != nil {
+			return rotation.Rollout{}, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
+		}
+		services[i].tasks = tasks
+	}
+	return decide(services, since), nil
+}
+
+// locate finds a service, given by name or ARN, in an answer. One that is
+// deleted goes on being described as INACTIVE for a while, and may have tasks
+// that still stop, which ECS no longer lists by its name.
+func locate(name string, out *ecs.DescribeServicesOutput) found {
+	const remedy = "correct ECS_CLUSTER and ECS_SERVICES"
+	for _, service := range out.Services {
+		if name != aws.ToString(service.ServiceArn) && lastPart(name) != aws.ToString(service.ServiceName) {
+			continue
+		}
+		if status := aws.ToString(service.Status); status == "INACTIVE" {
+			return found{name: name, missing: "it is deleted (" + status + "): " + remedy}
+		}
+		return found{name: name, service: service}
+	}
+	for _, failure := range out.Failures {
+		if lastPart(name) == lastPart(aws.ToString(failure.Arn)) {
+			return found{name: name, missing: "the cluster does not have it (" + aws.ToString(failure.Reason) + "): " + remedy}
+		}
+	}
+	return found{name: name, missing: "ECS did not describe it: " + remedy}
+}
+
+// tasks describes a service's tasks: those that are to run, and those that are
+// to stop or have.
+func (s *Services) tasks(ctx context.Context, service string) ([]types.Task, error) {
+	var arns []string
+	// In this order: a task that is told to stop between the two is listed
+	// twice, and in the other order it would not be listed at all.
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{
+			Cluster: &s.cluster, ServiceName: &service, DesiredStatus: desired,
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("list the tasks that are to be %s: %w", desired, err)
+			}
+			arns = append(arns, page.TaskArns...)
+		}
+	}
+	slices.Sort(arns)
+	return s.describeTasks(ctx, slices.Compact(arns))
+}
+
+func (s *Services) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {
+	var tasks []types.Task
+	for some := range slices.Chunk(arns, describeTasksLimit) {
+		out, err := s.api.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &s.cluster, Tasks: some})
+		if err != nil {
+			return nil, fmt.Errorf("describe tasks: %w", err)
+		}
+		for _, failure := range out.Failures {
+			// ECS forgets a task about an hour after it has stopped.
+			if reason := aws.ToString(failure.Reason); reason != "MISSING" {
+				return nil, fmt.Errorf("describe task %s: %s", aws.ToString(failure.Arn), reason)
+			}
+		}
+		tasks = append(tasks, out.Tasks...)
+	}
+	return tasks, nil
+}

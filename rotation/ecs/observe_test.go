@@ -1,0 +1,179 @@
+package ecs_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/ecs"
+)
+
+func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
+	stop := make(chan struct{})
+	aws, client := start(t, localaws.Service{Name: "cron"}, localaws.Service{
+		Name: "web",
+		Run: func(ctx context.Context, task localaws.Task) error {
+			task.Ready()
+			<-ctx.Done()
+			<-stop
+			return nil
+		},
+	})
+	wait(t, aws, "cron", "web")
+	services := ecs.New(client, cluster, []string{"web", "cron"})
+	since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	draining := func(e localaws.Event) bool {
+		task, ok := e.(localaws.TaskChanged)
+		return ok && task.Service == "web" && task.Status == "STOPPING" && task.CreatedAt.Before(since)
+	}
+	if _, err := aws.WaitEvent(t.Context(), draining); err != nil {
+		t.Fatal(err)
+	}
+	if err := aws.WaitService(t.Context(), cluster, "cron"); err != nil {
+		t.Fatal(err)
+	}
+	got := rollout(t, services, since)
+	if got.Fresh || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service web: task ") || !strings.HasSuffix(got.Stale[0], "still drains") {
+		t.Errorf("while a task drains: %+v", got)
+	}
+
+	close(stop)
+	wait(t, aws, "web")
+	if got := rollout(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
+		t.Errorf("when it has stopped: %+v", got)
+	}
+	if got := rollout(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
+		t.Errorf("as of a later time, nothing has been deployed: %+v", got)
+	}
+}
+
+func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
+	const tasks = 130 // ListTasks and DescribeTasks both end at 100
+	aws, client := start(t, localaws.Service{Name: "web", DesiredCount: tasks})
+	wait(t, aws, "web")
+	services := ecs.New(client, cluster, []string{"web"})
+	got := rollout(t, services, aws.Clock().Now())
+	running := slices.DeleteFunc(got.Stale, func(line string) bool { return !strings.HasSuffix(line, "still runs") })
+	if len(running) != tasks {
+		t.Errorf("%d tasks are stale, want %d", len(running), tasks)
+	}
+	if got := rollout(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
+		t.Errorf("as of its deployment: %+v", got)
+	}
+}
+
+func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
+	aws, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "idle", DesiredCount: -1})
+	wait(t, aws, "web", "idle")
+	names := []string{"idle", "arn:aws:ecs:us-east-1:123456789012:service/" + cluster + "/web"}
+	for range 9 {
+		names = append(names, "web")
+	}
+	if got := rollout(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
+		t.Errorf("got %+v", got)
+	}
+	got := rollout(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
+	if got.Fresh || got.Steady || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service gone: the cluster does not have it (MISSING)") {
+		t.Errorf("with one that is not there: %+v", got)
+	}
+}
+
+func TestARolloutIsNotKnownWhenACallFails(t *testing.T) {
+	aws, client := start(t, localaws.Service{Name: "web"})
+	wait(t, aws, "web")
+	for _, operation := range []string{"DescribeServices", "ListTasks", "DescribeTasks"} {
+		aws.Intercept(func(call localaws.Call) localaws.Fault {
+			if call.Operation != operation {
+				return localaws.Fault{}
+			}
+			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "not authorized"}}
+		})
+		_, err := ecs.New(client, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
+		if err == nil || !strings.Contains(err.Error(), "AccessDenied") || !strings.Contains(err.Error(), "web") {
+			t.Errorf("%s: got error %v", operation, err)
+		}
+	}
+}
+
+// A forgetful API answers for a task that it listed with a failure.
+type forgetful struct {
+	*awsecs.Client
+	reason string
+}
+
+func (f forgetful) DescribeTasks(context.Context, *awsecs.DescribeTasksInput, ...func(*awsecs.Options)) (*awsecs.DescribeTasksOutput, error) {
+	return &awsecs.DescribeTasksOutput{Failures: []types.Failure{{Reason: &f.reason}}}, nil
+}
+
+func TestATaskThatCannotBeDescribedIsNotTakenForGone(t *testing.T) {
+	aws, client := start(t, localaws.Service{Name: "web"})
+	wait(t, aws, "web")
+	_, err := ecs.New(forgetful{client, "ACCESS_DENIED"}, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
+	if err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
+		t.Errorf("got error %v", err)
+	}
+	got := rollout(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
+	if got.Fresh || !strings.Contains(got.Stale[0], "ECS counts 1 running tasks, and lists 0") {
+		t.Errorf("counted, and forgotten: %+v", got)
+	}
+}
+
+func rollout(t *testing.T, services *ecs.Services, since time.Time) rotation.Rollout {
+	t.Helper()
+	got, err := services.Rollout(t.Context(), since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
+	var broken atomic.Bool
+	aws, client := start(t, localaws.Service{
+		Name: "web", CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
+		Run: func(ctx context.Context, task localaws.Task) error {
+			if broken.Load() {
+				return errors.New("access denied for user")
+			}
+			task.Ready()
+			<-ctx.Done()
+			return nil
+		},
+	})
+	wait(t, aws, "web")
+	services := ecs.New(client, cluster, []string{"web"})
+	broken.Store(true)
+	since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, aws, "web") // ECS settles on the old deployment, whose task was never replaced
+	got := rollout(t, services, since)
+	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], "service web: rolled back to deployment ecs-svc/") {
+		t.Errorf("got %+v", got)
+	}
+
+	broken.Store(false)
+	since, err = services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, aws, "web")
+	if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
+		t.Errorf("once it is mended: %+v", got)
+	}
+}

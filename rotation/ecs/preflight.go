@@ -1,0 +1,130 @@
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"mautic-rotation/rotation"
+)
+
+// Preflight finds out whether each service is there and takes a forced
+// deployment, whether a restart would make it use the secret's new value, and
+// what else it would change. The secret is given by its whole ARN. It cannot
+// tell whether UpdateService is permitted: ECS has no rehearsal of it.
+func (s *Services) Preflight(ctx context.Context, secretARN string) []rotation.Check {
+	checks, services := s.preflight(ctx)
+	definitions := map[string]described{} // by ARN: services may share one
+	for _, service := range services {
+		if aws.ToString(service.Status) != "ACTIVE" || service.TaskDefinition == nil {
+			continue
+		}
+		arn := *service.TaskDefinition
+		definition, known := definitions[arn]
+		if !known {
+			definition = s.describeDefinition(ctx, arn)
+			definitions[arn] = definition
+		}
+		checks = append(checks, serviceChecks(service, definition, secretARN)...)
+	}
+	return checks
+}
+
+// preflight checks each service, and returns those that are there.
+func (s *Services) preflight(ctx context.Context) ([]rotation.Check, []types.Service) {
+	var checks []rotation.Check
+	var services []types.Service
+	for names := range slices.Chunk(s.names, describeServicesLimit) {
+		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
+		if err != nil {
+			checks = append(checks, rotation.Check{
+				What:    "describe the services " + strings.Join(names, ", "),
+				Problem: fmt.Errorf("in cluster %s: %w", s.cluster, err),
+			})
+			continue
+		}
+		for _, failure := range out.Failures {
+			checks = append(checks, rotation.Check{
+				What:    "service " + aws.ToString(failure.Arn),
+				Problem: fmt.Errorf("cluster %s does not have it (%s): correct ECS_CLUSTER and ECS_SERVICES", s.cluster, aws.ToString(failure.Reason)),
+			})
+		}
+		for _, service := range out.Services {
+			checks = append(checks, rotation.Check{
+				What:    "service " + aws.ToString(service.ServiceName) + " takes a forced deployment",
+				Problem: redeployable(service),
+			})
+		}
+		services = append(services, out.Services...)
+	}
+	return checks, services
+}
+
+// described is a task definition, or why it could not be read.
+type described struct {
+	definition types.TaskDefinition
+	err        error
+}
+
+func (s *Services) describeDefinition(ctx context.Context, arn string) described {
+	out, err := s.api.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
+	switch {
+	case err != nil:
+		return described{err: err}
+	case out.TaskDefinition == nil:
+		return described{err: fmt.Errorf("the answer holds no task definition")}
+	}
+	return described{definition: *out.TaskDefinition}
+}
+
+// serviceChecks tells what a restart of a service would change.
+func serviceChecks(service types.Service, d described, secretARN string) []rotation.Check {
+	name := aws.ToString(service.ServiceName)
+	reads := rotation.Check{What: "service " + name + " reads the secret's current version when its tasks start"}
+	checks := []rotation.Check{{
+		What:    "service " + name + " keeps its number of tasks while they are replaced",
+		Warning: shrinks(service),
+	}}
+	if d.err != nil {
+		// A rotation does without the task definition, so this is no Problem.
+		reads.Warning = fmt.Errorf("not looked at: read task definition %s: %w: grant ecs:DescribeTaskDefinition on * to the function's role, or check its secrets and images by hand",
+			lastPart(*service.TaskDefinition), d.err)
+		return append(checks, reads)
+	}
+	reads.Problem, reads.Warning = secretUse(d.definition, secretARN)
+	return append(checks, reads, rotation.Check{
+		What:    "service " + name + " runs the same images after a restart",
+		Warning: mutableImages(d.definition),
+	})
+}
+
+// redeployable tells why a service takes no forced deployment.
+func redeployable(service types.Service) error {
+	if status := aws.ToString(service.Status); status != "ACTIVE" {
+		return fmt.Errorf("its status is %s: take it out of ECS_SERVICES", status)
+	}
+	controller := service.DeploymentController
+	if controller != nil && controller.Type != "" && controller.Type != types.DeploymentControllerTypeEcs {
+		return fmt.Errorf("its deployment controller is %s, which ECS does not deploy itself: redeploy it by its own pipeline, and take it out of ECS_SERVICES", controller.Type)
+	}
+	return nil
+}
+
+// shrinks tells when a deployment stops tasks before others have taken their
+// place.
+func shrinks(service types.Service) error {
+	configuration := service.DeploymentConfiguration
+	if configuration == nil || configuration.MinimumHealthyPercent == nil || *configuration.MinimumHealthyPercent >= 100 {
+		return nil
+	}
+	return fmt.Errorf("its minimumHealthyPercent is %d: a deployment stops old tasks first, and fewer run meanwhile; set it to 100 if that is too few",
+		*configuration.MinimumHealthyPercent)
+}
+
+// lastPart is the name at the end of an ARN, or a name as it is.
+func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

@@ -1,0 +1,119 @@
+package ecs_test
+
+import (
+	"strings"
+	"testing"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/ecs"
+)
+
+func TestPreflightNamesTheServicesThatTakeNoForcedDeployment(t *testing.T) {
+	_, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
+	names := []string{"web", "bluegreen", "gone"}
+	for range 9 { // more than one call describes
+		names = append(names, "web")
+	}
+	problems := map[string]string{}
+	for _, check := range ecs.New(client, cluster, names).Preflight(t.Context(), secretARN) {
+		if check.Problem != nil {
+			problems[check.What] = check.Problem.Error()
+		}
+	}
+	if len(problems) != 2 {
+		t.Errorf("got %d problems: %v", len(problems), problems)
+	}
+	for what, problem := range problems {
+		switch {
+		case strings.Contains(what, "bluegreen") && strings.Contains(problem, "CODE_DEPLOY"):
+		case strings.Contains(what, "gone") && strings.Contains(problem, "MISSING"):
+		default:
+			t.Errorf("%s: %s", what, problem)
+		}
+	}
+}
+
+const (
+	secretARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mautic/prod-AbCdEf"
+	versionID = "00000000-0000-4000-8000-000000000001"
+	pinned    = "mautic/mautic@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+)
+
+func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
+	reads := func(valueFrom string) []localaws.ContainerSecret {
+		return []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: valueFrom}}
+	}
+	aws, client := start(t,
+		localaws.Service{Name: "good", Image: pinned, Secrets: reads(secretARN + ":password::")},
+		localaws.Service{Name: "pins", Image: pinned, Secrets: reads(secretARN + ":password::" + versionID), DesiredCount: -1},
+		localaws.Service{Name: "apart", Image: "mautic/mautic:5-apache", MinimumHealthyPercent: -1},
+	)
+	checks := ecs.New(client, cluster, []string{"good", "pins", "apart", "good", "gone"}).Preflight(t.Context(), secretARN)
+	expect(t, checks,
+		"problem: service arn:aws:ecs:us-east-1:123456789012:service/mautic-prod-cluster/gone: cluster mautic-prod-cluster does not have it",
+		"problem: service pins reads the secret's current version when its tasks start: container app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id "+versionID,
+		"warning: service apart keeps its number of tasks while they are replaced: its minimumHealthyPercent is 0",
+		"warning: service apart reads the secret's current version when its tasks start: no container of task definition apart reads it",
+		"warning: service apart runs the same images after a restart: container app runs mautic/mautic:5-apache",
+	)
+	described := 0
+	for _, call := range aws.Calls() {
+		if call.Operation == "DescribeTaskDefinition" {
+			described++
+		}
+	}
+	if described != 3 {
+		t.Errorf("%d task definitions were described, want each of the 3 once", described)
+	}
+}
+
+func TestPreflightWarnsOfATaskDefinitionThatItMayNotRead(t *testing.T) {
+	aws, client := start(t, localaws.Service{Name: "web", Image: pinned})
+	aws.Intercept(func(call localaws.Call) localaws.Fault {
+		if call.Operation != "DescribeTaskDefinition" {
+			return localaws.Fault{}
+		}
+		return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "not authorized"}}
+	})
+	expect(t, ecs.New(client, cluster, []string{"web"}).Preflight(t.Context(), secretARN),
+		"warning: service web reads the secret's current version when its tasks start: not looked at: read task definition web:1",
+	)
+}
+
+// expect compares the checks that found something with what they start with.
+func expect(t *testing.T, checks []rotation.Check, want ...string) {
+	t.Helper()
+	var got []string
+	for _, check := range checks {
+		if check.Problem != nil {
+			got = append(got, "problem: "+check.What+": "+check.Problem.Error())
+		}
+		if check.Warning != nil {
+			got = append(got, "warning: "+check.What+": "+check.Warning.Error())
+		}
+	}
+	for _, line := range got {
+		if !matches(line, want) {
+			t.Errorf("unexpected: %s", line)
+		}
+	}
+	for _, prefix := range want {
+		found := false
+		for _, line := range got {
+			found = found || strings.HasPrefix(line, prefix)
+		}
+		if !found {
+			t.Errorf("missing: %s", prefix)
+		}
+	}
+}
+
+func matches(line string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(line, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package ecs
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"mautic-rotation/rotation"
+)
+
+// found is what ECS tells of one service.
+type found struct {
+	name    string // as in the settings
+	service types.Service
+	missing string       // why there is no service, "" if there is one
+	tasks   []types.Task // listed as running or as stopped
+}
+
+// decide tells how far the services have come since a time.
+//
+// Only the time at which a task was created counts. It is at or after that of
+// its deployment, and the SDK cuts both to the millisecond alike, so that not
+// Before is right without a margin. The time it started will not do, since
+// secrets are read between the two; nor will its deployment's id, since a
+// circuit breaker gives an old deployment new tasks.
+func decide(services []found, since time.Time) rotation.Rollout {
+	r := rotation.Rollout{Steady: true}
+	for _, f := range services {
+		if f.missing != "" {
+			r.Stale = append(r.Stale, fmt.Sprintf("service %s: %s", f.name, f.missing))
+			r.Steady = false
+			continue
+		}
+		r.Stale = append(r.Stale, stale(f, since)...)
+		if reason := failure(f.service, since); reason != "" {
+			r.Failed = append(r.Failed, fmt.Sprintf("service %s: %s", f.name, reason))
+		}
+		r.Steady = r.Steady && steady(f.service)
+	}
+	r.Fresh = len(r.Stale) == 0
+	return r
+}
+
+// stale lists what keeps a service from being fresh.
+func stale(f found, since time.Time) []string {
+	var old []string
+	there := 0
+	for _, t := range f.tasks {
+		if gone(t) {
+			continue
+		}
+		there++
+		if notBefore(t.CreatedAt, since) {
+			continue
+		}
+		old = append(old, fmt.Sprintf("service %s: task %s, created %s, still %s",
+			f.name, shortID(aws.ToString(t.TaskArn)), timestamp(t.CreatedAt), doing(t)))
+	}
+	// A list may lag behind, and its pages may shift while they are read. A
+	// task that is counted but not listed may be an old one.
+	if counted := int(f.service.RunningCount); counted > there {
+		old = append(old, fmt.Sprintf("service %s: ECS counts %d running tasks, and lists %d", f.name, counted, there))
+	}
+	if primary := primaryOf(f.service); len(old) > 0 && primary != nil && !notBefore(primary.CreatedAt, since) {
+		old = append(old, fmt.Sprintf("service %s: its primary deployment was created %s, before %s: unless it was rolled back, force a new one",
+			f.name, timestamp(primary.CreatedAt), timestamp(&since)))
+	}
+	return old
+}
+
+// gone tells whether nothing of a task is left that could use what it has read.
+func gone(t types.Task) bool {
+	switch aws.ToString(t.LastStatus) {
+	case "STOPPED", "DELETED":
+		return true
+	}
+	return false
+}
+
+func doing(t types.Task) string {
+	if aws.ToString(t.DesiredStatus) == string(types.DesiredStatusStopped) {
+		return "drains"
+	}
+	switch aws.ToString(t.LastStatus) {
+	case "PROVISIONING", "PENDING", "ACTIVATING":
+		return "starts"
+	}
+	return "runs"
+}
+
+// failure tells why a service's rollout since a time has failed, "" if it has
+// not.
+func failure(service types.Service, since time.Time) string {
+	primary := primaryOf(service)
+	switch {
+	case primary == nil || primary.CreatedAt == nil:
+		return ""
+	case !notBefore(primary.CreatedAt, since):
+		return rolledBack(service, *primary, since)
+	case primary.RolloutState == types.DeploymentRolloutStateFailed:
+		return reasonOf(*primary)
+	case primary.RolloutState == types.DeploymentRolloutStateCompleted:
+		// The service has come up with what it read since then. Whatever
+		// failed later was another change, and whatever did before, this
+		// deployment made up for.
+		return ""
+	}
+	for _, d := range service.Deployments {
+		superseded := !notBefore(d.CreatedAt, *primary.CreatedAt) && !rollsBack(aws.ToString(primary.RolloutStateReason))
+		if d.RolloutState == types.DeploymentRolloutStateFailed && notBefore(d.CreatedAt, since) && !superseded {
+			return reasonOf(d)
+		}
+	}
+	return ""
+}
+
+// rolledBack tells why the primary deployment is one from before a time: ECS
+// has given up on a newer one, and revived the last that was complete. When
+// nothing shows that there was a newer one, nothing has failed, and the service
+// has yet to be deployed.
+func rolledBack(service types.Service, primary types.Deployment, since time.Time) string {
+	back := fmt.Sprintf("rolled back to deployment %s, created %s", aws.ToString(primary.Id), timestamp(primary.CreatedAt))
+	for _, d := range service.Deployments {
+		if notBefore(d.CreatedAt, since) {
+			return back + ": " + reasonOf(d)
+		}
+	}
+	// The deployment that failed is no longer listed when its last task has
+	// stopped. The service's last 100 events stay.
+	for _, e := range service.Events {
+		if message := aws.ToString(e.Message); notBefore(e.CreatedAt, since) && rollsBack(message) {
+			return back + ": " + message
+		}
+	}
+	return ""
+}
+
+// rollsBack knows ECS's words for it: "ECS deployment circuit breaker: rolling
+// back to deploymentId ecs-svc/1." of a primary deployment, "(service web)
+// rolling back to deployment ecs-svc/1." of an event.
+func rollsBack(message string) bool {
+	return strings.Contains(strings.ToLower(message), "rolling back")
+}
+
+func reasonOf(d types.Deployment) string {
+	state := fmt.Sprintf("deployment %s, created %s, is %s", aws.ToString(d.Id), timestamp(d.CreatedAt), d.RolloutState)
+	if reason := aws.ToString(d.RolloutStateReason); reason != "" {
+		return state + ": " + reason
+	}
+	return state
+}
+
+// steady tells whether a service runs what it is to. ECS tells no rollout state
+// of a service behind a Classic Load Balancer: it then goes by there being one
+// deployment, as the SDK's waiter does.
+func steady(service types.Service) bool {
+	primary := primaryOf(service)
+	if primary == nil || service.RunningCount != service.DesiredCount {
+		return false
+	}
+	if primary.RolloutState == "" {
+		return len(service.Deployments) == 1
+	}
+	return primary.RolloutState == types.DeploymentRolloutStateCompleted
+}
+
+// notBefore tells whether what was created at a time is shown to be from since
+// or later.
+func notBefore(created *time.Time, since time.Time) bool {
+	return created != nil && !created.Before(since)
+}
+
+// shortID is enough of a task's id to find it by.
+func shortID(arn string) string {
+	id := arn[strings.LastIndex(arn, "/")+1:]
+	return id[:min(len(id), 8)]
+}
+
+func timestamp(t *time.Time) string {
+	if t == nil {
+		return "at a time that ECS does not tell"
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

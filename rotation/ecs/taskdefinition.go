@@ -1,0 +1,124 @@
+package ecs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// secretUse looks for a secret in a task definition's containers, their log
+// drivers included. It is a problem when one reads a version that a rotation
+// does not move on, and a warning when none reads the secret at all.
+func secretUse(definition types.TaskDefinition, secretARN string) (problem, warning error) {
+	var pins []error
+	read := false
+	for _, container := range definition.ContainerDefinitions {
+		secrets := container.Secrets
+		if container.LogConfiguration != nil {
+			secrets = slices.Concat(secrets, container.LogConfiguration.SecretOptions)
+		}
+		for _, secret := range secrets {
+			from := parseReference(aws.ToString(secret.ValueFrom))
+			if !from.of(secretARN) {
+				continue
+			}
+			read = true
+			if pin := from.pin(); pin != "" {
+				pins = append(pins, fmt.Errorf("container %s, variable %s: valueFrom pins %s: register a revision of task definition %s with valueFrom %q (the colons stay) and deploy it",
+					aws.ToString(container.Name), aws.ToString(secret.Name), pin, aws.ToString(definition.Family), from.unpinned()))
+			}
+		}
+	}
+	if !read {
+		return nil, fmt.Errorf("no container of task definition %s reads it, and a restart changes nothing: take the service out of ECS_SERVICES, or look for the credential as a literal in its configuration",
+			aws.ToString(definition.Family))
+	}
+	return errors.Join(pins...), nil
+}
+
+// mutableImages names the containers whose image is told by a tag: what a tag
+// stands for is looked up again with each deployment.
+func mutableImages(definition types.TaskDefinition) error {
+	var tagged []string
+	for _, container := range definition.ContainerDefinitions {
+		if image := aws.ToString(container.Image); !strings.Contains(image, "@sha256:") {
+			tagged = append(tagged, fmt.Sprintf("container %s runs %s", aws.ToString(container.Name), image))
+		}
+	}
+	if len(tagged) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: a forced deployment pulls the tag again, and may ship another image: pin it by its digest (@sha256:…)",
+		strings.Join(tagged, ", "))
+}
+
+// reference is a container secret's valueFrom:
+//
+//	arn:aws:secretsmanager:region:account:secret:name-AbCdEf:json-key:version-stage:version-id
+//
+// The last three parts may be empty, or be left out from the end. In place of
+// the ARN there may be one without the six characters at its end, or a name.
+type reference struct {
+	secret, key, stage, version string
+}
+
+func parseReference(valueFrom string) reference {
+	parts := strings.Split(valueFrom, ":")
+	own := 1 // parts of the secret's name itself
+	if parts[0] == "arn" {
+		own = min(7, len(parts))
+	}
+	rest := slices.Concat(parts[own:], []string{"", "", ""})
+	return reference{secret: strings.Join(parts[:own], ":"), key: rest[0], stage: rest[1], version: rest[2]}
+}
+
+// of tells whether the reference is to a secret, given by its whole ARN.
+func (r reference) of(secretARN string) bool {
+	if r.secret == "" {
+		return false
+	}
+	partial := withoutSuffix(secretARN)
+	name := partial[strings.LastIndex(partial, ":")+1:]
+	return slices.Contains([]string{secretARN, partial, name}, r.secret)
+}
+
+// pin is the version that the reference holds on to, "" if it follows
+// AWSCURRENT.
+func (r reference) pin() string {
+	switch {
+	case r.version != "":
+		return "version id " + r.version + ", which never follows a rotation"
+	case r.stage != "" && r.stage != "AWSCURRENT":
+		return "stage " + r.stage + ", which is not the current version"
+	}
+	return ""
+}
+
+// unpinned is the reference to the same value's current version.
+func (r reference) unpinned() string {
+	if r.key == "" {
+		return r.secret
+	}
+	return r.secret + ":" + r.key + "::"
+}
+
+// withoutSuffix takes off the hyphen and the six letters or digits that Secrets
+// Manager puts after a secret's name in its ARN.
+func withoutSuffix(arn string) string {
+	const length = len("-AbCdEf")
+	if len(arn) < length {
+		return arn
+	}
+	cut := len(arn) - length
+	alphanumeric := func(c rune) bool {
+		return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	}
+	if arn[cut] != '-' || strings.ContainsFunc(arn[cut+1:], func(c rune) bool { return !alphanumeric(c) }) {
+		return arn
+	}
+	return arn[:cut]
+}

@@ -1,0 +1,190 @@
+package rotation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The journal is what Secrets Manager itself remembers of a rotation: one
+// custom staging label on each version that is still of concern. Moving a
+// label is atomic, and a label keeps its version from being deleted. There is
+// no other state.
+//
+// Its one rule: a version that is not current, and whose entry names live
+// kinds, is retired kind by kind as soon as nothing needs it.
+//
+// A label reads, for example,
+//
+//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z
+//
+// and has at most 256 characters. "of" makes it the version's own: a label is
+// unique in a secret, and writing the same one for another version would take
+// it away from this one.
+const journalPrefix = "rotation;"
+
+// A phase is where a version that holds live values stands.
+type phase string
+
+const (
+	// phaseSet: its values are being given to their targets, or have been. On
+	// a version that is neither pending nor current, they are those of a
+	// rotation that was given up.
+	phaseSet phase = "set"
+	// phaseOld: another version was, or is about to be, promoted over it.
+	// Running tasks may still use its values.
+	phaseOld phase = "old"
+	// phaseQuarantined: its values are refused, and can be accepted again.
+	phaseQuarantined phase = "quarantined"
+	// phaseHeld: something still uses its values, so they are accepted, and
+	// stay so until somebody acts.
+	phaseHeld phase = "held"
+	// phaseRolledBack: it was current, and the application did not come up
+	// with it. No step takes it up again.
+	phaseRolledBack phase = "rolled-back"
+)
+
+// phases are in the order in which a version goes through them: when a crash
+// has left two entries on a version, the later one holds.
+var phases = []phase{phaseSet, phaseOld, phaseQuarantined, phaseHeld, phaseRolledBack}
+
+// An entry is what the journal says of a version.
+type entry struct {
+	phase phase
+	live  []string // the kinds whose values its target accepts, or may accept
+
+	// next is the version that was promoted over this one, by the end of its
+	// id; of a rolled-back one, the version that is current again.
+	next string
+
+	// since is when the phase began, by AWS's clock: of phaseOld and
+	// phaseRolledBack, when the redeploy began. Zero: it has not yet.
+	since time.Time
+}
+
+// idEnd is how much of a version's id an entry quotes: a UUID, or the end of a
+// longer token, where a UUID is expected to stand.
+const idEnd = 36
+
+func endOf(id string) string { return id[max(0, len(id)-idEnd):] }
+
+// label writes the entry for the version id.
+func (e entry) label(id string) string {
+	parts := []string{string(e.phase), "of=" + endOf(id), "live=" + strings.Join(e.live, ",")}
+	if e.next != "" {
+		parts = append(parts, "next="+endOf(e.next))
+	}
+	if !e.since.IsZero() {
+		parts = append(parts, "since="+e.since.UTC().Format(time.RFC3339Nano))
+	}
+	return journalPrefix + strings.Join(parts, ";")
+}
+
+// parseEntry reads a label. A label of somebody else's is none, which ok tells;
+// one that only looks like the journal's is an error.
+func parseEntry(label string) (e entry, ok bool, err error) {
+	rest, ours := strings.CutPrefix(label, journalPrefix)
+	if !ours {
+		return entry{}, false, nil
+	}
+	parts := strings.Split(rest, ";")
+	e.phase = phase(parts[0])
+	if !slices.Contains(phases, e.phase) {
+		return entry{}, false, fmt.Errorf("the staging label %q is not one that this function writes: remove it from its version, if you know whose it is", label)
+	}
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(part, "=")
+		switch key {
+		case "live":
+			if value != "" {
+				e.live = strings.Split(value, ",")
+			}
+		case "next":
+			e.next = value
+		case "since":
+			if e.since, err = time.Parse(time.RFC3339Nano, value); err != nil {
+				return entry{}, false, fmt.Errorf("the staging label %q has no valid time: remove it from its version, if you know whose it is", label)
+			}
+		}
+	}
+	return e, true, nil
+}
+
+// record is a version with its entry, and the labels that the entry stands in.
+type record struct {
+	id     string
+	entry  entry
+	labels []string
+}
+
+// readJournal finds the entries among the labels of a secret's versions, in a
+// fixed order. Of two on a version the later holds: the later phase, or the
+// one that says since when.
+func readJournal(labels map[string][]string) ([]record, error) {
+	var found []record
+	for id, stages := range labels {
+		r := record{id: id}
+		for _, label := range stages {
+			e, ok, err := parseEntry(label)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				continue
+			}
+			if len(r.labels) == 0 || later(e, r.entry) {
+				r.entry = e
+			}
+			r.labels = append(r.labels, label)
+		}
+		if len(r.labels) > 0 {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b record) int { return cmp.Compare(a.id, b.id) })
+	return found, nil
+}
+
+func later(a, b entry) bool {
+	if a.phase != b.phase {
+		return slices.Index(phases, a.phase) > slices.Index(phases, b.phase)
+	}
+	return a.since.After(b.since)
+}
+
+// entryOf returns the entry of the version id, and whether it has one.
+func entryOf(journal []record, id string) (record, bool) {
+	at := slices.IndexFunc(journal, func(r record) bool { return r.id == id })
+	if at < 0 {
+		return record{id: id}, false
+	}
+	return journal[at], true
+}
+
+// promotedOver finds the version that the version next was promoted over.
+func promotedOver(journal []record, next string) (record, bool) {
+	at := slices.IndexFunc(journal, func(r record) bool {
+		return r.entry.phase != phaseRolledBack && r.entry.next != "" && r.entry.next == endOf(next)
+	})
+	if at < 0 {
+		return record{}, false
+	}
+	return journal[at], true
+}
+
+// openOverlaps are the kinds of which a value that is not current may still be
+// in use: they are not rotated again, since that could evict it.
+func openOverlaps(journal []record, currentID string) map[string]record {
+	open := map[string]record{}
+	for _, r := range journal {
+		if r.id == currentID || r.entry.phase == phaseSet {
+			continue
+		}
+		for _, kind := range r.entry.live {
+			open[kind] = r
+		}
+	}
+	return open
+}

@@ -1,0 +1,70 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"mautic-rotation/internal/scrub"
+)
+
+// Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
+// version, and what had been set of it is retired. A rotation that has been
+// promoted cannot be given up. With nothing pending it does nothing.
+func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
+	if err := run.abandon(ctx); err != nil {
+		return fmt.Errorf("abandon: %w", err)
+	}
+	return r.Reconcile(ctx, secretARN, log, secrets)
+}
+
+func (r *run) abandon(ctx context.Context) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	pending := versionWith(m.labels, labelPending)
+	switch pending {
+	case "":
+		r.log.Info("nothing is pending")
+		return nil
+	case versionWith(m.labels, labelCurrent):
+		return errors.New("the pending version is AWSCURRENT: its rotation is over")
+	}
+	// Its journal entry, written before anything was set, keeps the version.
+	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
+		return err
+	}
+	r.log.Warn("the rotation was given up", "version", pending)
+	return nil
+}
+
+// Release ends what is held: whatever used the old values is said to be set
+// right. The services are redeployed once more, and from there on it goes as
+// after a promotion.
+func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
+	m, err := run.describe(ctx)
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	for _, rec := range journal {
+		if rec.entry.phase != phaseHeld {
+			continue
+		}
+		e := rec.entry
+		e.phase, e.since = phaseOld, m.now
+		// A crash between the new label and the removal of the old one leaves
+		// it held, which is the safe side.
+		if err := run.redeployAndNote(ctx, record{id: rec.id, entry: e, labels: rec.labels}, m); err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
+	}
+	return r.Reconcile(ctx, secretARN, log, secrets)
+}

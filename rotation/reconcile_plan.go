@@ -1,0 +1,136 @@
+package rotation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// An action is what a reconcile does next about one version of the journal.
+type action string
+
+const (
+	// doNothing: something is not over yet. A later reconcile looks again.
+	doNothing action = "wait"
+	// doAlarm: it is not over, and will not be by itself.
+	doAlarm action = "alarm"
+	// doForget: nothing is live; the entry goes.
+	doForget action = "forget"
+	// doRedeploy: the redeploy has not begun, or it is not known to have.
+	doRedeploy action = "redeploy"
+	// doClose: take the version's values out of service reversibly, watch,
+	// and retire them.
+	doClose action = "close"
+	// doRetire: remove the version's values, which nothing uses.
+	doRetire action = "retire"
+	// doHold: leave the values accepted, for something still uses them.
+	doHold action = "hold"
+	// doRollBack: make the version current again.
+	doRollBack action = "roll back"
+	// doFinishRollBack: go on with a rollback that was cut off.
+	doFinishRollBack action = "finish the rollback"
+)
+
+// Limits bound how long things may take.
+type Limits struct {
+	// Rollout is how long the services may take to replace their tasks and
+	// to become healthy, after which the rotation is rolled back.
+	Rollout time.Duration
+	// Watch is for how long the use of an old value is looked for, once
+	// before it is taken out of service and once after.
+	Watch time.Duration
+	// OverlapWithoutServices is how long an old value is accepted when there
+	// are no services whose tasks would tell when it can go.
+	OverlapWithoutServices time.Duration
+}
+
+// DefaultLimits are for services of the usual size.
+var DefaultLimits = Limits{Rollout: 30 * time.Minute, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+
+// rotationLimit is how long a rotation may be under way before it counts as
+// stuck: four invocations of at most 15 minutes.
+const rotationLimit = time.Hour
+
+// A situation is what was observed about one version of the journal.
+type situation struct {
+	now      time.Time
+	current  bool // the version is AWSCURRENT
+	pending  bool // it is AWSPENDING
+	rotating bool // another version is AWSPENDING, and its values are being set
+	promoted bool // the version that was promoted over it is AWSCURRENT
+
+	services bool    // there are services to be redeployed
+	rollout  Rollout // of the redeploy that the entry notes
+	sick     string  // what is wrong with the application; "" when it is healthy or not looked at
+}
+
+// decide is the plan: what to do about a version, and why.
+func decide(e entry, s situation, limits Limits) (action, string) {
+	switch {
+	case s.current && e.phase == phaseRolledBack:
+		return doFinishRollBack, "the rollback was cut off"
+	case s.current:
+		return doForget, "it is AWSCURRENT"
+	case len(e.live) == 0:
+		return doForget, "nothing of it is live"
+	case s.pending && s.now.Sub(e.since) > rotationLimit:
+		return doAlarm, fmt.Sprintf("its rotation began at %s and has not come to an end: run `rotate-secret` to have it tried again", e.since.Format(time.RFC3339))
+	case s.pending:
+		return doNothing, "its rotation is under way"
+	case s.rotating:
+		return doNothing, "another rotation is under way"
+	}
+	switch e.phase {
+	case phaseSet:
+		return doRetire, "its rotation was given up"
+	case phaseHeld:
+		return doAlarm, "something still uses its value: find what, and set it right; then send the event {\"Action\": \"release\"}"
+	case phaseQuarantined:
+		return doClose, "it was being taken out of service"
+	}
+	if e.since.IsZero() {
+		return doRedeploy, "no redeploy is known to have begun"
+	}
+	if done, why := settled(e, s, limits); !done {
+		return unsettled(e, s, limits, why)
+	}
+	if e.phase == phaseRolledBack {
+		return doRetire, "no task that was started with it is left"
+	}
+	return doClose, "every task was started after the promotion"
+}
+
+// settled tells whether nothing that was started before the redeploy is left,
+// and the application is healthy.
+func settled(e entry, s situation, limits Limits) (done bool, why string) {
+	switch {
+	case !s.services && s.now.Sub(e.since) < limits.OverlapWithoutServices:
+		return false, "there are no services to look at, and its time is not over"
+	case len(s.rollout.Failed) > 0:
+		return false, "the rollout failed: " + strings.Join(s.rollout.Failed, "; ")
+	case s.services && !s.rollout.Fresh:
+		return false, "tasks from before the promotion are left: " + strings.Join(s.rollout.Stale, "; ")
+	case s.services && !s.rollout.Steady:
+		return false, "the services do not run all their tasks yet"
+	case s.sick != "":
+		return false, "the application is not healthy: " + s.sick
+	}
+	return true, ""
+}
+
+// unsettled decides whether to go on waiting. A rollback is for the version
+// that was promoted, and for no other that came after it.
+func unsettled(e entry, s situation, limits Limits, why string) (action, string) {
+	overdue := s.services && s.now.Sub(e.since) > limits.Rollout
+	failed := len(s.rollout.Failed) > 0 || overdue
+	switch {
+	case !failed:
+		return doNothing, why
+	case e.phase == phaseOld && s.promoted:
+		return doRollBack, why
+	case e.phase == phaseOld:
+		return doHold, why
+	default:
+		return doAlarm, why
+	}
+}

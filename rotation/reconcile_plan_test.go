@@ -1,0 +1,66 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+)
+
+func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
+	live := []string{"database"}
+	fresh := Rollout{Fresh: true, Steady: true}
+	empty := Rollout{Fresh: true} // old tasks stopped first, and the new ones do not run
+	stale := Rollout{Stale: []string{"service web: task 1a2b still drains"}}
+	failed := Rollout{Failed: []string{"service web: circuit breaker"}, Stale: []string{"x"}}
+	old := entry{phase: phaseOld, live: live, next: otherID, since: began}
+	rolledBack := entry{phase: phaseRolledBack, live: live, next: otherID, since: began}
+	soon, late := began.Add(time.Minute), began.Add(31*time.Minute)
+	for _, tc := range []struct {
+		name string
+		e    entry
+		s    situation
+		want action
+	}{
+		{"a promoted version's own entry", entry{phase: phaseSet, live: live}, situation{current: true}, doForget},
+		{"the old version, current again by hand", old, situation{now: soon, current: true}, doForget},
+		{"an entry of nothing", entry{phase: phaseRolledBack}, situation{}, doForget},
+
+		{"a rotation under way", entry{phase: phaseSet, live: live, since: began}, situation{now: soon, pending: true}, doNothing},
+		{"a rotation that is stuck", entry{phase: phaseSet, live: live, since: began}, situation{now: began.Add(2 * time.Hour), pending: true}, doAlarm},
+		{"a rotation that was given up", entry{phase: phaseSet, live: live, since: began}, situation{now: soon}, doRetire},
+		{"given up, while another is under way", entry{phase: phaseSet, live: live, since: began}, situation{now: soon, rotating: true}, doNothing},
+
+		{"promoted, and the redeploy not noted", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, services: true, promoted: true}, doRedeploy},
+		{"rolling", old, situation{now: soon, services: true, promoted: true, rollout: stale}, doNothing},
+		{"converged", old, situation{now: soon, services: true, promoted: true, rollout: fresh}, doClose},
+		{"no old task left, and the new ones not up yet", old, situation{now: soon, services: true, promoted: true, rollout: empty}, doNothing},
+		{"no old task left, and the new ones never up", old, situation{now: late, services: true, promoted: true, rollout: empty}, doRollBack},
+		{"converged late", old, situation{now: late, services: true, promoted: true, rollout: fresh}, doClose},
+		{"converged, after AWSCURRENT has moved on", old, situation{now: soon, services: true, rollout: fresh}, doClose},
+		{"fresh and not healthy yet", old, situation{now: soon, services: true, promoted: true, rollout: fresh, sick: "500"}, doNothing},
+		{"fresh and never healthy", old, situation{now: late, services: true, promoted: true, rollout: fresh, sick: "500"}, doRollBack},
+		{"the rollout failed", old, situation{now: soon, services: true, promoted: true, rollout: failed}, doRollBack},
+		{"the rollout is past its deadline", old, situation{now: late, services: true, promoted: true, rollout: stale}, doRollBack},
+		{"failed, after AWSCURRENT has moved on", old, situation{now: soon, services: true, rollout: failed}, doHold},
+		{"no services, too early", old, situation{now: late, promoted: true}, doNothing},
+		{"no services, after a day", old, situation{now: began.Add(25 * time.Hour), promoted: true}, doClose},
+
+		{"a quarantine that was cut off", entry{phase: phaseQuarantined, live: live, next: otherID, since: began}, situation{now: late, services: true, promoted: true, rollout: failed}, doClose},
+		{"held", entry{phase: phaseHeld, live: live, next: otherID, since: began}, situation{now: late, services: true, rollout: fresh}, doAlarm},
+
+		{"a rollback that was cut off", rolledBack, situation{now: soon, current: true}, doFinishRollBack},
+		{"rolled back, and the redeploy not noted", entry{phase: phaseRolledBack, live: live, next: otherID}, situation{now: soon, services: true}, doRedeploy},
+		{"rolled back, rolling", rolledBack, situation{now: soon, services: true, rollout: stale}, doNothing},
+		{"rolled back, converged", rolledBack, situation{now: soon, services: true, rollout: fresh}, doRetire},
+		{"rolled back, and that fails too", rolledBack, situation{now: soon, services: true, rollout: failed}, doAlarm},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, why := decide(tc.e, tc.s, DefaultLimits)
+			if got != tc.want {
+				t.Errorf("got %q (%s), want %q", got, why, tc.want)
+			}
+			if why == "" {
+				t.Error("it does not say why")
+			}
+		})
+	}
+}
