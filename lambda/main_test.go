@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
@@ -171,4 +172,20 @@ func wantError(t *testing.T, err error, texts ...string) {
 			t.Errorf("got error  %v\nwant in it %s", err, text)
 		}
 	}
+}
+
+// ownServer is a server that no other test uses, for what concerns the server
+// as a whole.
+func ownServer(t *testing.T) *mysqlserver.Server {
+	t.Helper()
+	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
 }

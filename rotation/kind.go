@@ -67,6 +67,12 @@ type Change struct {
 // one has to be taken out of service. Every method may be called any number of
 // times for one overlap.
 type Retirer interface {
+	// Exclusive keeps other invocations from ending the same overlap until
+	// release is called: what one of them does to find out and to prove would
+	// look to another like somebody's use of the old value. ok is false, at
+	// once, when another one is at it.
+	Exclusive(ctx context.Context, o Overlap) (release func(), ok bool, err error)
+
 	// InUse watches for a time, and then tells what it has seen of the old
 	// value's use: logins with it, or logins that were refused. Nothing seen
 	// is "".

@@ -106,11 +106,14 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	case doRedeploy:
 		return r.redeployAndNote(ctx, rec, m)
 	case doClose:
-		return r.closeOverlap(ctx, rec, m)
+		if err := r.enoughTimeToWatch(ctx); err != nil {
+			return err
+		}
+		return r.exclusively(ctx, rec, r.closeOverlap)
 	case doRetire:
-		return r.retire(ctx, rec, m)
+		return r.exclusively(ctx, rec, r.retire)
 	case doHold:
-		return r.hold(ctx, rec, m, why)
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.hold(ctx, o, why) })
 	case doRollBack:
 		bad := versionWith(m.labels, labelCurrent)
 		badRecord, _ := entryOf(journal, bad)
@@ -241,53 +244,94 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	return nil
 }
 
-// closeOverlap ends an ordinary overlap: when nothing is seen to use the old
-// values they are taken out of service, watched, and retired; when something
-// turns out to need them, they are accepted again at once.
-func (r *run) closeOverlap(ctx context.Context, rec record, m metadata) error {
-	if err := r.enoughTimeToWatch(ctx); err != nil {
+// opened is a version whose overlap an invocation has for itself.
+type opened struct {
+	record
+	overlaps map[string]Overlap // by kind
+	now      time.Time
+}
+
+// exclusively calls f while no other invocation can be at the same overlap. It
+// does nothing when another one is, or has been since the journal was read.
+func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
+	m, err := r.describe(ctx)
+	if err != nil {
 		return err
 	}
 	overlaps, err := r.overlaps(ctx, rec, m)
+	if isMissing(err) {
+		return nil // the entry has gone: another invocation was faster
+	}
 	if err != nil {
 		return err
 	}
-	if rec.entry.phase != phaseQuarantined {
-		evidence, err := r.inUse(ctx, overlaps)
+	for name, o := range overlaps {
+		kind, _ := r.retirer(name)
+		release, ok, err := kind.Exclusive(ctx, o)
 		if err != nil {
 			return err
 		}
-		if evidence != "" && m.now.Sub(rec.entry.since) > r.limits.Rollout {
-			return r.hold(ctx, rec, m, evidence)
-		}
-		if evidence != "" {
-			r.log.Warn("something still uses an old value, so it stays for now", "version", rec.id, "evidence", evidence)
+		if !ok {
+			r.log.Info("another invocation is at it", "kind", name, "version", rec.id)
 			return nil
 		}
-		e := rec.entry
-		e.phase, e.since = phaseQuarantined, m.now
-		if rec, err = r.write(ctx, rec, e); err != nil {
+		defer release()
+	}
+	again, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	journal, err := readJournal(again.labels)
+	if err != nil {
+		return err
+	}
+	now, ok := entryOf(journal, rec.id)
+	if !ok || now.entry.phase != rec.entry.phase || versionWith(again.labels, labelCurrent) != versionWith(m.labels, labelCurrent) {
+		r.log.Info("another invocation has done it", "version", rec.id)
+		return nil
+	}
+	return f(ctx, opened{record: now, overlaps: overlaps, now: again.now})
+}
+
+// closeOverlap ends an ordinary overlap: when nothing is seen to use the old
+// values they are taken out of service, watched, and retired; when something
+// turns out to need them, they are accepted again at once.
+func (r *run) closeOverlap(ctx context.Context, o opened) error {
+	if o.entry.phase != phaseQuarantined {
+		evidence, err := r.inUse(ctx, o.overlaps)
+		switch {
+		case err != nil:
+			return err
+		case evidence != "" && o.now.Sub(o.entry.since) > r.limits.Rollout:
+			return r.hold(ctx, o, evidence)
+		case evidence != "":
+			r.log.Warn("something still uses an old value, so it stays for now", "version", o.id, "evidence", evidence)
+			return nil
+		}
+		e := o.entry
+		e.phase, e.since = phaseQuarantined, o.now
+		if o.record, err = r.write(ctx, o.record, e); err != nil {
 			return err
 		}
 	}
-	for name, o := range overlaps {
+	for name, overlap := range o.overlaps {
 		kind, _ := r.retirer(name)
-		if err := kind.Quarantine(ctx, o); err != nil {
+		if err := kind.Quarantine(ctx, overlap); err != nil {
 			return fmt.Errorf("take the old %s credential out of service: %w", name, err)
 		}
-		r.log.Info("the old value is out of service, for the time being", "kind", name, "version", rec.id)
+		r.log.Info("the old value is out of service, for the time being", "kind", name, "version", o.id)
 	}
-	evidence, err := r.inUse(ctx, overlaps)
+	evidence, err := r.inUse(ctx, o.overlaps)
 	if err != nil {
 		return err // the next reconcile goes on from the quarantine
 	}
-	if sick := r.sick(ctx); evidence == "" {
-		evidence = sick
+	if evidence == "" {
+		evidence = r.sick(ctx)
 	}
 	if evidence != "" {
-		return r.hold(ctx, rec, m, evidence)
+		return r.hold(ctx, o, evidence)
 	}
-	return r.retire(ctx, rec, m)
+	return r.retire(ctx, o)
 }
 
 func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, error) {
@@ -316,44 +360,36 @@ func (r *run) enoughTimeToWatch(ctx context.Context) error {
 
 // hold makes the targets accept the old values again, for as long as it takes
 // somebody to find out who uses them.
-func (r *run) hold(ctx context.Context, rec record, m metadata, why string) error {
-	overlaps, err := r.overlaps(ctx, rec, m)
-	if err != nil {
-		return err
-	}
-	for name, o := range overlaps {
+func (r *run) hold(ctx context.Context, o opened, why string) error {
+	for name, overlap := range o.overlaps {
 		kind, _ := r.retirer(name)
-		if err := kind.Restore(ctx, o); err != nil {
+		if err := kind.Restore(ctx, overlap); err != nil {
 			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
 		}
 	}
-	e := rec.entry
-	e.phase, e.since = phaseHeld, m.now
-	if _, err := r.write(ctx, rec, e); err != nil {
+	e := o.entry
+	e.phase, e.since = phaseHeld, o.now
+	if _, err := r.write(ctx, o.record, e); err != nil {
 		return err
 	}
-	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one", "version", rec.id, "evidence", why)
+	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one", "version", o.id, "evidence", why)
 	return nil
 }
 
 // retire removes a version's values for good, proves that they are refused,
 // and forgets the version.
-func (r *run) retire(ctx context.Context, rec record, m metadata) error {
-	overlaps, err := r.overlaps(ctx, rec, m)
-	if err != nil {
-		return err
-	}
-	for name, o := range overlaps {
+func (r *run) retire(ctx context.Context, o opened) error {
+	for name, overlap := range o.overlaps {
 		kind, _ := r.retirer(name)
-		if err := kind.Retire(ctx, o); err != nil {
+		if err := kind.Retire(ctx, overlap); err != nil {
 			return fmt.Errorf("retire the %s credential: %w", name, err)
 		}
-		if err := proveRefused(ctx, kind, o.Old); err != nil {
+		if err := proveRefused(ctx, kind, overlap.Old); err != nil {
 			return err
 		}
-		r.log.Info("retired: the old value is refused, as a login has shown", "kind", name, "version", rec.id)
+		r.log.Info("retired: the old value is refused, as a login has shown", "kind", name, "version", o.id)
 	}
-	return r.forget(ctx, rec)
+	return r.forget(ctx, o.record)
 }
 
 func proveRefused(ctx context.Context, kind Kind, old document.Document) error {

@@ -154,9 +154,18 @@ func (r *run) finishSecret(ctx context.Context) error {
 	}
 	old, noted := promotedOver(journal, r.event.Token)
 	if !state.promoted {
-		if old, noted, err = r.proveAndPromote(ctx, state.currentID, journal); err != nil {
+		old, noted, err = r.proveAndPromote(ctx, state.currentID, journal)
+	}
+	if err != nil {
+		// A delivery of the same event beside this one may have promoted it.
+		var refused error
+		if state, m, refused = r.guard(ctx); refused != nil || !state.promoted {
 			return err
 		}
+		if journal, err = readJournal(m.labels); err != nil {
+			return err
+		}
+		old, noted = promotedOver(journal, r.event.Token)
 	}
 	if noted && old.entry.since.IsZero() {
 		if err := r.redeployAndNote(ctx, old, m); err != nil {

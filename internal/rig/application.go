@@ -2,8 +2,10 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mautic-rotation/internal/localaws"
@@ -22,6 +24,17 @@ type Application struct {
 	// StartTime passes before a task's container runs, DrainTime before it is
 	// told to stop.
 	StartTime, DrainTime time.Duration
+
+	// CircuitBreaker switches ECS's on, with rollback.
+	CircuitBreaker bool
+
+	// Literal makes the tasks use the password that the rig began with,
+	// whatever the secret says, as a configuration file does that holds it.
+	Literal bool
+
+	// Broken makes tasks fail at their start, if they read another password
+	// than the one that the rig began with.
+	Broken atomic.Bool
 
 	mu    sync.Mutex
 	tasks []*TaskRecord
@@ -49,7 +62,9 @@ func (a *Application) start(r *Rig) error {
 			Secrets:        []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: r.SecretARN + ":database_password::"}},
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,
-			Run:            func(ctx context.Context, task localaws.Task) error { return a.run(ctx, r, task) },
+			CircuitBreaker: a.CircuitBreaker, CircuitBreakerRollback: a.CircuitBreaker,
+			RestartDelay: 10 * time.Millisecond,
+			Run:          func(ctx context.Context, task localaws.Task) error { return a.run(ctx, r, task) },
 		})
 		if err != nil {
 			return err
@@ -60,7 +75,13 @@ func (a *Application) start(r *Rig) error {
 
 // run is a task's container. Like Mautic, it goes on when a login fails.
 func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error {
+	if a.Broken.Load() && task.Env["MAUTIC_DB_PASSWORD"] != r.Password {
+		return errors.New("this application does not start with any other password")
+	}
 	record := &TaskRecord{ARN: task.ARN, Service: task.Service, Password: task.Env["MAUTIC_DB_PASSWORD"], Started: time.Now()}
+	if a.Literal {
+		record.Password = r.Password
+	}
 	a.mu.Lock()
 	a.tasks = append(a.tasks, record)
 	a.mu.Unlock()

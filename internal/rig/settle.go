@@ -30,30 +30,34 @@ func (r *Rig) Journal() ([]string, error) {
 	return labels, nil
 }
 
-// settleAttempts are more reconciles than any ending takes: redeploy, close,
-// retire, forget.
-const settleAttempts = 6
+// settleTime is more than any ending takes: a few reconciles, each of which
+// watches for two seconds.
+const settleTime = time.Minute
 
 // Settle lets what follows a promotion come to its end: it waits for the
 // redeploy, or where nothing is redeployed for the day that an old value is
 // kept, and reconciles until the journal is empty.
 func (r *Rig) Settle(ctx context.Context) error {
-	var faults []error
-	for range settleAttempts {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if r.options.Application == nil {
+		r.AWS.Clock().Advance(25 * time.Hour)
+	}
+	pace := time.NewTicker(100 * time.Millisecond) // of interest only while another invocation is at it
+	defer pace.Stop()
+	for {
 		if err := r.WaitSteady(ctx); err != nil {
 			return err
 		}
-		if r.options.Application == nil {
-			r.AWS.Clock().Advance(25 * time.Hour)
-		}
-		if err := r.Reconcile(); err != nil {
-			faults = append(faults, err)
-		}
+		fault := r.Reconcile()
 		journal, err := r.Journal()
 		if err != nil || len(journal) == 0 {
 			return err
 		}
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return errors.Join(fault, fmt.Errorf("after %s the journal still says %s", settleTime, journal))
+		}
 	}
-	journal, err := r.Journal()
-	return errors.Join(append(faults, err, fmt.Errorf("after %d reconciles the journal still says %s", settleAttempts, journal))...)
 }

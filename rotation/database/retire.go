@@ -17,6 +17,23 @@ var _ rotation.Retirer = (*Kind)(nil)
 // another rotation's set can have made the current password the second one.
 const keepStatement = swapStatement // with the current password twice
 
+// Exclusive holds a lock at the server, for as long as the connection lives.
+func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(), ok bool, err error) {
+	current, err := k.account(o.Current)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := k.login(ctx, current, "")
+	if err != nil {
+		return nil, false, fmt.Errorf("log in with the AWSCURRENT password: %w", err)
+	}
+	if ok, err = s.tryLock(ctx, "end", 0); err != nil || !ok {
+		s.close()
+		return nil, false, err
+	}
+	return s.close, true, nil
+}
+
 // Quarantine takes the old password out of the second slot. MySQL keeps open
 // connections, and forgets the password: what can be undone is undone with the
 // old version of the secret, which has it. See rotation.Retirer.

@@ -87,13 +87,24 @@ func (s *session) lock(ctx context.Context) error {
 	if err := s.boundLockWait(ctx); err != nil {
 		return err
 	}
-	var got *int // NULL when the server could not tell
-	err := s.queryRow(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', LEFT(SHA2(CURRENT_USER(), 256), 32)), ?)", []any{lockWait}, &got)
+	got, err := s.tryLock(ctx, "set", lockWait)
 	if err != nil {
-		return explain(err, s.a)
+		return err
 	}
-	if got == nil || *got != 1 {
+	if !got {
 		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", s.a, lockWait)
 	}
 	return nil
+}
+
+// tryLock takes a lock of this account's, waiting for some seconds at most. It
+// is released when the connection ends.
+func (s *session) tryLock(ctx context.Context, purpose string, wait int) (bool, error) {
+	var got *int // NULL when the server could not tell
+	// A lock's name has at most 64 characters, an account's has more.
+	err := s.queryRow(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', ?, '/', LEFT(SHA2(CURRENT_USER(), 256), 32)), ?)", []any{purpose, wait}, &got)
+	if err != nil {
+		return false, explain(err, s.a)
+	}
+	return got != nil && *got == 1, nil
 }
