@@ -10,7 +10,7 @@ help: ## list the targets
 
 .PHONY: run
 run: ## a whole rotation on this machine, shown live
-	@$(GO) run ./cmd/demo
+	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain)
 
 .PHONY: local
 local: ## the same, left up, to try the AWS CLI against

@@ -185,10 +185,20 @@ func TestAnOldPasswordThatIsStillUsedIsHeld(t *testing.T) {
 }
 
 func TestAQuarantineThatBreaksTheApplicationIsUndone(t *testing.T) {
+	// Where the server's log does not tell, the use shows only afterwards.
+	for name, privileges := range map[string][]string{
+		"the log cannot be read":          rig.Privileges[:2],
+		"the log is not verbose enough":   rig.Privileges,
+		"the other accounts are not seen": rig.Privileges[:1],
+	} {
+		t.Run(name, func(t *testing.T) { quarantineIsUndone(t, privileges) })
+	}
+}
+
+func quarantineIsUndone(t *testing.T, privileges []string) {
 	app := &rig.Application{Literal: true}
 	d := deployApplication(t, app, func(o *rig.Options) {
-		// Without a look into the server's log the use shows only afterwards.
-		o.Privileges = rig.Privileges[:2]
+		o.Privileges = privileges
 		o.MySQL = ownServer(t)
 	})
 	d.mustRotate()

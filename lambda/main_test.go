@@ -175,10 +175,10 @@ func wantError(t *testing.T, err error, texts ...string) {
 }
 
 // ownServer is a server that no other test uses, for what concerns the server
-// as a whole.
+// as a whole. It logs no logins.
 func ownServer(t *testing.T) *mysqlserver.Server {
 	t.Helper()
-	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{})
+	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Args: []string{"--log-error-verbosity=2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -372,7 +372,7 @@ func (r *run) hold(ctx context.Context, o opened, why string) error {
 	if _, err := r.write(ctx, o.record, e); err != nil {
 		return err
 	}
-	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one", "version", o.id, "evidence", why)
+	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one: find what, set it right, then "+howToRelease, "version", o.id, "evidence", why)
 	return nil
 }
 

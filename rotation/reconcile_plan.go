@@ -47,6 +47,9 @@ type Limits struct {
 // DefaultLimits are for services of the usual size.
 var DefaultLimits = Limits{Rollout: 30 * time.Minute, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
 
+// howToRelease is what an operator does about an overlap that is held.
+const howToRelease = `invoke this function with {"Action": "release", "SecretId": "…"}`
+
 // rotationLimit is how long a rotation may be under way before it counts as
 // stuck: four invocations of at most 15 minutes.
 const rotationLimit = time.Hour
@@ -84,7 +87,7 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 	case phaseSet:
 		return doRetire, "its rotation was given up"
 	case phaseHeld:
-		return doAlarm, "something still uses its value: find what, and set it right; then send the event {\"Action\": \"release\"}"
+		return doAlarm, "held, since something still uses its value: find what, set it right, then " + howToRelease
 	case phaseQuarantined:
 		return doClose, "it was being taken out of service"
 	}

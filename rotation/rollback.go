@@ -40,8 +40,14 @@ func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata)
 			return err
 		}
 	}
-	if err := r.moveCurrent(ctx, bad.id, old.id); err != nil {
+	moved, err := r.moveCurrent(ctx, bad.id, old.id)
+	if err != nil {
 		return err
+	}
+	if !moved {
+		// Another invocation has, and redeploys. Should it not come so far, the
+		// bad version's entry says that no redeploy has begun.
+		return nil
 	}
 	r.log.Error("rolled back: the old version is AWSCURRENT again", "from", bad.id, "to", old.id)
 	if err := r.forget(ctx, old); err != nil {

@@ -210,7 +210,7 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 			return record{}, false, err
 		}
 	}
-	if err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
+	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
 		return record{}, false, err
 	}
 	r.log.Info("promoted the pending version", "from", current.id, "kinds", names(kinds))

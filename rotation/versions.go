@@ -244,8 +244,10 @@ func (r *run) moveLabel(ctx context.Context, label, to, from string) error {
 
 // moveCurrent moves AWSCURRENT from the version fromID to toID, and reads back
 // that it is there. Moving it away from a version that no longer has it fails,
-// so an edit made meanwhile is not undone.
-func (r *run) moveCurrent(ctx context.Context, fromID, toID string) error {
+// so an edit made meanwhile is not undone. moved tells that this call has done
+// it for sure, rather than another invocation, or one of which the reply was
+// lost.
+func (r *run) moveCurrent(ctx context.Context, fromID, toID string) (moved bool, err error) {
 	label := labelCurrent
 	_, moveErr := r.api.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
 		SecretId:            &r.event.SecretID,
@@ -272,11 +274,11 @@ func (r *run) moveCurrent(ctx context.Context, fromID, toID string) error {
 	})
 	switch {
 	case readErr == nil:
-		return nil
+		return moveErr == nil, nil
 	case moveErr != nil:
-		return fmt.Errorf("move AWSCURRENT to version %s: %w", toID, errors.Join(moveErr, readErr))
+		return false, fmt.Errorf("move AWSCURRENT to version %s: %w", toID, errors.Join(moveErr, readErr))
 	default:
-		return fmt.Errorf("read back that AWSCURRENT has moved to version %s: %w", toID, readErr)
+		return false, fmt.Errorf("read back that AWSCURRENT has moved to version %s: %w", toID, readErr)
 	}
 }
 

@@ -2,8 +2,11 @@
 // function as it is deployed, and an in-process stand-in for AWS, where the
 // tasks of an application log in afresh some 200 times a second.
 //
-//	go run ./cmd/demo          rotate once, and tell how it went
-//	go run ./cmd/demo -stay    stay up, for the AWS CLI
+//	go run ./cmd/demo                              rotate, and tell how it went
+//	go run ./cmd/demo -scenario broken-app         with tasks that cannot start
+//	go run ./cmd/demo -scenario literal-password   with tasks that keep the old password
+//	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
+//	go run ./cmd/demo -stay                        stay up, for the AWS CLI
 //
 // The exit status is 1 when a login failed or anything else is not as it
 // should be. Nothing is left running.
@@ -15,8 +18,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -31,9 +36,15 @@ const timeLimit = 2 * time.Minute
 
 func main() {
 	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
+	name := flag.String("scenario", "plain", "plain, broken-app, literal-password or slow-rollout")
 	flag.Parse()
+	chosen, ok := scenarios[*name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "there is no scenario %q: take one of %s\n", *name, slices.Sorted(maps.Keys(scenarios)))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *stay)
+	err := run(ctx, chosen, *stay)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\n"+err.Error())
@@ -49,11 +60,14 @@ type demo struct {
 	log    *functionLog
 }
 
-func run(ctx context.Context, stay bool) (err error) {
+func run(ctx context.Context, chosen scenario, stay bool) (err error) {
 	s := newScreen(os.Stdout)
 	defer s.end()
-	s.title("Mautic's MySQL password is rotated, on this machine")
-	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Progress: s.note})
+	s.title(chosen.title)
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{
+		Progress: s.note,
+		Args:     []string{"--log-error-verbosity=3"}, // as on RDS: logins by a second password are logged
+	})
 	if err != nil {
 		return err
 	}
@@ -76,7 +90,12 @@ func run(ctx context.Context, stay bool) (err error) {
 		Tasks:    2, Interval: 20 * time.Millisecond,
 		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
 	}}
+	if chosen.prepare != nil {
+		chosen.prepare(d.app)
+	}
 	options := rig.Options{
+		Env: map[string]string{"WATCH_SECONDS": "2"},
+
 		MySQL: server, Binary: binary, Application: d.app, Logs: d.log,
 		AWS: localaws.Options{RotationRetryDelay: time.Second},
 	}
@@ -85,11 +104,14 @@ func run(ctx context.Context, stay bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	defer s.watch(d)() // ends before what it watches
+	if err := d.wake(); err != nil {
+		return err
+	}
 	d.introduce(binary)
 	if stay {
 		return d.stay(ctx)
 	}
-	return d.rotateOnce(ctx)
+	return d.play(ctx, chosen)
 }
 
 // introduce says what has been set up.
@@ -105,8 +127,18 @@ func (d *demo) introduce(binary string) {
 		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval))
 }
 
-// rotateOnce rotates, waits for the redeploy, and reports.
-func (d *demo) rotateOnce(ctx context.Context) error {
+// wake has EventBridge wake the function, as the deployment does: when a
+// deployment changes its state, and by a schedule, which is quicker here.
+func (d *demo) wake() error {
+	if err := d.AWS.SendEvents(rig.FunctionName); err != nil {
+		return err
+	}
+	_, err := d.AWS.Schedule(rig.FunctionName, 2*time.Second, nil)
+	return err
+}
+
+// play rotates, lets the scenario come to its end, and reports.
+func (d *demo) play(ctx context.Context, chosen scenario) error {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	before, err := d.AWS.Secret(d.SecretARN)
@@ -117,21 +149,59 @@ func (d *demo) rotateOnce(ctx context.Context) error {
 		return err
 	}
 	d.screen.command("aws secretsmanager rotate-secret --secret-id " + d.SecretName + " --rotation-lambda-arn " + d.FunctionARN)
-	if _, err := d.Rotate(ctx); err != nil {
+	token, err := d.Rotate(ctx)
+	if err != nil {
 		return fmt.Errorf("the rotation failed: %w", err)
 	}
-	if err := d.WaitSteady(ctx); err != nil {
-		return fmt.Errorf("the redeploy did not come to its end: %w", err)
+	if chosen.meanwhile != nil {
+		if err := chosen.meanwhile(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := d.awaitEnd(ctx, chosen.ended); err != nil {
+		return err
 	}
 	if err := pause(ctx, time.Second); err != nil { // and some after
 		return err
 	}
+	end, err := d.look(ctx, before, token)
+	if err != nil {
+		return err
+	}
+	if d.app.Literal || d.app.Broken.Load() {
+		if err := d.rotateAgain(ctx, &end); err != nil {
+			return err
+		}
+	}
+	d.screen.endStatus()
 	after, err := d.AWS.Secret(d.SecretARN)
 	if err != nil {
 		return err
 	}
-	d.screen.endStatus()
-	return d.report(ctx, before, after)
+	return d.report(before, after, chosen.expect(end))
+}
+
+// rotateAgain is one more rotation, after one that did not end in retired.
+func (d *demo) rotateAgain(ctx context.Context, end *ending) (err error) {
+	d.screen.line("")
+	if d.app.Broken.Swap(false) {
+		d.screen.line("the application is mended, and the secret is rotated once more")
+	} else {
+		d.screen.line("the secret is rotated once more, while the old password is in use")
+	}
+	if _, end.nextRotation = d.Rotate(ctx); end.nextRotation != nil {
+		return nil
+	}
+	if !d.app.Literal {
+		if err := d.awaitEnd(ctx, func(journal string) bool { return journal == "" }); err != nil {
+			return err
+		}
+	}
+	if end.next, err = d.PasswordLabelled("AWSCURRENT"); err != nil {
+		return err
+	}
+	end.acceptsOld = d.Login(ctx, end.oldPassword) == nil
+	return nil
 }
 
 // pause lets the application run for a while: what it shows is the logins that

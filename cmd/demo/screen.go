@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type screen struct {
 	// preflight is the token of the latest test-only rotation. Only describe
 	// uses it, which is called for one event after the other.
 	preflight string
+	unchanged bool   // the rotation changes nothing; likewise
+	logged    string // what was shown of the function's log last; used like preflight
 }
 
 func newScreen(out *os.File) *screen {
@@ -179,12 +182,20 @@ func (s *screen) describe(d *demo, event localaws.Event) string {
 			return fmt.Sprintf("%s %-13s %s", s.colour(red, "✗"), e.Step, message(e.Err))
 		}
 		done := what[e.Step]
+		if e.Step == "createSecret" {
+			s.unchanged = d.nothingChanges()
+		}
+		if s.unchanged {
+			done = "nothing to change"
+		}
 		if e.Token == s.preflight {
 			done = "preflight: a rotation would work"
 		}
 		return fmt.Sprintf("%s %-13s %s", s.colour(green, "✓"), e.Step, done)
 	case localaws.TaskChanged:
 		return s.describeTask(d, e)
+	case localaws.FunctionLog:
+		return s.describeLog(e.Line)
 	case localaws.RotationEvent:
 		if e.Name == localaws.TestRotationStarted {
 			s.preflight = e.Token
@@ -193,6 +204,36 @@ func (s *screen) describe(d *demo, event localaws.Event) string {
 	default:
 		return ""
 	}
+}
+
+// describeLog picks from the function's log what follows a promotion.
+func (s *screen) describeLog(line string) string {
+	var entry struct{ Level, Message, Action, Why, Evidence string }
+	if err := json.Unmarshal([]byte(line), &entry); err != nil {
+		return ""
+	}
+	text := ""
+	switch {
+	case entry.Message == "reconcile" && entry.Action != "forget" && entry.Action != "redeploy":
+		why, _, _ := strings.Cut(entry.Why, ": service ") // the tasks are shown by themselves
+		text = fmt.Sprintf("reconcile: %s: %s", entry.Action, why)
+	case strings.HasPrefix(entry.Message, "the old value is out of service"),
+		strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
+		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"),
+		strings.HasPrefix(entry.Message, "something still uses"):
+		text = entry.Message
+	}
+	if entry.Evidence != "" && text != "" {
+		text += " (" + entry.Evidence + ")"
+	}
+	if text == "" || text == s.logged {
+		return "" // said already
+	}
+	s.logged = text
+	if entry.Level == "ERROR" || entry.Level == "WARN" {
+		return s.colour(red, "! ") + text
+	}
+	return s.colour(green, "→ ") + text
 }
 
 // message is what the function said, without what the stand-in puts before it.

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"mautic-rotation/rotation"
@@ -136,9 +137,9 @@ func (k *Kind) overlap(o rotation.Overlap) (current, old account, err error) {
 const refusedAtRest = 2
 
 // InUse looks into the server's log for logins of the user by its second
-// password, and for refused ones. That takes SELECT on
-// performance_schema.error_log, and log_error_verbosity=3. Without the
-// privilege it counts all connections that the server refuses, of whomever.
+// password, and for refused ones. Where it cannot look there, or the server
+// does not log them, it counts all connections that the server refuses, of
+// whomever.
 func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
 	current, err := k.account(o.Current)
 	if err != nil {
@@ -158,31 +159,61 @@ func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duratio
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	evidence, err := s.loggedUse(ctx, current, watch)
-	if !isNumber(err, errTableDenied) && !isNumber(err, errColumnDenied) {
-		return evidence, explain(err, current)
+	if logged, err := s.logsLogins(ctx); err != nil || logged {
+		if err != nil {
+			return "", err
+		}
+		return s.loggedUse(ctx, current, watch)
 	}
 	after, err := s.refusedConnections(ctx)
 	if err != nil {
 		return "", err
 	}
 	if refused := after - before; refused > refusedAtRest {
-		return fmt.Sprintf("the server refused %d connections within %s (of whomever: GRANT SELECT ON performance_schema.error_log to %s to tell)", refused, watch, current), nil
+		return fmt.Sprintf("the server refused %d connections within %s (of whomever: to tell, GRANT SELECT ON performance_schema.error_log to %s, and set log_error_verbosity to 3)", refused, watch, current), nil
 	}
 	return "", nil
 }
 
+// What the server logs of logins: by the second password, and refused ones. It
+// takes log_error_verbosity=3.
+const (
+	logSecondPassword = "MY-013302"
+	logAccessDenied   = "MY-010926"
+)
+
+// logsLogins tells whether the server logs what loggedUse looks for, and lets
+// this account read it. A log that says nothing must not be taken for one in
+// which there is nothing.
+func (s *session) logsLogins(ctx context.Context) (bool, error) {
+	var verbosity, readable int
+	var suppressed string
+	err := s.queryRow(ctx, "SELECT @@GLOBAL.log_error_verbosity, @@GLOBAL.log_error_suppression_list", nil, &verbosity, &suppressed)
+	if err != nil {
+		return false, explain(err, s.a)
+	}
+	if verbosity < 3 || strings.Contains(suppressed, "013302") || strings.Contains(suppressed, "010926") {
+		return false, nil
+	}
+	err = s.queryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM performance_schema.error_log LIMIT 1) AS one", nil, &readable)
+	if isNumber(err, errTableDenied) || isNumber(err, errColumnDenied) {
+		return false, nil
+	}
+	// The server logs its own start; where even that is missing, the table is
+	// not being filled.
+	return readable > 0, explain(err, s.a)
+}
+
 // loggedUse reads what the server has logged of the user within the last watch.
-// MY-013302 is a login by the second password, MY-010926 a refused one.
 func (s *session) loggedUse(ctx context.Context, a account, watch time.Duration) (string, error) {
 	var second, refused int
-	err := s.queryRow(ctx, `SELECT COALESCE(SUM(ERROR_CODE = 'MY-013302'), 0), COALESCE(SUM(ERROR_CODE = 'MY-010926'), 0)
+	err := s.queryRow(ctx, `SELECT COALESCE(SUM(ERROR_CODE = ?), 0), COALESCE(SUM(ERROR_CODE = ?), 0)
 		FROM performance_schema.error_log
-		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND ERROR_CODE IN ('MY-013302', 'MY-010926') AND INSTR(DATA, ?) > 0`,
-		[]any{watch.Microseconds(), "'" + a.user + "'@"}, &second, &refused)
+		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, ?) > 0`,
+		[]any{logSecondPassword, logAccessDenied, watch.Microseconds(), "'" + a.user + "'@"}, &second, &refused)
 	switch {
 	case err != nil:
-		return "", err
+		return "", explain(err, a)
 	case second > 0:
 		return fmt.Sprintf("%d logins of %s by its old password within %s", second, a, watch), nil
 	case refused > 0:
