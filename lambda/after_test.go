@@ -305,3 +305,27 @@ func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) 
 	d.mustSettle()
 	d.accepts(true, d.Password)
 }
+
+func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) {
+	d := deployApplication(t, &rig.Application{})
+	var once sync.Once
+	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Caller.Step != "finishSecret" || !strings.Contains(c.Detail, "AWSCURRENT") || c.Operation != "UpdateSecretVersionStage" {
+			return localaws.Fault{}
+		}
+		return localaws.Fault{Before: func() {
+			once.Do(func() {
+				if err := d.Reconcile(); err != nil {
+					t.Errorf("reconcile: %v", err)
+				}
+			})
+		}}
+	})
+	d.mustRotate()
+	if !strings.Contains(d.journal(), "rotation;old;") {
+		t.Errorf("the old version, whose password is live, is not in the journal: %s", d.journal())
+	}
+	d.mustSettle()
+	d.accepts(false, d.Password)
+	d.noLoginFailed()
+}

@@ -69,6 +69,8 @@ func (r *run) observe(ctx context.Context, m metadata, journal []record, rec rec
 		promoted: rec.entry.next != "" && rec.entry.next == endOf(current),
 		services: r.redeployer != nil,
 	}
+	pending := versionWith(m.labels, labelPending)
+	s.promoting = rec.entry.phase == phaseOld && pending != "" && endOf(pending) == rec.entry.next
 	for _, other := range journal {
 		if other.id != rec.id && other.id != current && other.entry.phase == phaseSet &&
 			slices.Contains(m.labels[other.id], labelPending) && m.now.Sub(other.entry.since) < rotationLimit {

@@ -62,6 +62,11 @@ type situation struct {
 	rotating bool // another version is AWSPENDING, and its values are being set
 	promoted bool // the version that was promoted over it is AWSCURRENT
 
+	// promoting: the version that is to be promoted over it is still
+	// AWSPENDING. finishSecret writes the entry first and moves AWSCURRENT
+	// then, and a reconcile may come between the two.
+	promoting bool
+
 	services bool    // there are services to be redeployed
 	rollout  Rollout // of the redeploy that the entry notes
 	sick     string  // what is wrong with the application; "" when it is healthy or not looked at
@@ -72,6 +77,8 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 	switch {
 	case s.current && e.phase == phaseRolledBack:
 		return doFinishRollBack, "the rollback was cut off"
+	case s.current && s.promoting:
+		return doNothing, "another version is about to be promoted over it"
 	case s.current:
 		return doForget, "it is AWSCURRENT"
 	case len(e.live) == 0:

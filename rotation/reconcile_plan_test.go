@@ -21,6 +21,7 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		want action
 	}{
 		{"a promoted version's own entry", entry{phase: phaseSet, live: live}, situation{current: true}, doForget},
+		{"about to be promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true, promoting: true}, doNothing},
 		{"the old version, current again by hand", old, situation{now: soon, current: true}, doForget},
 		{"an entry of nothing", entry{phase: phaseRolledBack}, situation{}, doForget},
 
