@@ -308,8 +308,14 @@ func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) 
 
 func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
-	var once sync.Once
+	var once, death sync.Once
 	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Operation == "UpdateService" {
+			// And the attempt that wrote the entry dies after the promotion.
+			fault := localaws.Fault{}
+			death.Do(func() { fault.KillBefore = true })
+			return fault
+		}
 		if c.Caller.Step != "finishSecret" || !strings.Contains(c.Detail, "AWSCURRENT") || c.Operation != "UpdateSecretVersionStage" {
 			return localaws.Fault{}
 		}
