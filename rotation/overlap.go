@@ -1,0 +1,224 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// overlaps are the pairs of values that a record's live kinds have.
+func (r *run) overlaps(ctx context.Context, rec record, m metadata) (map[string]Overlap, error) {
+	current, err := r.readCurrent(ctx, versionWith(m.labels, labelCurrent))
+	if err != nil {
+		return nil, err
+	}
+	old, err := r.readRetrying(ctx, rec.id, rec.labels[0])
+	if err != nil {
+		return nil, fmt.Errorf("read the old version: %w", err)
+	}
+	found := map[string]Overlap{}
+	for _, name := range rec.entry.live {
+		kind, ok := r.retirer(name)
+		if !ok {
+			return nil, fmt.Errorf("this function has no kind %q that it could take out of service", name)
+		}
+		fields, err := kind.Fields(old.doc)
+		if err != nil {
+			return nil, err
+		}
+		if same, err := sameValues(fields, current.doc, old.doc); err != nil || same {
+			if err != nil {
+				return nil, err
+			}
+			continue // current again: nothing to take away
+		}
+		found[name] = Overlap{
+			Current: current.doc,
+			Old:     old.doc,
+			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, current.id) },
+			Log:     r.log.With("kind", name),
+		}
+	}
+	return found, nil
+}
+
+// retirerKind is a kind that can be taken out of service.
+type retirerKind interface {
+	Kind
+	Retirer
+}
+
+func (r *run) retirer(name string) (retirerKind, bool) {
+	at := slices.IndexFunc(r.kinds, func(k Kind) bool { return k.Name() == name })
+	if at < 0 {
+		return nil, false
+	}
+	kind, ok := r.kinds[at].(retirerKind)
+	return kind, ok
+}
+
+// confirmQuiet is Overlap.Confirm.
+func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if now := versionWith(m.labels, labelCurrent); now != currentID {
+		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile", now)
+	}
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return err
+	}
+	for _, rec := range journal {
+		if rec.entry.phase == phaseSet && slices.Contains(m.labels[rec.id], labelPending) {
+			return fmt.Errorf("the rotation to version %s is under way", rec.id)
+		}
+	}
+	return nil
+}
+
+// opened is a version whose overlap an invocation has for itself.
+type opened struct {
+	record
+	overlaps map[string]Overlap // by kind
+	now      time.Time
+}
+
+// exclusively calls f while no other invocation can be at the same overlap. It
+// does nothing when another one is, or has been since the journal was read.
+func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	overlaps, err := r.overlaps(ctx, rec, m)
+	if isMissing(err) {
+		return nil // the entry has gone: another invocation was faster
+	}
+	if err != nil {
+		return err
+	}
+	for name, o := range overlaps {
+		kind, _ := r.retirer(name)
+		release, ok, err := kind.Exclusive(ctx, o)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			r.log.Info("another invocation is at it", "kind", name, "version", rec.id)
+			return nil
+		}
+		defer release()
+	}
+	again, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	journal, err := readJournal(again.labels)
+	if err != nil {
+		return err
+	}
+	now, ok := entryOf(journal, rec.id)
+	if !ok || now.entry.phase != rec.entry.phase || versionWith(again.labels, labelCurrent) != versionWith(m.labels, labelCurrent) {
+		r.log.Info("another invocation has done it", "version", rec.id)
+		return nil
+	}
+	return f(ctx, opened{record: now, overlaps: overlaps, now: again.now})
+}
+
+// closeOverlap ends an ordinary overlap: when nothing is seen to use the old
+// values they are taken out of service, watched, and retired; when something
+// turns out to need them, they are accepted again at once.
+func (r *run) closeOverlap(ctx context.Context, o opened) error {
+	if o.entry.phase != phaseQuarantined {
+		evidence, err := r.inUse(ctx, o.overlaps)
+		switch {
+		case err != nil:
+			return err
+		case evidence != "" && o.now.Sub(o.entry.since) > r.limits.Rollout:
+			return r.hold(ctx, o, evidence)
+		case evidence != "":
+			r.log.Warn("something still uses an old value, so it stays for now", "version", o.id, "evidence", evidence)
+			return nil
+		}
+		e := o.entry
+		e.phase, e.since = phaseQuarantined, o.now
+		if o.record, err = r.write(ctx, o.record, e); err != nil {
+			return err
+		}
+	}
+	for name, overlap := range o.overlaps {
+		kind, _ := r.retirer(name)
+		if err := kind.Quarantine(ctx, overlap); err != nil {
+			return fmt.Errorf("take the old %s credential out of service: %w", name, err)
+		}
+		r.log.Info("the old value is out of service, for the time being", "kind", name, "version", o.id)
+	}
+	evidence, err := r.inUse(ctx, o.overlaps)
+	if err != nil {
+		return err // the next reconcile goes on from the quarantine
+	}
+	if evidence == "" {
+		evidence = r.sick(ctx)
+	}
+	if evidence != "" {
+		return r.hold(ctx, o, evidence)
+	}
+	return r.retire(ctx, o)
+}
+
+func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, error) {
+	for name, o := range overlaps {
+		kind, _ := r.retirer(name)
+		evidence, err := kind.InUse(ctx, o, r.limits.Watch)
+		if err != nil {
+			return "", fmt.Errorf("watch for the use of the old %s credential: %w", name, err)
+		}
+		if evidence != "" {
+			return evidence, nil
+		}
+	}
+	return "", nil
+}
+
+// enoughTimeToWatch is enoughTime for a quarantine, which must not be cut off
+// between taking a value away and seeing what comes of it.
+func (r *run) enoughTimeToWatch(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	if needed := 2*r.limits.Watch + timeToChange; ok && time.Until(deadline) < needed {
+		return fmt.Errorf("taking a value out of service needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)
+	}
+	return nil
+}
+
+// hold makes the targets accept the old values again, for as long as it takes
+// somebody to find out who uses them.
+func (r *run) hold(ctx context.Context, o opened, why string) error {
+	for name, overlap := range o.overlaps {
+		kind, _ := r.retirer(name)
+		if err := kind.Restore(ctx, overlap); err != nil {
+			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
+		}
+	}
+	e := o.entry
+	e.phase, e.since = phaseHeld, o.now
+	if _, err := r.write(ctx, o.record, e); err != nil {
+		return err
+	}
+	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one: find what, set it right, then "+howToRelease, "version", o.id, "evidence", why)
+	return nil
+}
+
+// retire removes a version's values for good, and forgets the version.
+func (r *run) retire(ctx context.Context, o opened) error {
+	for name, overlap := range o.overlaps {
+		kind, _ := r.retirer(name)
+		if err := kind.Retire(ctx, overlap); err != nil {
+			return fmt.Errorf("retire the %s credential: %w", name, err)
+		}
+		r.log.Info("retired: the old value is refused, as a login has shown", "kind", name, "version", o.id)
+	}
+	return r.forget(ctx, o.record)
+}
