@@ -56,7 +56,7 @@ type Change struct {
 
 	// Confirm reads the versions' labels again. It fails when Current is no
 	// longer AWSCURRENT, or Pending no longer AWSPENDING. A target calls it
-	// right before a write that no compare-and-swap guards.
+	// right before it writes, under whatever lock it has.
 	Confirm func(ctx context.Context) error
 
 	// Log is for what an operator should know of how the change was made.
@@ -97,7 +97,12 @@ type Overlap struct {
 	// Confirm reads the labels again. It fails when Current is no longer
 	// AWSCURRENT, or when a rotation has begun to set another value.
 	Confirm func(ctx context.Context) error
-	Log     *slog.Logger
+
+	// Quarantined tells that the old value is refused by now, so that a login
+	// which is refused may be somebody's who uses it.
+	Quarantined bool
+
+	Log *slog.Logger
 }
 
 // A Health tells whether the application works, as far as one can see from

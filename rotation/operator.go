@@ -59,7 +59,9 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 			continue
 		}
 		e := rec.entry
-		e.phase, e.since = phaseOld, m.now
+		// Without the version promoted over it: what comes now is no reason any
+		// more to roll that back.
+		e.phase, e.next, e.since = phaseOld, "", m.now
 		// A crash between the new label and the removal of the old one leaves
 		// it held, which is the safe side.
 		if err := run.redeployAndNote(ctx, record{id: rec.id, entry: e, labels: rec.labels}, m); err != nil {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,9 @@ func (r *run) overlaps(ctx context.Context, rec record, m metadata) (map[string]
 		fields, err := kind.Fields(old.doc)
 		if err != nil {
 			return nil, err
+		}
+		if len(fields) == 0 {
+			return nil, fmt.Errorf("version %s has no %s credential where the settings say it is (*_POINTER): put them back until its overlap is over", rec.id, name)
 		}
 		if same, err := sameValues(fields, current.doc, old.doc); err != nil || same {
 			if err != nil {
@@ -156,9 +160,16 @@ func (r *run) closeOverlap(ctx context.Context, o opened) error {
 		}
 		r.log.Info("the old value is out of service, for the time being", "kind", name, "version", o.id)
 	}
+	for name, overlap := range o.overlaps {
+		overlap.Quarantined = true
+		o.overlaps[name] = overlap
+	}
 	evidence, err := r.inUse(ctx, o.overlaps)
 	if err != nil {
 		return err // the next reconcile goes on from the quarantine
+	}
+	if moved := r.confirmAll(ctx, o); moved != nil {
+		return errors.Join(moved, r.restore(ctx, o))
 	}
 	if evidence == "" {
 		evidence = r.sick(ctx)
@@ -196,11 +207,8 @@ func (r *run) enoughTimeToWatch(ctx context.Context) error {
 // hold makes the targets accept the old values again, for as long as it takes
 // somebody to find out who uses them.
 func (r *run) hold(ctx context.Context, o opened, why string) error {
-	for name, overlap := range o.overlaps {
-		kind, _ := r.retirer(name)
-		if err := kind.Restore(ctx, overlap); err != nil {
-			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
-		}
+	if err := r.restore(ctx, o); err != nil {
+		return err
 	}
 	e := o.entry
 	e.phase, e.since = phaseHeld, o.now
@@ -208,6 +216,26 @@ func (r *run) hold(ctx context.Context, o opened, why string) error {
 		return err
 	}
 	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one: find what, set it right, then "+howToRelease, "version", o.id, "evidence", why)
+	return nil
+}
+
+func (r *run) confirmAll(ctx context.Context, o opened) error {
+	for _, overlap := range o.overlaps {
+		if err := overlap.Confirm(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore makes the targets accept the old values again.
+func (r *run) restore(ctx context.Context, o opened) error {
+	for name, overlap := range o.overlaps {
+		kind, _ := r.retirer(name)
+		if err := kind.Restore(ctx, overlap); err != nil {
+			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
+		}
+	}
 	return nil
 }
 

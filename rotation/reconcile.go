@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"mautic-rotation/internal/scrub"
 )
@@ -90,12 +91,30 @@ func (r *run) observe(ctx context.Context, m metadata, journal []record, rec rec
 	return s, nil
 }
 
-func (r *run) sick(ctx context.Context) string {
+// sick asks a few times, since one answer that fails is no illness.
+func (r *run) sick(ctx context.Context) (what string) {
 	if r.health == nil {
 		return ""
 	}
-	return r.health.Sick(ctx)
+	for attempt := range healthAttempts {
+		if attempt > 0 {
+			select {
+			case <-time.After(healthPause):
+			case <-ctx.Done():
+				return what
+			}
+		}
+		if what = r.health.Sick(ctx); what == "" {
+			return ""
+		}
+	}
+	return what
 }
+
+const (
+	healthAttempts = 3
+	healthPause    = 2 * time.Second
+)
 
 func (r *run) act(ctx context.Context, act action, why string, rec record, journal []record, m metadata) error {
 	switch act {
@@ -104,7 +123,14 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	case doForget:
 		return r.forget(ctx, rec)
 	case doRedeploy:
-		return r.redeployAndNote(ctx, rec, m)
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error {
+			if !o.entry.since.IsZero() {
+				return nil // another invocation has
+			}
+			return r.redeployAndNote(ctx, o.record, m)
+		})
+	case doAdopt:
+		return r.adopt(ctx, rec, m)
 	case doClose:
 		if err := r.enoughTimeToWatch(ctx); err != nil {
 			return err
@@ -115,9 +141,8 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	case doHold:
 		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.hold(ctx, o, why) })
 	case doRollBack:
-		bad := versionWith(m.labels, labelCurrent)
-		badRecord, _ := entryOf(journal, bad)
-		return r.rollBack(ctx, rec, badRecord, m)
+		bad, _ := entryOf(journal, versionWith(m.labels, labelCurrent))
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.rollBack(ctx, o, bad, m) })
 	case doFinishRollBack:
 		return r.finishRollBack(ctx, rec, journal, m)
 	default:
@@ -162,9 +187,15 @@ func (r *run) redeployAndNote(ctx context.Context, rec record, m metadata) error
 	e := rec.entry
 	e.since = m.now
 	if r.redeployer != nil {
+		// Noted though a service may have failed: to force the others again at
+		// each wake-up, which their deployments cause, would have no end. The
+		// rollout tells of the one that is missing.
 		since, err := r.redeployer.Redeploy(ctx, r.log)
-		if err != nil {
+		if since.IsZero() {
 			return err
+		}
+		if err != nil {
+			r.log.Error("not every service is being redeployed", "error", err)
 		}
 		e.since = since
 	}

@@ -27,6 +27,9 @@ const (
 	doHold action = "hold"
 	// doRollBack: make the version current again.
 	doRollBack action = "roll back"
+	// doAdopt: somebody has made the version current again by hand. Go on as
+	// after a rollback.
+	doAdopt action = "adopt"
 	// doFinishRollBack: go on with a rollback that was cut off.
 	doFinishRollBack action = "finish the rollback"
 )
@@ -79,6 +82,8 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 		return doFinishRollBack, "the rollback was cut off"
 	case s.current && s.promoting:
 		return doNothing, "another version is about to be promoted over it"
+	case s.current && e.phase != phaseSet && !e.since.IsZero():
+		return doAdopt, "it was made AWSCURRENT again, by hand"
 	case s.current:
 		return doForget, "it is AWSCURRENT"
 	case len(e.live) == 0:
@@ -113,10 +118,11 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 // settled tells whether nothing that was started before the redeploy is left,
 // and the application is healthy.
 func settled(e entry, s situation, limits Limits) (done bool, why string) {
+	fresh := s.rollout.Fresh && s.rollout.Steady
 	switch {
 	case !s.services && s.now.Sub(e.since) < limits.OverlapWithoutServices:
 		return false, "there are no services to look at, and its time is not over"
-	case len(s.rollout.Failed) > 0:
+	case !fresh && len(s.rollout.Failed) > 0:
 		return false, "the rollout failed: " + strings.Join(s.rollout.Failed, "; ")
 	case s.services && !s.rollout.Fresh:
 		return false, "tasks from before the promotion are left: " + strings.Join(s.rollout.Stale, "; ")
@@ -132,8 +138,10 @@ func settled(e entry, s situation, limits Limits) (done bool, why string) {
 // that was promoted, and for no other that came after it.
 func unsettled(e entry, s situation, limits Limits, why string) (action, string) {
 	overdue := s.services && s.now.Sub(e.since) > limits.Rollout
-	failed := len(s.rollout.Failed) > 0 || overdue
+	failed := len(s.rollout.Failed) > 0 && !s.rollout.Fresh || overdue && (!s.rollout.Steady || s.sick != "")
 	switch {
+	case !failed && overdue:
+		return doAlarm, "the new tasks work, but the old ones do not go: " + why
 	case !failed:
 		return doNothing, why
 	case e.phase == phaseOld && s.promoted:

@@ -22,7 +22,11 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 	}{
 		{"a promoted version's own entry", entry{phase: phaseSet, live: live}, situation{current: true}, doForget},
 		{"about to be promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true, promoting: true}, doNothing},
-		{"the old version, current again by hand", old, situation{now: soon, current: true}, doForget},
+		{"the old version, current again by hand", old, situation{now: soon, current: true}, doAdopt},
+		{"quarantined, and current again by hand", entry{phase: phaseQuarantined, live: live, next: otherID, since: began}, situation{now: soon, current: true}, doAdopt},
+		{"never promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true}, doForget},
+		{"the new tasks work, and old ones do not go", old, situation{now: late, services: true, promoted: true, rollout: Rollout{Steady: true, Stale: []string{"x"}}}, doAlarm},
+		{"all is well, whatever else has failed since", old, situation{now: soon, services: true, promoted: true, rollout: Rollout{Fresh: true, Steady: true, Failed: []string{"a later image"}}}, doClose},
 		{"an entry of nothing", entry{phase: phaseRolledBack}, situation{}, doForget},
 
 		{"a rotation under way", entry{phase: phaseSet, live: live, since: began}, situation{now: soon, pending: true}, doNothing},

@@ -2,34 +2,54 @@ package rotation
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 )
 
 // rollBack makes the version old current again in place of bad. The order
 // makes each cut harmless: from the first write on, finishRollBack takes over.
 // Values that have an overlap need no write at their target, which accepts
-// them still.
-func (r *run) rollBack(ctx context.Context, old, bad record, m metadata) error {
+// them still; that they are accepted is tried before anything is moved.
+func (r *run) rollBack(ctx context.Context, old opened, bad record, m metadata) error {
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	e := entry{phase: phaseRolledBack, live: old.entry.live, next: old.id}
-	bad, err := r.write(ctx, bad, e)
+	if err := r.probeOld(ctx, old); err != nil {
+		return err
+	}
+	bad, err := r.write(ctx, bad, entry{phase: phaseRolledBack, live: old.entry.live, next: endOf(old.id)})
 	if err != nil {
 		return err
 	}
-	return r.makeCurrentAgain(ctx, old, bad, m)
+	return r.makeCurrentAgain(ctx, old.record, bad, m)
+}
+
+// probeOld fails unless the targets accept the values to go back to.
+func (r *run) probeOld(ctx context.Context, old opened) error {
+	for name, overlap := range old.overlaps {
+		kind, _ := r.retirer(name)
+		if outcome, err := kind.Probe(ctx, overlap.Old); outcome != Accepted {
+			return fmt.Errorf("the application does not come up, and cannot be rolled back, since the old %s credential is not accepted (%s): %w", name, outcome, err)
+		}
+	}
+	return nil
 }
 
 // finishRollBack goes on with a rollback whose bad version is marked, and
-// still current.
+// still current. Where the version to go back to is not there any more, the
+// mark goes.
 func (r *run) finishRollBack(ctx context.Context, bad record, journal []record, m metadata) error {
 	old, ok := promotedOver(journal, bad.id)
-	if !ok {
-		return errors.New("the journal does not say which version was current before: move AWSCURRENT by hand")
+	if !ok || old.entry.phase != phaseOld {
+		r.log.Error("a rollback was cut off, and there is no version left to go back to: AWSCURRENT stays", "version", bad.id)
+		return r.forget(ctx, bad)
 	}
-	return r.makeCurrentAgain(ctx, old, bad, m)
+	return r.exclusively(ctx, old, func(ctx context.Context, o opened) error {
+		if err := r.probeOld(ctx, o); err != nil {
+			return err
+		}
+		return r.makeCurrentAgain(ctx, o.record, bad, m)
+	})
 }
 
 func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata) error {
@@ -54,4 +74,54 @@ func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata)
 		return err
 	}
 	return r.redeployAndNote(ctx, bad, m)
+}
+
+// adopt takes up what somebody did by hand: a version that had been promoted
+// over is current again. Its values are accepted again, should they have been
+// taken out of service, and what was promoted over it is on its way out.
+func (r *run) adopt(ctx context.Context, again record, m metadata) error {
+	for id := range m.labels {
+		if endOf(id) != again.entry.next || id == again.id {
+			continue
+		}
+		other, err := r.readRetrying(ctx, id, m.labels[id][0])
+		if err != nil {
+			return err
+		}
+		if err := r.acceptAgain(ctx, again, other); err != nil {
+			return err
+		}
+		journal, err := readJournal(m.labels)
+		if err != nil {
+			return err
+		}
+		rec, _ := entryOf(journal, id)
+		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: again.entry.live, next: endOf(again.id)}); err != nil {
+			return err
+		}
+	}
+	return r.forget(ctx, again)
+}
+
+// acceptAgain makes the targets accept the values of a version that is current
+// again, by way of those that were promoted over them.
+func (r *run) acceptAgain(ctx context.Context, again record, other version) error {
+	if again.entry.phase != phaseQuarantined {
+		return nil
+	}
+	current, err := r.readCurrent(ctx, again.id)
+	if err != nil {
+		return err
+	}
+	for _, name := range again.entry.live {
+		kind, ok := r.retirer(name)
+		if !ok {
+			return fmt.Errorf("this function has no kind %q whose value it could have accepted again", name)
+		}
+		overlap := Overlap{Current: other.doc, Old: current.doc, Log: r.log.With("kind", name)}
+		if err := kind.Restore(ctx, overlap); err != nil {
+			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", name, err)
+		}
+	}
+	return nil
 }

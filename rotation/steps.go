@@ -201,6 +201,9 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 			return record{}, false, fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
 	}
+	if what := r.sick(ctx); what != "" {
+		return record{}, false, fmt.Errorf("the application is not healthy (%s), so what a promotion does to it could not be told: mend it, or unset MAUTIC_URL", what)
+	}
 	if err := enoughTime(ctx); err != nil {
 		return record{}, false, err
 	}
@@ -212,6 +215,17 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 	}
 	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
 		return record{}, false, err
+	}
+	if !noted {
+		// The same values under another id: what was promoted before goes on
+		// to be what can be rolled back.
+		if before, ok := promotedOver(journal, current.id); ok {
+			e := before.entry
+			e.next = endOf(r.event.Token)
+			if _, err := r.write(ctx, before, e); err != nil {
+				return record{}, false, err
+			}
+		}
 	}
 	r.log.Info("promoted the pending version", "from", current.id, "kinds", names(kinds))
 	return old, noted, nil

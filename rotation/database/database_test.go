@@ -30,6 +30,8 @@ type fixture struct {
 	user   string
 	first  string // the password that the account was made with
 	log    bytes.Buffer
+
+	quarantined bool // what evidence tells InUse
 }
 
 func newFixture(t *testing.T, privileges ...string) *fixture {

@@ -29,6 +29,10 @@ func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(
 	if err != nil {
 		return nil, false, fmt.Errorf("log in with the AWSCURRENT password: %w", err)
 	}
+	if err := s.boundWaits(ctx); err != nil {
+		s.close()
+		return nil, false, err
+	}
 	if ok, err = s.tryLock(ctx, "end", 0); err != nil || !ok {
 		s.close()
 		return nil, false, err
@@ -63,7 +67,8 @@ func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
 
 // takeAway makes the server refuse the old password. It tries it first: the
 // second slot may hold something else, which then must stay. seenRefused tells
-// that it was refused already, the one refused login that this costs.
+// that it was refused already, the one refused login that this costs. All of it
+// happens under the account's lock, so no set of another rotation comes between.
 func (k *Kind) takeAway(ctx context.Context, o rotation.Overlap) (seenRefused bool, err error) {
 	current, old, err := k.overlap(o)
 	if err != nil {
@@ -72,6 +77,11 @@ func (k *Kind) takeAway(ctx context.Context, o rotation.Overlap) (seenRefused bo
 	if current.password == old.password {
 		return false, errors.New("the old password is the current one, which is not taken away")
 	}
+	s, err := k.lockedSession(ctx, current)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
 	switch outcome, err := k.Probe(ctx, o.Old); outcome {
 	case rotation.Denied:
 		return true, nil
@@ -79,20 +89,17 @@ func (k *Kind) takeAway(ctx context.Context, o rotation.Overlap) (seenRefused bo
 	default:
 		return false, fmt.Errorf("find out whether the old password is accepted: %w", err)
 	}
-	s, err := k.lockedSession(ctx, current)
-	if err != nil {
+	// The compare-and-swap guards against another password, and not against
+	// AWSCURRENT having been moved back to the old one.
+	if err := o.Confirm(ctx); err != nil {
 		return false, err
 	}
-	defer s.close()
 	err = s.exec(ctx, keepStatement, current.password, current.password)
 	if !isNumber(err, errNotCurrentPassword) {
 		return false, explain(err, current)
 	}
 	// Both are accepted, so the old password is the primary one: of a rotation
 	// that was given up, or rolled back.
-	if err := o.Confirm(ctx); err != nil {
-		return false, err
-	}
 	if err := s.exec(ctx, "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
 		return false, explain(err, current)
 	}
@@ -156,9 +163,10 @@ func (k *Kind) overlap(o rotation.Overlap) (current, old account, err error) {
 const refusedAtRest = 2
 
 // InUse looks into the server's log for logins of the user by its second
-// password, and for refused ones. Where it cannot look there, or the server
-// does not log them, it counts all connections that the server refuses, of
-// whomever.
+// password and, after the quarantine, for refused ones: before it these are no
+// use of the old password, which is accepted. Where it cannot look there, or
+// the server does not log logins, there is nothing to be seen before the
+// quarantine, and after it all connections that the server refuses count.
 func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
 	current, err := k.account(o.Current)
 	if err != nil {
@@ -169,6 +177,16 @@ func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duratio
 		return "", err
 	}
 	defer s.close()
+	if err := s.boundWaits(ctx); err != nil {
+		return "", err
+	}
+	logged, err := s.logsLogins(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !logged && !o.Quarantined {
+		return "", nil // nothing shows a login that succeeds
+	}
 	before, err := s.refusedConnections(ctx)
 	if err != nil {
 		return "", err
@@ -178,11 +196,8 @@ func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duratio
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if logged, err := s.logsLogins(ctx); err != nil || logged {
-		if err != nil {
-			return "", err
-		}
-		return s.loggedUse(ctx, current, watch)
+	if logged {
+		return s.loggedUse(ctx, current, watch, o.Quarantined)
 	}
 	after, err := s.refusedConnections(ctx)
 	if err != nil {
@@ -224,18 +239,18 @@ func (s *session) logsLogins(ctx context.Context) (bool, error) {
 }
 
 // loggedUse reads what the server has logged of the user within the last watch.
-func (s *session) loggedUse(ctx context.Context, a account, watch time.Duration) (string, error) {
+func (s *session) loggedUse(ctx context.Context, a account, watch time.Duration, quarantined bool) (string, error) {
 	var second, refused int
 	err := s.queryRow(ctx, `SELECT COALESCE(SUM(ERROR_CODE = ?), 0), COALESCE(SUM(ERROR_CODE = ?), 0)
 		FROM performance_schema.error_log
-		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, ?) > 0`,
-		[]any{logSecondPassword, logAccessDenied, watch.Microseconds(), "'" + a.user + "'@"}, &second, &refused)
+		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND (INSTR(DATA, BINARY ?) > 0 OR INSTR(DATA, BINARY ?) > 0)`,
+		[]any{logSecondPassword, logAccessDenied, watch.Microseconds(), "for user '" + a.user + "'@", "by user: '" + a.user + "'@"}, &second, &refused)
 	switch {
 	case err != nil:
 		return "", explain(err, a)
 	case second > 0:
 		return fmt.Sprintf("%d logins of %s by its old password within %s", second, a, watch), nil
-	case refused > 0:
+	case quarantined && refused > refusedAtRest:
 		return fmt.Sprintf("%d refused logins of %s within %s", refused, a, watch), nil
 	}
 	return "", nil

@@ -75,16 +75,22 @@ func (s *session) queryRow(ctx context.Context, query string, args []any, into .
 	return s.conn.QueryRowContext(ctx, query, args...).Scan(into...)
 }
 
-// boundLockWait makes a statement that waits for a lock fail with 1205 soon.
-func (s *session) boundLockWait(ctx context.Context) error {
-	return explain(s.exec(ctx, "SET SESSION lock_wait_timeout = ?", lockWait), s.a)
+// idleLimit is how long the server keeps a connection that it hears nothing of,
+// in seconds: longer than any watch, and not the 8 hours of its default for the
+// locks of a function that is gone without a word.
+const idleLimit = 900
+
+// boundWaits makes a statement that waits for a lock fail with 1205 soon, and
+// the server give up a lost connection.
+func (s *session) boundWaits(ctx context.Context) error {
+	return explain(s.exec(ctx, "SET SESSION lock_wait_timeout = ?, wait_timeout = ?", lockWait, idleLimit), s.a)
 }
 
 // lock keeps changes of the account's password apart, at the server. The lock
 // belongs to the connection: it ends with it, but not before a statement that
 // the server still executes for a client that has died.
 func (s *session) lock(ctx context.Context) error {
-	if err := s.boundLockWait(ctx); err != nil {
+	if err := s.boundWaits(ctx); err != nil {
 		return err
 	}
 	got, err := s.tryLock(ctx, "set", lockWait)

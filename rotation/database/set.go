@@ -37,6 +37,11 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
+	// Under the lock: the rotation may have been given up while this waited,
+	// and what was set of it taken away.
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	err = s.swap(ctx, current, pending)
 	if !isNumber(err, errNotCurrentPassword) {
 		return explain(err, current)
@@ -50,7 +55,7 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 		return nil
 	case rotation.Denied:
 		c.Log.Warn("the primary password is of a rotation that was given up: putting the current one back in its place")
-		return s.heal(ctx, c, current, pending)
+		return s.heal(ctx, current, pending)
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
 	}
@@ -75,10 +80,7 @@ func (s *session) swap(ctx context.Context, current, pending account) error {
 // The first statement has no REPLACE, since the primary password is unknown:
 // run twice, it would put the current one in both slots, and so evict whatever
 // a heal beside this one had set. The session's lock keeps them apart.
-func (s *session) heal(ctx context.Context, c rotation.Change, current, pending account) error {
-	if err := c.Confirm(ctx); err != nil {
-		return err
-	}
+func (s *session) heal(ctx context.Context, current, pending account) error {
 	if err := s.exec(ctx, "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
 		return explain(err, current)
 	}

@@ -89,7 +89,7 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotat
 // the primary one: it is made up on the spot. MySQL looks at privilege and
 // password policy first, and then answers 3891 without changing anything.
 func (k *Kind) rehearse(ctx context.Context, s *session, a account) error {
-	if err := s.boundLockWait(ctx); err != nil {
+	if err := s.boundWaits(ctx); err != nil {
 		return err
 	}
 	neverSet, neverCurrent := a, a

@@ -3,10 +3,10 @@ package mautic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"mautic-rotation/rotation"
@@ -19,6 +19,7 @@ const healthTimeout = 10 * time.Second
 // password every page of Mautic answers 500. It has no page for health checks.
 type Health struct {
 	url    string
+	shown  string // the URL without a password
 	client *http.Client
 }
 
@@ -29,11 +30,12 @@ var _ rotation.Health = (*Health)(nil)
 func NewHealth(base string, client *http.Client) (*Health, error) {
 	parsed, err := url.Parse(base)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return nil, fmt.Errorf("%q is not the URL of a Mautic: write it as https://mautic.example.com", base)
+		return nil, errors.New("it is not the URL of a Mautic: write it as https://mautic.example.com")
 	}
 	direct := *client
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Health{url: strings.TrimRight(base, "/") + "/s/login", client: &direct}, nil
+	page := parsed.JoinPath("s", "login")
+	return &Health{url: page.String(), shown: page.Redacted(), client: &direct}, nil
 }
 
 // Sick tells why the login page is not what it should be, or "".
@@ -50,7 +52,7 @@ func (h *Health) Sick(ctx context.Context) string {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Sprintf("GET %s answers %s, not 200", h.url, response.Status)
+		return fmt.Sprintf("GET %s answers %s, not 200", h.shown, response.Status)
 	}
 	return ""
 }
