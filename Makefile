@@ -22,7 +22,7 @@ test: ## all tests, with the race detector
 
 .PHONY: crash
 crash: ## a crash at every call of a rotation
-	@$(GO) run ./cmd/crash
+	@$(GO) run ./cmd/crash $(CRASH)
 
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins of the function

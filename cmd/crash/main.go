@@ -4,6 +4,8 @@
 // repeats it; its exit status is 1 when there is any.
 //
 //	go run ./cmd/crash                              all trials
+//	go run ./cmd/crash -scenario plain              those of one scenario
+//	go run ./cmd/crash -sample 10                   ten of each scenario
 //	go run ./cmd/crash -only plain/17/killed-after  one of them
 package main
 
@@ -12,9 +14,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -25,12 +29,22 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
+// options are the command's.
+type options struct {
+	only, scenario, logs string
+	sample, parallel     int
+}
+
 func main() {
-	only := flag.String("only", "", "run one trial, by its name")
-	parallel := flag.Int("parallel", 6, "how many trials run at once")
+	var o options
+	flag.StringVar(&o.only, "only", "", "run one trial, by its name")
+	flag.StringVar(&o.scenario, "scenario", "", "run the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
+	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
+	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
+	flag.IntVar(&o.parallel, "parallel", 16, "how many trials run at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *only, *parallel)
+	err := run(ctx, o)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
@@ -38,8 +52,22 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only string, parallel int) (err error) {
-	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Progress: func(m string) { fmt.Println(m) }})
+func scenarioNames() []string {
+	var names []string
+	for _, scenario := range crash.Scenarios {
+		names = append(names, scenario.Name)
+	}
+	return names
+}
+
+func run(ctx context.Context, o options) (err error) {
+	if o.scenario != "" && !slices.Contains(scenarioNames(), o.scenario) {
+		return fmt.Errorf("no scenario is named %q: there are %s", o.scenario, strings.Join(scenarioNames(), ", "))
+	}
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{
+		Args:     []string{"--log-error-verbosity=3"}, // as on RDS: logins by a second password are logged
+		Progress: func(m string) { fmt.Println(m) },
+	})
 	if err != nil {
 		return err
 	}
@@ -53,12 +81,12 @@ func run(ctx context.Context, only string, parallel int) (err error) {
 	if err != nil {
 		return err
 	}
-	matrix := &crash.Matrix{MySQL: server, Binary: binary}
+	matrix := &crash.Matrix{MySQL: server, Binary: binary, LogDir: o.logs}
 	fmt.Println("against", server.Origin())
-	if only != "" {
-		return one(ctx, matrix, only)
+	if o.only != "" {
+		return one(ctx, matrix, o.only)
 	}
-	return all(ctx, matrix, parallel)
+	return all(ctx, matrix, o)
 }
 
 func one(ctx context.Context, matrix *crash.Matrix, name string) error {
@@ -87,17 +115,26 @@ type result struct {
 	err        error
 }
 
-func all(ctx context.Context, matrix *crash.Matrix, parallel int) error {
+func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 	start := time.Now()
 	var results []result
 	for _, scenario := range crash.Scenarios {
+		if o.scenario != "" && scenario.Name != o.scenario {
+			continue
+		}
 		trials, err := matrix.Trials(ctx, scenario)
 		if err != nil {
 			return err
 		}
+		if o.sample > 0 {
+			trials = crash.Sample(trials, o.sample)
+		}
 		fmt.Printf("\n%s: %s\n", scenario.Name, scenario.What)
-		got := runAll(ctx, matrix, trials, parallel)
+		began := time.Now()
+		got := runAll(ctx, matrix, trials, o.parallel)
 		printTable(got)
+		printViolations(got)
+		fmt.Printf("%d trials in %s\n", len(got), time.Since(began).Round(time.Second))
 		results = append(results, got...)
 		if err := ctx.Err(); err != nil {
 			return err
@@ -112,6 +149,11 @@ func runAll(ctx context.Context, matrix *crash.Matrix, trials []crash.Trial, par
 	var group sync.WaitGroup
 	for i, trial := range trials {
 		places <- struct{}{}
+		if err := ctx.Err(); err != nil {
+			results[i] = result{trial: trial, err: err}
+			<-places
+			continue
+		}
 		group.Go(func() {
 			defer func() { <-places }()
 			violations, err := matrix.Run(ctx, trial)
@@ -147,7 +189,7 @@ func printTable(results []result) {
 		cells[r.trial.Call][r.trial.Fault] = cell
 		names[r.trial.Call] = r.trial.Name
 	}
-	for call := 1; call <= len(cells); call++ {
+	for _, call := range slices.Sorted(maps.Keys(cells)) {
 		fmt.Fprintf(table, "%d\t%s", call, shorten(names[call]))
 		for _, fault := range crash.Faults {
 			fmt.Fprintf(table, "\t%s", cells[call][fault])
@@ -165,8 +207,7 @@ func shorten(name string) string {
 	return name
 }
 
-func conclude(results []result, took time.Duration) error {
-	violations, failures := 0, 0
+func printViolations(results []result) {
 	for _, r := range results {
 		if r.err == nil && len(r.violations) == 0 {
 			continue
@@ -174,12 +215,20 @@ func conclude(results []result, took time.Duration) error {
 		fmt.Printf("\n%s (%s), again by: go run ./cmd/crash -only %s\n", r.trial, r.trial.Name, r.trial)
 		if r.err != nil {
 			fmt.Println("  the trial itself failed:", r.err)
-			failures++
 		}
 		for _, v := range slices.Compact(r.violations) {
 			fmt.Println("  " + v)
 		}
+	}
+}
+
+func conclude(results []result, took time.Duration) error {
+	violations, failures := 0, 0
+	for _, r := range results {
 		violations += len(r.violations)
+		if r.err != nil {
+			failures++
+		}
 	}
 	fmt.Printf("\n%d trials in %s: %d violations\n", len(results), took.Round(time.Second), violations)
 	if violations+failures > 0 {

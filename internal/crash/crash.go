@@ -3,24 +3,21 @@
 // moment what must always hold.
 //
 // A rotation's calls, to AWS and to MySQL, are counted in the order in which
-// they happen. A trial is a whole rotation, on a deployment of its own, with
-// one fault at one call; then Secrets Manager's retries are let happen, and
-// another rotation after them.
+// they happen, those of the reconciles that bring it to its end included. A
+// trial is a whole rotation, on a deployment of its own, with one fault at one
+// call; retries are let happen, it is brought to its end, and the next rotation
+// after it too. A Scenario says what comes before and which end that is.
 package crash
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/internal/rig"
 )
 
 // A Fault is what goes wrong with one call.
@@ -33,7 +30,7 @@ const (
 	KilledBefore Fault = "killed-before" // the function's process dies, the call is not applied
 	KilledAfter  Fault = "killed-after"  // the call is applied, the function never learns of it
 	ReplyLost    Fault = "reply-lost"    // the call is applied, the connection breaks
-	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied after all retries
+	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied when the function has tried again
 	StaleReads   Fault = "stale-reads"   // from this call on, reads of the secret lag behind
 )
 
@@ -50,44 +47,6 @@ func (f Fault) appliesTo(call string) bool {
 	default:
 		return true
 	}
-}
-
-// A Scenario is what the deployment looks like when the watched rotation
-// begins.
-type Scenario struct {
-	Name    string
-	What    string
-	prepare func(context.Context, *rig.Rig) error
-}
-
-// Scenarios are all scenarios.
-var Scenarios = []Scenario{
-	{"plain", "a rotation with nothing before it", func(context.Context, *rig.Rig) error { return nil }},
-	{"second", "a rotation after another one, whose old password is still accepted", func(ctx context.Context, r *rig.Rig) error {
-		_, err := r.Rotate(ctx)
-		return err
-	}},
-	{"abandoned", "a rotation after one that was set and then given up, whose password is the primary one", abandon},
-}
-
-// abandon begins a rotation and gives it up after setSecret.
-func abandon(ctx context.Context, r *rig.Rig) error {
-	r.AWS.Intercept(func(c localaws.Call) localaws.Fault {
-		if c.Caller.Step == "testSecret" {
-			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "given up", Status: 400}}
-		}
-		return localaws.Fault{}
-	})
-	defer r.AWS.Intercept(nil)
-	token, err := r.Rotate(ctx)
-	if err == nil {
-		return errors.New("the rotation that was to be given up has succeeded")
-	}
-	pending := "AWSPENDING"
-	_, err = r.Secrets.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
-		SecretId: &r.SecretARN, VersionStage: &pending, RemoveFromVersionId: &token,
-	})
-	return err
 }
 
 // A Trial is one cell of the matrix.
@@ -118,6 +77,10 @@ func ParseTrial(name string) (Trial, error) {
 type Matrix struct {
 	MySQL  *mysqlserver.Server
 	Binary string
+
+	// LogDir is where the function's logs of trials with violations go; "" is
+	// nowhere.
+	LogDir string
 }
 
 // Trials lists a scenario's calls, by making it happen without a fault, and
@@ -141,6 +104,17 @@ func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error)
 	return trials, nil
 }
 
+// Sample draws n of the trials, or all if they are fewer: the same ones each
+// time.
+func Sample(trials []Trial, n int) []Trial {
+	draw := rand.New(rand.NewPCG(1, 2))
+	var sample []Trial
+	for _, i := range draw.Perm(len(trials))[:min(n, len(trials))] {
+		sample = append(sample, trials[i])
+	}
+	return sample
+}
+
 // Run carries out a trial and returns what did not hold: nothing, if all is
 // well. The error is of the trial's making, and says nothing of the function.
 func (m *Matrix) Run(ctx context.Context, trial Trial) (violations []string, err error) {
@@ -150,7 +124,7 @@ func (m *Matrix) Run(ctx context.Context, trial Trial) (violations []string, err
 	}
 	calls, violations, err := m.run(ctx, Scenarios[at], trial)
 	if err == nil && len(calls) < trial.Call {
-		err = fmt.Errorf("%s: the rotation made %d calls alone", trial, len(calls))
+		err = fmt.Errorf("%s: there were %d calls alone", trial, len(calls))
 	}
 	return violations, err
 }

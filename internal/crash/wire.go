@@ -1,8 +1,10 @@
 package crash
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,7 @@ type wire struct {
 
 	// release lets a late call be applied; applied is closed when it is.
 	release, applied chan struct{}
+	released         bool
 
 	mu    sync.Mutex
 	calls []string
@@ -43,12 +46,32 @@ func (w *wire) seen() []string {
 	return slices.Clone(w.calls)
 }
 
+// reached tells whether the trial's call has been made.
+func (w *wire) reached() bool { return len(w.seen()) >= w.trial.Call }
+
+// releaseLate lets the trial's call be applied, if that is late and has been
+// made, and waits until it is.
+func (w *wire) releaseLate(ctx context.Context) error {
+	if w.trial.Fault != AppliedLate || !w.reached() || w.released {
+		return nil
+	}
+	w.released = true
+	close(w.release)
+	select {
+	case <-w.applied:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: the late call was never applied", w.trial)
+	}
+	w.check("after the late call was applied")
+	return nil
+}
+
 // onAWS decides about a call to AWS.
 func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 	if c.Caller.Function == "" {
 		return localaws.Fault{} // the trial's own
 	}
-	name := fmt.Sprintf("aws %s: %s", c.Caller.Step, c.Operation)
+	name := fmt.Sprintf("aws %s: %s", cmp.Or(c.Caller.Step, "reconcile"), c.Operation)
 	if c.Detail != "" {
 		name += " " + w.labelled(c.Detail)
 	}
@@ -122,19 +145,34 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 	return action
 }
 
-// labelled puts labels in the place of version ids, so that a call has the same
-// name in every trial.
+// labelled puts what a version is in the place of its id, and leaves out times
+// and the ids of tasks, so that a call has the same name in every trial.
 func (w *wire) labelled(detail string) string {
+	detail = regexp.MustCompile(`;since=[^ ]*| tasks=.*`).ReplaceAllString(detail, "")
 	state, err := w.rig.AWS.Secret(w.rig.SecretARN)
 	if err != nil {
 		return detail
 	}
 	for _, version := range state.Versions {
-		if len(version.Labels) > 0 {
-			detail = strings.ReplaceAll(detail, version.ID, strings.ToLower(strings.TrimPrefix(version.Labels[0], "AWS")))
-		}
+		detail = strings.ReplaceAll(detail, version.ID, what(version.Labels))
 	}
 	return detail
+}
+
+// what is the version with these labels.
+func what(labels []string) string {
+	for _, label := range labels {
+		if name, ok := strings.CutPrefix(label, "AWS"); ok {
+			return strings.ToLower(name)
+		}
+	}
+	for _, label := range labels {
+		if entry, ok := strings.CutPrefix(label, "rotation;"); ok {
+			phase, _, _ := strings.Cut(entry, ";")
+			return phase
+		}
+	}
+	return "unlabelled"
 }
 
 func (w *wire) kill() { w.rig.AWS.KillEnvironments(rig.FunctionName) }

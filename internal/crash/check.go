@@ -1,0 +1,220 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/document"
+)
+
+// ledger collects what does not hold.
+type ledger struct {
+	mu         sync.Mutex
+	violations []string
+}
+
+func (l *ledger) note(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.violations = append(l.violations, fmt.Sprintf(format, args...))
+}
+
+// snapshot is what was AWSCURRENT at a moment.
+type snapshot struct {
+	version  localaws.VersionState
+	password string
+}
+
+func look(r *rig.Rig) (snapshot, error) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return snapshot{}, err
+	}
+	current := state.Labelled("AWSCURRENT")
+	password, ok := passwordOf(current)
+	if !ok {
+		return snapshot{}, errors.New("AWSCURRENT has no password")
+	}
+	return snapshot{current, password}, nil
+}
+
+// passwordOf returns a version's password, if it has one.
+func passwordOf(v localaws.VersionState) (string, bool) {
+	doc, err := document.Parse(v.Value)
+	if err != nil {
+		return "", false // a version without a value
+	}
+	password, err := doc.Text(rig.PasswordPointer)
+	return password, err == nil
+}
+
+// checkRetired: a new password is current, and no other is accepted.
+func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	checkPromoted(r, before, found)
+	checkClosed(ctx, r, found)
+}
+
+// checkRolledBack: a new password was current, and is no more.
+func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	if bad, ok := passwordOf(state.Labelled("AWSPREVIOUS")); !ok || bad == before.password {
+		found.note("AWSPREVIOUS is not on the version that was rolled back")
+	}
+	checkUnchanged(ctx, r, before, found)
+}
+
+// checkUnchanged: AWSCURRENT is what it was, and no other password is accepted.
+func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	now, err := look(r)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	if now.version.ID != before.version.ID || now.version.Value != before.version.Value {
+		found.note("AWSCURRENT is not what it was: it is version %s, and was %s", now.version.ID, before.version.ID)
+	}
+	checkClosed(ctx, r, found)
+}
+
+// checkHeld: a new password is current, and the one that the application was
+// configured with is accepted too.
+func checkHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	checkPromoted(r, before, found)
+	checkStillUsed(ctx, r, found)
+}
+
+// checkStillHeld: besides, the rotation has changed nothing.
+func checkStillHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	if now, err := look(r); err != nil || now.password != before.password {
+		found.note("the password was changed while an older one was held (%v)", err)
+	}
+	checkStillUsed(ctx, r, found)
+}
+
+func checkStillUsed(ctx context.Context, r *rig.Rig, found *ledger) {
+	if held, err := journalSaysHeld(r); err != nil || !held {
+		found.note("the journal does not say that the old password is held (%v)", err)
+	}
+	if err := r.Login(ctx, r.Password); err != nil {
+		found.note("the old password, which is still used, is refused: %v", err)
+	}
+	checkCurrent(ctx, r, found)
+}
+
+// checkPromoted: another version is current, with another password and nothing
+// else changed.
+func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	current := state.Labelled("AWSCURRENT")
+	if password, ok := passwordOf(current); !ok || password == before.password || current.ID == before.version.ID {
+		found.note("the password has not changed")
+	}
+	if previous := state.Labelled("AWSPREVIOUS"); previous.ID != before.version.ID || previous.Value != before.version.Value {
+		found.note("AWSPREVIOUS is not what was current before")
+	}
+	old, errOld := document.Parse(before.version.Value)
+	now, errNow := document.Parse(current.Value)
+	if errOld != nil || errNow != nil || !old.EqualOutside(now, []document.Pointer{rig.PasswordPointer}) {
+		found.note("fields that the rotation does not own have changed")
+	}
+}
+
+// checkClosed: nothing is left open, nor accepted but what is current.
+func checkClosed(ctx context.Context, r *rig.Rig, found *ledger) {
+	if journal, err := r.Journal(); err != nil || len(journal) > 0 {
+		found.note("left in the journal: %v (%v)", journal, err)
+	}
+	current := checkCurrent(ctx, r, found)
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	for _, version := range state.Versions {
+		if password, ok := passwordOf(version); ok && password != current {
+			found.refused(ctx, r, version.ID, password)
+		}
+	}
+	running := 0
+	for _, task := range r.Application().Records() {
+		switch {
+		case !task.Stopped.IsZero():
+		case task.Password != current:
+			found.note("a task that was started with another password than AWSCURRENT's goes on running")
+		default:
+			running++
+		}
+	}
+	if running == 0 {
+		found.note("the application does not run")
+	}
+}
+
+// refused checks that a password is denied: an error of any other kind would
+// not tell.
+func (l *ledger) refused(ctx context.Context, r *rig.Rig, version, password string) {
+	const accessDenied = 1045
+	var answer *mysql.MySQLError
+	switch err := r.Login(ctx, password); {
+	case err == nil:
+		l.note("the password of version %s is still accepted", version)
+	case !errors.As(err, &answer) || answer.Number != accessDenied:
+		l.note("cannot tell whether the password of version %s is refused: %v", version, err)
+	}
+}
+
+// checkCurrent checks what holds of AWSCURRENT at each end, whichever it is,
+// and returns its password.
+func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
+	steady, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := r.WaitSteady(steady); err != nil {
+		found.note("the services do not come up: %v", err)
+	}
+	if err := r.CurrentLogsIn(ctx); err != nil {
+		found.note("at the end: %v", err)
+	}
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return ""
+	}
+	if pending := state.Labelled("AWSPENDING"); pending.ID != "" && !slices.Contains(pending.Labels, "AWSCURRENT") {
+		found.note("AWSPENDING is left on version %s, which is not current", pending.ID)
+	}
+	password, _ := passwordOf(state.Labelled("AWSCURRENT"))
+	return password
+}
+
+// checkLogins looks for failed logins of the application, and checkLog for a
+// password of any version in the function's log.
+func checkLogins(app *rig.Application, found *ledger) {
+	if attempts, failures := app.Logins(); failures > 0 || attempts == 0 {
+		found.note("%d of %d logins of the application failed", failures, attempts)
+	}
+}
+
+func checkLog(log string, state localaws.SecretState, found *ledger) {
+	for _, version := range state.Versions {
+		if password, ok := passwordOf(version); ok && strings.Contains(log, password) {
+			found.note("the log holds the password of version %s", version.ID)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+)
+
+// A Scenario is a rotation with what comes before it and the end that it
+// comes to. What is watched, and faulted, is begin and the settling after it.
+type Scenario struct {
+	Name, What string
+
+	// literal is rig.Application.Literal.
+	literal bool
+
+	// prepare brings the deployment to where the watched part begins.
+	prepare func(context.Context, *rig.Rig) error
+
+	// begin may fail by the trial's fault; then it is called again.
+	begin func(context.Context, *rig.Rig) error
+
+	// end is the end of what begin began, and next of the rotation after it.
+	end, next ending
+}
+
+// An ending is how a rotation ends after its four steps.
+type ending struct {
+	// settle brings it about, by reconciles. It is called again after a fault.
+	settle func(context.Context, *rig.Rig) error
+
+	// check looks whether it has come about.
+	check func(ctx context.Context, r *rig.Rig, before snapshot, found *ledger)
+
+	// keepsOld: what AWSCURRENT had before is accepted all the time.
+	keepsOld bool
+}
+
+// The endings.
+var (
+	retired    = ending{settle: settle, check: checkRetired}
+	rolledBack = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
+	givenUp    = ending{settle: settle, check: checkUnchanged, keepsOld: true}
+	held       = ending{settle: settleHeld, check: checkHeld, keepsOld: true}
+	stillHeld  = ending{settle: settleHeld, check: checkStillHeld, keepsOld: true}
+)
+
+// Scenarios are all scenarios.
+var Scenarios = []Scenario{
+	{
+		Name: "plain", What: "a rotation with nothing before it",
+		prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "second", What: "a rotation after another one, whose old password was retired",
+		prepare: rotateAndSettle, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "abandoned", What: "a rotation after one that was set and whose AWSPENDING was taken off by hand, so that its password is the primary one",
+		prepare: abandonByHand, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "rolled-back", What: "a rotation whose password the application does not come up with",
+		prepare: breakApplication, begin: rotate, end: rolledBack, next: retired,
+	},
+	{
+		Name: "given-up", What: "the operator's abandon, of a rotation that was set and is stuck",
+		prepare: getStuck, begin: abandon, end: givenUp, next: retired,
+	},
+	{
+		Name: "held", What: "a rotation whose old password the application goes on using",
+		literal: true, prepare: nothing, begin: rotate, end: held, next: stillHeld,
+	},
+}
+
+func nothing(context.Context, *rig.Rig) error { return nil }
+
+func rotateAndSettle(ctx context.Context, r *rig.Rig) error {
+	if _, err := r.Rotate(ctx); err != nil {
+		return err
+	}
+	return r.Settle(ctx)
+}
+
+func breakApplication(_ context.Context, r *rig.Rig) error {
+	r.Application().Broken.Store(true)
+	return nil
+}
+
+// getStuck begins a rotation that sets its password and gets no further.
+func getStuck(ctx context.Context, r *rig.Rig) error {
+	r.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Caller.Step == "testSecret" {
+			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
+		}
+		return localaws.Fault{}
+	})
+	defer r.AWS.Intercept(nil)
+	if _, err := r.Rotate(ctx); err == nil {
+		return errors.New("the rotation that was to get stuck has succeeded")
+	}
+	stuck, err := r.PasswordLabelled("AWSPENDING")
+	if err != nil {
+		return err
+	}
+	return r.Login(ctx, stuck)
+}
+
+// abandonByHand gives a stuck rotation up without the function knowing.
+func abandonByHand(ctx context.Context, r *rig.Rig) error {
+	if err := getStuck(ctx, r); err != nil {
+		return err
+	}
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return err
+	}
+	label, stuck := "AWSPENDING", state.Labelled("AWSPENDING").ID
+	_, err = r.Secrets.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
+		SecretId: &r.SecretARN, VersionStage: &label, RemoveFromVersionId: &stuck,
+	})
+	return err
+}
+
+// rotate does what an operator does, also about a rotation that has failed for
+// good: asking for it again makes Secrets Manager take up the same version,
+// unless the failed one left nothing pending.
+func rotate(ctx context.Context, r *rig.Rig) error {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return err
+	}
+	token, err := r.StartRotation(ctx)
+	if err != nil {
+		if !strings.Contains(err.Error(), "will be reattempted") {
+			return err
+		}
+		token = state.Labelled("AWSPENDING").ID
+	}
+	return r.AWS.WaitRotation(ctx, r.SecretARN, token)
+}
+
+func abandon(_ context.Context, r *rig.Rig) error {
+	return r.Invoke(fmt.Appendf(nil, `{"Action":"abandon","SecretId":%q}`, r.SecretARN))
+}
+
+func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
+
+// settleRollback lets the time pass in which the application is to come up.
+func settleRollback(ctx context.Context, r *rig.Rig) error {
+	err := reconcileUntil(ctx, r, "AWSCURRENT is the old version again", func() (bool, error) {
+		password, err := r.PasswordLabelled("AWSCURRENT")
+		return password == r.Password, err
+	})
+	if err != nil {
+		return err
+	}
+	return r.Settle(ctx)
+}
+
+// settleHeld lets the time pass in which nothing is to use the old password
+// any more.
+func settleHeld(ctx context.Context, r *rig.Rig) error {
+	if err := r.WaitSteady(ctx); err != nil {
+		return err
+	}
+	return reconcileUntil(ctx, r, "the journal says that it is held", func() (bool, error) { return journalSaysHeld(r) })
+}
+
+func journalSaysHeld(r *rig.Rig) (bool, error) {
+	journal, err := r.Journal()
+	held := slices.ContainsFunc(journal, func(label string) bool { return strings.HasPrefix(label, "rotation;held;") })
+	return held && len(journal) == 1, err
+}
+
+const (
+	pastRollout   = 31 * time.Minute // more than rotation.DefaultLimits.Rollout
+	reconcileTime = time.Minute      // more than any ending takes
+)
+
+// reconcileUntil moves the clock past the end of the rollout and reconciles,
+// until what is wanted has come about.
+func reconcileUntil(ctx context.Context, r *rig.Rig, wanted string, reached func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, reconcileTime)
+	defer cancel()
+	for {
+		if ok, err := reached(); ok || err != nil {
+			return err
+		}
+		r.AWS.Clock().Advance(pastRollout)
+		fault := r.Reconcile()
+		if ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("waiting until %s: %w", wanted, ctx.Err()), fault)
+		}
+	}
+}
