@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { mysqltest.Main(m) }
 
 // sampleSize is how many trials of each scenario the tests run; `make crash`
 // runs all of them.
-const sampleSize = 3
+const sampleSize = 2
 
 func TestASampleOfTheMatrixHasNoViolation(t *testing.T) {
 	binary, err := rig.BuildFunction(t.Context(), t.TempDir())
