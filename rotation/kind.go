@@ -37,6 +37,12 @@ type Target interface {
 	// value is accepted as before.
 	Set(ctx context.Context, c Change) error
 
+	// PutBack makes sure that the target accepts the current value, and fails
+	// unless it does. Where Set keeps both values that is a look and no more;
+	// where it cannot, the current value takes the pending one's place. It may
+	// be called any number of times.
+	PutBack(ctx context.Context, c Change) error
+
 	// Test uses the pending value for real, in the way the application does.
 	// It changes nothing.
 	Test(ctx context.Context, c Change) error

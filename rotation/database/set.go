@@ -86,3 +86,12 @@ func (s *session) heal(ctx context.Context, current, pending account) error {
 	}
 	return explain(s.swap(ctx, current, pending), current)
 }
+
+// PutBack looks whether the current password is accepted, which Set has kept.
+func (k *Kind) PutBack(ctx context.Context, c rotation.Change) error {
+	outcome, err := k.Probe(ctx, c.Current)
+	if outcome != rotation.Accepted {
+		return fmt.Errorf("the AWSCURRENT password is not accepted (%s): %w", outcome, err)
+	}
+	return nil
+}
