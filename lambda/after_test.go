@@ -124,7 +124,7 @@ func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
 			d.mustSettle()
 			d.accepts(true, d.Password)
 			d.accepts(false, badPassword)
-			wantError(t, d.Step("finishSecret", d.SecretARN, bad), "is not AWSPENDING")
+			wantError(t, d.Step("finishSecret", d.SecretARN, bad), "has been rolled back")
 
 			app.Broken.Store(false)
 			d.mustRotate()

@@ -28,6 +28,7 @@ type request struct {
 	step   rotation.Event // of a rotation, if action is ""
 	action action
 	secret string // that the action is for; "" means all
+	tick   bool   // a schedule's, by which measurements are taken
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
@@ -52,9 +53,10 @@ func parse(raw json.RawMessage) (request, error) {
 			Token:         shape.ClientRequestToken,
 			RotationToken: shape.RotationToken,
 		}}, nil
-	case shape.Source == "aws.ecs" && shape.DetailType == "ECS Deployment State Change",
-		shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
+	case shape.Source == "aws.ecs" && shape.DetailType == "ECS Deployment State Change":
 		return request{action: actionReconcile}, nil
+	case shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
+		return request{action: actionReconcile, tick: true}, nil
 	case shape.Action == actionReconcile:
 		return request{action: shape.Action, secret: shape.SecretID}, nil
 	case shape.Action == actionAbandon, shape.Action == actionRelease:

@@ -11,7 +11,7 @@ func TestEverySampleEventIsOfAShapeThatTheFunctionAccepts(t *testing.T) {
 	want := map[string]request{
 		"reconcile":      {action: actionReconcile},
 		"ecs-deployment": {action: actionReconcile},
-		"schedule":       {action: actionReconcile},
+		"schedule":       {action: actionReconcile, tick: true},
 		"abandon":        {action: actionAbandon, secret: arn},
 		"release":        {action: actionRelease, secret: arn},
 	}

@@ -23,7 +23,14 @@ type function struct {
 	rotator *rotation.Rotator
 	secrets []string // the ARNs of the secrets that the function serves
 	logs    slog.Handler
+	metrics metrics
 }
+
+// RotationError is how a failure leaves the function: Lambda reports the name
+// of this type as its errorType, and the text as its errorMessage.
+type RotationError string
+
+func (e RotationError) Error() string { return string(e) }
 
 // handle takes an event of any shape that the function accepts. Whatever goes
 // out, by the log or as an error, is scrubbed of the secret values that the
@@ -39,7 +46,9 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) 
 			log.Error("panic", "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = errors.New("the function has a defect: its log has the stack, without secret values")
 		}
-		err = secrets.Error(err)
+		if err != nil {
+			err = RotationError(secrets.Text(err.Error()))
+		}
 	}()
 	req, err := parse(raw)
 	if err != nil {
@@ -54,7 +63,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) 
 		return err
 	}
 	log = log.With("step", req.step.Step, "secret", req.step.SecretID, "version", req.step.Token)
-	return timed(log, "the step", func() error {
+	return f.timed(log, req.step.SecretID, string(req.step.Step), func() error {
 		return f.rotator.Rotate(ctx, req.step, log, &secrets)
 	})
 }
@@ -77,20 +86,28 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	var faults []error
 	for _, arn := range arns {
 		log := log.With("action", req.action, "secret", arn)
-		faults = append(faults, timed(log, "the action", func() error { return act(ctx, arn, log, secrets) }))
+		faults = append(faults, f.timed(log, arn, string(req.action), func() error { return act(ctx, arn, log, secrets) }))
+		if req.tick {
+			if err := f.rotator.MeasureAge(ctx, arn, log, secrets); err != nil {
+				log.Warn("not measured", "error", err)
+			}
+		}
 	}
 	return errors.Join(faults...)
 }
 
-// timed logs how something ended and how long it took.
-func timed(log *slog.Logger, what string, f func() error) error {
+// timed logs and measures how a step or an action ended and how long it took.
+func (f *function) timed(log *slog.Logger, secretARN, what string, do func() error) error {
 	start := time.Now()
-	if err := f(); err != nil {
-		log.Error(what+" failed", "error", err, "milliseconds", time.Since(start).Milliseconds())
-		return err
+	err := do()
+	took := time.Since(start).Milliseconds()
+	if err != nil {
+		log.Error(what+" failed", "error", err, "milliseconds", took)
+	} else {
+		log.Info(what+" succeeded", "milliseconds", took)
 	}
-	log.Info(what+" succeeded", "milliseconds", time.Since(start).Milliseconds())
-	return nil
+	f.metrics.step(secretARN, what, took, err != nil)
+	return err
 }
 
 // serves refuses a secret of another deployment: the settings, its services

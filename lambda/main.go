@@ -64,12 +64,14 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	if err != nil {
 		return nil, err
 	}
+	measured := metrics{out: os.Stdout}
 	c := rotation.Config{
 		SecretsManager: secretsmanager.NewFromConfig(awsConfig),
 		Kinds: []rotation.Kind{
 			database.New(s.database),
 		},
-		Limits: s.limits,
+		Limits:  s.limits,
+		Metrics: measured,
 	}
 	if len(s.services) > 0 {
 		c.Redeployer = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
@@ -79,7 +81,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 			return nil, fmt.Errorf("MAUTIC_URL: %w", err)
 		}
 	}
-	return &function{rotator: rotation.New(c), secrets: s.secretARNs, logs: logs}, nil
+	return &function{rotator: rotation.New(c), secrets: s.secretARNs, logs: logs, metrics: measured}, nil
 }
 
 const (

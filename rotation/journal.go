@@ -44,11 +44,15 @@ const (
 	// phaseRolledBack: it was current, and the application did not come up
 	// with it. No step takes it up again.
 	phaseRolledBack phase = "rolled-back"
+	// phaseFailed: it was rolled back and its values are refused. It is
+	// remembered so that a schedule does not do the same again, until a
+	// rotation by hand has come to a good end or somebody says so.
+	phaseFailed phase = "failed"
 )
 
 // phases are in the order in which a version goes through them: when a crash
 // has left two entries on a version, the later one holds.
-var phases = []phase{phaseSet, phaseOld, phaseQuarantined, phaseHeld, phaseRolledBack}
+var phases = []phase{phaseSet, phaseOld, phaseQuarantined, phaseHeld, phaseRolledBack, phaseFailed}
 
 // An entry is what the journal says of a version.
 type entry struct {
@@ -172,6 +176,16 @@ func promotedOver(journal []record, next string) (record, bool) {
 		return record{}, false
 	}
 	return journal[at], true
+}
+
+// failed are the versions that are remembered as rolled back.
+func failed(journal []record) (found []record) {
+	for _, r := range journal {
+		if r.entry.phase == phaseFailed {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 // openOverlaps are the kinds of which a value that is not current may still be

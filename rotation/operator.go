@@ -37,13 +37,13 @@ func (r *run) abandon(ctx context.Context) error {
 	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
 		return err
 	}
-	r.log.Warn("the rotation was given up", "version", pending)
+	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending)
 	return nil
 }
 
 // Release ends what is held: whatever used the old values is said to be set
 // right. The services are redeployed once more, and from there on it goes as
-// after a promotion.
+// after a promotion. It also lets the schedule rotate again after a rollback.
 func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
 	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
 	m, err := run.describe(ctx)
@@ -53,6 +53,12 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 	journal, err := readJournal(m.labels)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
+	}
+	for _, rec := range failed(journal) {
+		if err := run.forget(ctx, rec); err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
+		log.Warn("the schedule may rotate again", audit, didRelease, "version", rec.id)
 	}
 	for _, rec := range journal {
 		if rec.entry.phase != phaseHeld {
@@ -67,6 +73,7 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 		if err := run.redeployAndNote(ctx, record{id: rec.id, entry: e, labels: rec.labels}, m); err != nil {
 			return fmt.Errorf("release: %w", err)
 		}
+		log.Warn("what was held goes on", audit, didRelease, "version", rec.id)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }

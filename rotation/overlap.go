@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -135,7 +136,8 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 // closeOverlap ends an ordinary overlap: when nothing is seen to use the old
 // values they are taken out of service, watched, and retired; when something
 // turns out to need them, they are accepted again at once.
-func (r *run) closeOverlap(ctx context.Context, o opened) error {
+func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) error {
+	began := o.entry.since
 	if o.entry.phase != phaseQuarantined {
 		evidence, err := r.inUse(ctx, o.overlaps)
 		switch {
@@ -158,7 +160,7 @@ func (r *run) closeOverlap(ctx context.Context, o opened) error {
 		if err := kind.Quarantine(ctx, overlap); err != nil {
 			return fmt.Errorf("take the old %s credential out of service: %w", name, err)
 		}
-		r.log.Info("the old value is out of service, for the time being", "kind", name, "version", o.id)
+		r.log.Info("the old value is out of service, for the time being", audit, didQuarantine, "kind", name, "version", o.id)
 	}
 	for name, overlap := range o.overlaps {
 		overlap.Quarantined = true
@@ -177,21 +179,56 @@ func (r *run) closeOverlap(ctx context.Context, o opened) error {
 	if evidence != "" {
 		return r.hold(ctx, o, evidence)
 	}
-	return r.retire(ctx, o)
-}
-
-func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, error) {
-	for name, o := range overlaps {
-		kind, _ := r.retirer(name)
-		evidence, err := kind.InUse(ctx, o, r.limits.Watch)
-		if err != nil {
-			return "", fmt.Errorf("watch for the use of the old %s credential: %w", name, err)
-		}
-		if evidence != "" {
-			return evidence, nil
+	if err := r.retire(ctx, o); err != nil {
+		return err
+	}
+	// The application works with the new values: whatever was rolled back
+	// before is no reason any more to hold the schedule off.
+	for _, rec := range failed(journal) {
+		if err := r.forget(ctx, rec); err != nil {
+			return err
 		}
 	}
-	return "", nil
+	if err := r.forget(ctx, o.record); err != nil {
+		return err
+	}
+	accepted := max(0, o.now.Sub(began))
+	for _, name := range o.entry.live {
+		r.measure(Metric{Name: metricOverlap, Unit: seconds, Value: accepted.Seconds(), Kind: name})
+	}
+	r.notice(didRetire, "the rotation of %s is complete. The value of version %s is refused now; it was accepted beside the new one for %s",
+		inWords(o.entry.live), o.id, accepted.Round(time.Second))
+	return nil
+}
+
+// inUse watches the use of all the old values at the same time.
+func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, error) {
+	type sighting struct {
+		evidence string
+		err      error
+	}
+	seen := make(chan sighting, len(overlaps))
+	for name, o := range overlaps {
+		go func() {
+			kind, _ := r.retirer(name)
+			evidence, err := kind.InUse(ctx, o, r.limits.Watch)
+			if err != nil {
+				err = fmt.Errorf("watch for the use of the old %s credential: %w", name, err)
+			}
+			seen <- sighting{evidence, err}
+		}()
+	}
+	var evidence []string
+	var faults []error
+	for range overlaps {
+		s := <-seen
+		if s.evidence != "" {
+			evidence = append(evidence, s.evidence)
+		}
+		faults = append(faults, s.err)
+	}
+	slices.Sort(evidence)
+	return strings.Join(evidence, "; "), errors.Join(faults...)
 }
 
 // enoughTimeToWatch is enoughTime for a quarantine, which must not be cut off
@@ -215,7 +252,10 @@ func (r *run) hold(ctx context.Context, o opened, why string) error {
 	if _, err := r.write(ctx, o.record, e); err != nil {
 		return err
 	}
-	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one: find what, set it right, then "+howToRelease, "version", o.id, "evidence", why)
+	r.log.Error("held: both the old and the new value are accepted, since something still uses the old one: find what, set it right, then "+howToRelease, audit, didHold, "version", o.id, "evidence", why)
+	r.measure(Metric{Name: metricHeld, Unit: count, Value: 1})
+	r.notice(didHold, "the rotation of %s is held: the new value is AWSCURRENT, and the old one, of version %s, is accepted too, since something still uses it (%s). Find what, set it right, then %s",
+		inWords(o.entry.live), o.id, why, howToRelease)
 	return nil
 }
 
@@ -235,18 +275,43 @@ func (r *run) restore(ctx context.Context, o opened) error {
 		if err := kind.Restore(ctx, overlap); err != nil {
 			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
 		}
+		r.log.Warn("the old value is accepted", audit, didRestore, "kind", name, "version", o.id)
 	}
 	return nil
 }
 
-// retire removes a version's values for good, and forgets the version.
+// retire removes a version's values for good.
 func (r *run) retire(ctx context.Context, o opened) error {
 	for name, overlap := range o.overlaps {
 		kind, _ := r.retirer(name)
 		if err := kind.Retire(ctx, overlap); err != nil {
 			return fmt.Errorf("retire the %s credential: %w", name, err)
 		}
-		r.log.Info("retired: the old value is refused, as a login has shown", "kind", name, "version", o.id)
+		r.log.Info("retired: the old value is refused, as a login has shown", audit, didRetire, "kind", name, "version", o.id)
 	}
-	return r.forget(ctx, o.record)
+	return nil
+}
+
+// retireGivenUp ends what was never, or is no longer, meant to be used: a
+// rotation that was given up, or the bad version of a rollback. The latter is
+// remembered.
+func (r *run) retireGivenUp(ctx context.Context, o opened, journal []record) error {
+	if err := r.retire(ctx, o); err != nil {
+		return err
+	}
+	if o.entry.phase != phaseRolledBack {
+		r.notice(didAbandon, "the rotation of %s to version %s was given up, and its value is refused", inWords(o.entry.live), o.id)
+		return r.forget(ctx, o.record)
+	}
+	if _, err := r.write(ctx, o.record, entry{phase: phaseFailed, since: o.now}); err != nil {
+		return err
+	}
+	for _, rec := range failed(journal) {
+		if err := r.forget(ctx, rec); err != nil {
+			return err
+		}
+	}
+	r.notice(didRollBack, "the rotation of %s was rolled back, and the value of version %s is refused. The schedule does not rotate again until a rotation by hand has come to a good end, or you %s",
+		inWords(o.entry.live), o.id, howToRelease)
+	return nil
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
 	"mautic-rotation/rotation/document"
 )
 
@@ -126,6 +129,8 @@ const (
 // metadata is what the guard looks at, of what DescribeSecret answers.
 type metadata struct {
 	now             time.Time // by AWS's clock
+	next            time.Time // when the next scheduled rotation's window ends; zero: never
+	window          time.Duration
 	owningService   string
 	rotationEnabled bool
 	labels          map[string][]string // by version id
@@ -144,7 +149,7 @@ func guard(m metadata, token string) (stage, error) {
 		return stage{}, fmt.Errorf("the secret has no version %s: start a rotation with `aws secretsmanager rotate-secret` rather than by invoking the function", token)
 	}
 	for _, label := range labels {
-		if e, ok, _ := parseEntry(label); ok && e.phase == phaseRolledBack {
+		if e, ok, _ := parseEntry(label); ok && (e.phase == phaseRolledBack || e.phase == phaseFailed) {
 			return stage{}, fmt.Errorf("version %s has been rolled back, and is not taken up again: start a new rotation", token)
 		}
 	}
@@ -158,6 +163,32 @@ func guard(m metadata, token string) (stage, error) {
 		return stage{}, fmt.Errorf("version %s is not AWSPENDING, so its rotation has been given up: start a new one with `aws secretsmanager rotate-secret`", token)
 	}
 	return stage{currentID: current}, nil
+}
+
+// scheduled tells whether a rotation that begins now was started by the
+// schedule: it is time for one, or past it. NextRotationDate is the end of the
+// window in which Secrets Manager starts a rotation, at any moment.
+func (m metadata) scheduled() bool {
+	return !m.next.IsZero() && !m.now.Before(m.next.Add(-m.window-scheduleSlack))
+}
+
+// scheduleSlack is for clocks that differ.
+const scheduleSlack = 5 * time.Minute
+
+// windowOf is the length of a schedule's window. Without one, Secrets Manager
+// closes it after an hour for a schedule in hours, and at the end of the day
+// for one in days.
+func windowOf(rules *types.RotationRulesType) time.Duration {
+	if rules == nil {
+		return 0
+	}
+	if length, err := time.ParseDuration(aws.ToString(rules.Duration)); err == nil {
+		return length
+	}
+	if strings.Contains(aws.ToString(rules.ScheduleExpression), "hour") {
+		return time.Hour
+	}
+	return 24 * time.Hour
 }
 
 func versionWith(labels map[string][]string, label string) string {

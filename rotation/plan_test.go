@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
 	"mautic-rotation/rotation/document"
 )
 
@@ -195,5 +198,31 @@ func TestEnoughTimeLooksAtTheDeadline(t *testing.T) {
 			t.Errorf("with %s left: %v", left, err)
 		}
 		cancel()
+	}
+}
+
+func TestARotationInTheSchedulesWindowOrPastItIsScheduled(t *testing.T) {
+	end := began.Add(48 * time.Hour)
+	days := &types.RotationRulesType{ScheduleExpression: aws.String("rate(90 days)")}
+	for _, tc := range []struct {
+		name  string
+		rules *types.RotationRulesType
+		next  time.Time
+		now   time.Time
+		want  bool
+	}{
+		{"no schedule", nil, time.Time{}, began, false},
+		{"before the window", days, end, end.Add(-25 * time.Hour), false},
+		{"within it", days, end, end.Add(-23 * time.Hour), true},
+		{"by a clock that is behind", days, end, end.Add(-24*time.Hour - time.Minute), true},
+		{"past it, after failures", days, end, end.Add(24 * time.Hour), true},
+		{"before a window of its own", &types.RotationRulesType{Duration: aws.String("3h")}, end, end.Add(-4 * time.Hour), false},
+		{"within a window of its own", &types.RotationRulesType{Duration: aws.String("3h")}, end, end.Add(-2 * time.Hour), true},
+		{"before that of a schedule in hours", &types.RotationRulesType{ScheduleExpression: aws.String("rate(4 hours)")}, end, end.Add(-2 * time.Hour), false},
+		{"within that of a schedule in hours", &types.RotationRulesType{ScheduleExpression: aws.String("rate(4 hours)")}, end, end.Add(-time.Minute), true},
+	} {
+		if got := (metadata{now: tc.now, next: tc.next, window: windowOf(tc.rules)}).scheduled(); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
+		}
 	}
 }

@@ -36,6 +36,7 @@ func (r *run) reconcile(ctx context.Context) error {
 		return err
 	}
 	var faults []error
+	attention := 0
 	for _, rec := range journal {
 		s, err := r.observe(ctx, m, journal, rec)
 		if err != nil {
@@ -43,8 +44,9 @@ func (r *run) reconcile(ctx context.Context) error {
 			continue
 		}
 		act, why := decide(rec.entry, s, r.limits)
-		log := r.log.With("version", rec.id, "phase", rec.entry.phase, "action", act, "why", why)
+		log := r.log.With("version", rec.id, "phase", rec.entry.phase, "decision", act, "why", why)
 		if act == doAlarm || act == doHold || act == doRollBack {
+			attention++
 			log.Warn("reconcile")
 		} else {
 			log.Info("reconcile")
@@ -56,6 +58,7 @@ func (r *run) reconcile(ctx context.Context) error {
 			break // the labels have moved: what is next is for the next reconcile
 		}
 	}
+	r.gauge(m, journal, attention)
 	return errors.Join(faults...)
 }
 
@@ -135,9 +138,9 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 		if err := r.enoughTimeToWatch(ctx); err != nil {
 			return err
 		}
-		return r.exclusively(ctx, rec, r.closeOverlap)
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.closeOverlap(ctx, o, journal) })
 	case doRetire:
-		return r.exclusively(ctx, rec, r.retire)
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.retireGivenUp(ctx, o, journal) })
 	case doHold:
 		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.hold(ctx, o, why) })
 	case doRollBack:
@@ -198,6 +201,7 @@ func (r *run) redeployAndNote(ctx context.Context, rec record, m metadata) error
 			r.log.Error("not every service is being redeployed", "error", err)
 		}
 		e.since = since
+		r.log.Info("a redeploy has begun", audit, didRedeploy, "since", since)
 	}
 	_, err := r.write(ctx, rec, e)
 	return err

@@ -78,6 +78,10 @@ type situation struct {
 // decide is the plan: what to do about a version, and why.
 func decide(e entry, s situation, limits Limits) (action, string) {
 	switch {
+	case e.phase == phaseFailed && s.current:
+		return doForget, "it was made AWSCURRENT again, by hand"
+	case e.phase == phaseFailed:
+		return doNothing, "it was rolled back, and the schedule does not try again: rotate by hand, or " + howToRelease
 	case s.current && e.phase == phaseRolledBack:
 		return doFinishRollBack, "the rollback was cut off"
 	case s.current && s.promoting:

@@ -56,6 +56,8 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"rolled back, and the redeploy not noted", entry{phase: phaseRolledBack, live: live, next: otherID}, situation{now: soon, services: true}, doRedeploy},
 		{"rolled back, rolling", rolledBack, situation{now: soon, services: true, rollout: stale}, doNothing},
 		{"rolled back, converged", rolledBack, situation{now: soon, services: true, rollout: fresh}, doRetire},
+		{"rolled back, retired and remembered", entry{phase: phaseFailed, since: began}, situation{now: late, services: true, promoted: true}, doNothing},
+		{"remembered, and made current again by hand", entry{phase: phaseFailed, since: began}, situation{now: late, current: true}, doForget},
 		{"rolled back, and that fails too", rolledBack, situation{now: soon, services: true, rollout: failed}, doAlarm},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

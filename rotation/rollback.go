@@ -7,14 +7,15 @@ import (
 )
 
 // rollBack makes the version old current again in place of bad. The order
-// makes each cut harmless: from the first write on, finishRollBack takes over.
+// makes each cut harmless: from the first label on, finishRollBack takes over.
 // Values that have an overlap need no write at their target, which accepts
-// them still; that they are accepted is tried before anything is moved.
+// them still; that they are accepted is tried before anything is moved. Where a
+// target accepts one value alone, it is given the old one again.
 func (r *run) rollBack(ctx context.Context, old opened, bad record, m metadata) error {
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	if err := r.probeOld(ctx, old); err != nil {
+	if err := r.putBack(ctx, old); err != nil {
 		return err
 	}
 	bad, err := r.write(ctx, bad, entry{phase: phaseRolledBack, live: old.entry.live, next: endOf(old.id)})
@@ -24,12 +25,13 @@ func (r *run) rollBack(ctx context.Context, old opened, bad record, m metadata) 
 	return r.makeCurrentAgain(ctx, old.record, bad, m)
 }
 
-// probeOld fails unless the targets accept the values to go back to.
-func (r *run) probeOld(ctx context.Context, old opened) error {
+// putBack fails unless the targets accept the values to go back to.
+func (r *run) putBack(ctx context.Context, old opened) error {
 	for name, overlap := range old.overlaps {
 		kind, _ := r.retirer(name)
-		if outcome, err := kind.Probe(ctx, overlap.Old); outcome != Accepted {
-			return fmt.Errorf("the application does not come up, and cannot be rolled back, since the old %s credential is not accepted (%s): %w", name, outcome, err)
+		c := Change{Current: overlap.Old, Pending: overlap.Current, Confirm: overlap.Confirm, Log: overlap.Log}
+		if err := kind.PutBack(ctx, c); err != nil {
+			return fmt.Errorf("the application does not come up, and cannot be rolled back: the old %s credential: %w", name, err)
 		}
 	}
 	return nil
@@ -45,7 +47,7 @@ func (r *run) finishRollBack(ctx context.Context, bad record, journal []record, 
 		return r.forget(ctx, bad)
 	}
 	return r.exclusively(ctx, old, func(ctx context.Context, o opened) error {
-		if err := r.probeOld(ctx, o); err != nil {
+		if err := r.putBack(ctx, o); err != nil {
 			return err
 		}
 		return r.makeCurrentAgain(ctx, o.record, bad, m)
@@ -69,7 +71,8 @@ func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata)
 		// bad version's entry says that no redeploy has begun.
 		return nil
 	}
-	r.log.Error("rolled back: the old version is AWSCURRENT again", "from", bad.id, "to", old.id)
+	r.log.Error("rolled back: the old version is AWSCURRENT again", audit, didRollBack, "from", bad.id, "to", old.id)
+	r.measure(Metric{Name: metricRolledBack, Unit: count, Value: 1})
 	if err := r.forget(ctx, old); err != nil {
 		return err
 	}
@@ -99,6 +102,7 @@ func (r *run) adopt(ctx context.Context, again record, m metadata) error {
 		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: again.entry.live, next: endOf(again.id)}); err != nil {
 			return err
 		}
+		r.log.Warn("a version was made AWSCURRENT again by hand: going on as after a rollback", audit, didAdopt, "from", id, "to", again.id)
 	}
 	return r.forget(ctx, again)
 }

@@ -33,6 +33,7 @@ type Rotator struct {
 	redeployer Redeployer
 	health     Health
 	limits     Limits
+	metrics    Metrics
 	retry      retry
 }
 
@@ -43,6 +44,7 @@ type Config struct {
 	Redeployer     Redeployer // nil: nothing has to be restarted
 	Health         Health     // nil: the application is not asked
 	Limits         Limits     // zero: DefaultLimits
+	Metrics        Metrics    // nil: nothing is measured
 }
 
 // New returns a Rotator.
@@ -50,7 +52,7 @@ func New(c Config) *Rotator {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, retry: defaultRetry}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, metrics: c.Metrics, retry: defaultRetry}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

@@ -45,7 +45,7 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err := r.putPending(ctx, pending); err != nil {
 		return err
 	}
-	r.log.Info("made the pending version", "kinds", names(kinds))
+	r.log.Info("made the pending version", audit, didStore, "kinds", names(kinds))
 	return nil
 }
 
@@ -59,6 +59,11 @@ func (r *run) toRotate(current version, m metadata) ([]Kind, error) {
 	journal, err := readJournal(m.labels)
 	if err != nil {
 		return nil, err
+	}
+	if bad := failed(journal); len(bad) > 0 && m.scheduled() {
+		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
+		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
+		return nil, nil
 	}
 	open := openOverlaps(journal, current.id)
 	for name, rec := range open {
@@ -90,7 +95,7 @@ func (r *run) setSecret(ctx context.Context) error {
 		if err := kind.Set(ctx, r.change(kind, current, pending)); err != nil {
 			return fmt.Errorf("set the %s credential: %w", kind.Name(), err)
 		}
-		r.log.Info("the target accepts the pending value and the current one", "kind", kind.Name())
+		r.log.Info("the target accepts the pending value", audit, didSet, "kind", kind.Name(), "over", current.id)
 	}
 	return nil
 }
@@ -133,11 +138,25 @@ func (r *run) testSecret(ctx context.Context) error {
 	}
 	for _, kind := range kinds {
 		if err := kind.Test(ctx, r.change(kind, current, pending)); err != nil {
-			return fmt.Errorf("test the %s credential: %w", kind.Name(), err)
+			err = fmt.Errorf("test the %s credential: %w", kind.Name(), err)
+			return errors.Join(err, r.putAllBack(ctx, kinds, current, pending))
 		}
 		r.log.Info("the pending value works", "kind", kind.Name())
 	}
 	return nil
+}
+
+// putAllBack makes the targets accept the current values, after a test of the
+// pending ones has failed: those that accept one value alone would refuse it
+// until the next attempt.
+func (r *run) putAllBack(ctx context.Context, kinds []Kind, current, pending version) error {
+	var faults []error
+	for _, kind := range kinds {
+		if err := kind.PutBack(ctx, r.change(kind, current, pending)); err != nil {
+			faults = append(faults, fmt.Errorf("put the current %s credential back: %w", kind.Name(), err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // finishSecret promotes the pending version, once it has logged in with it
@@ -227,7 +246,12 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 			}
 		}
 	}
-	r.log.Info("promoted the pending version", "from", current.id, "kinds", names(kinds))
+	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
+	if noted {
+		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT. What was there before is still accepted, and is taken out of service once every task is a new one", inWords(names(kinds)), r.event.Token)
+	} else {
+		r.notice(didPromote, "nothing was rotated: the log of createSecret says why")
+	}
 	return old, noted, nil
 }
 

@@ -25,9 +25,10 @@ type SecretsManager interface {
 
 // version is a version of the secret that has a value.
 type version struct {
-	id     string
-	labels []string
-	doc    document.Document
+	id      string
+	labels  []string
+	created time.Time
+	doc     document.Document
 }
 
 // retry is how long a read is repeated that may only lag behind a write:
@@ -96,6 +97,8 @@ func (r *run) describe(ctx context.Context) (metadata, error) {
 	r.tellTime(out.ResultMetadata)
 	return metadata{
 		now:             r.now,
+		next:            aws.ToTime(out.NextRotationDate),
+		window:          windowOf(out.RotationRules),
 		owningService:   aws.ToString(out.OwningService),
 		rotationEnabled: aws.ToBool(out.RotationEnabled),
 		labels:          out.VersionIdsToStages,
@@ -172,7 +175,7 @@ func (r *run) read(ctx context.Context, id, label string) (version, error) {
 	}
 	r.learn(doc)
 	r.tellTime(out.ResultMetadata)
-	return version{id: aws.ToString(out.VersionId), labels: out.VersionStages, doc: doc}, nil
+	return version{id: aws.ToString(out.VersionId), labels: out.VersionStages, created: aws.ToTime(out.CreatedDate), doc: doc}, nil
 }
 
 // tellTime keeps the time by AWS's clock, as its last reply tells it: the same
@@ -299,7 +302,7 @@ func (r *run) confirm(ctx context.Context, currentID string) error {
 }
 
 // present and changed are the functions of the plan, for this function's kinds.
-func (r *run) present(d document.Document) ([]Kind, error) { return present(r.kinds, d) }
-func (r *run) changed(current, pending document.Document) ([]Kind, error) {
+func (r *Rotator) present(d document.Document) ([]Kind, error) { return present(r.kinds, d) }
+func (r *Rotator) changed(current, pending document.Document) ([]Kind, error) {
 	return changed(r.kinds, current, pending)
 }

@@ -12,7 +12,8 @@ import (
 // Reconcile wakes the function as its schedule does.
 func (r *Rig) Reconcile() error { return r.Invoke([]byte(`{"Action":"reconcile"}`)) }
 
-// Journal are the labels of the function's journal, on whatever version.
+// Journal are the labels of the function's journal, on whatever version, but for
+// those that only remember a rotation which failed and is over.
 func (r *Rig) Journal() ([]string, error) {
 	state, err := r.AWS.Secret(r.SecretARN)
 	if err != nil {
@@ -21,7 +22,7 @@ func (r *Rig) Journal() ([]string, error) {
 	var labels []string
 	for _, v := range state.Versions {
 		for _, label := range v.Labels {
-			if strings.HasPrefix(label, "rotation;") {
+			if strings.HasPrefix(label, "rotation;") && !strings.HasPrefix(label, "rotation;failed;") {
 				labels = append(labels, label)
 			}
 		}

@@ -58,6 +58,9 @@ func (s *Services) preflight(ctx context.Context) ([]rotation.Check, []types.Ser
 			checks = append(checks, rotation.Check{
 				What:    "service " + aws.ToString(service.ServiceName) + " takes a forced deployment",
 				Problem: redeployable(service),
+			}, rotation.Check{
+				What:    "service " + aws.ToString(service.ServiceName) + " has room for a deployment",
+				Problem: jammed(service),
 			})
 		}
 		services = append(services, out.Services...)
@@ -124,6 +127,22 @@ func shrinks(service types.Service) error {
 	}
 	return fmt.Errorf("its minimumHealthyPercent is %d: a deployment stops old tasks first, and fewer run meanwhile; set it to 100 if that is too few",
 		*configuration.MinimumHealthyPercent)
+}
+
+// jammed tells when a deployment can neither start a task nor stop one: ECS
+// rounds the lower bound of how many run meanwhile up, and the upper one down.
+func jammed(service types.Service) error {
+	c, desired := service.DeploymentConfiguration, service.DesiredCount
+	if c == nil || c.MinimumHealthyPercent == nil || c.MaximumPercent == nil || desired == 0 {
+		return nil
+	}
+	least := (desired**c.MinimumHealthyPercent + 99) / 100
+	most := desired * *c.MaximumPercent / 100
+	if least < desired || most > desired {
+		return nil
+	}
+	return fmt.Errorf("of its %d tasks none may stop and no other may start while it deploys (minimumHealthyPercent %d, maximumPercent %d): raise maximumPercent",
+		desired, *c.MinimumHealthyPercent, *c.MaximumPercent)
 }
 
 // lastPart is the name at the end of an ARN, or a name as it is.

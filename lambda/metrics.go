@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation"
+)
+
+// metricsNamespace is CloudWatch's namespace of what the function measures.
+const metricsNamespace = "MauticSecretRotation"
+
+// metrics writes measurements in CloudWatch's embedded metric format: one JSON
+// object a line, which the log's service reads. Each is under the secret's name,
+// and the step or kind that it is of.
+type metrics struct{ out io.Writer }
+
+var _ rotation.Metrics = metrics{}
+
+// Put is rotation.Metrics.
+func (m metrics) Put(secretARN string, list ...rotation.Metric) {
+	dimensions := map[string]string{"Secret": rotation.SecretName(secretARN)}
+	if list[0].Kind != "" {
+		dimensions["Kind"] = list[0].Kind
+	}
+	m.write(dimensions, list...)
+}
+
+// step measures the end of a step or an action.
+func (m metrics) step(secretARN, step string, milliseconds int64, failed bool) {
+	failures := 0.0
+	if failed {
+		failures = 1
+	}
+	m.write(map[string]string{"Secret": rotation.SecretName(secretARN), "Step": step},
+		rotation.Metric{Name: "Time", Unit: "Milliseconds", Value: float64(milliseconds)},
+		rotation.Metric{Name: "Failures", Unit: "Count", Value: failures})
+}
+
+// write writes one line, in one call: other lines go to the same stream.
+func (m metrics) write(dimensions map[string]string, list ...rotation.Metric) {
+	type definition struct{ Name, Unit string }
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []definition
+	}
+	d := directive{Namespace: metricsNamespace, Dimensions: [][]string{slices.Sorted(maps.Keys(dimensions))}}
+	line := map[string]any{}
+	for name, value := range dimensions {
+		line[name] = value
+	}
+	for _, metric := range list {
+		d.Metrics = append(d.Metrics, definition{metric.Name, metric.Unit})
+		line[metric.Name] = metric.Value
+	}
+	line["_aws"] = map[string]any{"Timestamp": time.Now().UnixMilli(), "CloudWatchMetrics": []directive{d}}
+	text, err := json.Marshal(line)
+	if err != nil || m.out == nil {
+		return // a value that is no number: nothing here makes one
+	}
+	_, _ = io.WriteString(m.out, string(text)+"\n")
+}

@@ -1,0 +1,154 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/internal/scrub"
+)
+
+// What a rotation tells about itself, besides its log: measurements for alarms,
+// an audit line for each change, and a notice for people at its end. None of
+// them holds a value of the secret.
+
+// A Metric is one measurement.
+type Metric struct {
+	Name  string
+	Unit  string // one of CloudWatch's
+	Value float64
+	Kind  string // the credential kind it is of; "" for the secret as a whole
+}
+
+// Metrics takes measurements, of the secret with the ARN: several at once are of
+// the same kind. It must not fail, and not block: a measurement that is lost is
+// nothing to a rotation.
+type Metrics interface {
+	Put(secretARN string, metrics ...Metric)
+}
+
+// CloudWatch's units of what is measured here.
+const (
+	seconds = "Seconds"
+	count   = "Count"
+)
+
+// Gauges, taken over and over, so that an alarm on one has data, and ends.
+const (
+	// metricAge is how long ago the kind's current value was stored.
+	metricAge = "CredentialAge"
+	// metricHeld counts the versions whose old values are held.
+	metricHeld = "HeldOverlaps"
+	// metricOpen is for how long the oldest overlap has been open; 0: none is.
+	metricOpen = "OpenOverlapTime"
+	// metricAttention counts what will not end by itself, the held included.
+	metricAttention = "AttentionNeeded"
+)
+
+// Events, counted when they happen.
+const (
+	metricRolledBack = "Rollbacks"
+	metricHeldOff    = "HeldOff"
+	// metricOverlap is how long an old value was accepted beside the new one.
+	metricOverlap = "OverlapTime"
+)
+
+func (r *run) measure(metrics ...Metric) {
+	if r.metrics != nil {
+		r.metrics.Put(r.event.SecretID, metrics...)
+	}
+}
+
+// audit is the key under which a log line says that something was changed, and
+// what. With the line's requestId, time and versions that is who, what and when.
+const audit = "audit"
+
+// What is changed, as the log says it.
+const (
+	didStore      = "stored"
+	didSet        = "set"
+	didPutBack    = "put-back"
+	didPromote    = "promoted"
+	didRedeploy   = "redeployed"
+	didQuarantine = "quarantined"
+	didRestore    = "restored"
+	didRetire     = "retired"
+	didHold       = "held"
+	didRollBack   = "rolled-back"
+	didAdopt      = "adopted"
+	didAbandon    = "abandoned"
+	didRelease    = "released"
+)
+
+// notice is the line at the end of a rotation, for people.
+func (r *run) notice(end, text string, args ...any) {
+	r.log.Info(fmt.Sprintf("%s: ", SecretName(r.event.SecretID))+fmt.Sprintf(text, args...), "notice", end)
+}
+
+// since is how many seconds have passed. AWS tells its time to the second alone,
+// so a moment that has just been may seem to come.
+func since(now, then time.Time) float64 { return max(0, now.Sub(then).Seconds()) }
+
+// SecretName is the name in a secret's ARN, which ends in a hyphen and six
+// characters of Secrets Manager's.
+func SecretName(arn string) string {
+	name := arn[strings.LastIndexByte(arn, ':')+1:]
+	if end := strings.LastIndexByte(name, '-'); end > 0 && len(name)-end == 7 {
+		return name[:end]
+	}
+	return name
+}
+
+// gauge measures how things stood by the journal, and how many of its versions
+// need somebody's attention.
+func (r *run) gauge(m metadata, journal []record, attention int) {
+	current := versionWith(m.labels, labelCurrent)
+	held, open := 0, time.Duration(0)
+	for _, rec := range journal {
+		if rec.entry.phase == phaseHeld {
+			held++
+		}
+		if rec.id != current && len(rec.entry.live) > 0 && !rec.entry.since.IsZero() {
+			open = max(open, m.now.Sub(rec.entry.since))
+		}
+	}
+	r.measure(
+		Metric{Name: metricHeld, Unit: count, Value: float64(held)},
+		Metric{Name: metricOpen, Unit: seconds, Value: open.Seconds()},
+		Metric{Name: metricAttention, Unit: count, Value: float64(attention)},
+	)
+}
+
+// MeasureAge measures how old each of the secret's credentials is: by the date
+// of its version, which is right after a rollback too. It reads the secret, and
+// so is for now and then.
+func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
+	current, err := run.readCurrent(ctx, "")
+	if err != nil {
+		return fmt.Errorf("measure the credentials' age: %w", err)
+	}
+	kinds, err := r.present(current.doc)
+	if err != nil {
+		return fmt.Errorf("measure the credentials' age: %w", err)
+	}
+	for _, name := range names(kinds) {
+		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.now, current.created), Kind: name})
+	}
+	return nil
+}
+
+// inWords lists kinds for a person.
+func inWords(kinds []string) string {
+	if len(kinds) == 0 {
+		return "nothing"
+	}
+	sorted := slices.Sorted(slices.Values(kinds))
+	if len(sorted) == 1 {
+		return sorted[0]
+	}
+	return strings.Join(sorted[:len(sorted)-1], ", ") + " and " + sorted[len(sorted)-1]
+}
