@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
 )
 
@@ -59,6 +60,22 @@ type Trial struct {
 
 // String is the trial's name for ParseTrial: "plain/17/killed-after".
 func (t Trial) String() string { return fmt.Sprintf("%s/%d/%s", t.Scenario, t.Call, t.Fault) }
+
+// variants are the behaviours of AWS that are not documented, or seen to differ,
+// under which the trial runs. All of them times all trials would be too many, so
+// they go round.
+func (t Trial) variants() localaws.Variants {
+	if t.Fault == "" {
+		return localaws.Variants{}
+	}
+	round := []localaws.Variants{
+		{},
+		{PendingAfterSuccess: localaws.PendingRemovedOnPromotion},
+		{PendingAfterSuccess: localaws.PendingStays, DeleteUnlabelled: true},
+		{DeleteUnlabelled: true},
+	}
+	return round[(t.Call+slices.Index(Faults, t.Fault))%len(round)]
+}
 
 // ParseTrial reads a trial's name.
 func ParseTrial(name string) (Trial, error) {

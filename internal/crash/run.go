@@ -97,18 +97,19 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 			found.note("%s: what a running task was started with is refused: %v", moment, err)
 		}
 	}
+	r.AWS.SetVariants(trial.variants())
 	r.AWS.Intercept(w.onAWS)
 	proxy.SetHook(w.onSQL)
 	defer r.AWS.Intercept(nil)
 	defer proxy.SetHook(nil)
-	defer r.AWS.SetVariants(localaws.Variants{}) // the reads catch up
+	defer r.AWS.SetVariants(trial.variants()) // the reads catch up
 
 	failure := scenario.begin(ctx, r)
 	if err := w.releaseLate(ctx); err != nil {
 		return nil, err
 	}
 	if failure != nil {
-		r.AWS.SetVariants(localaws.Variants{})
+		r.AWS.SetVariants(trial.variants())
 		if err := scenario.begin(ctx, r); err != nil {
 			found.note("tried again with nothing in its way: %v", err)
 		}

@@ -102,7 +102,9 @@ func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 			close(w.applied)
 		}
 	case StaleReads:
-		w.rig.AWS.SetVariants(localaws.Variants{StaleReads: localaws.StaleReads{Reads: 2}})
+		v := w.trial.variants()
+		v.StaleReads = localaws.StaleReads{Reads: 2}
+		w.rig.AWS.SetVariants(v)
 	}
 	return fault
 }
