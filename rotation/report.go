@@ -70,7 +70,6 @@ const audit = "audit"
 const (
 	didStore      = "stored"
 	didSet        = "set"
-	didPutBack    = "put-back"
 	didPromote    = "promoted"
 	didRedeploy   = "redeployed"
 	didQuarantine = "quarantined"
