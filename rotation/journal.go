@@ -63,8 +63,9 @@ type entry struct {
 	// id; of a rolled-back one, the version that is current again.
 	next string
 
-	// since is when the phase began, by AWS's clock: of phaseOld and
-	// phaseRolledBack, when the redeploy began. Zero: it has not yet.
+	// since is when the phase began, by AWS's clock: of phaseOld,
+	// phaseQuarantined and phaseRolledBack, when the redeploy began. Zero: it
+	// has not yet.
 	since time.Time
 }
 

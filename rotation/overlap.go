@@ -137,7 +137,6 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 // values they are taken out of service, watched, and retired; when something
 // turns out to need them, they are accepted again at once.
 func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) error {
-	began := o.entry.since
 	if o.entry.phase != phaseQuarantined {
 		evidence, err := r.inUse(ctx, o.overlaps)
 		switch {
@@ -150,7 +149,7 @@ func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) erro
 			return nil
 		}
 		e := o.entry
-		e.phase, e.since = phaseQuarantined, o.now
+		e.phase = phaseQuarantined
 		if o.record, err = r.write(ctx, o.record, e); err != nil {
 			return err
 		}
@@ -192,7 +191,7 @@ func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) erro
 	if err := r.forget(ctx, o.record); err != nil {
 		return err
 	}
-	accepted := max(0, o.now.Sub(began))
+	accepted := max(0, r.now.Sub(o.entry.since))
 	for _, name := range o.entry.live {
 		r.measure(Metric{Name: metricOverlap, Unit: seconds, Value: accepted.Seconds(), Kind: name})
 	}

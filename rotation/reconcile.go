@@ -48,7 +48,7 @@ func (r *run) reconcile(ctx context.Context) error {
 		if act == doAlarm || act == doHold || act == doRollBack {
 			attention++
 			log.Warn("reconcile")
-		} else {
+		} else if rec.entry.phase != phaseFailed { // which may stay for months
 			log.Info("reconcile")
 		}
 		if err := r.act(ctx, act, why, rec, journal, m); err != nil {

@@ -208,15 +208,17 @@ func (s *screen) describe(d *demo, event localaws.Event) string {
 
 // describeLog picks from the function's log what follows a promotion.
 func (s *screen) describeLog(line string) string {
-	var entry struct{ Level, Message, Action, Why, Evidence string }
+	var entry struct{ Level, Message, Decision, Why, Evidence, Notice string }
 	if err := json.Unmarshal([]byte(line), &entry); err != nil {
 		return ""
 	}
 	text := ""
 	switch {
-	case entry.Message == "reconcile" && entry.Action != "forget" && entry.Action != "redeploy":
+	case entry.Notice != "":
+		text = s.colour(bold, entry.Message)
+	case entry.Message == "reconcile" && entry.Decision != "forget" && entry.Decision != "redeploy":
 		why, _, _ := strings.Cut(entry.Why, ": service ") // the tasks are shown by themselves
-		text = fmt.Sprintf("reconcile: %s: %s", entry.Action, why)
+		text = fmt.Sprintf("reconcile: %s: %s", entry.Decision, why)
 	case strings.HasPrefix(entry.Message, "the old value is out of service"),
 		strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
 		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"),
