@@ -100,8 +100,9 @@ func (r *run) setSecret(ctx context.Context) error {
 	return nil
 }
 
-// noteSet notes that the pending values are live from now on, or may be: should
-// the rotation be given up, a reconcile takes them away again.
+// noteSet makes sure that the application is healthy, and notes that the pending
+// values are live from now on, or may be: should the rotation be given up, a
+// reconcile takes them away again.
 func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error {
 	journal, err := readJournal(map[string][]string{pending.id: pending.labels})
 	if err != nil || len(kinds) == 0 {
@@ -110,6 +111,11 @@ func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error 
 	rec, noted := entryOf(journal, pending.id)
 	if noted && slices.Equal(rec.entry.live, names(kinds)) {
 		return nil // by an earlier attempt
+	}
+	// Only before the first change: a target that accepts one value alone has
+	// made the application ill from then on, until it is redeployed.
+	if what := r.sick(ctx); what != "" {
+		return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
 	}
 	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
 	return err
@@ -220,9 +226,6 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 			return record{}, false, fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
 	}
-	if what := r.sick(ctx); what != "" {
-		return record{}, false, fmt.Errorf("the application is not healthy (%s), so what a promotion does to it could not be told: mend it, or unset MAUTIC_URL", what)
-	}
 	if err := enoughTime(ctx); err != nil {
 		return record{}, false, err
 	}
@@ -285,6 +288,13 @@ func (r *run) preflight(ctx context.Context) error {
 	}
 	if r.redeployer != nil {
 		report("redeploy", r.redeployer.Preflight(ctx, r.event.SecretID))
+	}
+	if r.health != nil {
+		check := Check{What: "the application is healthy"}
+		if what := r.sick(ctx); what != "" {
+			check.Problem = errors.New(what)
+		}
+		report("health", []Check{check})
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("preflight: a rotation would fail, and nothing was changed: %w", errors.Join(problems...))
