@@ -10,7 +10,7 @@ help: ## list the targets
 
 .PHONY: run
 run: ## a whole rotation on this machine, shown live
-	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain)
+	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 .PHONY: local
 local: ## the same, left up, to try the AWS CLI against

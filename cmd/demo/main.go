@@ -1,8 +1,9 @@
-// Command demo shows a whole rotation on this machine: a real MySQL server, the
-// function as it is deployed, and an in-process stand-in for AWS, where the
-// tasks of an application log in afresh some 200 times a second.
+// Command demo shows a whole rotation on this machine: a real MySQL or MariaDB
+// server, the function as it is deployed, and an in-process stand-in for AWS,
+// where the tasks of an application log in afresh some 200 times a second.
 //
 //	go run ./cmd/demo                              rotate, and tell how it went
+//	go run ./cmd/demo -database mariadb            on MariaDB; or mariadb-10.11
 //	go run ./cmd/demo -scenario broken-app         with tasks that cannot start
 //	go run ./cmd/demo -scenario literal-password   with tasks that keep the old password
 //	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
@@ -37,14 +38,20 @@ const timeLimit = 2 * time.Minute
 func main() {
 	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
 	name := flag.String("scenario", "plain", "plain, broken-app, literal-password or slow-rollout")
+	on := flag.String("database", "mysql", "mysql, mariadb or mariadb-10.11")
 	flag.Parse()
 	chosen, ok := scenarios[*name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "there is no scenario %q: take one of %s\n", *name, slices.Sorted(maps.Keys(scenarios)))
 		os.Exit(2)
 	}
+	db, ok := databases[*on]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "there is no database %q: take one of %s\n", *on, slices.Sorted(maps.Keys(databases)))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, chosen, *stay)
+	err := run(ctx, chosen, db, *stay)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\n"+err.Error())
@@ -55,24 +62,26 @@ func main() {
 // demo is what is running.
 type demo struct {
 	*rig.Rig
+	db     database
 	screen *screen
 	app    *rig.Application
 	log    *functionLog
 }
 
-func run(ctx context.Context, chosen scenario, stay bool) (err error) {
+func run(ctx context.Context, chosen scenario, db database, stay bool) (err error) {
 	s := newScreen(os.Stdout)
 	defer s.end()
-	s.title(chosen.title)
+	s.title(db.named(chosen.title))
 	server, err := mysqlserver.Start(ctx, mysqlserver.Options{
+		Flavor:   db.flavor,
+		Args:     db.args,
 		Progress: s.note,
-		Args:     []string{"--log-error-verbosity=3"}, // as on RDS: logins by a second password are logged
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	s.fact("MySQL", server.Origin())
+	s.fact(db.name(), server.Origin())
 
 	dir, err := os.MkdirTemp("", "mautic-rotation-")
 	if err != nil {
@@ -85,7 +94,7 @@ func run(ctx context.Context, chosen scenario, stay bool) (err error) {
 		return err
 	}
 
-	d := &demo{screen: s, log: &functionLog{}, app: &rig.Application{
+	d := &demo{db: db, screen: s, log: &functionLog{}, app: &rig.Application{
 		Services: []string{"mautic-prod-web", "mautic-prod-worker"},
 		Tasks:    2, Interval: 20 * time.Millisecond,
 		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
@@ -96,7 +105,7 @@ func run(ctx context.Context, chosen scenario, stay bool) (err error) {
 	options := rig.Options{
 		Env: map[string]string{"WATCH_SECONDS": "2"},
 
-		MySQL: server, Binary: binary, Application: d.app, Logs: d.log,
+		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin,
 		AWS: localaws.Options{RotationRetryDelay: time.Second},
 	}
 	if d.Rig, err = rig.New(ctx, options); err != nil {
@@ -123,6 +132,9 @@ func (d *demo) introduce(binary string) {
 	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda and ECS at "+d.AWS.URL())
 	d.screen.fact("function", rig.FunctionName+", the executable that is deployed, "+size)
 	d.screen.fact("secret", d.SecretName+", in the runbook's layout")
+	if d.AdminSecretARN != "" {
+		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since it takes an administrator of %s to give an account a second password"))
+	}
 	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, and logs in afresh %d times a second",
 		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval))
 }

@@ -69,6 +69,9 @@ func (d *demo) always() []expectation {
 			}
 		}
 	}
+	if d.AdminPassword != "" && strings.Contains(log, d.AdminPassword) {
+		secret = rig.AdminSecretName
+	}
 	return []expectation{
 		{fmt.Sprintf("no password is in the function's log (%d lines)", strings.Count(log, "\n")), log != "" && secret == ""},
 		{fmt.Sprintf("failed logins: %d of %d", failures, attempts), failures == 0 && attempts > 0},
@@ -89,7 +92,8 @@ func (d *demo) look(ctx context.Context, before localaws.SecretState, newID stri
 		}
 	}
 	e := ending{
-		oldID: was.ID, newID: newID,
+		server: d.db.name(),
+		oldID:  was.ID, newID: newID,
 		currentID: after.Labelled("AWSCURRENT").ID, previousID: after.Labelled("AWSPREVIOUS").ID,
 		oldPassword: passwordOf(was), newPassword: passwordOf(is),
 		tasksWith: map[string]int{},

@@ -12,7 +12,7 @@ import (
 
 // A scenario is how the application takes a rotation, and how that ends.
 type scenario struct {
-	title string
+	title string // with %s for the server
 	// prepare changes the application before it starts.
 	prepare func(*rig.Application)
 	// meanwhile happens once the new version is current; it may be nil.
@@ -25,7 +25,7 @@ type scenario struct {
 
 var scenarios = map[string]scenario{
 	"plain": {
-		title:  "Mautic's MySQL password is rotated, on this machine",
+		title:  "Mautic's %s password is rotated, on this machine",
 		ended:  func(journal string) bool { return journal == "" },
 		expect: func(e ending) []expectation { return append(promoted(e), retired(e)...) },
 	},
@@ -72,6 +72,7 @@ var scenarios = map[string]scenario{
 
 // ending is how things are when a scenario is over.
 type ending struct {
+	server                   string // what the texts call it
 	oldID, newID             string // of the versions rotated from and to
 	currentID, previousID    string // of those labelled so at the end
 	oldPassword, newPassword string
@@ -93,15 +94,15 @@ func promoted(e ending) []expectation {
 
 func retired(e ending) []expectation {
 	return []expectation{
-		{"MySQL accepts the new password", e.acceptsNew},
-		{"MySQL refuses the old password: it is retired", !e.acceptsOld},
+		{e.server + " accepts the new password", e.acceptsNew},
+		{e.server + " refuses the old password: it is retired", !e.acceptsOld},
 	}
 }
 
 func rolledBack(e ending) []expectation {
 	return []expectation{
 		{"AWSCURRENT was the old version again, and the tasks ran on", e.oldID != e.newID && e.tasksWith[e.newPassword] == 0},
-		{"MySQL refuses the password that was rolled back", !e.acceptsNew},
+		{e.server + " refuses the password that was rolled back", !e.acceptsNew},
 		{"a rotation after that, with an application that starts, succeeds and is retired", e.nextRotation == nil && e.next != "" && e.next != e.oldPassword && !e.acceptsOld},
 	}
 }
@@ -109,8 +110,8 @@ func rolledBack(e ending) []expectation {
 func held(e ending) []expectation {
 	return []expectation{
 		{"AWSCURRENT is the new version", e.currentID == e.newID},
-		{"MySQL accepts the new password", e.acceptsNew},
-		{"MySQL accepts the old password still, since it is in use", e.acceptsOld},
+		{e.server + " accepts the new password", e.acceptsNew},
+		{e.server + " accepts the old password still, since it is in use", e.acceptsOld},
 		{"the log says what was seen and what to do", strings.Contains(e.log, "by its old password within") && strings.Contains(e.log, "release")},
 		{"a rotation after that succeeds, and changes nothing", e.nextRotation == nil && e.next == e.newPassword},
 	}

@@ -167,10 +167,10 @@ func (s *screen) tally(d *demo) string {
 	return fmt.Sprintf("logins %6d, %s   tasks %s  (● started with AWSCURRENT)", attempts, failed, bar)
 }
 
-// what each step has done when it succeeds.
+// what each step has done when it succeeds, with %s for the server.
 var what = map[string]string{
 	"createSecret": "a new password is stored as AWSPENDING",
-	"setSecret":    "MySQL accepts the new password and goes on accepting the old one",
+	"setSecret":    "%s accepts the new password and goes on accepting the old one",
 	"testSecret":   "the new password logs in and runs a query",
 	"finishSecret": "logged in once more, moved AWSCURRENT, forced new deployments",
 }
@@ -181,7 +181,7 @@ func (s *screen) describe(d *demo, event localaws.Event) string {
 		if e.Err != nil {
 			return fmt.Sprintf("%s %-13s %s", s.colour(red, "✗"), e.Step, message(e.Err))
 		}
-		done := what[e.Step]
+		done := d.db.named(what[e.Step])
 		if e.Step == "createSecret" {
 			s.unchanged = d.nothingChanges()
 		}

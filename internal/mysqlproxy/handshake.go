@@ -17,11 +17,13 @@ const (
 	capOptionalMetadata = 1 << 25
 	capZstdCompression  = 1 << 26
 	capQueryAttributes  = 1 << 27
+	capProgress         = 1 << 29 // MariaDB's: reports on the way, in packets that begin as errors do
 )
 
 // hiddenCapabilities are those that the proxy hides from clients. With DEPRECATE_EOF a list would end in one of two ways, each
 // with a packet of its own; the others change packets that the proxy reads.
-const hiddenCapabilities = capCompress | capLocalFiles | capDeprecateEOF | capOptionalMetadata | capZstdCompression | capQueryAttributes
+const hiddenCapabilities = capCompress | capLocalFiles | capDeprecateEOF | capOptionalMetadata | capZstdCompression |
+	capQueryAttributes | capProgress
 
 // handshake relays the server's greeting and the client's request for TLS, changes to TLS on both sides, and returns the client's
 // first packet under TLS, which begins its login.
@@ -51,7 +53,7 @@ func (s *session) handshake() (packet, error) {
 		return nil, errMalformed
 	}
 	if binary.LittleEndian.Uint32(request.payload())&capSSL == 0 {
-		const secureTransportRequired = 3159 // as the server would answer
+		const secureTransportRequired = 3159 // as most servers answer
 		return nil, s.end(newError(request.sequence()+1, &mysql.MySQLError{
 			Number:  secureTransportRequired,
 			Message: "Connections through the proxy take TLS: have the client verify the proxy's CA",

@@ -1,6 +1,6 @@
-// Package mysqlproxy stands between MySQL clients and a server, for tests of what happens when something goes wrong between the
-// two. It shows every login and every statement to a hook, in order, and the hook decides: let it pass, refuse it, drop the
-// connection before or after the server has acted, or have the server act only when the client is long gone.
+// Package mysqlproxy stands between clients and a server, MySQL or MariaDB, for tests of what happens when something goes wrong
+// between the two. It shows every login and every statement to a hook, in order, and the hook decides: let it pass, refuse it, drop
+// the connection before or after the server has acted, or have the server act only when the client is long gone.
 //
 //	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: server.Addr(), UpstreamTLS: server.TLSConfig()})
 //	…

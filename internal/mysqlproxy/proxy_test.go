@@ -19,11 +19,34 @@ import (
 
 func TestMain(m *testing.M) { mysqltest.Main(m) }
 
-// A fixture is a proxy before the shared server, and a user there.
+// A fixture is a proxy before a shared server, and a user there.
 type fixture struct {
 	server         *mysqlserver.Server
 	proxy          *mysqlproxy.Proxy
 	user, password string
+	change         string // how the statement begins that changes the user's own password
+}
+
+// onEachServer runs a test with a fixture on each of the shared servers.
+func onEachServer(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Parallel()
+	onServers(t, test, mysqltest.Shared, mysqltest.SharedMariaDB, mysqltest.SharedMariaDB1011)
+}
+
+// onMariaDB is onEachServer without MySQL.
+func onMariaDB(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Parallel()
+	onServers(t, test, mysqltest.SharedMariaDB, mysqltest.SharedMariaDB1011)
+}
+
+func onServers(t *testing.T, test func(t *testing.T, f *fixture), servers ...func(testing.TB) *mysqlserver.Server) {
+	for _, shared := range servers {
+		server := shared(t)
+		t.Run(string(server.Flavor()), func(t *testing.T) {
+			t.Parallel()
+			test(t, newFixtureOn(t, server))
+		})
+	}
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -31,7 +54,7 @@ func newFixture(t *testing.T) *fixture {
 	return newFixtureOn(t, mysqltest.Shared(t))
 }
 
-func newFixtureOn(t *testing.T, server *mysqlserver.Server) *fixture {
+func newFixtureOn(t *testing.T, server *mysqlserver.Server, privileges ...string) *fixture {
 	t.Helper()
 	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: server.Addr(), UpstreamTLS: server.TLSConfig()})
 	if err != nil {
@@ -42,8 +65,12 @@ func newFixtureOn(t *testing.T, server *mysqlserver.Server) *fixture {
 			t.Error(err)
 		}
 	})
-	user, password := mysqltest.UniqueUserOn(t, server)
-	return &fixture{server, proxy, user, password}
+	user, password := mysqltest.UniqueUserOn(t, server, privileges...)
+	change := "ALTER USER"
+	if server.Flavor().IsMariaDB() {
+		change = "SET PASSWORD"
+	}
+	return &fixture{server, proxy, user, password, change}
 }
 
 // fault sets a hook that does something to the statements that contain a text, and lets others pass.
@@ -89,7 +116,12 @@ func (f *fixture) mustConnect(t *testing.T, options ...func(*mysql.Config)) *sql
 // changePassword is the statement that the tests have go wrong.
 func (f *fixture) changePassword(t *testing.T, conn *sql.Conn, to string) error {
 	t.Helper()
-	_, err := conn.ExecContext(t.Context(), "ALTER USER USER() IDENTIFIED BY ?", to)
+	statement := "ALTER USER USER() IDENTIFIED BY ?"
+	if f.server.Flavor().IsMariaDB() {
+		// It says OK to an ALTER USER of the current user, and changes nothing.
+		statement = "SET PASSWORD = PASSWORD(?)"
+	}
+	_, err := conn.ExecContext(t.Context(), statement, to)
 	return err
 }
 
@@ -120,41 +152,45 @@ func wantLost(t *testing.T, err error) {
 }
 
 func TestCallsAreSeenInOrderAndWithoutLiterals(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	conn := f.mustConnect(t)
-	if err := conn.PingContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.changePassword(t, conn, `s3cr'\et`); err != nil {
-		t.Fatal(err)
-	}
-	var sum int
-	if err := conn.QueryRowContext(t.Context(), "SELECT 1 + ?", 2).Scan(&sum); err != nil || sum != 3 {
-		t.Fatal(sum, err)
-	}
-	// No statement of ours changes SQL modes, but a server may have them changed.
-	if _, err := conn.ExecContext(t.Context(), "SET sql_mode = 'NO_BACKSLASH_ESCAPES'"); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.changePassword(t, conn, `s3cr'et\`); err != nil {
-		t.Fatal(err)
-	}
+	onEachServer(t, func(t *testing.T, f *fixture) {
+		conn := f.mustConnect(t)
+		if err := conn.PingContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.changePassword(t, conn, `s3cr'\et`); err != nil {
+			t.Fatal(err)
+		}
+		var sum int
+		if err := conn.QueryRowContext(t.Context(), "SELECT 1 + ?", 2).Scan(&sum); err != nil || sum != 3 {
+			t.Fatal(sum, err)
+		}
+		// No statement of ours changes SQL modes, but a server may have them changed.
+		if _, err := conn.ExecContext(t.Context(), "SET sql_mode = 'NO_BACKSLASH_ESCAPES'"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.changePassword(t, conn, `s3cr'et\`); err != nil {
+			t.Fatal(err)
+		}
 
-	call := func(kind mysqlproxy.Kind, text string) mysqlproxy.Call {
-		return mysqlproxy.Call{Conn: 1, Kind: kind, Text: text, User: f.user}
-	}
-	want := []mysqlproxy.Call{
-		call(mysqlproxy.Login, ""),
-		call(mysqlproxy.Ping, ""),
-		call(mysqlproxy.Query, "ALTER USER USER() IDENTIFIED BY '…'"),
-		call(mysqlproxy.Query, "SELECT 1 + 2"),
-		call(mysqlproxy.Query, "SET sql_mode = '…'"),
-		call(mysqlproxy.Query, "ALTER USER USER() IDENTIFIED BY '…'"),
-	}
-	if got := f.proxy.Calls(); !slices.Equal(got, want) {
-		t.Errorf("got  %v\nwant %v", got, want)
-	}
+		change := "ALTER USER USER() IDENTIFIED BY '…'"
+		if f.server.Flavor().IsMariaDB() {
+			change = "SET PASSWORD = PASSWORD('…')"
+		}
+		call := func(kind mysqlproxy.Kind, text string) mysqlproxy.Call {
+			return mysqlproxy.Call{Conn: 1, Kind: kind, Text: text, User: f.user}
+		}
+		want := []mysqlproxy.Call{
+			call(mysqlproxy.Login, ""),
+			call(mysqlproxy.Ping, ""),
+			call(mysqlproxy.Query, change),
+			call(mysqlproxy.Query, "SELECT 1 + 2"),
+			call(mysqlproxy.Query, "SET sql_mode = '…'"),
+			call(mysqlproxy.Query, change),
+		}
+		if got := f.proxy.Calls(); !slices.Equal(got, want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+	})
 }
 
 func TestBothWaysOfAuthenticationPass(t *testing.T) {
@@ -173,43 +209,35 @@ func TestBothWaysOfAuthenticationPass(t *testing.T) {
 }
 
 func TestRepliesOfAllKindsPass(t *testing.T) {
-	t.Parallel()
-	for name, shared := range map[string]func(testing.TB) *mysqlserver.Server{
-		"mysql":   mysqltest.Shared,
-		"mariadb": mysqltest.SharedMariaDB,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFixtureOn(t, shared(t))
-			conn := f.mustConnect(t,
-				func(c *mysql.Config) { c.InterpolateParams, c.MultiStatements = false, true },
-				func(c *mysql.Config) { c.DBName = "information_schema" })
+	onEachServer(t, func(t *testing.T, f *fixture) {
+		conn := f.mustConnect(t,
+			func(c *mysql.Config) { c.InterpolateParams, c.MultiStatements = false, true },
+			func(c *mysql.Config) { c.DBName = "information_schema" })
 
-			// Rows of text; of none; of a prepared statement, with and without parameters; several results at once; errors.
-			wantRows(t, conn, []string{"a", "", "b"}, "SELECT 'a' UNION ALL SELECT '' UNION ALL SELECT 'b'")
-			wantRows(t, conn, nil, "SELECT 'a' FROM DUAL WHERE FALSE")
-			wantRows(t, conn, []string{"a1"}, "SELECT CONCAT('a', ?)", 1)
-			wantRows(t, conn, []string{strings.Repeat("x", 300_000)}, "SELECT REPEAT('x', 300000)")
-			wantRows(t, conn, []string{"1", "2"}, "SELECT 1; DO 0; SELECT 2")
-			_, err := conn.ExecContext(t.Context(), "SELEKT")
-			wantError(t, err, 1064)
-			_, err = conn.ExecContext(t.Context(), "SELECT ?", "one", "too many")
-			if err == nil {
-				t.Error("no error for a parameter too many")
-			}
-			wantRows(t, conn, []string{"information_schema"}, "SELECT LOWER(DATABASE())")
+		// Rows of text; of none; of a prepared statement, with and without parameters; several results at once; errors.
+		wantRows(t, conn, []string{"a", "", "b"}, "SELECT 'a' UNION ALL SELECT '' UNION ALL SELECT 'b'")
+		wantRows(t, conn, nil, "SELECT 'a' FROM DUAL WHERE FALSE")
+		wantRows(t, conn, []string{"a1"}, "SELECT CONCAT('a', ?)", 1)
+		wantRows(t, conn, []string{strings.Repeat("x", 300_000)}, "SELECT REPEAT('x', 300000)")
+		wantRows(t, conn, []string{"1", "2"}, "SELECT 1; DO 0; SELECT 2")
+		_, err := conn.ExecContext(t.Context(), "SELEKT")
+		wantError(t, err, 1064)
+		_, err = conn.ExecContext(t.Context(), "SELECT ?", "one", "too many")
+		if err == nil {
+			t.Error("no error for a parameter too many")
+		}
+		wantRows(t, conn, []string{"information_schema"}, "SELECT LOWER(DATABASE())")
 
-			var executed []string
-			for _, call := range f.proxy.Calls() {
-				if call.Kind == mysqlproxy.Execute {
-					executed = append(executed, call.Text)
-				}
+		var executed []string
+		for _, call := range f.proxy.Calls() {
+			if call.Kind == mysqlproxy.Execute {
+				executed = append(executed, call.Text)
 			}
-			if want := []string{"SELECT CONCAT('…', ?)"}; !slices.Equal(executed, want) {
-				t.Errorf("executed %q, want %q", executed, want)
-			}
-		})
-	}
+		}
+		if want := []string{"SELECT CONCAT('…', ?)"}; !slices.Equal(executed, want) {
+			t.Errorf("executed %q, want %q", executed, want)
+		}
+	})
 }
 
 // wantRows checks a query's values, in all its results.
@@ -271,18 +299,18 @@ func TestConnectionsAreIndependent(t *testing.T) {
 }
 
 func TestClientsMustVerifyTheProxy(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	_, err := f.connect(t, func(c *mysql.Config) { c.TLS = f.server.TLSConfig() })
-	var unverified *tls.CertificateVerificationError
-	if !errors.As(err, &unverified) {
-		t.Errorf("with the server's CA: %v", err)
-	}
-	_, err = f.connect(t, func(c *mysql.Config) { c.TLS = nil })
-	wantError(t, err, 3159)
-	if calls := f.proxy.Calls(); len(calls) > 0 {
-		t.Errorf("calls: %v", calls)
-	}
+	onEachServer(t, func(t *testing.T, f *fixture) {
+		_, err := f.connect(t, func(c *mysql.Config) { c.TLS = f.server.TLSConfig() })
+		var unverified *tls.CertificateVerificationError
+		if !errors.As(err, &unverified) {
+			t.Errorf("with the server's CA: %v", err)
+		}
+		_, err = f.connect(t, func(c *mysql.Config) { c.TLS = nil })
+		wantError(t, err, 3159)
+		if calls := f.proxy.Calls(); len(calls) > 0 {
+			t.Errorf("calls: %v", calls)
+		}
+	})
 }
 
 func TestCloseEndsHooksAndConnections(t *testing.T) {

@@ -10,6 +10,10 @@ func TestRedact(t *testing.T) {
 		{"single quotes", "ALTER USER USER() IDENTIFIED BY 'new' REPLACE 'old' RETAIN CURRENT PASSWORD",
 			"ALTER USER USER() IDENTIFIED BY '…' REPLACE '…' RETAIN CURRENT PASSWORD"},
 		{"double quotes", `SET PASSWORD = PASSWORD("x")`, "SET PASSWORD = PASSWORD('…')"},
+		{"MariaDB's two passwords", "ALTER USER u IDENTIFIED VIA mysql_native_password USING '*2A' OR mysql_native_password USING '*4B'",
+			"ALTER USER u IDENTIFIED VIA mysql_native_password USING '…' OR mysql_native_password USING '…'"},
+		{"MariaDB's password of another", "SET PASSWORD FOR `it's`@'%' = PASSWORD('x')", "SET PASSWORD FOR `it's`@'…' = PASSWORD('…')"},
+		{"lock", "SELECT GET_LOCK('secret', 5)", "SELECT GET_LOCK('…', 5)"},
 		{"account", "CREATE USER 'u'@'%' IDENTIFIED BY ''", "CREATE USER '…'@'…' IDENTIFIED BY '…'"},
 		{"doubled quote", "SELECT 'a''b', 1", "SELECT '…', 1"},
 		{"other quote within", `SELECT 'a"b', "c'd", 1`, "SELECT '…', '…', 1"},
@@ -24,6 +28,7 @@ func TestRedact(t *testing.T) {
 		{"quote in a hash comment", "SELECT 1 # it's\n, 'secret'", "SELECT 1 # it's\n, '…'"},
 		{"quote in a bracketed comment", "SELECT /* it's */ 'secret'", "SELECT /* it's */ '…'"},
 		{"comment that is executed", "SELECT /*!80014 'secret' */ 1", "SELECT /*!80014 '…' */ 1"},
+		{"comment that MariaDB executes", "SELECT /*M!100400 'secret' */ 1", "SELECT /*M!100400 '…' */ 1"},
 		{"two minuses", "SELECT 1--'secret'", "SELECT 1--'…'"},
 		{"not ASCII", "SELECT 'größe', größe", "SELECT '…', größe"},
 	}

@@ -114,8 +114,9 @@ func (s *session) login(hello packet) error {
 	return err
 }
 
-// authenticate relays all of a login but the server's verdict, which it returns. Nothing in it binds to the TLS connection, so
-// it goes through whatever the plugin.
+// authenticate relays all of a login but the server's verdict, which it returns. The server may ask more than once, as MariaDB does
+// for the second of two passwords. Nothing in it binds to the TLS connection, so it goes through whatever the plugin. (From 11.4
+// MariaDB's verdict also vouches for its certificate, which matters to clients that have no other way to verify it.)
 func (s *session) authenticate(fromClient packet) (packet, error) {
 	for {
 		err := s.upstream.write(fromClient)

@@ -56,7 +56,7 @@ func initSQL(rootPassword string) string {
 
 // localArgs are the arguments of every run of the program on this machine, initialisation included.
 func (in *installation) localArgs() []string {
-	args := slices.Concat([]string{"--no-defaults"}, in.files, storageArgs[in.flavor])
+	args := slices.Concat([]string{"--no-defaults"}, in.files, recipes[in.flavor].args)
 	if os.Geteuid() == 0 {
 		// Servers refuse to run as root unless told to. Another user could not enter root's cache and temporary directories, and
 		// would protect little here: the server listens on loopback, has a random root password, and may read and write no files.
@@ -67,15 +67,15 @@ func (in *installation) localArgs() []string {
 
 // initArgs are those of the run that initialises a data directory.
 func (in *installation) initArgs() []string {
-	if in.flavor == MariaDB {
+	if in.flavor.IsMariaDB() {
 		return append(in.localArgs(), "--bootstrap")
 	}
 	return append(in.localArgs(), "--initialize-insecure")
 }
 
-// storageArgs make a server small and fast, and not durable. Those that not every version knows are marked "loose".
-var storageArgs = map[Flavor][]string{
-	MySQL: {
+// mysqlArgs and mariadbArgs make a server small and fast, and not durable. Those that not every version knows are marked "loose".
+var (
+	mysqlArgs = []string{
 		"--skip-log-bin",
 		"--innodb-flush-method=nosync",
 		"--innodb-doublewrite=OFF",
@@ -95,8 +95,8 @@ var storageArgs = map[Flavor][]string{
 		"--loose-auto-generate-certs=OFF",
 		"--mysqlx=OFF",
 		"--secure-file-priv=NULL",
-	},
-	MariaDB: {
+	}
+	mariadbArgs = []string{
 		"--skip-log-bin",
 		"--innodb-flush-method=nosync",
 		"--innodb-doublewrite=OFF",
@@ -105,8 +105,8 @@ var storageArgs = map[Flavor][]string{
 		"--aria-pagecache-buffer-size=1M",
 		"--key-buffer-size=1M",
 		"--table-open-cache=64",
-	},
-}
+	}
+)
 
 // serverArgs are the arguments of a running server: what it demands of clients, with its certificate in tlsDir.
 func serverArgs(tlsDir string) []string {

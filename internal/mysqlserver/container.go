@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// images are the images to run where there is a container engine and no server: mostly on a Mac.
-var images = map[Flavor]string{MySQL: "mysql:8.4", MariaDB: "mariadb:11.8"}
-
 // containerTLS is where a container finds its certificate.
 const containerTLS = "/etc/mautic-rotation-tls"
 
@@ -30,7 +27,7 @@ func inContainer(ctx context.Context, flavor Flavor) (*installation, error) {
 			reasons = append(reasons, fmt.Sprintf("%s is not running (%v)", engine, err))
 			continue
 		}
-		return &installation{flavor: flavor, engine: path, origin: "container " + images[flavor] + " by " + engine}, nil
+		return &installation{flavor: flavor, engine: path, origin: "container " + recipes[flavor].image + " by " + engine}, nil
 	}
 	return nil, errors.New(strings.Join(reasons, ", "))
 }
@@ -47,9 +44,9 @@ func (in *installation) serveInContainer(s *Server, o Options) (*process, error)
 		"--volume=" + s.dir.tls() + ":" + containerTLS + ":ro",
 		// Their value comes from the environment: arguments can be seen by other users.
 		"--env=MYSQL_ROOT_PASSWORD", "--env=MARIADB_ROOT_PASSWORD",
-		"--entrypoint=sh", images[in.flavor],
-		"-c", lifelineScript, "sh", "docker-entrypoint.sh", daemons[in.flavor],
-	}, storageArgs[in.flavor], serverArgs(containerTLS), o.Args)...)
+		"--entrypoint=sh", recipes[in.flavor].image,
+		"-c", lifelineScript, "sh", "docker-entrypoint.sh", recipes[in.flavor].daemon,
+	}, recipes[in.flavor].args, serverArgs(containerTLS), o.Args)...)
 	cmd.Env = append(os.Environ(), "MYSQL_ROOT_PASSWORD="+s.rootPassword, "MARIADB_ROOT_PASSWORD="+s.rootPassword)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

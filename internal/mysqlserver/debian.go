@@ -7,18 +7,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
-// debianSuite is the suite to fetch from. Debian's releases have MariaDB only; MySQL is in sid, which is never released and so
-// follows MySQL's own releases. Its packages need newer libraries than a release has, so they are not installed: a server is
-// unpacked together with all its libraries and run by its own dynamic loader, which takes neither root nor a chroot.
-const debianSuite = "sid"
+// Debian's suites to fetch from. Their packages need other libraries than the machine's release has, so they are not installed: a
+// server is unpacked together with all its libraries and run by its own dynamic loader, which takes neither root nor a chroot.
+const (
+	// Debian's releases have MariaDB only; MySQL is in sid, which is never released and so follows MySQL's own releases. The newest
+	// MariaDB is there too.
+	sidSuite = "sid"
 
-// debianPackages are the packages that hold a server and nothing else.
-var debianPackages = map[Flavor]string{
-	MySQL:   "mysql-server-core",
-	MariaDB: "mariadb-server-core",
-}
+	// Bookworm, which is Debian 12, has MariaDB 10.11: the oldest MariaDB with long support that RDS has, and the one that Mautic's
+	// users mostly run.
+	bookwormSuite = "bookworm"
+)
 
 // debianArchs maps a Go architecture to the name of Debian's library directory for it, and of the loader therein.
 var debianArchs = map[string]struct{ libraries, loader string }{
@@ -37,21 +39,25 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 		return nil, err
 	}
 	root := filepath.Join(cache, fmt.Sprintf("%s-debian-%s", flavor, runtime.GOARCH))
+	how := recipes[flavor]
 	err = once(ctx, root, func(unfinished string) error {
-		return fetchFromDebian(ctx, debianPackages[flavor], unfinished, progress)
+		return fetchFromDebian(ctx, how, unfinished, progress)
 	})
 	if err != nil {
 		return nil, err
 	}
 
 	usr := filepath.Join(root, "usr")
-	libraries := filepath.Join(usr, "lib", arch.libraries)
-	name := daemons[flavor]
+	libraries := []string{filepath.Join(usr, "lib", arch.libraries)}
+	// Up to bookworm the C library's package, and some others, put their files where /lib was before it became a link to /usr/lib.
+	if old := filepath.Join(root, "lib", arch.libraries); exists(old) {
+		libraries = append([]string{old}, libraries...)
+	}
 	program := []string{
-		filepath.Join(libraries, arch.loader),
-		"--inhibit-cache", // the cache of the machine's own libraries
-		"--library-path", libraries,
-		filepath.Join(usr, "sbin", name),
+		filepath.Join(libraries[0], arch.loader), // which is of the C library
+		"--inhibit-cache",                        // the cache of the machine's own libraries
+		"--library-path", strings.Join(libraries, ":"),
+		filepath.Join(usr, "sbin", how.daemon),
 	}
 	line, err := versionLine(ctx, program...)
 	if err != nil {
@@ -64,7 +70,7 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	share := sharedDir(filepath.Join(usr, "share"))
 	return &installation{
 		flavor:  flavor,
-		origin:  fmt.Sprintf("%s %s from Debian %s, cached in %s", name, version, debianSuite, root),
+		origin:  fmt.Sprintf("%s %s from Debian %s, cached in %s", how.daemon, version, how.suite, root),
 		version: line,
 		program: program,
 		share:   share,
@@ -77,15 +83,15 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	}, nil
 }
 
-// fetchFromDebian downloads a package with all that it depends on, and unpacks it all into root.
-func fetchFromDebian(ctx context.Context, name, root string, progress func(string)) error {
+// fetchFromDebian downloads a server's package with all that it depends on, and unpacks it all into root.
+func fetchFromDebian(ctx context.Context, how recipe, root string, progress func(string)) error {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		_, err := exec.LookPath(tool)
 		if err != nil {
 			return fmt.Errorf("no %s on this machine", tool)
 		}
 	}
-	progress(fmt.Sprintf("Fetching %s from the Debian archive, once (up to 80 MB).", name))
+	progress(fmt.Sprintf("Fetching %s from Debian %s, once (up to 80 MB).", how.debianPackage, how.suite))
 
 	// Within root, so that what a killed process leaves is removed together.
 	work := filepath.Join(root, "apt")
@@ -98,9 +104,9 @@ func fetchFromDebian(ctx context.Context, name, root string, progress func(strin
 	if err != nil {
 		return err
 	}
-	err = a.use(ctx, mirror, debianSuite)
+	err = a.use(ctx, mirror, how.suite)
 	if err != nil {
 		return err
 	}
-	return a.unpack(ctx, name, root)
+	return a.unpack(ctx, how.debianPackage, root)
 }

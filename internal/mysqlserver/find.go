@@ -24,9 +24,6 @@ type installation struct {
 	engine string // the container engine that runs it; everything above but flavor and origin is then empty
 }
 
-// daemons are the names of the server programs.
-var daemons = map[Flavor]string{MySQL: "mysqld", MariaDB: "mariadbd"}
-
 // find finds a server of a flavor: on PATH, or fetched from the Debian archive, now or earlier, or in a container.
 func find(ctx context.Context, flavor Flavor, progress func(string)) (*installation, error) {
 	sources := []struct {
@@ -49,13 +46,13 @@ func find(ctx context.Context, flavor Flavor, progress func(string)) (*installat
 		tried = append(tried, fmt.Sprintf("%s: %v", source.name, err))
 	}
 
-	return nil, fmt.Errorf("%w: install one so that %s is on PATH, or start Docker or Podman; looked in %s",
-		ErrUnavailable, daemons[flavor], strings.Join(tried, "; "))
+	return nil, fmt.Errorf("%w: install %s so that %s is on PATH, or start Docker or Podman; looked in %s",
+		ErrUnavailable, flavor.Name(), recipes[flavor].daemon, strings.Join(tried, "; "))
 }
 
 // onPath finds an installed server.
 func onPath(ctx context.Context, flavor Flavor) (*installation, error) {
-	name := daemons[flavor]
+	name := recipes[flavor].daemon
 	path, err := exec.LookPath(name)
 	if err != nil {
 		// Debian installs it here, which is on root's PATH but not on everyone's.
@@ -122,26 +119,25 @@ func suitable(flavor Flavor, line string) (string, error) {
 	if match == nil {
 		return "", fmt.Errorf("of an unknown version: %q", line)
 	}
-	if mariadb := strings.Contains(line, "MariaDB"); mariadb != (flavor == MariaDB) {
+	if mariadb := strings.Contains(line, "MariaDB"); mariadb != flavor.IsMariaDB() {
 		other := map[bool]string{true: "MariaDB", false: "MySQL"}[mariadb]
 		return "", fmt.Errorf("%s %s", other, match[1])
 	}
 
-	least := [3]int{8, 0, 14}
-	if flavor == MariaDB {
-		least = [3]int{10, 4, 0}
-	}
-	for i := range least {
-		n, err := strconv.Atoi(match[2+i])
+	var got release
+	for _, digits := range match[2:] {
+		n, err := strconv.Atoi(digits)
 		if err != nil {
 			return "", err
 		}
-		if n > least[i] {
-			break
-		}
-		if n < least[i] {
-			return "", fmt.Errorf("version %s, older than %d.%d.%d, the first with dual passwords", match[1], least[0], least[1], least[2])
-		}
+		got = append(got, n)
+	}
+	how := recipes[flavor]
+	if slices.Compare(got, how.least) < 0 {
+		return "", fmt.Errorf("version %s, older than %s, the first with dual passwords", match[1], how.least)
+	}
+	if !slices.Equal(got[:len(how.series)], how.series) {
+		return "", fmt.Errorf("version %s, not of the %s series", match[1], how.series)
 	}
 	return match[1], nil
 }

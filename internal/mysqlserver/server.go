@@ -21,27 +21,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
 	"mautic-rotation/internal/mysqlserver/loopbacktls"
 )
 
-// A Flavor is a make of server.
-type Flavor string
-
-// The makes that Start knows.
-const (
-	MySQL   Flavor = "mysql"   // 8.0.14 or later, the first with dual passwords
-	MariaDB Flavor = "mariadb" // 10.4 or later
-)
-
 // Options say which server to start, and how. The zero value is a MySQL server.
 type Options struct {
-	// Flavor is the make of the server; empty means MySQL.
+	// Flavor is the make of the server, and perhaps its series; empty means MySQL.
 	Flavor Flavor
 
 	// Progress is told what is about to take long (a download, an initialisation), in a sentence for people. It may be nil.
@@ -57,6 +50,7 @@ var ErrUnavailable = errors.New("no server to be had")
 
 // A Server is a running server. Its methods may be used concurrently.
 type Server struct {
+	flavor       Flavor
 	origin       string
 	version      string
 	port         int
@@ -78,8 +72,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Flavor == "" {
 		o.Flavor = MySQL
 	}
-	if o.Flavor != MySQL && o.Flavor != MariaDB {
-		return nil, fmt.Errorf("unknown server flavor %q: use %q or %q", o.Flavor, MySQL, MariaDB)
+	if _, known := recipes[o.Flavor]; !known {
+		return nil, fmt.Errorf("unknown server flavor %q: use one of %q", o.Flavor, slices.Sorted(maps.Keys(recipes)))
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -111,7 +105,7 @@ func (in *installation) start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{origin: in.origin, rootPassword: rand.Text(), dir: dir}
+	s := &Server{flavor: in.flavor, origin: in.origin, rootPassword: rand.Text(), dir: dir}
 	err = s.start(ctx, in, o)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -176,6 +170,9 @@ func (s *Server) TLSConfig() *tls.Config { return s.tls.Clone() }
 
 // Admin returns root's connection pool. Do not close it; Close does.
 func (s *Server) Admin() *sql.DB { return s.admin }
+
+// Flavor returns the flavor that the server was started as. A [MariaDB] may be of the 10.11 series too.
+func (s *Server) Flavor() Flavor { return s.flavor }
 
 // Version returns the server's version as its VERSION() says, such as "8.4.3" or "11.8.9-MariaDB".
 func (s *Server) Version() string { return s.version }

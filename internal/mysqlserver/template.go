@@ -41,7 +41,7 @@ func (in *installation) initialise(ctx context.Context, args []string, dir strin
 	defer func() { _ = work.remove() }() // what is left there, the next start sweeps
 
 	cmd := in.run(ctx, append(args, "--datadir="+work.data())...)
-	if in.flavor == MariaDB {
+	if in.flavor.IsMariaDB() {
 		script, err := in.bootstrapScript()
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (in *installation) bootstrapScript() (string, error) {
 	for _, name := range []string{"system_tables.sql", "performance_tables.sql", "system_tables_data.sql"} {
 		text, err := os.ReadFile(filepath.Join(in.share, "mariadb_"+name))
 		if err != nil {
-			// Before MariaDB 10.5 or so.
+			// As in MariaDB 10.11.
 			text, err = os.ReadFile(filepath.Join(in.share, "mysql_"+name))
 		}
 		if err != nil {

@@ -1,7 +1,7 @@
 // Package rig puts a whole deployment together on one machine, for tests, the
-// crash matrix, benchmarks and the local run: a real MySQL server, the stand-in
-// for AWS, the function as the executable that is deployed, a secret and an
-// account of its own.
+// crash matrix, benchmarks and the local run: a real MySQL or MariaDB server, the
+// stand-in for AWS, the function as the executable that is deployed, a secret
+// and an account of its own, and if asked for an administrator's too.
 //
 //	binary, err := rig.BuildFunction(ctx, dir)
 //	r, err := rig.New(ctx, rig.Options{MySQL: server, Binary: binary})
@@ -32,7 +32,7 @@ import (
 
 // Options of a rig. MySQL and Binary are required.
 type Options struct {
-	MySQL  *mysqlserver.Server // may be shared by rigs; Close leaves it running
+	MySQL  *mysqlserver.Server // or MariaDB; may be shared by rigs; Close leaves it running
 	Binary string              // of the function; see BuildFunction
 
 	// AWS are the stand-in's options.
@@ -55,13 +55,16 @@ type Options struct {
 	// Logs gets the function's log.
 	Logs io.Writer
 
-	// Privileges of the account; nil means those that the documentation asks
-	// for.
+	// Privileges of the account besides all on its own database. Nil means
+	// those that the documentation asks for: on MySQL [Privileges], without the
+	// one to change its own password where there is an AdminSecret; on MariaDB
+	// none.
 	Privileges []string
-}
 
-// Privileges are those that the documentation asks for the account.
-var Privileges = []string{"APPLICATION_PASSWORD_ADMIN ON *.*", "SELECT (User, Host) ON mysql.user", "SELECT ON performance_schema.error_log"}
+	// AdminSecret makes an account that may change others' passwords, with a
+	// secret of its own, and tells the function of it.
+	AdminSecret bool
+}
 
 // FunctionName is the function's name in each rig.
 const FunctionName = "mautic-secret-rotation"
@@ -78,6 +81,11 @@ type Rig struct {
 	Database    string
 	Password    string // that the account was created with
 
+	// Those of Options.AdminSecret; empty without.
+	AdminUser      string
+	AdminPassword  string
+	AdminSecretARN string
+
 	options Options
 }
 
@@ -85,7 +93,7 @@ type Rig struct {
 // The secret does not rotate yet.
 func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	if o.Privileges == nil {
-		o.Privileges = Privileges
+		o.Privileges = defaultPrivileges(o.MySQL.Flavor(), o.AdminSecret)
 	}
 	if o.DatabaseHost == "" {
 		o.DatabaseHost, o.DatabasePort, o.DatabaseCAFile = o.MySQL.Host(), o.MySQL.Port(), o.MySQL.CAFile()
@@ -100,11 +108,10 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	if _, err := r.MySQL.Admin().ExecContext(ctx, "CREATE DATABASE "+r.Database); err != nil {
-		return nil, err
+	if o.AdminSecret {
+		r.AdminUser, r.AdminPassword = "admin_"+id, rand.Text()
 	}
-	privileges := append([]string{"ALL ON " + r.Database + ".*"}, o.Privileges...)
-	if err := r.MySQL.CreateUser(ctx, r.User, "%", r.Password, privileges...); err != nil {
+	if err := r.createAccounts(ctx); err != nil {
 		return nil, err
 	}
 	if r.AWS, err = localaws.Start(o.AWS); err != nil {
@@ -113,6 +120,11 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	r.Secrets = sm.NewFromConfig(r.AWS.Config())
 	if r.SecretARN, err = r.CreateSecret(ctx, r.SecretName, r.Document()); err != nil {
 		return nil, err
+	}
+	if o.AdminSecret {
+		if r.AdminSecretARN, err = r.CreateSecret(ctx, AdminSecretName, r.adminDocument()); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.createFunction(); err != nil {
 		return nil, err
@@ -135,6 +147,9 @@ func (r *Rig) createFunction() (err error) {
 	if app := r.options.Application; app != nil {
 		env["ECS_CLUSTER"] = ClusterName
 		env["ECS_SERVICES"] = strings.Join(app.Services, ",")
+	}
+	if r.AdminSecretARN != "" {
+		env["DATABASE_ADMIN_SECRET_ARN"] = r.AdminSecretARN
 	}
 	maps.Copy(env, r.options.Env)
 	r.FunctionARN, err = r.AWS.CreateFunction(localaws.Function{
@@ -161,20 +176,13 @@ func (r *Rig) Reconfigure(env map[string]string) error {
 	return r.createFunction()
 }
 
-// Close drops the account and ends the stand-in with all its processes.
+// Close drops the accounts and ends the stand-in with all its processes.
 func (r *Rig) Close() error {
 	var faults []error
 	if r.AWS != nil {
 		faults = append(faults, r.AWS.Close())
 	}
-	// Not a caller's context: a cancelled one would leave the account behind.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for _, statement := range []string{"DROP USER IF EXISTS '" + r.User + "'@'%'", "DROP DATABASE IF EXISTS " + r.Database} {
-		_, err := r.MySQL.Admin().ExecContext(ctx, statement)
-		faults = append(faults, err)
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, r.dropAccounts())...)
 }
 
 // Document is a secret in the runbook's layout for the rig's account, with

@@ -26,8 +26,9 @@ import (
 
 // shared holds the servers of this process, by flavor.
 var shared = map[mysqlserver.Flavor]*lazyServer{
-	mysqlserver.MySQL:   {},
-	mysqlserver.MariaDB: {},
+	mysqlserver.MySQL:       {},
+	mysqlserver.MariaDB:     {},
+	mysqlserver.MariaDB1011: {},
 }
 
 type lazyServer struct {
@@ -66,6 +67,12 @@ func Shared(tb testing.TB) *mysqlserver.Server {
 func SharedMariaDB(tb testing.TB) *mysqlserver.Server {
 	tb.Helper()
 	return get(tb, mysqlserver.MariaDB)
+}
+
+// SharedMariaDB1011 is Shared for MariaDB 10.11.
+func SharedMariaDB1011(tb testing.TB) *mysqlserver.Server {
+	tb.Helper()
+	return get(tb, mysqlserver.MariaDB1011)
 }
 
 func get(tb testing.TB, flavor mysqlserver.Flavor, args ...string) *mysqlserver.Server {

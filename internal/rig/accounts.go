@@ -1,0 +1,87 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/internal/mysqlserver"
+)
+
+// AdminSecretName is the name of the administrator's secret.
+const AdminSecretName = "mautic-prod-database-admin"
+
+// dualPrivilege lets an account of MySQL keep a second password of its own.
+const dualPrivilege = "APPLICATION_PASSWORD_ADMIN ON *.*"
+
+// Privileges are those that the documentation asks for the account, on MySQL.
+var Privileges = []string{dualPrivilege, "SELECT (User, Host) ON mysql.user", "SELECT ON performance_schema.error_log"}
+
+// AdminPrivileges are those that it takes to rotate another account's
+// password: to change it, to see the accounts with what they hold, and on MySQL
+// to read who logs in by an old one.
+func AdminPrivileges(flavor mysqlserver.Flavor) []string {
+	if flavor.IsMariaDB() {
+		return []string{"CREATE USER ON *.*", "SELECT ON mysql.*"}
+	}
+	return []string{"CREATE USER ON *.*", "SELECT ON mysql.*", "SELECT ON performance_schema.error_log"}
+}
+
+// defaultPrivileges are those of the account where Options does not say. On
+// MariaDB there are none, as its documentation asks for none. Where there is an
+// administrator, a rotation must not depend on what the account may do itself.
+func defaultPrivileges(flavor mysqlserver.Flavor, adminSecret bool) []string {
+	switch {
+	case flavor.IsMariaDB():
+		return nil
+	case adminSecret:
+		return slices.DeleteFunc(slices.Clone(Privileges), func(p string) bool { return p == dualPrivilege })
+	default:
+		return Privileges
+	}
+}
+
+// createAccounts makes the database, its account, and the administrator if
+// there is to be one.
+func (r *Rig) createAccounts(ctx context.Context) error {
+	if _, err := r.MySQL.Admin().ExecContext(ctx, "CREATE DATABASE "+r.Database); err != nil {
+		return err
+	}
+	privileges := append([]string{"ALL ON " + r.Database + ".*"}, r.options.Privileges...)
+	if err := r.MySQL.CreateUser(ctx, r.User, "%", r.Password, privileges...); err != nil {
+		return err
+	}
+	if r.AdminUser == "" {
+		return nil
+	}
+	return r.MySQL.CreateUser(ctx, r.AdminUser, "%", r.AdminPassword, AdminPrivileges(r.MySQL.Flavor())...)
+}
+
+// dropAccounts undoes createAccounts.
+func (r *Rig) dropAccounts() error {
+	// Not a caller's context: a cancelled one would leave the accounts behind.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	statements := []string{"DROP USER IF EXISTS '" + r.User + "'@'%'", "DROP DATABASE IF EXISTS " + r.Database}
+	if r.AdminUser != "" {
+		statements = append(statements, "DROP USER IF EXISTS '"+r.AdminUser+"'@'%'")
+	}
+	var faults []error
+	for _, statement := range statements {
+		_, err := r.MySQL.Admin().ExecContext(ctx, statement)
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// adminDocument is the administrator's secret, in AWS's layout.
+func (r *Rig) adminDocument() string {
+	engine := mysqlserver.MySQL
+	if r.MySQL.Flavor().IsMariaDB() {
+		engine = mysqlserver.MariaDB // whatever the series
+	}
+	return fmt.Sprintf(`{"engine":%q,"host":%q,"port":%d,"username":%q,"password":%q}`,
+		engine, r.options.DatabaseHost, r.options.DatabasePort, r.AdminUser, r.AdminPassword)
+}
