@@ -37,6 +37,7 @@ func (e RotationError) Error() string { return string(e) }
 // invocation has come to know.
 func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) {
 	var secrets scrub.Secrets
+	ctx = scrub.NewContext(ctx, &secrets)
 	log := slog.New(scrub.Handler(f.logs, &secrets))
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("requestId", lc.AwsRequestID)

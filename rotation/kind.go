@@ -21,11 +21,27 @@ type Kind interface {
 	// such credential. It fails when a field is there but cannot be used.
 	Fields(d document.Document) ([]document.Pointer, error)
 
-	// Generate returns current with new values in this kind's fields, and
-	// every other byte as it was. It changes nothing at the target.
-	Generate(ctx context.Context, current document.Document) (document.Document, error)
+	// Generate returns the current document with new values in this kind's
+	// fields, and every other byte as it was. It changes nothing at the target.
+	Generate(ctx context.Context, g Generation) (document.Document, error)
+
+	// NeedsRestart tells whether what uses the credential reads it only when it
+	// starts, so that a redeploy has to follow.
+	NeedsRestart() bool
 
 	Target
+}
+
+// A Generation is what a new value is made from.
+type Generation struct {
+	Current document.Document
+
+	Now  time.Time // by AWS's clock
+	Last time.Time // when the kind was last rotated; zero: it is not known
+
+	// Emergency: whatever is there may have leaked, what is meant for the next
+	// rotation included.
+	Emergency bool
 }
 
 // A Target is the system that accepts a kind's credential.
@@ -73,6 +89,11 @@ type Change struct {
 // one has to be taken out of service. Every method may be called any number of
 // times for one overlap.
 type Retirer interface {
+	// MinOverlap is for how long an old value is accepted at least, from the
+	// redeploy on: what uses it may not be a task of the services. 0: until no
+	// task uses it any more.
+	MinOverlap() time.Duration
+
 	// Exclusive keeps other invocations from ending the same overlap until
 	// release is called: what one of them does to find out and to prove would
 	// look to another like somebody's use of the old value. ok is false, at

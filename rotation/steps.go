@@ -35,7 +35,7 @@ func (r *run) createSecret(ctx context.Context) error {
 	}
 	pending := current.doc
 	for _, kind := range kinds {
-		if pending, err = kind.Generate(ctx, pending); err != nil {
+		if pending, err = kind.Generate(ctx, Generation{Current: pending, Now: m.now}); err != nil {
 			return fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
 		}
 	}

@@ -109,16 +109,19 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 }
 
 // Generate gives the document a new password.
-func (k *Kind) Generate(_ context.Context, current document.Document) (document.Document, error) {
-	if _, err := k.account(current); err != nil {
+func (k *Kind) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
+	if _, err := k.account(g.Current); err != nil {
 		return document.Document{}, err
 	}
-	layout, _, err := k.layout(current)
+	layout, _, err := k.layout(g.Current)
 	if err != nil {
 		return document.Document{}, err
 	}
-	return current.Replace(layout.Password, k.config.Passwords.Generate())
+	return g.Current.Replace(layout.Password, k.config.Passwords.Generate())
 }
+
+// NeedsRestart is true: tasks get the password when they start.
+func (k *Kind) NeedsRestart() bool { return true }
 
 func (k *Kind) layout(d document.Document) (layout Layout, found bool, err error) {
 	for _, layout := range k.config.Layouts {

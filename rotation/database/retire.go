@@ -19,6 +19,9 @@ var _ rotation.Retirer = (*Kind)(nil)
 // another rotation's set can have made the current password the second one.
 const keepStatement = swapStatement // with the current password twice
 
+// MinOverlap is none: what uses the password are the services' tasks.
+func (k *Kind) MinOverlap() time.Duration { return 0 }
+
 // Exclusive holds a lock at the server, for as long as the connection lives.
 func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(), ok bool, err error) {
 	current, err := k.account(o.Current)
