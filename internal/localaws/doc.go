@@ -1,6 +1,6 @@
 // Package localaws stands in for the AWS services that a secret rotation touches, on one loopback HTTP endpoint that the
-// AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, and of EventBridge what
-// wakes a function.
+// AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, of RDS the change of a
+// master user's password, and of EventBridge what wakes a function.
 //
 //	srv, err := localaws.Start(localaws.Options{})
 //	if err != nil { … }
@@ -13,13 +13,29 @@
 //
 // It aims to be small and to err on the strict side. What it does, it does as the services do: version labels and their
 // budget, a pending version without a value, the four steps and the retry of all of them, tasks that read their secrets
-// only when they start. A Lambda function is the real executable in a child process behind the real runtime API, so a
-// crash is a crash. Where AWS's behaviour is not documented or has been seen to differ, [Variants] switches between the
-// possibilities; code under test has to be right with each.
+// only when they start, a master password that changes some time after it was ordered. A Lambda function is the real
+// executable in a child process behind the real runtime API, so a crash is a crash. Where AWS's behaviour is not
+// documented or has been seen to differ, [Variants] switches between the possibilities; code under test has to be right
+// with each.
 //
 // What it does not do: signatures are not verified (a request must carry an Authorization header, and its access key id
-// tells which Lambda environment made it; the rest is ignored), permissions are not evaluated, nothing is persisted or
-// encrypted, and quotas on request rates do not exist. An operation that is not there answers UnknownOperationException.
+// tells which Lambda environment made it, its scope which service it is for; the rest is ignored), permissions are not
+// evaluated, nothing is persisted or encrypted, and quotas on request rates do not exist. An operation that is not there
+// answers UnknownOperationException, or InvalidAction as RDS words it.
+//
+// # Databases
+//
+// RDS has no database servers here: [DBInstance] and [DBCluster] say where one is, and how to change a password at it.
+// A change of the master user's password leaves the status as it is for a while, passes through
+// resetting-master-credentials, and takes effect when that ends; PendingModifiedValues shows it all along:
+//
+//	err = srv.CreateDBInstance(localaws.DBInstance{
+//		Identifier: "mautic", Endpoint: server.Host(), Port: server.Port(),
+//		Master: localaws.MasterUser{Name: "admin", SetPassword: func(ctx context.Context, user, password string) error {
+//			_, err := server.Admin().ExecContext(ctx, "ALTER USER ? IDENTIFIED BY ?", user, password)
+//			return err
+//		}},
+//	})
 //
 // # Faults
 //

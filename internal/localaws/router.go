@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ type request struct {
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	// The date is the stand-in's, so that a client can see a clock that was moved.
 	w.Header().Set("Date", s.clock.Now().Format(http.TimeFormat))
-	w.Header().Set("X-Amzn-Requestid", newUUID())
+	w.Header().Set(requestIDHeader, newUUID())
 
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Server) route(r *http.Request, body []byte) request {
 		return s.lambda.request(r, body)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		return request{fail: queryError}
+		return s.query[signedFor(r)].request(body)
 	}
 	return request{fail: restError}
 }
@@ -145,6 +146,9 @@ func accessKeyID(r *http.Request) string {
 	id, _, _ := strings.Cut(credential, "/")
 	return id
 }
+
+// requestIDHeader carries the id of a request, which the Query protocol has in the body too.
+const requestIDHeader = "X-Amzn-Requestid"
 
 // errorTypeHeader carries an error's code beside the body, in the REST protocols and here in all.
 const errorTypeHeader = "X-Amzn-Errortype"
@@ -251,9 +255,12 @@ func queryError(e *Error) reply {
 	if code == "UnknownOperationException" {
 		code = "InvalidAction"
 	}
+	id := newUUID()
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, e.Message)
-	return reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}}, b.Bytes()}
+	fmt.Fprintf(&b, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>", code)
+	_ = xml.EscapeText(&b, []byte(e.Message)) // into memory
+	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", id)
+	return reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}, requestIDHeader: {id}}, b.Bytes()}
 }
 
 // epoch is a time as the JSON protocols write it: seconds since 1970, to the millisecond. The zero time is null.

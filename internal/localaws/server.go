@@ -37,6 +37,9 @@ type Options struct {
 	RotationRetries    int
 	RotationRetryDelay time.Duration
 
+	// RDSPageSize is the most that RDS lists in one reply. 0 means what the request asks for, 100 if it does not.
+	RDSPageSize int
+
 	// Observe, if set, is subscribed to all events from the start.
 	Observe func(Event)
 }
@@ -66,8 +69,10 @@ type Server struct {
 	secrets *secretsManager
 	lambda  *lambda
 	ecs     *ecs
+	rds     *rds
 	bus     *eventBus
-	json    map[string]*jsonService // by the prefix of X-Amz-Target
+	json    map[string]*jsonService  // by the prefix of X-Amz-Target
+	query   map[string]*queryService // by the service's name in a signature
 }
 
 // Start starts a stand-in on a loopback port.
@@ -105,11 +110,13 @@ func Start(o Options) (*Server, error) {
 	s.secrets = newSecretsManager(s)
 	s.lambda = newLambda(s)
 	s.ecs = newECS(s)
+	s.rds = newRDS(s)
 	s.bus = newEventBus(s)
 	s.json = map[string]*jsonService{
 		"secretsmanager":                     s.secrets.service(),
 		"AmazonEC2ContainerServiceV20141113": s.ecs.service(),
 	}
+	s.query = map[string]*queryService{"rds": s.rds.service()}
 	// Faults abort connections, which net/http would complain about.
 	s.http = &http.Server{Handler: http.HandlerFunc(s.serveHTTP), ErrorLog: log.New(io.Discard, "", 0)}
 	s.spawn(func() { _ = s.http.Serve(listener) })

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -48,6 +49,16 @@ func handle(ctx context.Context, e event) (any, error) {
 		return nil, errors.New(e.Text)
 	case "panic":
 		panic(e.Text)
+	case "database":
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out, err := rds.NewFromConfig(cfg).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &e.Text})
+		if err != nil {
+			return nil, err
+		}
+		return *out.DBInstances[0].DBInstanceStatus, nil
 	case "say":
 		fmt.Println(e.Text)
 		return nil, nil
