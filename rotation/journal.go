@@ -59,6 +59,12 @@ type entry struct {
 	phase phase
 	live  []string // the kinds whose values its target accepts, or may accept
 
+	// closing are those of them that are being taken out of service, in
+	// phaseQuarantined; gone are the kinds whose values have been retired, while
+	// others are kept for longer. From the first of either on, a rollback is not
+	// possible any more.
+	closing, gone []string
+
 	// next is the version that was promoted over this one, by the end of its
 	// id; of a rolled-back one, the version that is current again.
 	next string
@@ -78,6 +84,12 @@ func endOf(id string) string { return id[max(0, len(id)-idEnd):] }
 // label writes the entry for the version id.
 func (e entry) label(id string) string {
 	parts := []string{string(e.phase), "of=" + endOf(id), "live=" + strings.Join(e.live, ",")}
+	if len(e.closing) > 0 {
+		parts = append(parts, "closing="+strings.Join(e.closing, ","))
+	}
+	if len(e.gone) > 0 {
+		parts = append(parts, "gone="+strings.Join(e.gone, ","))
+	}
 	if e.next != "" {
 		parts = append(parts, "next="+endOf(e.next))
 	}
@@ -103,9 +115,11 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 		key, value, _ := strings.Cut(part, "=")
 		switch key {
 		case "live":
-			if value != "" {
-				e.live = strings.Split(value, ",")
-			}
+			e.live = kindsIn(value)
+		case "closing":
+			e.closing = kindsIn(value)
+		case "gone":
+			e.gone = kindsIn(value)
 		case "next":
 			e.next = value
 		case "since":
@@ -115,6 +129,13 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 		}
 	}
 	return e, true, nil
+}
+
+func kindsIn(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return strings.Split(value, ",")
 }
 
 // record is a version with its entry, and the labels that the entry stands in.

@@ -15,7 +15,9 @@ func TestAnEntryIsReadAsItWasWrittenAndFitsIntoALabel(t *testing.T) {
 		{phase: phaseSet, live: []string{"database"}},
 		{phase: phaseOld, live: []string{"database", "smtp"}, next: endOf(words)},
 		{phase: phaseOld, live: []string{"admin", "api", "database", "smtp", "webhook"}, next: endOf(words), since: began},
+		{phase: phaseQuarantined, live: []string{"admin", "api", "database", "smtp"}, closing: []string{"admin", "database", "smtp"}, gone: []string{"webhook"}, next: endOf(words), since: began},
 		{phase: phaseQuarantined, live: []string{"database"}, since: began},
+		{phase: phaseOld, live: []string{"api"}, gone: []string{"database"}, next: endOf(words), since: began},
 		{phase: phaseRolledBack},
 	} {
 		label := e.label(words)

@@ -9,58 +9,99 @@ import (
 	"time"
 )
 
-// overlaps are the pairs of values that a record's live kinds have.
-func (r *run) overlaps(ctx context.Context, rec record, m metadata) (map[string]Overlap, error) {
-	current, err := r.readCurrent(ctx, versionWith(m.labels, labelCurrent))
-	if err != nil {
-		return nil, err
-	}
-	old, err := r.readRetrying(ctx, rec.id, rec.labels[0])
-	if err != nil {
-		return nil, fmt.Errorf("read the old version: %w", err)
-	}
-	found := map[string]Overlap{}
-	for _, name := range rec.entry.live {
-		kind, ok := r.retirer(name)
-		if !ok {
-			return nil, fmt.Errorf("this function has no kind %q that it could take out of service", name)
+// opened is a version of the journal beside the one that is current.
+type opened struct {
+	record
+	now      time.Time
+	old      version
+	current  version
+	overlaps map[string]Overlap // of its live kinds, where the target may accept both values
+	singles  map[string]Change  // of those with one value: what gives the target the current one
+}
+
+// only leaves some of the kinds.
+func (o opened) only(kinds []string) opened {
+	overlaps := map[string]Overlap{}
+	for _, name := range kinds {
+		if overlap, ok := o.overlaps[name]; ok {
+			overlaps[name] = overlap
 		}
-		fields, err := kind.Fields(old.doc)
+	}
+	o.overlaps = overlaps
+	return o
+}
+
+// open reads a version of the journal, and the current one.
+func (r *run) open(ctx context.Context, rec record, m metadata) (o opened, err error) {
+	o = opened{record: rec, now: m.now, overlaps: map[string]Overlap{}, singles: map[string]Change{}}
+	if o.current, err = r.readCurrent(ctx, versionWith(m.labels, labelCurrent)); err != nil {
+		return opened{}, err
+	}
+	if o.old, err = r.readRetrying(ctx, rec.id, rec.labels[0]); err != nil {
+		return opened{}, fmt.Errorf("read the old version: %w", err)
+	}
+	confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, o.current.id) }
+	for _, name := range rec.entry.live {
+		kind, ok := r.kind(name)
+		if !ok {
+			return opened{}, fmt.Errorf("this function has no kind %q, whose value of version %s may be accepted still: set it up again until that is over", name, rec.id)
+		}
+		fields, err := kind.Fields(o.old.doc)
 		if err != nil {
-			return nil, err
+			return opened{}, err
 		}
 		if len(fields) == 0 {
-			return nil, fmt.Errorf("version %s has no %s credential where the settings say it is (*_POINTER): put them back until its overlap is over", rec.id, name)
+			return opened{}, fmt.Errorf("version %s has no %s credential where the settings say it is (*_POINTER): put them back until its overlap is over", rec.id, name)
 		}
-		if same, err := sameValues(fields, current.doc, old.doc); err != nil || same {
+		if same, err := sameValues(fields, o.current.doc, o.old.doc); err != nil || same {
 			if err != nil {
-				return nil, err
+				return opened{}, err
 			}
 			continue // current again: nothing to take away
 		}
-		found[name] = Overlap{
-			Current: current.doc,
-			Old:     old.doc,
-			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, current.id) },
-			Log:     r.log.With("kind", name),
+		log := r.log.With("kind", name)
+		if _, overlaps := kind.(Retirer); overlaps {
+			o.overlaps[name] = Overlap{Current: o.current.doc, Old: o.old.doc, Confirm: confirm, Log: log}
+		} else {
+			o.singles[name] = Change{Current: o.current.doc, Pending: o.old.doc, Confirm: confirm, Log: log}
 		}
 	}
-	return found, nil
+	return o, nil
 }
 
-// retirerKind is a kind that can be taken out of service.
-type retirerKind interface {
-	Kind
-	Retirer
-}
-
-func (r *run) retirer(name string) (retirerKind, bool) {
+// kind returns the kind of a name.
+func (r *Rotator) kind(name string) (Kind, bool) {
 	at := slices.IndexFunc(r.kinds, func(k Kind) bool { return k.Name() == name })
 	if at < 0 {
 		return nil, false
 	}
-	kind, ok := r.kinds[at].(retirerKind)
-	return kind, ok
+	return r.kinds[at], true
+}
+
+// retirer returns the kind of an overlap, which open has seen to be one.
+func (r *Rotator) retirer(name string) Retirer {
+	kind, _ := r.kind(name)
+	return kind.(Retirer)
+}
+
+// needsRestart tells whether one of the kinds does; of one that is not known
+// any more it is assumed.
+func (r *Rotator) needsRestart(kinds []string) bool {
+	return slices.ContainsFunc(kinds, func(name string) bool {
+		kind, ok := r.kind(name)
+		return !ok || kind.NeedsRestart()
+	})
+}
+
+// ready are the live kinds whose old value has been kept for long enough.
+func (r *Rotator) ready(e entry, now time.Time) (ready []string) {
+	for _, name := range e.live {
+		kind, _ := r.kind(name)
+		if retirer, ok := kind.(Retirer); !ok || now.Sub(e.since) >= retirer.MinOverlap() {
+			ready = append(ready, name)
+		}
+	}
+	return ready
 }
 
 // confirmQuiet is Overlap.Confirm.
@@ -84,13 +125,6 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	return nil
 }
 
-// opened is a version whose overlap an invocation has for itself.
-type opened struct {
-	record
-	overlaps map[string]Overlap // by kind
-	now      time.Time
-}
-
 // exclusively calls f while no other invocation can be at the same overlap. It
 // does nothing when another one is, or has been since the journal was read.
 func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
@@ -98,16 +132,15 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 	if err != nil {
 		return err
 	}
-	overlaps, err := r.overlaps(ctx, rec, m)
+	o, err := r.open(ctx, rec, m)
 	if isMissing(err) {
 		return nil // the entry has gone: another invocation was faster
 	}
 	if err != nil {
 		return err
 	}
-	for name, o := range overlaps {
-		kind, _ := r.retirer(name)
-		release, ok, err := kind.Exclusive(ctx, o)
+	for name, overlap := range o.overlaps {
+		release, ok, err := r.retirer(name).Exclusive(ctx, overlap)
 		if err != nil {
 			return err
 		}
@@ -130,13 +163,20 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 		r.log.Info("another invocation has done it", "version", rec.id)
 		return nil
 	}
-	return f(ctx, opened{record: now, overlaps: overlaps, now: again.now})
+	o.record, o.now = now, again.now
+	return f(ctx, o)
 }
 
-// closeOverlap ends an ordinary overlap: when nothing is seen to use the old
-// values they are taken out of service, watched, and retired; when something
-// turns out to need them, they are accepted again at once.
+// closeOverlap ends an ordinary overlap, of the kinds whose time is over: when
+// nothing is seen to use the old values they are taken out of service, watched,
+// and retired; when something turns out to need them, they are accepted again
+// at once.
 func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) error {
+	closing := o.entry.closing
+	if o.entry.phase != phaseQuarantined {
+		closing = r.ready(o.entry, o.now)
+	}
+	o = o.only(closing)
 	if o.entry.phase != phaseQuarantined {
 		evidence, err := r.inUse(ctx, o.overlaps)
 		switch {
@@ -149,14 +189,13 @@ func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) erro
 			return nil
 		}
 		e := o.entry
-		e.phase = phaseQuarantined
+		e.phase, e.closing = phaseQuarantined, closing
 		if o.record, err = r.write(ctx, o.record, e); err != nil {
 			return err
 		}
 	}
 	for name, overlap := range o.overlaps {
-		kind, _ := r.retirer(name)
-		if err := kind.Quarantine(ctx, overlap); err != nil {
+		if err := r.retirer(name).Quarantine(ctx, overlap); err != nil {
 			return fmt.Errorf("take the old %s credential out of service: %w", name, err)
 		}
 		r.log.Info("the old value is out of service, for the time being", audit, didQuarantine, "kind", name, "version", o.id)
@@ -188,16 +227,30 @@ func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) erro
 			return err
 		}
 	}
-	if err := r.forget(ctx, o.record); err != nil {
+	if err := r.forgetClosed(ctx, o.record, closing); err != nil {
 		return err
 	}
 	accepted := max(0, r.now.Sub(o.entry.since))
-	for _, name := range o.entry.live {
+	for _, name := range closing {
 		r.measure(Metric{Name: metricOverlap, Unit: seconds, Value: accepted.Seconds(), Kind: name})
 	}
 	r.notice(didRetire, "the rotation of %s is complete. The value of version %s is refused now; it was accepted beside the new one for %s",
-		inWords(o.entry.live), o.id, accepted.Round(time.Second))
+		inWords(closing), o.id, accepted.Round(time.Second))
 	return nil
+}
+
+// forgetClosed takes kinds whose overlap has ended out of a version's entry,
+// and the entry away with the last of them.
+func (r *run) forgetClosed(ctx context.Context, rec record, closed []string) error {
+	e := rec.entry
+	e.phase, e.closing = phaseOld, nil
+	e.gone = append(slices.Clone(e.gone), closed...)
+	e.live = slices.DeleteFunc(slices.Clone(e.live), func(name string) bool { return slices.Contains(closed, name) })
+	if len(e.live) == 0 {
+		return r.forget(ctx, rec)
+	}
+	_, err := r.write(ctx, rec, e)
+	return err
 }
 
 // inUse watches the use of all the old values at the same time.
@@ -209,8 +262,7 @@ func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, e
 	seen := make(chan sighting, len(overlaps))
 	for name, o := range overlaps {
 		go func() {
-			kind, _ := r.retirer(name)
-			evidence, err := kind.InUse(ctx, o, r.limits.Watch)
+			evidence, err := r.retirer(name).InUse(ctx, o, r.limits.Watch)
 			if err != nil {
 				err = fmt.Errorf("watch for the use of the old %s credential: %w", name, err)
 			}
@@ -247,7 +299,7 @@ func (r *run) hold(ctx context.Context, o opened, why string) error {
 		return err
 	}
 	e := o.entry
-	e.phase, e.since = phaseHeld, o.now
+	e.phase, e.closing, e.since = phaseHeld, nil, o.now
 	if _, err := r.write(ctx, o.record, e); err != nil {
 		return err
 	}
@@ -270,8 +322,7 @@ func (r *run) confirmAll(ctx context.Context, o opened) error {
 // restore makes the targets accept the old values again.
 func (r *run) restore(ctx context.Context, o opened) error {
 	for name, overlap := range o.overlaps {
-		kind, _ := r.retirer(name)
-		if err := kind.Restore(ctx, overlap); err != nil {
+		if err := r.retirer(name).Restore(ctx, overlap); err != nil {
 			return fmt.Errorf("make the target accept the old %s credential again: %w", name, err)
 		}
 		r.log.Warn("the old value is accepted", audit, didRestore, "kind", name, "version", o.id)
@@ -279,14 +330,20 @@ func (r *run) restore(ctx context.Context, o opened) error {
 	return nil
 }
 
-// retire removes a version's values for good.
+// retire removes a version's values for good; where a target accepts one value
+// alone, it is given the current one.
 func (r *run) retire(ctx context.Context, o opened) error {
 	for name, overlap := range o.overlaps {
-		kind, _ := r.retirer(name)
-		if err := kind.Retire(ctx, overlap); err != nil {
+		if err := r.retirer(name).Retire(ctx, overlap); err != nil {
 			return fmt.Errorf("retire the %s credential: %w", name, err)
 		}
 		r.log.Info("retired: the old value is refused, as a login has shown", audit, didRetire, "kind", name, "version", o.id)
+	}
+	for name, single := range o.singles {
+		kind, _ := r.kind(name)
+		if err := kind.PutBack(ctx, single); err != nil {
+			return fmt.Errorf("put the current %s credential back: %w", name, err)
+		}
 	}
 	return nil
 }

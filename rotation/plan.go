@@ -106,6 +106,16 @@ func closed(kinds []Kind, open map[string]record) (rotatable []Kind) {
 	return rotatable
 }
 
+// overlapping are the kinds whose targets accept an old value beside the new one.
+func overlapping(kinds []Kind) (found []Kind) {
+	for _, kind := range kinds {
+		if _, ok := kind.(Retirer); ok {
+			found = append(found, kind)
+		}
+	}
+	return found
+}
+
 func names(kinds []Kind) []string {
 	list := make([]string, len(kinds))
 	for i, kind := range kinds {

@@ -70,8 +70,10 @@ func (r *run) observe(ctx context.Context, m metadata, journal []record, rec rec
 		current:  rec.id == current,
 		pending:  slices.Contains(m.labels[rec.id], labelPending),
 		promoted: rec.entry.next != "" && rec.entry.next == endOf(current),
-		services: r.redeployer != nil,
+		restart:  r.needsRestart(rec.entry.live),
+		kept:     len(r.ready(rec.entry, m.now)) == 0,
 	}
+	s.services = s.restart && r.redeployer != nil
 	pending := versionWith(m.labels, labelPending)
 	s.promoting = rec.entry.phase == phaseOld && pending != "" && endOf(pending) == rec.entry.next
 	for _, other := range journal {
@@ -184,12 +186,12 @@ func (r *run) forget(ctx context.Context, rec record) error {
 	return nil
 }
 
-// redeployAndNote starts the redeploy and notes when: what was created since
-// then runs with what is current now.
+// redeployAndNote starts the redeploy, where one of the kinds needs it, and notes
+// when: what was created since then runs with what is current now.
 func (r *run) redeployAndNote(ctx context.Context, rec record, m metadata) error {
 	e := rec.entry
 	e.since = m.now
-	if r.redeployer != nil {
+	if r.redeployer != nil && r.needsRestart(e.live) {
 		// Noted though a service may have failed: to force the others again at
 		// each wake-up, which their deployments cause, would have no end. The
 		// rollout tells of the one that is missing.

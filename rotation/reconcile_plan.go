@@ -70,7 +70,9 @@ type situation struct {
 	// then, and a reconcile may come between the two.
 	promoting bool
 
-	services bool    // there are services to be redeployed
+	restart  bool    // what uses its values reads them only when it starts
+	kept     bool    // each of its live kinds is to be kept for longer
+	services bool    // that are services to be redeployed
 	rollout  Rollout // of the redeploy that the entry notes
 	sick     string  // what is wrong with the application; "" when it is healthy or not looked at
 }
@@ -116,6 +118,9 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 	if e.phase == phaseRolledBack {
 		return doRetire, "no task that was started with it is left"
 	}
+	if s.kept {
+		return doNothing, "old values are kept for a while, since callers of their own may use them"
+	}
 	return doClose, "every task was started after the promotion"
 }
 
@@ -124,7 +129,7 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 func settled(e entry, s situation, limits Limits) (done bool, why string) {
 	fresh := s.rollout.Fresh && s.rollout.Steady
 	switch {
-	case !s.services && s.now.Sub(e.since) < limits.OverlapWithoutServices:
+	case s.restart && !s.services && s.now.Sub(e.since) < limits.OverlapWithoutServices:
 		return false, "there are no services to look at, and its time is not over"
 	case !fresh && len(s.rollout.Failed) > 0:
 		return false, "the rollout failed: " + strings.Join(s.rollout.Failed, "; ")
@@ -148,7 +153,7 @@ func unsettled(e entry, s situation, limits Limits, why string) (action, string)
 		return doAlarm, "the new tasks work, but the old ones do not go: " + why
 	case !failed:
 		return doNothing, why
-	case e.phase == phaseOld && s.promoted:
+	case e.phase == phaseOld && s.promoted && len(e.gone) == 0:
 		return doRollBack, why
 	case e.phase == phaseOld:
 		return doHold, why

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,6 +13,7 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 	stale := Rollout{Stale: []string{"service web: task 1a2b still drains"}}
 	failed := Rollout{Failed: []string{"service web: circuit breaker"}, Stale: []string{"x"}}
 	old := entry{phase: phaseOld, live: live, next: otherID, since: began}
+	api := entry{phase: phaseOld, live: []string{"api"}, next: otherID, since: began}
 	rolledBack := entry{phase: phaseRolledBack, live: live, next: otherID, since: began}
 	soon, late := began.Add(time.Minute), began.Add(31*time.Minute)
 	for _, tc := range []struct {
@@ -46,6 +48,10 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"the rollout failed", old, situation{now: soon, services: true, promoted: true, rollout: failed}, doRollBack},
 		{"the rollout is past its deadline", old, situation{now: late, services: true, promoted: true, rollout: stale}, doRollBack},
 		{"failed, after AWSCURRENT has moved on", old, situation{now: soon, services: true, rollout: failed}, doHold},
+		{"what its callers may use for days", api, situation{now: soon, promoted: true, kept: true}, doNothing},
+		{"the same, when its time is over", api, situation{now: late, promoted: true}, doClose},
+		{"the same, while the application is ill", api, situation{now: late, promoted: true, sick: "500"}, doNothing},
+		{"the rollout fails after a value was retired", entry{phase: phaseOld, live: live, gone: []string{"smtp"}, next: otherID, since: began}, situation{now: soon, services: true, promoted: true, rollout: failed}, doHold},
 		{"no services, too early", old, situation{now: late, promoted: true}, doNothing},
 		{"no services, after a day", old, situation{now: began.Add(25 * time.Hour), promoted: true}, doClose},
 
@@ -61,6 +67,7 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"rolled back, and that fails too", rolledBack, situation{now: soon, services: true, rollout: failed}, doAlarm},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			tc.s.restart = !slices.Equal(tc.e.live, api.live)
 			got, why := decide(tc.e, tc.s, DefaultLimits)
 			if got != tc.want {
 				t.Errorf("got %q (%s), want %q", got, why, tc.want)

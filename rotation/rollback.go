@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -27,14 +28,30 @@ func (r *run) rollBack(ctx context.Context, old opened, bad record, m metadata) 
 
 // putBack fails unless the targets accept the values to go back to.
 func (r *run) putBack(ctx context.Context, old opened) error {
-	for name, overlap := range old.overlaps {
-		kind, _ := r.retirer(name)
-		c := Change{Current: overlap.Old, Pending: overlap.Current, Confirm: overlap.Confirm, Log: overlap.Log}
+	kinds, err := r.changed(old.old.doc, old.current.doc)
+	if err != nil {
+		return err
+	}
+	// First those that only look, then those that write.
+	slices.SortStableFunc(kinds, func(a, b Kind) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, kind := range kinds {
+		c := Change{
+			Current: old.old.doc, Pending: old.current.doc,
+			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, old.current.id) },
+			Log:     r.log.With("kind", kind.Name()),
+		}
 		if err := kind.PutBack(ctx, c); err != nil {
-			return fmt.Errorf("the application does not come up, and cannot be rolled back: the old %s credential: %w", name, err)
+			return fmt.Errorf("the application does not come up, and cannot be rolled back: the old %s credential: %w", kind.Name(), err)
 		}
 	}
 	return nil
+}
+
+func rank(kind Kind) int {
+	if _, overlaps := kind.(Retirer); overlaps {
+		return 0
+	}
+	return 1
 }
 
 // finishRollBack goes on with a rollback whose bad version is marked, and
@@ -99,7 +116,7 @@ func (r *run) adopt(ctx context.Context, again record, m metadata) error {
 			return err
 		}
 		rec, _ := entryOf(journal, id)
-		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: again.entry.live, next: endOf(again.id)}); err != nil {
+		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: append(slices.Clone(again.entry.live), again.entry.gone...), next: endOf(again.id)}); err != nil {
 			return err
 		}
 		r.log.Warn("a version was made AWSCURRENT again by hand: going on as after a rollback", audit, didAdopt, "from", id, "to", again.id)
@@ -110,20 +127,22 @@ func (r *run) adopt(ctx context.Context, again record, m metadata) error {
 // acceptAgain makes the targets accept the values of a version that is current
 // again, by way of those that were promoted over them.
 func (r *run) acceptAgain(ctx context.Context, again record, other version) error {
-	if again.entry.phase != phaseQuarantined {
+	taken := append(slices.Clone(again.entry.closing), again.entry.gone...)
+	if len(taken) == 0 {
 		return nil
 	}
 	current, err := r.readCurrent(ctx, again.id)
 	if err != nil {
 		return err
 	}
-	for _, name := range again.entry.live {
-		kind, ok := r.retirer(name)
+	for _, name := range taken {
+		kind, _ := r.kind(name)
+		retirer, ok := kind.(Retirer)
 		if !ok {
 			return fmt.Errorf("this function has no kind %q whose value it could have accepted again", name)
 		}
 		overlap := Overlap{Current: other.doc, Old: current.doc, Log: r.log.With("kind", name)}
-		if err := kind.Restore(ctx, overlap); err != nil {
+		if err := retirer.Restore(ctx, overlap); err != nil {
 			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", name, err)
 		}
 	}

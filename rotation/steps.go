@@ -230,15 +230,16 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 		return record{}, false, err
 	}
 	old, _ = entryOf(journal, current.id)
-	if noted = len(kinds) > 0; noted {
-		if old, err = r.write(ctx, old, entry{phase: phaseOld, live: names(kinds), next: endOf(r.event.Token)}); err != nil {
+	live := names(overlapping(kinds))
+	if noted = len(live) > 0; noted {
+		if old, err = r.write(ctx, old, entry{phase: phaseOld, live: live, next: endOf(r.event.Token)}); err != nil {
 			return record{}, false, err
 		}
 	}
 	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
 		return record{}, false, err
 	}
-	if !noted {
+	if len(kinds) == 0 {
 		// The same values under another id: what was promoted before goes on
 		// to be what can be rolled back.
 		if before, ok := promotedOver(journal, current.id); ok {
@@ -250,9 +251,13 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 		}
 	}
 	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
-	if noted {
-		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT. What was there before is still accepted, and is taken out of service once every task is a new one", inWords(names(kinds)), r.event.Token)
-	} else {
+	switch {
+	case noted:
+		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT. The old value of %s is still accepted, and is taken out of service when nothing needs it any more",
+			inWords(names(kinds)), r.event.Token, inWords(live))
+	case len(kinds) > 0:
+		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT, and the old value is not accepted any more", inWords(names(kinds)), r.event.Token)
+	default:
 		r.notice(didPromote, "nothing was rotated: the log of createSecret says why")
 	}
 	return old, noted, nil
