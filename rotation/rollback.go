@@ -127,23 +127,27 @@ func (r *run) adopt(ctx context.Context, again record, m metadata) error {
 // acceptAgain makes the targets accept the values of a version that is current
 // again, by way of those that were promoted over them.
 func (r *run) acceptAgain(ctx context.Context, again record, other version) error {
-	taken := append(slices.Clone(again.entry.closing), again.entry.gone...)
-	if len(taken) == 0 {
-		return nil
-	}
 	current, err := r.readCurrent(ctx, again.id)
 	if err != nil {
 		return err
 	}
-	for _, name := range taken {
-		kind, _ := r.kind(name)
-		retirer, ok := kind.(Retirer)
-		if !ok {
-			return fmt.Errorf("this function has no kind %q whose value it could have accepted again", name)
+	kinds, err := r.changed(current.doc, other.doc)
+	if err != nil {
+		return err
+	}
+	confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, again.id) }
+	taken := append(slices.Clone(again.entry.closing), again.entry.gone...)
+	for _, kind := range kinds {
+		log := r.log.With("kind", kind.Name())
+		retirer, overlaps := kind.(Retirer)
+		switch {
+		case !overlaps:
+			err = kind.PutBack(ctx, Change{Current: current.doc, Pending: other.doc, Confirm: confirm, Log: log})
+		case slices.Contains(taken, kind.Name()):
+			err = retirer.Restore(ctx, Overlap{Current: other.doc, Old: current.doc, Log: log})
 		}
-		overlap := Overlap{Current: other.doc, Old: current.doc, Log: r.log.With("kind", name)}
-		if err := retirer.Restore(ctx, overlap); err != nil {
-			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", name, err)
+		if err != nil {
+			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", kind.Name(), err)
 		}
 	}
 	return nil
