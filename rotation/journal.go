@@ -189,6 +189,15 @@ func entryOf(journal []record, id string) (record, bool) {
 	return journal[at], true
 }
 
+// withEnd returns the record of the version whose id ends so.
+func withEnd(journal []record, end string) (record, bool) {
+	at := slices.IndexFunc(journal, func(r record) bool { return end != "" && endOf(r.id) == end })
+	if at < 0 {
+		return record{}, false
+	}
+	return journal[at], true
+}
+
 // promotedOver finds the version that the version next was promoted over.
 func promotedOver(journal []record, next string) (record, bool) {
 	at := slices.IndexFunc(journal, func(r record) bool {

@@ -70,8 +70,12 @@ func (r *run) observe(ctx context.Context, m metadata, journal []record, rec rec
 		current:  rec.id == current,
 		pending:  slices.Contains(m.labels[rec.id], labelPending),
 		promoted: rec.entry.next != "" && rec.entry.next == endOf(current),
+		untidy:   len(rec.labels) > 1,
 		restart:  r.needsRestart(rec.entry.live),
 		kept:     len(r.ready(rec.entry, m.now)) == 0,
+	}
+	if next, found := withEnd(journal, rec.entry.next); found {
+		s.undone = next.entry.phase == phaseRolledBack || next.entry.phase == phaseFailed
 	}
 	s.services = s.restart && r.redeployer != nil
 	pending := versionWith(m.labels, labelPending)
@@ -127,6 +131,9 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 		return nil
 	case doForget:
 		return r.forget(ctx, rec)
+	case doTidy:
+		_, err := r.write(ctx, rec, rec.entry)
+		return err
 	case doRedeploy:
 		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error {
 			if !o.entry.since.IsZero() {

@@ -30,6 +30,8 @@ const (
 	// doAdopt: somebody has made the version current again by hand. Go on as
 	// after a rollback.
 	doAdopt action = "adopt"
+	// doTidy: take superseded labels off.
+	doTidy action = "tidy up"
 	// doFinishRollBack: go on with a rollback that was cut off.
 	doFinishRollBack action = "finish the rollback"
 )
@@ -72,6 +74,8 @@ type situation struct {
 
 	restart  bool    // what uses its values reads them only when it starts
 	kept     bool    // each of its live kinds is to be kept for longer
+	undone   bool    // the version that was promoted over it is marked as rolled back
+	untidy   bool    // it has more labels than the one of its entry
 	services bool    // that are services to be redeployed
 	rollout  Rollout // of the redeploy that the entry notes
 	sick     string  // what is wrong with the application; "" when it is healthy or not looked at
@@ -82,12 +86,16 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 	switch {
 	case e.phase == phaseFailed && s.current:
 		return doForget, "it was made AWSCURRENT again, by hand"
+	case e.phase == phaseFailed && s.untidy:
+		return doTidy, "a label from before was left on it"
 	case e.phase == phaseFailed:
 		return doNothing, "it was rolled back, and the schedule does not try again: rotate by hand, or " + howToRelease
 	case s.current && e.phase == phaseRolledBack:
 		return doFinishRollBack, "the rollback was cut off"
 	case s.current && s.promoting:
 		return doNothing, "another version is about to be promoted over it"
+	case s.current && s.undone:
+		return doForget, "what was promoted over it has been rolled back"
 	case s.current && e.phase != phaseSet && !e.since.IsZero():
 		return doAdopt, "it was made AWSCURRENT again, by hand"
 	case s.current:

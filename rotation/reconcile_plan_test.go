@@ -63,6 +63,8 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"rolled back, rolling", rolledBack, situation{now: soon, services: true, rollout: stale}, doNothing},
 		{"rolled back, converged", rolledBack, situation{now: soon, services: true, rollout: fresh}, doRetire},
 		{"rolled back, retired and remembered", entry{phase: phaseFailed, since: began}, situation{now: late, services: true, promoted: true}, doNothing},
+		{"the same, with a label from before", entry{phase: phaseFailed, since: began}, situation{now: late, untidy: true}, doTidy},
+		{"current again by a rollback that was cut off at its end", old, situation{now: soon, current: true, undone: true}, doForget},
 		{"remembered, and made current again by hand", entry{phase: phaseFailed, since: began}, situation{now: late, current: true}, doForget},
 		{"rolled back, and that fails too", rolledBack, situation{now: soon, services: true, rollout: failed}, doAlarm},
 	} {

@@ -72,7 +72,9 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	checkLogins(app, found)
 	if m.LogDir != "" && len(found.violations) > 0 {
 		name := strings.ReplaceAll(trial.String(), "/", "-") + ".log"
-		err = os.WriteFile(filepath.Join(m.LogDir, name), log.Bytes(), 0o600)
+		if err = os.MkdirAll(m.LogDir, 0o700); err == nil {
+			err = os.WriteFile(filepath.Join(m.LogDir, name), log.Bytes(), 0o600)
+		}
 	}
 	return calls, found.violations, err
 }
