@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -184,7 +185,10 @@ type engine struct {
 	admin, webhook target
 }
 
-const day = 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	uuid = "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
+)
 
 func newEngine(t *testing.T) *engine {
 	t.Helper()
@@ -413,5 +417,61 @@ func TestARotationThatIsGivenUpLeavesTheCurrentValuesAlone(t *testing.T) {
 	e.expect("database-0", "api-0", "admin-0")
 	if journal := e.journal(); len(journal) > 0 {
 		t.Errorf("left in the journal: %s", journal)
+	}
+}
+
+func TestWordsInTheTokenOrInALabelSayWhatIsRotated(t *testing.T) {
+	e := newEngine(t)
+	if err := e.rotate("only.admin.webhook." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-0", "api-0", "admin-1")
+	if e.current(&e.webhook) != "webhook-1" || e.services.times != 0 || len(e.journal()) > 0 {
+		t.Errorf("webhook is %s, %d redeploys, journal %s", e.current(&e.webhook), e.services.times, e.journal())
+	}
+
+	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which is no word this function knows") {
+		t.Errorf("got %v", err)
+	}
+	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.DiscardHandler), &scrub.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+
+	label := "rotate;only.database"
+	_, err := e.secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
+		SecretId: &e.arn, VersionStage: &label, MoveToVersionId: aws.String(e.version("AWSCURRENT").ID),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.mustRotate()
+	e.expect("database-0 database-1", "api-0", "admin-1")
+	if e.version(label).ID != "" {
+		t.Error("the label is still there, and the next rotation would follow it again")
+	}
+
+	// By its name, while its overlap is open, is an error.
+	if err := e.rotate("only.database." + uuid); err == nil || !strings.Contains(err.Error(), "its overlap is still open") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheDocumentSaysWhenEachKindWasRotated(t *testing.T) {
+	e := newEngine(t)
+	before := e.version("AWSCURRENT").Value
+	if err := e.rotate("only.admin." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	after := e.version("AWSCURRENT").Value
+	want := regexp.MustCompile(`^` + regexp.QuoteMeta(strings.TrimSuffix(strings.Replace(before, "admin-0", "admin-1", 1), "}")) +
+		`, "rotated_at": \{"admin": "20[0-9-]+T[0-9:]+Z"\}\}$`)
+	if !want.MatchString(after) {
+		t.Errorf("before %s\nafter  %s", before, after)
+	}
+	e.mustRotate()
+	for _, kind := range []string{"database", "api", "admin", "webhook"} {
+		if !strings.Contains(e.version("AWSCURRENT").Value, `"`+kind+`": "20`) {
+			t.Errorf("%s is missing in %s", kind, e.version("AWSCURRENT").Value)
+		}
 	}
 }

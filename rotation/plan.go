@@ -76,34 +76,40 @@ func sameValues(fields []document.Pointer, a, b document.Document) (bool, error)
 	return true, nil
 }
 
-// editedMeanwhile fails when the pending document differs from the current one
-// in more than the fields of the kinds that changed: somebody edited the
+// editedMeanwhile fails when the pending document is not what the current one
+// becomes with the new values of the kinds that changed: somebody edited the
 // secret after the pending version was made, and promoting it would undo that.
 func editedMeanwhile(changed []Kind, current, pending document.Document) error {
-	var owned []document.Pointer
+	expected := current
+	put := func(field document.Pointer) error {
+		text, err := pending.Text(field)
+		if err != nil {
+			return err
+		}
+		expected, err = expected.Put(field, text)
+		return err
+	}
 	for _, kind := range changed {
 		fields, err := kind.Fields(pending)
 		if err != nil {
 			return err
 		}
-		owned = append(owned, fields...)
+		for _, field := range fields {
+			if err := put(field); err != nil {
+				return err
+			}
+		}
 	}
-	if !current.EqualOutside(pending, owned) {
+	for _, kind := range changed {
+		if err := put(document.Pointer(rotatedAt + kind.Name())); err != nil && !errors.Is(err, document.ErrMissing) {
+			return err
+		}
+	}
+	if expected.Raw() != pending.Raw() {
 		return errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit: " +
 			"remove AWSPENDING from this version (update-secret-version-stage --version-stage AWSPENDING --remove-from-version-id), then rotate again")
 	}
 	return nil
-}
-
-// closed returns the kinds without an open overlap: to rotate one of the others
-// could evict a value that is in use.
-func closed(kinds []Kind, open map[string]record) (rotatable []Kind) {
-	for _, kind := range kinds {
-		if _, isOpen := open[kind.Name()]; !isOpen {
-			rotatable = append(rotatable, kind)
-		}
-	}
-	return rotatable
 }
 
 // overlapping are the kinds whose targets accept an old value beside the new one.
@@ -141,6 +147,7 @@ type metadata struct {
 	now             time.Time // by AWS's clock
 	next            time.Time // when the next scheduled rotation's window ends; zero: never
 	window          time.Duration
+	interval        time.Duration // between two scheduled rotations; 0: not known
 	owningService   string
 	rotationEnabled bool
 	labels          map[string][]string // by version id
@@ -184,6 +191,29 @@ func (m metadata) scheduled() bool {
 
 // scheduleSlack is for clocks that differ.
 const scheduleSlack = 5 * time.Minute
+
+// intervalOf is the time between two scheduled rotations, as far as the rules
+// say it plainly, and else by the last rotation and the next one.
+func intervalOf(rules *types.RotationRulesType, last, next time.Time) time.Duration {
+	if rules == nil {
+		return 0
+	}
+	var n int
+	var unit string
+	if _, err := fmt.Sscanf(aws.ToString(rules.ScheduleExpression), "rate(%d %s", &n, &unit); err == nil {
+		if strings.HasPrefix(unit, "hour") {
+			return time.Duration(n) * time.Hour
+		}
+		return time.Duration(n) * 24 * time.Hour
+	}
+	if days := aws.ToInt64(rules.AutomaticallyAfterDays); days > 0 {
+		return time.Duration(days) * 24 * time.Hour
+	}
+	if last.IsZero() || next.IsZero() {
+		return 0
+	}
+	return max(0, next.Sub(last))
+}
 
 // windowOf is the length of a schedule's window. Without one, Secrets Manager
 // closes it after an hour for a schedule in hours, and at the end of the day

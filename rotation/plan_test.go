@@ -132,7 +132,7 @@ func TestTheKindsThatARotationChangesAreThoseWhoseFieldsDiffer(t *testing.T) {
 		{name: "one of several fields", current: current, pending: strings.Replace(current, `"p"`, `"q"`, 1), want: []string{"smtp"}},
 		{name: "all", current: current, pending: `{"db":"b","mail":{"user":"v","password":"q"},"rest":1}`, want: []string{"database", "smtp"}},
 		{name: "the same value written otherwise", current: current, pending: strings.Replace(current, `"a"`, `"\u0061"`, 1), edited: true},
-		{name: "a field that was added", current: `{"db":"a","mail":{"user":"u"}}`, pending: `{"db":"a","mail":{"user":"u","password":"p"}}`, want: []string{"smtp"}, edited: true},
+		{name: "a field that was added", current: `{"db":"a","mail":{"user":"u"}}`, pending: `{"db":"a","mail":{"user":"u","password":"p"}}`, want: []string{"smtp"}, edited: false},
 		{name: "a field of nobody's", current: current, pending: strings.Replace(current, `1}`, `2}`, 1), edited: true},
 		{name: "a field of another type", current: `{"db":7}`, pending: `{"db":"b"}`, wantError: "field /db is a number"},
 		{name: "no credential", current: `{}`, pending: `{}`, wantError: "no credential that this function rotates (database, smtp)"},

@@ -121,9 +121,9 @@ func (r *run) gauge(m metadata, journal []record, attention int) {
 	)
 }
 
-// MeasureAge measures how old each of the secret's credentials is: by the date
-// of its version, which is right after a rollback too. It reads the secret, and
-// so is for now and then.
+// MeasureAge measures how old each of the secret's credentials is: by what the
+// secret itself says of it, else by the date of its version. Both are right after
+// a rollback too. It reads the secret, and so is for now and then.
 func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
 	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
 	current, err := run.readCurrent(ctx, "")
@@ -134,8 +134,13 @@ func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Lo
 	if err != nil {
 		return fmt.Errorf("measure the credentials' age: %w", err)
 	}
+	last := lastRotated(current.doc, names(kinds))
 	for _, name := range names(kinds) {
-		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.now, current.created), Kind: name})
+		stored, known := last[name]
+		if !known {
+			stored = current.created
+		}
+		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.now, stored), Kind: name})
 	}
 	return nil
 }

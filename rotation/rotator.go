@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"mautic-rotation/internal/scrub"
@@ -33,6 +34,7 @@ type Rotator struct {
 	redeployer Redeployer
 	health     Health
 	limits     Limits
+	every      map[string]time.Duration
 	metrics    Metrics
 	retry      retry
 }
@@ -44,7 +46,12 @@ type Config struct {
 	Redeployer     Redeployer // nil: nothing has to be restarted
 	Health         Health     // nil: the application is not asked
 	Limits         Limits     // zero: DefaultLimits
-	Metrics        Metrics    // nil: nothing is measured
+
+	// Every is how often the schedule rotates each kind of a secret that has
+	// several; of a kind that is missing, DefaultEvery says.
+	Every map[string]time.Duration
+
+	Metrics Metrics // nil: nothing is measured
 }
 
 // New returns a Rotator.
@@ -52,7 +59,9 @@ func New(c Config) *Rotator {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, metrics: c.Metrics, retry: defaultRetry}
+	every := maps.Clone(DefaultEvery)
+	maps.Copy(every, c.Every)
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: defaultRetry}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

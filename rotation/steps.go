@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"mautic-rotation/rotation/document"
 )
 
 // createSecret makes the pending value: the current document with new values
@@ -29,15 +32,13 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kinds, err := r.toRotate(current, m)
+	kinds, asked, err := r.toRotate(current, m)
 	if err != nil {
 		return err
 	}
-	pending := current.doc
-	for _, kind := range kinds {
-		if pending, err = kind.Generate(ctx, Generation{Current: pending, Now: m.now}); err != nil {
-			return fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
-		}
+	pending, err := r.generate(ctx, current.doc, kinds, asked, m.now)
+	if err != nil {
+		return err
 	}
 	if err := enoughTime(ctx); err != nil {
 		return err
@@ -49,27 +50,69 @@ func (r *run) createSecret(ctx context.Context) error {
 	return nil
 }
 
-// toRotate are the kinds that the document has and that no open overlap
-// protects. With none of them left the rotation changes nothing, and succeeds.
-func (r *run) toRotate(current version, m metadata) ([]Kind, error) {
-	kinds, err := r.present(current.doc)
+// howToStartAnew is the remedy for a rotation that no retry can mend.
+const howToStartAnew = `Before another one, give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
+
+// toRotate are the kinds that the rotation is to change. With none of them the
+// rotation changes nothing, and succeeds.
+func (r *run) toRotate(current version, m metadata) (kinds []Kind, w wish, err error) {
+	present, err := r.present(current.doc)
 	if err != nil {
-		return nil, err
+		return nil, wish{}, err
 	}
 	journal, err := readJournal(m.labels)
 	if err != nil {
-		return nil, err
+		return nil, wish{}, err
 	}
-	if bad := failed(journal); len(bad) > 0 && m.scheduled() {
+	if w, err = wishOf(r.event.Token, m.labels, names(r.kinds)); err != nil {
+		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
+	}
+	open := map[string]string{}
+	for name, rec := range openOverlaps(journal, current.id) {
+		open[name] = fmt.Sprintf("its overlap is still open: the value of version %s may be in use (%s)", rec.id, rec.entry.phase)
+	}
+	bad := failed(journal)
+	chosen, err := choose(occasion{
+		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
+		present: names(present), open: open, last: lastRotated(current.doc, names(present)), every: r.every,
+		heldOff: len(bad) > 0,
+	})
+	if err != nil {
+		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
+	}
+	for name, why := range chosen.why {
+		r.log.Warn("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
+	}
+	if len(bad) > 0 && m.scheduled() && w.none() {
 		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
-		return nil, nil
 	}
-	open := openOverlaps(journal, current.id)
-	for name, rec := range open {
-		r.log.Warn("not rotated, since its overlap is still open: the value of another version may be in use", "kind", name, "other", rec.id, "phase", rec.entry.phase)
+	return slices.DeleteFunc(slices.Clone(present), func(k Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
+}
+
+// generate makes the pending document.
+func (r *run) generate(ctx context.Context, current document.Document, kinds []Kind, w wish, now time.Time) (pending document.Document, err error) {
+	present, err := r.present(current)
+	if err != nil {
+		return document.Document{}, err
 	}
-	return closed(kinds, open), nil
+	last := lastRotated(current, names(present))
+	var made []string
+	pending = current
+	for _, kind := range kinds {
+		next, err := kind.Generate(ctx, Generation{Current: pending, Now: now, Last: last[kind.Name()], Emergency: w.emergency})
+		if err != nil {
+			return document.Document{}, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
+		}
+		if next.Raw() != pending.Raw() {
+			made = append(made, kind.Name())
+		}
+		pending = next
+	}
+	if len(present) > 1 {
+		return noteRotated(pending, made, now)
+	}
+	return pending, nil
 }
 
 // setSecret makes each target accept the pending value beside the current one.
@@ -198,7 +241,19 @@ func (r *run) finishSecret(ctx context.Context) error {
 		}
 	}
 	promoted, _ := entryOf(journal, r.event.Token)
-	return r.forget(ctx, promoted)
+	if err := r.forget(ctx, promoted); err != nil {
+		return err
+	}
+	return r.forgetWish(ctx, m)
+}
+
+// forgetWish takes a label away whose words this rotation has followed.
+func (r *run) forgetWish(ctx context.Context, m metadata) error {
+	label, id := wishLabel(m.labels)
+	if w, err := wishIn(r.event.Token, names(r.kinds)); label == "" || err != nil || !w.none() {
+		return nil //nolint:nilerr // words in the token: the label is for another rotation
+	}
+	return r.moveLabel(ctx, label, "", id)
 }
 
 // proveAndPromote moves AWSCURRENT to the token's version. Before that it notes

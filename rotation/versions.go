@@ -99,6 +99,7 @@ func (r *run) describe(ctx context.Context) (metadata, error) {
 		now:             r.now,
 		next:            aws.ToTime(out.NextRotationDate),
 		window:          windowOf(out.RotationRules),
+		interval:        intervalOf(out.RotationRules, aws.ToTime(out.LastRotatedDate), aws.ToTime(out.NextRotationDate)),
 		owningService:   aws.ToString(out.OwningService),
 		rotationEnabled: aws.ToBool(out.RotationEnabled),
 		labels:          out.VersionIdsToStages,

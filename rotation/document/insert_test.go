@@ -1,0 +1,79 @@
+package document
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestInsertWritesAFieldAsItsNeighboursAre(t *testing.T) {
+	for _, tc := range []struct {
+		name, before, after string
+		at                  Pointer
+	}{
+		{"into nothing", `{}`, `{"a": "x"}`, "/a"},
+		{"on one line", `{"b":1}`, `{"b":1,"a":"x"}`, "/a"},
+		{"spaced", `{ "b": 1, "c" : 2 }`, `{ "b": 1, "c" : 2, "a" : "x" }`, "/a"},
+		{"on lines of their own", "{\n  \"b\": 1,\n  \"c\": [1, {}]\n}\n", "{\n  \"b\": 1,\n  \"c\": [1, {}],\n  \"a\": \"x\"\n}\n", "/a"},
+		{"with objects on the way", `{"b": 1}`, `{"b": 1, "a": {"c": {"d": "x"}}}`, "/a/c/d"},
+		{"into an object within", `{"a": {"b": 1}, "z": 2}`, `{"a": {"b": 1, "c": "x"}, "z": 2}`, "/a/c"},
+		{"a key that needs escapes", `{"b": 1}`, `{"b": 1, "a/\"": "x"}`, `/a~1"`},
+		{"beside a key that occurs twice", `{"b": 1, "b": 2}`, `{"b": 1, "b": 2, "a": "x"}`, "/a"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := mustParse(t, tc.before).Insert(tc.at, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Raw() != tc.after {
+				t.Errorf("got  %s\nwant %s", got.Raw(), tc.after)
+			}
+		})
+	}
+}
+
+func TestInsertRefusesWhatIsThereAndWhatIsNoObject(t *testing.T) {
+	for at, want := range map[Pointer]string{
+		"/a":   "there already",
+		"/a/b": "not an object",
+		"/l/0": "not an object",
+		"/d/x": "ambiguous",
+	} {
+		_, err := mustParse(t, `{"a": "secret", "l": [], "d": {}, "d": {}}`).Insert(at, "x")
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want %q", at, err, want)
+		}
+	}
+	big := mustParse(t, `{"a": "`+strings.Repeat("x", MaxBytes-10)+`"}`)
+	if _, err := big.Insert("/b", "y"); err == nil || !strings.Contains(err.Error(), "stores at most") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzPut(f *testing.F) {
+	f.Add(`{"a": 1, "b" :{}}`, "/b/c", "x")
+	f.Add("{\n\t\"a\":\r\n[]}", "/a~1/b", "\"\\")
+	f.Fuzz(func(t *testing.T, value, pointer, text string) {
+		d, err := Parse(value)
+		if err != nil {
+			return
+		}
+		p, err := ParsePointer(pointer)
+		if err != nil {
+			return
+		}
+		next, err := d.Put(p, text)
+		if err != nil {
+			return
+		}
+		if !json.Valid([]byte(next.Raw())) {
+			t.Fatalf("not valid any more: %q", next.Raw())
+		}
+		var decoded string
+		if raw, err := json.Marshal(text); err == nil && json.Unmarshal(raw, &decoded) == nil && decoded == text {
+			if got, err := next.Text(p); err == nil && got != text {
+				t.Errorf("put %q, got %q", text, got)
+			}
+		}
+	})
+}
