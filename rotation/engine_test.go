@@ -113,6 +113,7 @@ func (k *target) Preflight(context.Context, document.Document) []rotation.Check 
 type pair struct {
 	target
 	overlap time.Duration
+	stuck   bool
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
@@ -135,6 +136,10 @@ func (k *pair) InUse(context.Context, rotation.Overlap, time.Duration) (string, 
 	return "", nil
 }
 
+func (k *pair) Revoke(_ context.Context, o rotation.Overlap) (string, error) {
+	return "what was issued under " + k.value(o.Old), nil
+}
+
 func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error { return k.Retire(ctx, o) }
 
 func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
@@ -143,6 +148,9 @@ func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
 }
 
 func (k *pair) Retire(_ context.Context, o rotation.Overlap) error {
+	if k.stuck {
+		return errors.New("the target does not answer")
+	}
 	k.accept(k.value(o.Current))
 	return nil
 }
@@ -180,6 +188,7 @@ type engine struct {
 	secrets  *sm.Client
 	arn, fn  string
 	services services
+	log      strings.Builder
 
 	database, api  pair
 	admin, webhook target
@@ -237,7 +246,7 @@ func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretId, Token: step.ClientRequestToken}
-	return nil, e.Rotate(ctx, event, slog.New(slog.DiscardHandler), &scrub.Secrets{})
+	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
 }
 
 // rotate rotates, with a token of its own or "".
@@ -263,7 +272,7 @@ func (e *engine) mustRotate() {
 
 func (e *engine) reconcile() {
 	e.t.Helper()
-	if err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.DiscardHandler), &scrub.Secrets{}); err != nil {
+	if err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		e.t.Error(err)
 	}
 }
@@ -411,7 +420,7 @@ func TestARotationThatIsGivenUpLeavesTheCurrentValuesAlone(t *testing.T) {
 		t.Fatal("no error")
 	}
 	e.admin.accept("admin-1") // as after a set whose test was cut off
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.DiscardHandler), &scrub.Secrets{}); err != nil {
+	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	e.expect("database-0", "api-0", "admin-0")
@@ -433,7 +442,7 @@ func TestWordsInTheTokenOrInALabelSayWhatIsRotated(t *testing.T) {
 	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which is no word this function knows") {
 		t.Errorf("got %v", err)
 	}
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.DiscardHandler), &scrub.Secrets{}); err != nil {
+	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -473,5 +482,50 @@ func TestTheDocumentSaysWhenEachKindWasRotated(t *testing.T) {
 		if !strings.Contains(e.version("AWSCURRENT").Value, `"`+kind+`": "20`) {
 			t.Errorf("%s is missing in %s", kind, e.version("AWSCURRENT").Value)
 		}
+	}
+}
+
+func TestInAnEmergencyOldValuesAreGoneWithThePromotion(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile() // the API client's overlap is open for days
+	e.services.failing = true
+	if err := e.rotate("emergency." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-2", "api-2", "admin-2")
+	for _, ended := range []string{"database-1", "api-1", "api-0"} {
+		if !strings.Contains(e.log.String(), "what was issued under "+ended) {
+			t.Errorf("the notice does not say that what was issued under %s was ended", ended)
+		}
+	}
+	e.aws.Clock().Advance(day)
+	e.reconcile()
+	if e.current(&e.database.target) != "database-2" {
+		t.Error("rolled back to a value that may have leaked")
+	}
+	e.services.failing = false
+	e.reconcile()
+	e.expect("database-2", "api-2", "admin-2")
+	if journal := e.journal(); len(journal) > 0 || !strings.Contains(e.log.String(), "everything runs with the new value") {
+		t.Errorf("left in the journal: %s", journal)
+	}
+}
+
+func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
+	e := newEngine(t)
+	e.api.stuck = true
+	if err := e.rotate("emergency.only.admin.api." + uuid); err == nil || !strings.Contains(err.Error(), "not all taken away yet") {
+		t.Fatalf("got %v", err)
+	}
+	e.api.stuck = false
+	e.expect("database-0", "api-0 api-1", "admin-1")
+	e.reconcile()
+	e.expect("database-0", "api-1", "admin-1")
+	for range 2 {
+		e.reconcile()
+	}
+	if journal := e.journal(); len(journal) > 0 {
+		t.Errorf("left in the journal: %s", journal)
 	}
 }

@@ -25,6 +25,9 @@ import (
 // it away from this one.
 const journalPrefix = "rotation;"
 
+// wordRevoked stands in an entry where wordEmergency stood, afterwards.
+const wordRevoked = "revoked"
+
 // A phase is where a version that holds live values stands.
 type phase string
 
@@ -65,6 +68,10 @@ type entry struct {
 	// possible any more.
 	closing, gone []string
 
+	// emergency: its values are taken away at once, with what was issued under
+	// them; revoked: that has been done. It is never rolled back.
+	emergency, revoked bool
+
 	// next is the version that was promoted over this one, by the end of its
 	// id; of a rolled-back one, the version that is current again.
 	next string
@@ -81,6 +88,9 @@ const idEnd = 36
 
 func endOf(id string) string { return id[max(0, len(id)-idEnd):] }
 
+// concerned are the kinds that the entry is about, gone or not.
+func (e entry) concerned() []string { return append(slices.Clone(e.live), e.gone...) }
+
 // label writes the entry for the version id.
 func (e entry) label(id string) string {
 	parts := []string{string(e.phase), "of=" + endOf(id), "live=" + strings.Join(e.live, ",")}
@@ -89,6 +99,12 @@ func (e entry) label(id string) string {
 	}
 	if len(e.gone) > 0 {
 		parts = append(parts, "gone="+strings.Join(e.gone, ","))
+	}
+	switch {
+	case e.revoked:
+		parts = append(parts, wordRevoked)
+	case e.emergency:
+		parts = append(parts, wordEmergency)
 	}
 	if e.next != "" {
 		parts = append(parts, "next="+endOf(e.next))
@@ -120,6 +136,10 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 			e.closing = kindsIn(value)
 		case "gone":
 			e.gone = kindsIn(value)
+		case wordEmergency:
+			e.emergency = true
+		case wordRevoked:
+			e.emergency, e.revoked = true, true
 		case "next":
 			e.next = value
 		case "since":
@@ -176,6 +196,9 @@ func readJournal(labels map[string][]string) ([]record, error) {
 func later(a, b entry) bool {
 	if a.phase != b.phase {
 		return slices.Index(phases, a.phase) > slices.Index(phases, b.phase)
+	}
+	if a.emergency != b.emergency || a.revoked != b.revoked {
+		return a.emergency && !b.emergency || a.revoked && !b.revoked
 	}
 	return a.since.After(b.since)
 }

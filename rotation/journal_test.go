@@ -18,6 +18,8 @@ func TestAnEntryIsReadAsItWasWrittenAndFitsIntoALabel(t *testing.T) {
 		{phase: phaseQuarantined, live: []string{"admin", "api", "database", "smtp"}, closing: []string{"admin", "database", "smtp"}, gone: []string{"webhook"}, next: endOf(words), since: began},
 		{phase: phaseQuarantined, live: []string{"database"}, since: began},
 		{phase: phaseOld, live: []string{"api"}, gone: []string{"database"}, next: endOf(words), since: began},
+		{phase: phaseOld, live: []string{"api"}, emergency: true, next: endOf(words)},
+		{phase: phaseHeld, gone: []string{"api"}, emergency: true, revoked: true, next: endOf(words)},
 		{phase: phaseRolledBack},
 	} {
 		label := e.label(words)

@@ -117,6 +117,14 @@ type Retirer interface {
 	Retire(ctx context.Context, o Overlap) error
 }
 
+// A Revoker is a kind under whose value something lasting is issued: sessions,
+// tokens, connections. In an emergency they are ended.
+type Revoker interface {
+	// Revoke ends what was issued under the old value, and tells what that was:
+	// "3 connections of mautic". It may be called any number of times.
+	Revoke(ctx context.Context, o Overlap) (what string, err error)
+}
+
 // An Overlap is a current value, and an old one that its target may accept too.
 type Overlap struct {
 	Current, Old document.Document

@@ -71,7 +71,7 @@ func (r *run) observe(ctx context.Context, m metadata, journal []record, rec rec
 		pending:  slices.Contains(m.labels[rec.id], labelPending),
 		promoted: rec.entry.next != "" && rec.entry.next == endOf(current),
 		untidy:   len(rec.labels) > 1,
-		restart:  r.needsRestart(rec.entry.live),
+		restart:  r.needsRestart(rec.entry.concerned()),
 		kept:     len(r.ready(rec.entry, m.now)) == 0,
 	}
 	if next, found := withEnd(journal, rec.entry.next); found {
@@ -131,6 +131,10 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 		return nil
 	case doForget:
 		return r.forget(ctx, rec)
+	case doRevoke:
+		return r.exclusively(ctx, rec, r.revoke)
+	case doEndEmergency:
+		return r.endEmergency(ctx, rec, m)
 	case doTidy:
 		_, err := r.write(ctx, rec, rec.entry)
 		return err
@@ -198,7 +202,7 @@ func (r *run) forget(ctx context.Context, rec record) error {
 func (r *run) redeployAndNote(ctx context.Context, rec record, m metadata) error {
 	e := rec.entry
 	e.since = m.now
-	if r.redeployer != nil && r.needsRestart(e.live) {
+	if r.redeployer != nil && r.needsRestart(e.concerned()) {
 		// Noted though a service may have failed: to force the others again at
 		// each wake-up, which their deployments cause, would have no end. The
 		// rollout tells of the one that is missing.

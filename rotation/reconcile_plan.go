@@ -30,6 +30,11 @@ const (
 	// doAdopt: somebody has made the version current again by hand. Go on as
 	// after a rollback.
 	doAdopt action = "adopt"
+	// doRevoke: take the version's values away at once, with what was issued
+	// under them.
+	doRevoke action = "revoke"
+	// doEndEmergency: everything runs with the new values.
+	doEndEmergency action = "end the emergency"
 	// doTidy: take superseded labels off.
 	doTidy action = "tidy up"
 	// doFinishRollBack: go on with a rollback that was cut off.
@@ -100,6 +105,8 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 		return doAdopt, "it was made AWSCURRENT again, by hand"
 	case s.current:
 		return doForget, "it is AWSCURRENT"
+	case e.emergency:
+		return inEmergency(e, s, limits)
 	case len(e.live) == 0:
 		return doForget, "nothing of it is live"
 	case s.pending && s.now.Sub(e.since) > rotationLimit:
@@ -130,6 +137,25 @@ func decide(e entry, s situation, limits Limits) (action, string) {
 		return doNothing, "old values are kept for a while, since callers of their own may use them"
 	}
 	return doClose, "every task was started after the promotion"
+}
+
+// inEmergency is decide for a version whose values may have leaked.
+func inEmergency(e entry, s situation, limits Limits) (action, string) {
+	switch {
+	case !e.revoked:
+		return doRevoke, "its values may have leaked"
+	case e.since.IsZero():
+		return doRedeploy, "no redeploy is known to have begun"
+	}
+	done, why := settled(e, s, limits)
+	switch {
+	case done, !s.restart:
+		return doEndEmergency, "every task was started after the promotion"
+	case s.services && s.now.Sub(e.since) > limits.Rollout, len(s.rollout.Failed) > 0 && !s.rollout.Fresh:
+		return doAlarm, "an emergency is not rolled back: " + why
+	default:
+		return doNothing, why
+	}
 }
 
 // settled tells whether nothing that was started before the redeploy is left,

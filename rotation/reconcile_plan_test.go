@@ -52,6 +52,12 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"the same, when its time is over", api, situation{now: late, promoted: true}, doClose},
 		{"the same, while the application is ill", api, situation{now: late, promoted: true, sick: "500"}, doNothing},
 		{"the rollout fails after a value was retired", entry{phase: phaseOld, live: live, gone: []string{"smtp"}, next: otherID, since: began}, situation{now: soon, services: true, promoted: true, rollout: failed}, doHold},
+		{"an emergency, with old values accepted still", entry{phase: phaseOld, live: live, emergency: true, next: otherID}, situation{now: soon, services: true, promoted: true}, doRevoke},
+		{"an emergency, of an overlap that was held", entry{phase: phaseHeld, live: live, emergency: true, since: began}, situation{now: soon, services: true}, doRevoke},
+		{"an emergency, revoked, and the redeploy not noted", entry{phase: phaseOld, gone: live, emergency: true, revoked: true, next: otherID}, situation{now: soon, services: true, promoted: true}, doRedeploy},
+		{"an emergency, rolling", entry{phase: phaseOld, gone: live, emergency: true, revoked: true, next: otherID, since: began}, situation{now: soon, services: true, promoted: true, rollout: stale}, doNothing},
+		{"an emergency whose rollout failed", entry{phase: phaseOld, gone: live, emergency: true, revoked: true, next: otherID, since: began}, situation{now: soon, services: true, promoted: true, rollout: failed}, doAlarm},
+		{"an emergency, converged", entry{phase: phaseOld, gone: live, emergency: true, revoked: true, next: otherID, since: began}, situation{now: soon, services: true, promoted: true, rollout: fresh}, doEndEmergency},
 		{"no services, too early", old, situation{now: late, promoted: true}, doNothing},
 		{"no services, after a day", old, situation{now: began.Add(25 * time.Hour), promoted: true}, doClose},
 

@@ -80,6 +80,7 @@ const (
 	didAdopt      = "adopted"
 	didAbandon    = "abandoned"
 	didRelease    = "released"
+	didRevoke     = "revoked"
 )
 
 // notice is the line at the end of a rotation, for people.

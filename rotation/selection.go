@@ -64,10 +64,17 @@ func wishOf(token string, labels map[string][]string, known []string) (wish, err
 	if err != nil || !w.none() {
 		return w, err
 	}
-	if label, _ := wishLabel(labels); label != "" {
-		return parseWish(strings.Split(strings.TrimPrefix(label, wishLabelPrefix), "."), known)
+	label, _ := wishLabel(labels)
+	if label == "" {
+		return wish{}, nil
 	}
-	return wish{}, nil
+	// A label may be put on at any time: what it says must not concern a value
+	// that was made before, as an emergency's does.
+	w, err = parseWish(strings.Split(strings.TrimPrefix(label, wishLabelPrefix), "."), known)
+	if err == nil && w.emergency {
+		return wish{}, errors.New("an emergency is asked for in the token alone, not in a label: " + howToWish)
+	}
+	return w, err
 }
 
 // wishLabel finds the label with words, and its version.

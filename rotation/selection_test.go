@@ -33,6 +33,7 @@ func TestATokenMayAskInWords(t *testing.T) {
 		{token: "only.databse." + uuid, wantError: `"databse"`},
 		{token: "all.only.api." + uuid, wantError: "for all kinds and for some only"},
 		{token: "all.now." + uuid, wantError: `"now"`},
+		{token: uuid, label: "rotate;emergency", wantError: "in the token alone"},
 		{token: uuid, label: "rotate;everything", wantError: `"everything"`},
 	} {
 		labels := map[string][]string{"v1": {"AWSCURRENT"}}

@@ -157,7 +157,11 @@ func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error 
 	}
 	// Only before the first change: a target that accepts one value alone has
 	// made the application ill from then on, until it is redeployed.
-	if what := r.sick(ctx); what != "" {
+	asked, err := wishIn(r.event.Token, names(r.kinds))
+	if err != nil {
+		return err
+	}
+	if what := r.sick(ctx); what != "" && !asked.emergency {
 		return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
 	}
 	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
@@ -235,6 +239,12 @@ func (r *run) finishSecret(ctx context.Context) error {
 		}
 		old, noted = promotedOver(journal, r.event.Token)
 	}
+	if noted && old.entry.emergency {
+		if m, journal, err = r.revokeAll(ctx); err != nil {
+			return fmt.Errorf("the new version is AWSCURRENT, but the old values are not all taken away yet: %w", err)
+		}
+		old, noted = promotedOver(journal, r.event.Token)
+	}
 	if noted && old.entry.since.IsZero() {
 		if err := r.redeployAndNote(ctx, old, m); err != nil {
 			return fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err)
@@ -285,10 +295,20 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 		return record{}, false, err
 	}
 	old, _ = entryOf(journal, current.id)
+	asked, err := wishIn(r.event.Token, names(r.kinds))
+	if err != nil {
+		return record{}, false, err
+	}
 	live := names(overlapping(kinds))
-	if noted = len(live) > 0; noted {
-		if old, err = r.write(ctx, old, entry{phase: phaseOld, live: live, next: endOf(r.event.Token)}); err != nil {
+	if noted = len(live) > 0 || asked.emergency && len(kinds) > 0; noted {
+		e := entry{phase: phaseOld, live: live, emergency: asked.emergency, next: endOf(r.event.Token)}
+		if old, err = r.write(ctx, old, e); err != nil {
 			return record{}, false, err
+		}
+		if asked.emergency {
+			if err := r.raiseEmergency(ctx, journal, old.id, live); err != nil {
+				return record{}, false, err
+			}
 		}
 	}
 	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
@@ -307,6 +327,8 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 	}
 	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
 	switch {
+	case asked.emergency && noted:
+		// The notice comes when the old values are gone.
 	case noted:
 		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT. The old value of %s is still accepted, and is taken out of service when nothing needs it any more",
 			inWords(names(kinds)), r.event.Token, inWords(live))
