@@ -106,11 +106,13 @@ func editedMeanwhile(changed []Kind, current, pending document.Document) error {
 		}
 	}
 	if expected.Raw() != pending.Raw() {
-		return errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit: " +
-			"remove AWSPENDING from this version (update-secret-version-stage --version-stage AWSPENDING --remove-from-version-id), then rotate again")
+		return errEdited
 	}
 	return nil
 }
+
+// errEdited says that the pending version does not come of the current one.
+var errEdited = errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit, so it is given up, and what it has set is taken away: rotate again")
 
 // overlapping are the kinds whose targets accept an old value beside the new one.
 func overlapping(kinds []Kind) (found []Kind) {

@@ -128,6 +128,9 @@ func (r *run) setSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
+		return err
+	}
 	if err := r.noteSet(ctx, pending, kinds); err != nil {
 		return err
 	}
@@ -141,6 +144,34 @@ func (r *run) setSecret(ctx context.Context) error {
 		r.log.Info("the target accepts the pending value", audit, didSet, "kind", kind.Name(), "over", current.id)
 	}
 	return nil
+}
+
+// notEdited gives the rotation up when the secret was edited after its pending
+// version was made. Left as it is, Secrets Manager would try that version again
+// and again.
+func (r *run) notEdited(ctx context.Context, kinds []Kind, current, pending document.Document) error {
+	if err := editedMeanwhile(kinds, current, pending); !errors.Is(err, errEdited) {
+		return err
+	}
+	// The current document may have been read too early: once more, by its id.
+	state, m, err := r.guard(ctx)
+	if err != nil {
+		return err
+	}
+	again, err := r.readCurrent(ctx, state.currentID)
+	if err != nil {
+		return err
+	}
+	if editedMeanwhile(kinds, again.doc, pending) == nil {
+		return errors.New("the secret is being edited: try again")
+	}
+	if slices.Contains(m.labels[r.event.Token], labelPending) {
+		if err := r.moveLabel(ctx, labelPending, "", r.event.Token); err != nil {
+			return errors.Join(errEdited, err)
+		}
+		r.log.Warn("the rotation was given up, since the secret was edited meanwhile", audit, didAbandon)
+	}
+	return errEdited
 }
 
 // noteSet makes sure that the application is healthy, and notes that the pending
@@ -282,7 +313,7 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 	if err != nil {
 		return record{}, false, err
 	}
-	if err := editedMeanwhile(kinds, current.doc, pending.doc); err != nil {
+	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
 		return record{}, false, err
 	}
 	for _, kind := range kinds {

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -215,7 +216,7 @@ func (e *ecs) listTasks(_ context.Context, in listTasksInput) (*listTasksOutput,
 		}
 	}
 	out := &listTasksOutput{}
-	if out.TaskARNs, out.NextToken, err = page(arns, in.MaxResults, 100, in.NextToken); err != nil {
+	if out.TaskARNs, out.NextToken, err = page(arns, in.MaxResults, cmp.Or(e.srv.opts.ListTasksPageSize, 100), in.NextToken); err != nil {
 		return nil, ecsParameter("Invalid token.")
 	}
 	return out, nil

@@ -37,6 +37,9 @@ type Options struct {
 	RotationRetries    int
 	RotationRetryDelay time.Duration
 
+	// ListTasksPageSize is the most tasks that ECS lists in one reply. 0 means 100, which is ECS's own.
+	ListTasksPageSize int
+
 	// RDSPageSize is the most that RDS lists in one reply. 0 means what the request asks for, 100 if it does not.
 	RDSPageSize int
 

@@ -35,6 +35,8 @@ type Application struct {
 	// Broken makes tasks fail at their start, if they read another password
 	// than the one that the rig began with.
 	Broken atomic.Bool
+	// BrokenService limits that to one service; "" is all of them.
+	BrokenService string
 
 	mu    sync.Mutex
 	tasks []*TaskRecord
@@ -75,7 +77,7 @@ func (a *Application) start(r *Rig) error {
 
 // run is a task's container. Like Mautic, it goes on when a login fails.
 func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error {
-	if a.Broken.Load() && task.Env["MAUTIC_DB_PASSWORD"] != r.Password {
+	if a.Broken.Load() && (a.BrokenService == "" || a.BrokenService == task.Service) && task.Env["MAUTIC_DB_PASSWORD"] != r.Password {
 		return errors.New("this application does not start with any other password")
 	}
 	record := &TaskRecord{ARN: task.ARN, Service: task.Service, Password: task.Env["MAUTIC_DB_PASSWORD"], Started: time.Now()}

@@ -58,3 +58,16 @@ func (r *Rig) CurrentLogsIn(ctx context.Context) error {
 	}
 	return nil
 }
+
+// PasswordIn returns the database password in a version's value, or "".
+func PasswordIn(value string) string {
+	doc, err := document.Parse(value)
+	if err != nil {
+		return ""
+	}
+	password, err := doc.Text(PasswordPointer)
+	if err != nil {
+		return ""
+	}
+	return password
+}

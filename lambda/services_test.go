@@ -1,0 +1,102 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+)
+
+func TestWhenOneOfTwoServicesFailsBothGoBack(t *testing.T) {
+	app := &rig.Application{CircuitBreaker: true, BrokenService: "mautic-prod-worker"}
+	d := deployApplication(t, app)
+	app.Broken.Store(true)
+	d.mustRotate()
+	bad := d.password("AWSCURRENT")
+	_, err := d.AWS.WaitEvent(t.Context(), func(e localaws.Event) bool {
+		change, ok := e.(localaws.DeploymentChanged)
+		return ok && change.RolloutState == "FAILED" && strings.HasSuffix(change.Service, "worker")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.mustReconcile()
+	if d.password("AWSCURRENT") != d.Password {
+		t.Fatalf("not rolled back: %s", d.journal())
+	}
+	d.mustSettle()
+	d.accepts(true, d.Password)
+	d.accepts(false, bad)
+	for _, task := range app.Records() {
+		if task.Stopped.IsZero() && task.Password != d.Password {
+			t.Errorf("a task of %s goes on with the password that was rolled back", task.Service)
+		}
+	}
+	app.Broken.Store(false)
+	d.mustRotate()
+	d.mustSettle()
+	d.accepts(false, d.Password)
+	d.noLoginFailed()
+}
+
+func TestARedeployByHandInBetweenIsNoFailure(t *testing.T) {
+	d := deployApplication(t, &rig.Application{})
+	d.mustRotate()
+	services := awsecs.NewFromConfig(d.AWS.Config())
+	for _, name := range d.Application().Services {
+		_, err := services.UpdateService(t.Context(), &awsecs.UpdateServiceInput{
+			Cluster: aws.String(rig.ClusterName), Service: &name, ForceNewDeployment: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.mustReconcile() // while both deployments are under way
+	}
+	d.mustSettle()
+	d.accepts(true, d.password("AWSCURRENT"))
+	d.accepts(false, d.Password)
+	d.noLoginFailed()
+	if strings.Contains(d.log.String(), "rolled back") {
+		t.Error("taken for a failure")
+	}
+}
+
+func TestASecondRotationDuringTheOverlapEvictsNothing(t *testing.T) {
+	d := deployApplication(t, &rig.Application{})
+	d.mustRotate()
+	first := d.password("AWSCURRENT")
+	d.mustRotate()
+	if d.password("AWSCURRENT") != first {
+		t.Error("rotated while the overlap was open")
+	}
+	d.accepts(true, d.Password, first)
+	d.mustSettle()
+	d.accepts(false, d.Password)
+	d.mustRotate()
+	if d.password("AWSCURRENT") == first {
+		t.Error("not rotated, though the overlap has ended")
+	}
+	d.mustSettle()
+	d.accepts(false, first)
+	d.noLoginFailed()
+}
+
+func TestARotationEndsWhereAWSPENDINGStaysOnThePromotedVersion(t *testing.T) {
+	d := deployApplication(t, &rig.Application{})
+	d.AWS.SetVariants(localaws.Variants{PendingAfterSuccess: localaws.PendingStays})
+	for range 2 {
+		old := d.password("AWSCURRENT")
+		d.mustRotate()
+		if d.password("AWSPENDING") != d.password("AWSCURRENT") {
+			t.Fatal("AWSPENDING has not stayed")
+		}
+		d.mustSettle()
+		d.accepts(false, old)
+		d.accepts(true, d.password("AWSCURRENT"))
+	}
+	d.noLoginFailed()
+}
