@@ -241,11 +241,11 @@ func newEngine(t *testing.T) *engine {
 }
 
 func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
-	var step struct{ Step, SecretId, ClientRequestToken string }
+	var step struct{ Step, SecretID, ClientRequestToken string }
 	if err := json.Unmarshal(payload, &step); err != nil {
 		return nil, err
 	}
-	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretId, Token: step.ClientRequestToken}
+	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken}
 	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
 }
 
