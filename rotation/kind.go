@@ -81,6 +81,10 @@ type Change struct {
 	// right before it writes, under whatever lock it has.
 	Confirm func(ctx context.Context) error
 
+	// Previous reads AWSPREVIOUS; false when there is no such version. It may
+	// be nil. A target asks for it only when it refuses both other values.
+	Previous func(ctx context.Context) (document.Document, bool, error)
+
 	// Log is for what an operator should know of how the change was made.
 	Log *slog.Logger
 }

@@ -140,8 +140,9 @@ type stage struct {
 
 // The staging labels that Secrets Manager itself gives out.
 const (
-	labelCurrent = "AWSCURRENT"
-	labelPending = "AWSPENDING"
+	labelCurrent  = "AWSCURRENT"
+	labelPending  = "AWSPENDING"
+	labelPrevious = "AWSPREVIOUS"
 )
 
 // metadata is what the guard looks at, of what DescribeSecret answers.

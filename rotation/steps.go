@@ -425,6 +425,13 @@ func (r *run) change(kind Kind, current, pending version) Change {
 		Current: current.doc,
 		Pending: pending.doc,
 		Confirm: func(ctx context.Context) error { return r.confirm(ctx, current.id) },
-		Log:     r.log.With("kind", kind.Name()),
+		Previous: func(ctx context.Context) (document.Document, bool, error) {
+			v, err := r.read(ctx, "", labelPrevious)
+			if isMissing(err) {
+				return document.Document{}, false, nil
+			}
+			return v.doc, err == nil, err
+		},
+		Log: r.log.With("kind", kind.Name()),
 	}
 }
