@@ -88,11 +88,17 @@ type situation struct {
 
 // decide is the plan: what to do about a version, and why.
 func decide(e entry, s situation, limits Limits) (action, string) {
+	act, why := next(e, s, limits)
+	if s.untidy && (act == doNothing || act == doAlarm) {
+		return doTidy, "a label from before was left on it"
+	}
+	return act, why
+}
+
+func next(e entry, s situation, limits Limits) (action, string) {
 	switch {
 	case e.phase == phaseFailed && s.current:
 		return doForget, "it was made AWSCURRENT again, by hand"
-	case e.phase == phaseFailed && s.untidy:
-		return doTidy, "a label from before was left on it"
 	case e.phase == phaseFailed:
 		return doNothing, "it was rolled back, and the schedule does not try again: rotate by hand, or " + howToRelease
 	case s.current && e.phase == phaseRolledBack:

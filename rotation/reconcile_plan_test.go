@@ -70,6 +70,7 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"rolled back, converged", rolledBack, situation{now: soon, services: true, rollout: fresh}, doRetire},
 		{"rolled back, retired and remembered", entry{phase: phaseFailed, since: began}, situation{now: late, services: true, promoted: true}, doNothing},
 		{"the same, with a label from before", entry{phase: phaseFailed, since: began}, situation{now: late, untidy: true}, doTidy},
+		{"held, with a label from before", entry{phase: phaseHeld, live: live, next: otherID, since: began}, situation{now: late, services: true, rollout: fresh, untidy: true}, doTidy},
 		{"current again by a rollback that was cut off at its end", old, situation{now: soon, current: true, undone: true}, doForget},
 		{"remembered, and made current again by hand", entry{phase: phaseFailed, since: began}, situation{now: late, current: true}, doForget},
 		{"rolled back, and that fails too", rolledBack, situation{now: soon, services: true, rollout: failed}, doAlarm},
