@@ -71,6 +71,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 			database.New(s.database),
 		},
 		Limits:  s.limits,
+		Every:   s.every,
 		Metrics: measured,
 	}
 	if len(s.services) > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -24,6 +25,7 @@ type settings struct {
 	services   []string
 	mauticURL  string
 	limits     rotation.Limits
+	every      map[string]time.Duration
 }
 
 // setting is one environment variable. An empty value counts as unset, since a
@@ -81,6 +83,10 @@ var known = []setting{
 	}},
 	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", text(func(p *parsed) *string { return &p.mauticURL })},
 	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
+	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
+		p.every, err = rhythms(value)
+		return err
+	}},
 	{"WATCH_SECONDS", "for how long the use of an old password is looked for", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
 	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
 	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
@@ -163,6 +169,21 @@ func pointer(field func(*parsed) *document.Pointer) func(*parsed, string) error 
 		*field(p), err = document.ParsePointer(value)
 		return err
 	}
+}
+
+// rhythms reads "database=90,admin=60", in days.
+func rhythms(value string) (map[string]time.Duration, error) {
+	every := map[string]time.Duration{}
+	for _, item := range list(value) {
+		name, days, _ := strings.Cut(item, "=")
+		n, err := strconv.Atoi(days)
+		if _, known := rotation.DefaultEvery[name]; !known || err != nil || n < 1 || n > 1000 {
+			return nil, fmt.Errorf("%q is not a kind (%s), an equals sign and a number of days from 1 to 1000", item,
+				strings.Join(slices.Sorted(maps.Keys(rotation.DefaultEvery)), ", "))
+		}
+		every[name] = time.Duration(n) * 24 * time.Hour
+	}
+	return every, nil
 }
 
 func list(value string) (items []string) {

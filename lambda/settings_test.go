@@ -1,11 +1,13 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/rotation/database"
 )
@@ -22,6 +24,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		"ECS_CLUSTER=mautic-prod-cluster", "ECS_SERVICES=web,cron, worker",
 		"DATABASE_HOST=db.example.com", "DATABASE_PORT=3307", "DATABASE_NAME=mautic", "DATABASE_USER=",
 		"DATABASE_PASSWORD_POINTER=/db/pw", "DATABASE_CA_FILE=" + roots,
+		"ROTATE_EVERY_DAYS=database=30, smtp=365",
 		"PASSWORD_LENGTH=41", "PATH=/bin", "AWS_REGION=eu-west-1",
 	})
 	if err != nil {
@@ -36,6 +39,9 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 	if want := []database.Layout{{Password: "/db/pw"}}; !slices.Equal(s.database.Layouts, want) {
 		t.Errorf("got layouts %v", s.database.Layouts)
 	}
+	if want := map[string]time.Duration{"database": 30 * 24 * time.Hour, "smtp": 365 * 24 * time.Hour}; !maps.Equal(s.every, want) {
+		t.Errorf("got %v", s.every)
+	}
 	if n := len(s.database.Passwords.Generate()); n != 41 {
 		t.Errorf("passwords of %d characters", n)
 	}
@@ -45,7 +51,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 	_, err := readSettings([]string{
 		"SECRET_ARNS=mautic-prod-secrets", "ECS_CLUSTER=c", "DATABASE_PORT=70000", "DATABASE_HOST_POINTER=host",
 		"DATABASE_NAME_POINTER=/name", "DATABASE_CA_FILE=/no/such/file", "DATABASE_PASWORD_POINTER=/p",
-		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
+		"ROTATE_EVERY_DAYS=databse=30", "PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -58,6 +64,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"DATABASE_PASSWORD_POINTER is not set",
 		"DATABASE_CA_FILE",
 		"DATABASE_PASWORD_POINTER: no such setting",
+		`"databse=30" is not a kind (admin, api, database`,
 		"length 8", "an alphabet of 3 characters",
 	} {
 		if !strings.Contains(err.Error(), want) {
