@@ -1,26 +1,35 @@
-// Package database rotates the password of a MySQL account, so that both the
-// old and the new one are accepted from the moment it is set.
+// Package database rotates the password of a MySQL or MariaDB account.
 //
-// It uses MySQL's dual passwords (8.0.14 and later) by a compare-and-swap: the
-// account's own connection replaces the current password, named in the
-// statement, by the pending one, and retains the current one as the secondary.
-// MySQL refuses the statement when the password named is not the primary one
-// (error 3891), so running it again, or late, or twice at once, takes away
-// nothing.
+//	kind := database.New(database.Config{Passwords: policy})
 //
-//	kind := database.New(database.Config{Passwords: policy, CAFile: ""})
+// There are four ways to change a password. Which one it is to be is decided
+// anew each time, from what the server and the account's privileges allow, or
+// set by Config.Way:
 //
-// Every connection uses TLS with the server's certificate verified; there is
-// no fallback.
+//   - self: the account changes its own password, and both the old and the new
+//     one are accepted from then on. On MySQL (8.0.14 and later) by a
+//     compare-and-swap: the statement names the current password, and is refused
+//     (error 3891) unless that is the primary one, so running it again, or late,
+//     or twice at once takes away nothing. On MariaDB (10.4 and later) by two
+//     entries in the account. See self.go.
+//   - admin: an administrator's login changes it, with the same result. See
+//     accept.go, which has why no login fails on the way.
+//   - rds: the RDS API sets a master user's password. The old one is refused
+//     from some moment on.
+//   - single: the account changes its own password, and the old one is refused
+//     at once. Only on request.
+//
+// Left to itself it takes the first of self, admin and rds that is possible. All
+// of them hold one lock at the server, whose name comes from the account, so that
+// no two changes of one password overlap, whichever way each takes.
+//
+// Every connection uses TLS with the server's certificate verified, unless
+// Config.TLS says otherwise; there is no fallback.
 package database
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/document"
@@ -31,6 +40,10 @@ import (
 // stand. Only Password is a place that a rotation changes.
 type Layout struct {
 	Password, User, Host, Port, Name, Engine document.Pointer
+
+	// Instance and Cluster are RDS's names of the server. With both, the
+	// cluster is what is meant.
+	Instance, Cluster document.Pointer
 }
 
 // The layouts that are known: the runbook's, where a document holds much else,
@@ -51,10 +64,12 @@ var (
 		Port:     "/port",
 		Name:     "/dbname",
 		Engine:   "/engine",
+		Instance: "/dbInstanceIdentifier",
+		Cluster:  "/dbClusterIdentifier",
 	}
 )
 
-// DefaultPort is MySQL's.
+// DefaultPort is MySQL's and MariaDB's.
 const DefaultPort = 3306
 
 // Config is what holds for all secrets of a function.
@@ -64,9 +79,45 @@ type Config struct {
 	// Layouts are tried in order; none means RunbookLayout, then AWSLayout.
 	Layouts []Layout
 
-	// User, Host, Port and Name are used where the document has none.
+	// User, Host, Port and Name are used where the document has none. A host
+	// that is still missing is asked of RDS, if Instance or the document names
+	// the server; a port that is, is DefaultPort.
 	User, Host, Name string
 	Port             int
+
+	// Instance is the identifier of the RDS instance or cluster; it wins over
+	// the document's.
+	Instance string
+
+	// Endpoint, "host" or "host:port", is what this function connects to when
+	// it cannot be what the document names. An RDS Proxy lets nobody in with a
+	// password before that is AWSCURRENT: with one in the document, this is
+	// the server's own endpoint.
+	Endpoint string
+
+	// Way is how to change a password: "self", "admin", "rds" or "single";
+	// "auto" or "" chooses. See ParseWay.
+	Way string
+
+	// Admin returns the administrator's secret, in the order in which its
+	// versions are to be tried: the current one and, while that secret is
+	// itself being rotated, the pending one. Of each, user and password are
+	// used, in one of the two layouts above, and never host or port. nil:
+	// there is no administrator.
+	Admin func(ctx context.Context) ([]document.Document, error)
+
+	// RDS is asked for a host that nothing else names, and for the master
+	// user when no other way is possible; nil: never.
+	RDS RDS
+
+	// Recovery: when the server refuses AWSCURRENT's password, and those of
+	// the versions beside it, set AWSCURRENT's by the RDS API. For a master
+	// user only.
+	Recovery bool
+
+	// TLS is "VERIFY_IDENTITY", which "" means too, "VERIFY_CA" or
+	// "DISABLED". See ParseTLS.
+	TLS string
 
 	// CAFile is a PEM file of the roots to verify the server's certificate
 	// by. When empty, they are the RDS roots and the system's.
@@ -82,15 +133,12 @@ type Kind struct {
 var _ rotation.Kind = (*Kind)(nil)
 
 // New returns the kind. It does nothing yet: neither roots are read nor
-// connections made.
+// connections made. A Way or TLS that is not known makes every method fail.
 func New(c Config) *Kind {
 	if len(c.Layouts) == 0 {
 		c.Layouts = []Layout{RunbookLayout, AWSLayout}
 	}
-	if c.Port == 0 {
-		c.Port = DefaultPort
-	}
-	return &Kind{config: c, tls: lazyTLSConfig(c.CAFile)}
+	return &Kind{config: c, tls: lazyTLSConfig(c.TLS, c.CAFile)}
 }
 
 // Name returns "database".
@@ -110,7 +158,7 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 
 // Generate gives the document a new password.
 func (k *Kind) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
-	if _, err := k.account(g.Current); err != nil {
+	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err
 	}
 	layout, _, err := k.layout(g.Current)
@@ -123,107 +171,16 @@ func (k *Kind) Generate(_ context.Context, g rotation.Generation) (document.Docu
 // NeedsRestart is true: tasks get the password when they start.
 func (k *Kind) NeedsRestart() bool { return true }
 
-func (k *Kind) layout(d document.Document) (layout Layout, found bool, err error) {
-	for _, layout := range k.config.Layouts {
+func (k *Kind) layout(d document.Document) (Layout, bool, error) {
+	return layoutOf(d, k.config.Layouts)
+}
+
+func layoutOf(d document.Document, layouts []Layout) (layout Layout, found bool, err error) {
+	for _, layout := range layouts {
 		found, err := d.Has(layout.Password)
 		if err != nil || found {
 			return layout, found, err
 		}
 	}
 	return Layout{}, false, nil
-}
-
-// account is who logs in where, with which password.
-type account struct {
-	user, password string
-	host           string
-	port           int
-	name           string // the database; may be empty
-}
-
-// place is what has to be the same in both versions of a change.
-func (a account) place() account {
-	a.password = ""
-	return a
-}
-
-func (a account) address() string { return fmt.Sprintf("%s:%d", a.host, a.port) }
-
-// account reads the document's account. All that is wrong with it is reported
-// at once.
-func (k *Kind) account(d document.Document) (account, error) {
-	layout, found, err := k.layout(d)
-	if err != nil {
-		return account{}, err
-	}
-	if !found {
-		return account{}, errors.New("the secret has no database password")
-	}
-	var faults []error
-	text := func(p document.Pointer, fallback, setting string, required bool) string {
-		value := ""
-		if p != "" {
-			value, err = d.Text(p)
-			if err != nil && !errors.Is(err, document.ErrMissing) {
-				faults = append(faults, err)
-				return ""
-			}
-		}
-		if value == "" {
-			value = fallback
-		}
-		if value == "" && required {
-			faults = append(faults, fmt.Errorf("no %s: add field %s to the secret, or set %s", strings.ToLower(strings.ReplaceAll(setting, "_", " ")), p, setting))
-		}
-		return value
-	}
-	a := account{
-		user: text(layout.User, k.config.User, "DATABASE_USER", true),
-		host: text(layout.Host, k.config.Host, "DATABASE_HOST", true),
-		name: text(layout.Name, k.config.Name, "DATABASE_NAME", false),
-		port: k.config.Port,
-	}
-	if engine := text(layout.Engine, "mysql", "", false); !slices.Contains(engines, engine) {
-		faults = append(faults, fmt.Errorf("field %s is %q: this function rotates MySQL (%s)", layout.Engine, engine, strings.Join(engines, ", ")))
-	}
-	a.password, err = d.Text(layout.Password)
-	switch {
-	case err != nil:
-		faults = append(faults, err)
-	case a.password == "":
-		faults = append(faults, fmt.Errorf("field %s is empty: store the account's present password there (MySQL cannot retain an empty one)", layout.Password))
-	case strings.ContainsRune(a.password, 0):
-		faults = append(faults, fmt.Errorf("field %s contains a NUL character, which MySQL takes in no password", layout.Password))
-	}
-	if layout.Port != "" {
-		port, err := d.Integer(layout.Port)
-		switch {
-		case errors.Is(err, document.ErrMissing):
-		case err != nil:
-			faults = append(faults, err)
-		case port < 1 || port > 65535:
-			faults = append(faults, fmt.Errorf("field %s is %d, which is no port", layout.Port, port))
-		default:
-			a.port = port
-		}
-	}
-	return a, errors.Join(faults...)
-}
-
-// engines are the values of AWS's field "engine" that speak MySQL's protocol.
-var engines = []string{"mysql", "aurora-mysql", "aurora", "mariadb"}
-
-// accounts reads both sides of a change, which may differ in the password
-// alone.
-func (k *Kind) accounts(c rotation.Change) (current, pending account, err error) {
-	if current, err = k.account(c.Current); err != nil {
-		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
-	}
-	if pending, err = k.account(c.Pending); err != nil {
-		return account{}, account{}, fmt.Errorf("AWSPENDING: %w", err)
-	}
-	if current.place() != pending.place() {
-		return account{}, account{}, errors.New("AWSPENDING names another host, port, user or database than AWSCURRENT: a rotation changes the password alone; start a new rotation, which begins from AWSCURRENT")
-	}
-	return current, pending, nil
 }

@@ -12,8 +12,9 @@ type server struct {
 	version string // as VERSION() says: "8.0.36", "9.7.4", "10.11.9-MariaDB-…"
 	account string // the account that the login matched: "mautic@%"
 
-	// hosts are all the hosts that the user exists for. MySQL shows them to
-	// those with a privilege to see accounts; accountsKnown tells whether it did.
+	// hosts are all the hosts that the user exists for. Servers show them to
+	// those with a privilege to see accounts; accountsKnown tells whether this
+	// one did.
 	hosts         []string
 	accountsKnown bool
 }
@@ -26,42 +27,71 @@ func (s *session) identify(ctx context.Context) (server, error) {
 	if err := s.queryRow(ctx, "SELECT VERSION(), CURRENT_USER()", nil, &found.version, &found.account); err != nil {
 		return server{}, explain(err, s.a)
 	}
-	rows, err := s.conn.QueryContext(ctx, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", found.user())
+	if !strings.Contains(found.account, "@") {
+		// A proxied or anonymous login would be one; it has no password.
+		return server{}, fmt.Errorf("%s is logged in as %q, which is no account that has a password", s.a, found.account)
+	}
+	return found, found.listAccounts(ctx, s)
+}
+
+// listAccounts asks for all the hosts that the user exists for, in a session
+// that may be another user's.
+func (f *server) listAccounts(ctx context.Context, s *session) error {
+	hosts, err := s.texts(ctx, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", f.user())
 	if isNumber(err, errTableDenied) || isNumber(err, errColumnDenied) {
-		return found, nil
+		return nil
 	}
 	if err != nil {
-		return server{}, explain(err, s.a)
+		return explain(err, s.a)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var host string
-		if err := rows.Scan(&host); err != nil {
-			return server{}, explain(err, s.a)
-		}
-		found.hosts = append(found.hosts, host)
-	}
-	found.accountsKnown = true
-	return found, explain(rows.Err(), s.a)
+	f.hosts, f.accountsKnown = hosts, true
+	return nil
 }
 
-// user is the account's user name. It may contain an @ itself, a host cannot.
-func (s server) user() string {
-	return s.account[:strings.LastIndexByte(s.account, '@')]
+// user and host are the account's parts. A user name may contain an @ itself,
+// a host cannot.
+func (f server) user() string { return f.account[:strings.LastIndexByte(f.account, '@')] }
+func (f server) host() string { return f.account[strings.LastIndexByte(f.account, '@')+1:] }
+
+// mariadb goes by what VERSION() contains. @@version_comment is free text.
+func (f server) mariadb() bool { return strings.Contains(f.version, "-MariaDB") }
+
+// dual tells whether the server can have an account accept two passwords.
+func (f server) dual() bool {
+	switch {
+	case f.mariadb():
+		// MariaDB's handshake has the prefix, for old replicas.
+		return atLeast(strings.TrimPrefix(f.version, "5.5.5-"), 10, 4)
+	case strings.Contains(f.version, ".mysql_aurora."):
+		// The engine version of Aurora, "8.0.mysql_aurora.3.04.0", which has no
+		// patch number. Version 3 began with MySQL 8.0.23.
+		return atLeast(f.version, 8, 0) && strings.Contains(f.version, ".mysql_aurora.3.")
+	default:
+		return atLeast(f.version, 8, 0, 14)
+	}
 }
 
-// check refuses a server, or an account, whose password cannot be rotated
-// without a gap in the way that this package knows.
-func (s server) check() error {
-	if strings.Contains(s.version, "-MariaDB") {
-		return fmt.Errorf("the server is MariaDB (%s), which has no dual passwords of MySQL's kind: this function rotates MySQL 8.0.14 and later", s.version)
+// String is the server's make and version, for people.
+func (f server) String() string {
+	if f.mariadb() {
+		return f.version
 	}
-	if !atLeast(s.version, 8, 0, 14) {
-		return fmt.Errorf("the server is MySQL %s, which has no dual passwords: upgrade to 8.0.14 or later", s.version)
+	return "MySQL " + f.version
+}
+
+// brand is the make alone.
+func (f server) brand() string {
+	if f.mariadb() {
+		return "MariaDB"
 	}
-	if len(s.hosts) > 1 {
+	return "MySQL"
+}
+
+// oneAccount refuses a user that exists for several hosts.
+func (f server) oneAccount() error {
+	if len(f.hosts) > 1 {
 		return fmt.Errorf("the user exists for several hosts (%s), and a login reaches the password of one of them alone: the application may use another; nothing was changed. Keep one account: RENAME USER or DROP USER the others",
-			strings.Join(s.hosts, ", "))
+			strings.Join(f.hosts, ", "))
 	}
 	return nil
 }
@@ -69,7 +99,7 @@ func (s server) check() error {
 // atLeast compares versions as numbers: as text, "9.1" would come before "8.0"
 // for whoever looks for a leading 8, and "8.0.9" after "8.0.14".
 func atLeast(version string, wanted ...int) bool {
-	parts := strings.SplitN(version, ".", len(wanted))
+	parts := strings.SplitN(version, ".", len(wanted)+1)
 	for i, want := range wanted {
 		have := 0
 		if i < len(parts) {

@@ -151,62 +151,6 @@ func TestTestLogsInAsTheApplicationDoes(t *testing.T) {
 	}
 }
 
-func TestPreflightNamesWhatIsMissingAndChangesNothing(t *testing.T) {
-	for _, tc := range []struct {
-		name                 string
-		privileges           []string
-		prepare              func(*fixture)
-		doc                  func(*fixture) document.Document
-		problem, wantWarning string
-	}{
-		{name: "nothing is missing", privileges: []string{dualPrivilege, "SELECT (User, Host) ON mysql.user"}},
-		{name: "CREATE USER will do as well", privileges: []string{"CREATE USER ON *.*", "SELECT (User, Host) ON mysql.user"}},
-		{name: "accounts cannot be listed", privileges: []string{dualPrivilege}, wantWarning: grantToSeeAccounts},
-		{name: "no privilege", privileges: []string{"SELECT (User, Host) ON mysql.user"}, problem: "GRANT APPLICATION_PASSWORD_ADMIN"},
-		{
-			name: "the secret has an old password", privileges: []string{dualPrivilege},
-			doc:     func(f *fixture) document.Document { return f.doc("outdated") },
-			problem: "MySQL error 1045",
-		},
-		{
-			name: "the secret lacks the user",
-			doc: func(f *fixture) document.Document {
-				return parse(f.t, strings.Replace(f.doc(f.first).Raw(), "username", "someone", 1))
-			},
-			problem: "no database user: add field /username to the secret, or set DATABASE_USER",
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			f := newFixture(t, tc.privileges...)
-			doc := f.doc(f.first)
-			if tc.doc != nil {
-				doc = tc.doc(f)
-			}
-			// Both slots in use, as in the overlap of an earlier rotation.
-			f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, pendingPassword)
-			if tc.doc == nil {
-				doc = f.doc(pendingPassword)
-			}
-			var problem, warning string
-			for _, check := range f.Preflight(t.Context(), doc) {
-				if check.Problem != nil {
-					problem = check.Problem.Error()
-				}
-				if check.Warning != nil {
-					warning = check.Warning.Error()
-				}
-			}
-			if (problem == "") != (tc.problem == "") || !strings.Contains(problem, tc.problem) {
-				t.Errorf("got problem %q, want %q", problem, tc.problem)
-			}
-			if tc.wantWarning != "" && !strings.Contains(warning, tc.wantWarning) {
-				t.Errorf("got warning %q, want %q", warning, tc.wantWarning)
-			}
-			f.accepts(true, f.first, pendingPassword)
-		})
-	}
-}
-
 func TestAtLeastComparesVersionsAsNumbers(t *testing.T) {
 	for version, want := range map[string]bool{
 		"8.0.14": true, "8.0.36": true, "8.4.3": true, "9.7.4": true, "10.0.0": true, "8.0.36-28": true,

@@ -1,0 +1,159 @@
+package database
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // G505: mysql_native_password is made of it
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/rotation"
+)
+
+// acceptor changes an account by its name, with CREATE USER: the way admin, and
+// self on MariaDB. All it does is one thing, accept: the account then accepts
+// just these two passwords. That says what is to be, and not what is to change,
+// so a repetition is harmless. There is no compare-and-swap in it (MySQL takes
+// REPLACE for one's own account only, 3893); the lock, and the labels read
+// under it, stand in for it.
+//
+//	set       accept(next, present)
+//	take away accept(current, current)
+//	restore   accept(current, old)
+type acceptor struct{}
+
+var _ keeper = acceptor{}
+
+func (acceptor) set(ctx context.Context, t *turn, present, next account) error {
+	return t.accept(ctx, next.password, present.password)
+}
+
+func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error {
+	return t.accept(ctx, current.password, current.password)
+}
+
+// restore looks first whether another rotation has set its password, which
+// accept would evict. The labels cannot tell: this is also what makes the
+// current password accepted again when they have moved.
+func (acceptor) restore(ctx context.Context, t *turn, current, old account) error {
+	if t.server.mariadb() {
+		present, err := t.own.entries(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range present {
+			if e.hash != nativeHash(current.password) && e.hash != nativeHash(old.password) {
+				return errOtherPassword
+			}
+		}
+		return t.accept(ctx, current.password, old.password)
+	}
+	// The account itself tells whether its primary password is the current
+	// one, by replacing it with itself: that takes no privilege, and leaves the
+	// second slot alone.
+	err := t.own.exec(ctx, replaceStatement, current.password, current.password)
+	switch {
+	case err == nil:
+		return t.accept(ctx, current.password, old.password)
+	case !isNumber(err, errNotCurrentPassword):
+		return explain(err, current)
+	}
+	switch outcome, err := t.k.try(ctx, old); outcome {
+	case rotation.Accepted:
+		return nil // both are, and in whichever order
+	case rotation.Denied:
+		return errOtherPassword
+	default:
+		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
+	}
+}
+
+var errOtherPassword = errors.New("the account accepts a password of another rotation beside the current one: the old one would take its place, so nothing was changed; finish that rotation, or give it up, first")
+
+// accept makes the account accept these two passwords, and no others. On
+// MariaDB it is one statement. On MySQL it is two: make the secondary password
+// primary, then make the primary one primary. Each moves what was primary into
+// the second slot, and drops what was there:
+//
+//	before     after the first    after the second
+//	(a, b)     (secondary, a)     (primary, secondary)
+//
+// The password in use has to be accepted at every moment. It is, when it is
+// accepted before and one of these holds:
+//
+//   - It is the secondary one (set, take away), in whichever slot it was. The
+//     first statement makes it primary, and the second moves it to the second
+//     slot, or makes it primary once more.
+//   - It is the primary one, and in the first slot already (restore, which makes
+//     sure of that). The first statement moves it to the second slot, and the
+//     second one makes it primary again.
+//
+// When it is cut off between the two, the password in use is in one of the slots,
+// and that is all that a repetition starts from. (Restore finds (old, current)
+// then, and has nothing left to do.) In the other order it would go wrong: from
+// (abandoned, current), the pending password first gives (pending, abandoned).
+func (t *turn) accept(ctx context.Context, primary, secondary string) error {
+	if t.server.mariadb() {
+		return t.acceptEntries(ctx, primary, secondary)
+	}
+	for _, next := range []string{secondary, primary} {
+		err := t.writer.execWithRoles(ctx, "ALTER USER ?@? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", t.server.user(), t.server.host(), next)
+		if err != nil {
+			return t.explainWriter(err)
+		}
+	}
+	return nil
+}
+
+// acceptEntries is accept on MariaDB, and looks whether the entries are there.
+func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) error {
+	statement, args := entriesStatement(t.server, t.policy.plain(), primary, secondary)
+	if err := t.writer.exec(ctx, statement, args...); err != nil {
+		if isNumber(err, errUserOperation) {
+			return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
+		}
+		return t.explainWriter(err)
+	}
+	present, err := t.own.entries(ctx)
+	if err != nil {
+		return err
+	}
+	var hashes []string
+	for _, e := range present {
+		hashes = append(hashes, e.hash)
+	}
+	for _, wanted := range []string{secondary, primary} {
+		if !slices.Contains(hashes, nativeHash(wanted)) {
+			return fmt.Errorf("%s said OK to the change of '%s', and the account does not have the entry: see whether another account of the same user was changed", t.server, t.server.account)
+		}
+	}
+	return nil
+}
+
+// entriesStatement names the account: MariaDB answers OK to CURRENT_USER() in
+// its place and changes nothing. It has hashes, since MariaDB writes the whole
+// statement to its general, slow and binary logs. Where the server refuses
+// them, plain has it send the passwords.
+func entriesStatement(s server, plain bool, primary, secondary string) (statement string, args []any) {
+	value, present := " USING ?", nativeHash
+	if plain {
+		value, present = " USING PASSWORD(?)", func(p string) string { return p }
+	}
+	statement, args = "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value, []any{s.user(), s.host(), present(primary)}
+	if secondary != primary {
+		statement += " OR " + nativePlugin + value
+		args = append(args, present(secondary))
+	}
+	return statement, args
+}
+
+const nativePlugin = "mysql_native_password"
+
+// nativeHash is what mysql_native_password stores of a password.
+func nativeHash(password string) string {
+	once := sha1.Sum([]byte(password)) //nolint:gosec // G401: the server's format
+	twice := sha1.Sum(once[:])         //nolint:gosec // G401: the server's format
+	return "*" + strings.ToUpper(hex.EncodeToString(twice[:]))
+}

@@ -1,0 +1,96 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mautic-rotation/rotation"
+)
+
+// openAdmin logs in as the administrator, at the server of the account.
+func (t *turn) openAdmin(ctx context.Context) error {
+	candidates, err := t.k.administrators(ctx, t.own.a)
+	if err != nil {
+		return err
+	}
+	for i, a := range candidates {
+		t.writer, err = t.k.login(ctx, a, "")
+		if err == nil {
+			break
+		}
+		t.writer = t.own // what close expects
+		if i == len(candidates)-1 || outcomeOf(err) != rotation.Denied {
+			return fmt.Errorf("log in as the administrator of DATABASE_ADMIN_SECRET_ARN: %w", err)
+		}
+	}
+	if err := t.writer.boundWaits(ctx); err != nil {
+		return err
+	}
+	if t.server.accountsKnown {
+		return nil
+	}
+	// What the account cannot see of itself, the administrator may.
+	if err := t.server.listAccounts(ctx, t.writer); err != nil {
+		return err
+	}
+	return t.server.oneAccount()
+}
+
+// administrators reads the versions of the administrator's secret. Two at most
+// are tried: while that secret is in rotation, the server may accept the
+// password of either one.
+func (k *Kind) administrators(ctx context.Context, target account) ([]account, error) {
+	documents, err := k.config.Admin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the secret of DATABASE_ADMIN_SECRET_ARN: %w", err)
+	}
+	var found []account
+	for _, d := range documents[:min(len(documents), 2)] {
+		layout, ok, err := layoutOf(d, []Layout{AWSLayout, RunbookLayout})
+		if err != nil {
+			return nil, fmt.Errorf("the secret of DATABASE_ADMIN_SECRET_ARN: %w", err)
+		}
+		if !ok {
+			return nil, fmt.Errorf("the secret of DATABASE_ADMIN_SECRET_ARN has no password: add fields %s and %s to it", AWSLayout.User, AWSLayout.Password)
+		}
+		a := target
+		a.name = ""
+		var userErr, passwordErr error
+		a.user, userErr = d.Text(layout.User)
+		a.password, passwordErr = d.Text(layout.Password)
+		if err := errors.Join(userErr, passwordErr); err != nil {
+			return nil, fmt.Errorf("the secret of DATABASE_ADMIN_SECRET_ARN: %w", err)
+		}
+		if len(found) == 0 || found[0] != a {
+			found = append(found, a)
+		}
+	}
+	if len(found) == 0 {
+		return nil, errors.New("the secret of DATABASE_ADMIN_SECRET_ARN has no value: store the administrator's user name and password there")
+	}
+	return found, nil
+}
+
+// explainWriter is explain for a statement that changes the account by its
+// name.
+func (t *turn) explainWriter(err error) error {
+	known := func(text string) error {
+		return &failure{rotation.Unknown, fmt.Sprintf("%s, as %s", text, t.writer.a), err}
+	}
+	switch {
+	case isNumber(err, errNoPrivilege):
+		return known(fmt.Sprintf("%s error %d: the user who is to change '%s' may not: GRANT CREATE USER ON *.* to it, and on MySQL SYSTEM_USER too if the account has that",
+			t.server.brand(), errNoPrivilege, t.server.account))
+	case isNumber(err, errUserOperation):
+		return known(fmt.Sprintf("%s error %d: the server would not change '%s': see that the account is still there, and which plugins check passwords",
+			t.server.brand(), errUserOperation, t.server.account))
+	}
+	return explain(err, t.own.a)
+}
+
+// mayAlter finds out whether the writer may change the account. With no clause
+// after the name the statement does nothing, and needs what a change needs.
+func (t *turn) mayAlter(ctx context.Context) error {
+	return t.explainWriter(t.writer.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host()))
+}

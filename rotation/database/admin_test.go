@@ -1,0 +1,282 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
+	"mautic-rotation/rotation/document"
+)
+
+// onBoth runs a test on an account of each make of server, which has no
+// privileges, with an administrator who has CREATE USER.
+func onBoth(t *testing.T, test func(*testing.T, *fixture)) {
+	t.Run("MySQL", func(t *testing.T) {
+		f := newFixture(t)
+		f.withAdmin()
+		test(t, f)
+	})
+	t.Run("MariaDB", func(t *testing.T) {
+		f := newMariaDBFixture(t)
+		f.withAdmin()
+		test(t, f)
+	})
+}
+
+func TestNoLoginFailsThroughRotationsByAnAdministrator(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *fixture) {
+		service := &inService{password: f.first}
+		f.whileLoggingIn(service, func() {
+			old := f.first
+			for range 3 {
+				current := f.config.Passwords.Generate()
+				f.mustSet(old, current)
+				f.mustSet(old, current)
+				f.accepts(true, old, current)
+				service.promote(current)
+				overlap := f.overlap(current, old)
+				f.mustQuarantine(current, old)
+				f.accepts(false, old)
+				for range 2 {
+					if err := f.Restore(t.Context(), overlap); err != nil {
+						t.Errorf("restore: %v", err)
+					}
+				}
+				f.accepts(true, old, current)
+				for range 2 {
+					if err := f.Retire(t.Context(), overlap); err != nil {
+						t.Errorf("retire: %v", err)
+					}
+				}
+				f.accepts(false, old)
+				f.accepts(true, current)
+				old = current
+			}
+		})
+		if !strings.Contains(f.log.String(), "way=admin") {
+			t.Errorf("the log does not say by which way: %s", &f.log)
+		}
+	})
+}
+
+func TestAnAccountOfMariaDBWithCreateUserKeepsItsOwnOldPassword(t *testing.T) {
+	f := newMariaDBFixture(t, createUser)
+	f.mustSet(f.first, abandonedPassword)
+	f.mustSet(f.first, pendingPassword)
+	f.accepts(true, f.first, pendingPassword)
+	f.accepts(false, abandonedPassword)
+	if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
+		t.Errorf("retire: %v", err)
+	}
+	f.accepts(false, f.first)
+	f.accepts(true, pendingPassword)
+	if !strings.Contains(f.log.String(), "way=self") {
+		t.Errorf("the log does not say by which way: %s", &f.log)
+	}
+}
+
+func TestAdministratorsMaySetManyTimesAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *fixture) {
+		f.fill(abandonedPassword, f.first)
+		f.whileLoggingIn(&inService{password: f.first}, func() { f.setConcurrently(6, f.first, pendingPassword) })
+		f.accepts(true, f.first, pendingPassword)
+		f.accepts(false, abandonedPassword)
+	})
+}
+
+func TestAnAdministratorChangesNothingOfAnAccountButItsPasswords(t *testing.T) {
+	for name, options := range map[string]string{
+		"MySQL":   "REQUIRE SSL WITH MAX_USER_CONNECTIONS 50 MAX_QUERIES_PER_HOUR 100000 PASSWORD EXPIRE INTERVAL 90 DAY FAILED_LOGIN_ATTEMPTS 9 PASSWORD_LOCK_TIME 2 COMMENT 'kept'",
+		"MariaDB": "REQUIRE SSL WITH MAX_USER_CONNECTIONS 50 MAX_QUERIES_PER_HOUR 100000 PASSWORD EXPIRE INTERVAL 90 DAY",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := map[string]func(*testing.T, ...string) *fixture{"MySQL": newFixture, "MariaDB": newMariaDBFixture}[name](t)
+			f.withAdmin()
+			f.admin("ALTER USER ? "+options, f.user)
+			before := f.restOfAccount()
+			if !strings.Contains(before, "MAX_USER_CONNECTIONS 50") {
+				t.Fatalf("the account is %s", before)
+			}
+			f.mustSet(f.first, pendingPassword)
+			if after := f.restOfAccount(); after != before {
+				t.Errorf("set: got %s, want %s", after, before)
+			}
+			f.mustQuarantine(pendingPassword, f.first)
+			f.mustRestore()
+			if after := f.restOfAccount(); after != before {
+				t.Errorf("restore: got %s, want %s", after, before)
+			}
+		})
+	}
+}
+
+// restOfAccount is the account without how it logs in.
+func (f *fixture) restOfAccount() string {
+	f.t.Helper()
+	var shown string
+	if err := f.server.Admin().QueryRowContext(f.t.Context(), "SHOW CREATE USER ?", f.user).Scan(&shown); err != nil {
+		f.t.Fatal(err)
+	}
+	return regexp.MustCompile(`IDENTIFIED .*? REQUIRE`).ReplaceAllString(strings.ReplaceAll(shown, "\n", ""), "REQUIRE")
+}
+
+func TestMariaDBsLogGetsNoPassword(t *testing.T) {
+	f := newMariaDBFixture(t)
+	f.withAdmin()
+	f.admin("SET GLOBAL log_output = 'TABLE', general_log = ON")
+	t.Cleanup(func() { f.server.Admin().Exec("SET GLOBAL general_log = OFF") })
+	f.mustSet(f.first, pendingPassword)
+	f.configure(func(c *Config) { c.Way = "single" })
+	f.fill(f.first, "")
+	f.mustSet(f.first, abandonedPassword)
+	var hashes, passwords int
+	err := f.server.Admin().QueryRowContext(t.Context(), `SELECT SUM(INSTR(argument, ?) > 0 OR INSTR(argument, ?) > 0),
+		SUM(INSTR(argument, ?) > 0 OR INSTR(argument, ?) > 0) FROM mysql.general_log WHERE command_type = 'Query' AND argument NOT LIKE '%INSTR%'`,
+		nativeHash(pendingPassword), nativeHash(abandonedPassword), pendingPassword, abandonedPassword).Scan(&hashes, &passwords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hashes < 2 || passwords != 0 {
+		t.Errorf("%d statements have a hash, %d a password", hashes, passwords)
+	}
+}
+
+func TestTheAdministratorsSecretMayItselfBeInRotation(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *fixture) {
+		user, password := mysqltest.UniqueUserOn(t, f.server, createUser)
+		f.configure(func(c *Config) { c.Admin = adminSecret(t, user, "outdated", password) })
+		f.mustSet(f.first, pendingPassword)
+		f.accepts(true, f.first, pendingPassword)
+	})
+}
+
+func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		prepare func(*fixture)
+		want    string
+	}{
+		{"two outdated passwords", func(f *fixture) {
+			f.configure(func(c *Config) { c.Admin = adminSecret(f.t, "nobody", "one", "two", "three") })
+		}, "log in as the administrator of DATABASE_ADMIN_SECRET_ARN: MySQL error 1045: the password of 'nobody'"},
+		{"no privilege", func(f *fixture) { f.withAdmin("SELECT ON mysql.*") }, "error 1227: the user who is to change 'USER@%' may not: GRANT CREATE USER ON *.* to it"},
+		{"no value", func(f *fixture) {
+			f.configure(func(c *Config) { c.Admin = adminSecret(f.t, "nobody") })
+		}, "the secret of DATABASE_ADMIN_SECRET_ARN has no value"},
+		{"no password", func(f *fixture) {
+			f.configure(func(c *Config) {
+				c.Admin = func(context.Context) ([]document.Document, error) {
+					return []document.Document{parse(f.t, `{"username":"a"}`)}, nil
+				}
+			})
+		}, "has no password: add fields /username and /password"},
+		{"no user", func(f *fixture) {
+			f.configure(func(c *Config) {
+				c.Admin = func(context.Context) ([]document.Document, error) {
+					return []document.Document{parse(f.t, `{"database_password":"a"}`)}, nil
+				}
+			})
+		}, "field /database_user: missing"},
+		{"a secret that cannot be read", func(f *fixture) {
+			f.configure(func(c *Config) {
+				c.Admin = func(context.Context) ([]document.Document, error) { return nil, errors.New("access denied") }
+			})
+		}, "read the secret of DATABASE_ADMIN_SECRET_ARN: access denied"},
+		{"a user for two hosts, which the administrator alone sees", func(f *fixture) {
+			f.withAdmin(createUser, "SELECT ON mysql.*")
+			f.admin("CREATE USER ?@'10.%' IDENTIFIED BY ?", f.user, f.first)
+			f.t.Cleanup(func() { f.server.Admin().Exec("DROP USER ?@'10.%'", f.user) })
+		}, "the user exists for several hosts (%, 10.%)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, f *fixture) {
+				tc.prepare(f)
+				want := strings.ReplaceAll(tc.want, "USER@", f.user+"@")
+				if err := f.Set(t.Context(), f.change(f.first, pendingPassword)); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got  %v\nwant %s", err, want)
+				}
+				f.accepts(true, f.first)
+				f.accepts(false, pendingPassword)
+			})
+		})
+	}
+}
+
+func TestAnAccountThatCanLogInByOtherMeansIsNotChanged(t *testing.T) {
+	for _, way := range []string{"", "single"} {
+		f := newFixtureOn(t, mysqltest.SharedMariaDB(t))
+		f.withAdmin()
+		f.configure(func(c *Config) { c.Way = way })
+		f.admin("ALTER USER ? IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD(?)", f.user, f.first)
+		err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+		if err == nil || !strings.Contains(err.Error(), "can log in by unix_socket, which a change of its password would take away") {
+			t.Errorf("way %q: got %v", way, err)
+		}
+		f.accepts(true, f.first)
+		f.accepts(false, pendingPassword)
+	}
+}
+
+func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
+	f := newFixture(t, dualPrivilege)
+	f.withAdmin()
+	f.configure(func(c *Config) { c.Way = "admin" })
+	own := f.lockedSession(f.first)
+	defer own.close()
+	change := f.change(f.first, pendingPassword)
+	confirmed := make(chan struct{})
+	change.Confirm = func(context.Context) error { close(confirmed); return nil }
+	result := make(chan error, 1)
+	go func() { result <- f.Set(t.Context(), change) }()
+	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+lockName("set", f.user+"@%")+"%")
+	select {
+	case <-confirmed:
+		t.Error("the labels were confirmed before the lock was held")
+	default:
+	}
+	own.close()
+	if err := <-result; err != nil {
+		t.Errorf("set: %v", err)
+	}
+	<-confirmed
+	f.accepts(true, f.first, pendingPassword)
+}
+
+func TestAnAdministratorsStatementThatTheServerRunsLateComesBeforeTheNextChange(t *testing.T) {
+	f := newFixture(t)
+	f.withAdmin()
+	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	f.configure(func(c *Config) { c.Endpoint, c.CAFile = proxy.Addr(), proxy.CAFile() })
+	var once sync.Once
+	release := make(chan struct{})
+	proxy.SetHook(func(_ context.Context, call mysqlproxy.Call) (action mysqlproxy.Action) {
+		if strings.HasPrefix(call.Text, "ALTER USER '…'@") {
+			once.Do(func() { action = mysqlproxy.Action{Fault: mysqlproxy.Late, Release: release} })
+		}
+		return action
+	})
+	f.whileLoggingIn(&inService{password: f.first}, func() {
+		if err := f.Set(t.Context(), f.change(f.first, abandonedPassword)); err == nil {
+			t.Error("the client that died reports success")
+		}
+		result := make(chan error, 1)
+		next := f.change(f.first, pendingPassword)
+		go func() { result <- f.Set(t.Context(), next) }()
+		f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+lockName("set", f.user+"@%")+"%")
+		close(release)
+		if err := <-result; err != nil {
+			t.Errorf("set: %v", err)
+		}
+	})
+	f.accepts(true, f.first, pendingPassword)
+	f.accepts(false, abandonedPassword)
+}

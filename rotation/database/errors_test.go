@@ -1,0 +1,229 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/rotation"
+)
+
+// ownServer is one that the test may put out of order.
+func ownServer(t *testing.T, flavor mysqlserver.Flavor, args ...string) *mysqlserver.Server {
+	t.Helper()
+	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Flavor: flavor, Args: args})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return server
+}
+
+// expect checks the outcome of a login, and what is said.
+func (f *fixture) expect(password string, want rotation.Outcome, wants ...string) {
+	f.t.Helper()
+	got, err := f.Probe(f.t.Context(), f.doc(password))
+	if got != want {
+		f.t.Errorf("got %s, want %s (%v)", got, want, err)
+	}
+	f.says(err, wants...)
+}
+
+func (f *fixture) says(err error, wants ...string) {
+	f.t.Helper()
+	for _, want := range wants {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			f.t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+	for _, secret := range []string{f.first, pendingPassword} {
+		if err != nil && strings.Contains(err.Error(), secret) {
+			f.t.Errorf("the error has a password in it: %v", err)
+		}
+	}
+}
+
+func TestMariaDBsRefusalsOfALoginAreTold(t *testing.T) {
+	f := newMariaDBFixture(t)
+	f.expect("wrong", rotation.Denied, "MySQL error 1045", "is wrong")
+	f.admin("ALTER USER ? ACCOUNT LOCK", f.user)
+	f.expect(f.first, rotation.Locked, "MySQL error 4151", "is locked by hand: ALTER USER … ACCOUNT UNLOCK")
+	f.admin("ALTER USER ? ACCOUNT UNLOCK", f.user)
+	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
+	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+	f.says(err, "MySQL error 1820", "has expired: ALTER USER … PASSWORD EXPIRE NEVER")
+	if got := outcomeOf(err); got != rotation.Locked {
+		t.Errorf("an expired password: got %s", got)
+	}
+	f.admin("ALTER USER ? IDENTIFIED VIA unix_socket", f.user)
+	f.expect(f.first, rotation.Unknown, "MySQL error 1698", "by the server's operating system (unix_socket)")
+}
+
+func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFixtureOn(t, ownServer(t, mysqlserver.MariaDB, "--max-password-errors=2", "--disconnect-on-expired-password=ON"))
+	f.withAdmin()
+	if said := f.preflight(f.first); strings.Contains(said, "refused logins in a row lock the account") {
+		t.Errorf("two are more than the one that a rotation makes: %s", said)
+	}
+	f.configure(func(c *Config) { c.Recovery = true })
+	if said := f.preflight(f.first); !strings.Contains(said, "WARNING: 2 refused logins in a row lock the account, and this function makes up to 3 on purpose") {
+		t.Errorf("the preflight says %s", said)
+	}
+	f.accepts(false, "wrong", "wrong")
+	f.expect(f.first, rotation.Locked, "MySQL error 4150", "FLUSH PRIVILEGES")
+	f.admin("FLUSH PRIVILEGES")
+	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
+	f.expect(f.first, rotation.Locked, "MySQL error 1862", "has expired")
+}
+
+func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
+	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MySQL, mysqlserver.MariaDB} {
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureOn(t, ownServer(t, flavor), createUser)
+			f.configure(func(c *Config) { c.Way = "self" })
+			f.admin("SET GLOBAL read_only = ON")
+			if flavor == mysqlserver.MySQL {
+				f.admin("SET GLOBAL super_read_only = ON")
+			}
+			err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+			f.says(err, "MySQL error 1290", "is read-only: name the writer's endpoint")
+			f.admin("SET GLOBAL read_only = OFF")
+			f.accepts(true, f.first)
+			f.accepts(false, pendingPassword)
+
+			// One connection is kept for administrators, which root has.
+			held, err := f.server.Admin().Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Close()
+			f.admin("SET GLOBAL max_connections = 10")
+			for range 12 {
+				s, err := f.login(t.Context(), f.account(f.first), "")
+				if err != nil {
+					break
+				}
+				defer s.close()
+			}
+			f.expect(f.first, rotation.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
+		})
+	}
+}
+
+func TestAHostThatTheServerHasBlockedIsToldAndCertificatesAreNotTriedTwice(t *testing.T) {
+	t.Parallel()
+	// Of 127.0.0.1 the server keeps no count, nor of any host when it resolves
+	// no names. What it does count differs: MySQL 9.7 leaves TLS out.
+	f := newFixtureOn(t, ownServer(t, mysqlserver.MariaDB, "--max-connect-errors=3", "--skip-name-resolve=OFF"))
+	host, port := anotherHost(t, f.server)
+	f.configure(func(c *Config) { c.Endpoint = net.JoinHostPort(host, strconv.Itoa(port)) })
+	for range 3 {
+		before := f.aborted()
+		f.expect(f.first, rotation.Unreachable, "is not for that name")
+		f.await("SELECT VARIABLE_VALUE > ? FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Aborted_connects'", before)
+		if connections := f.aborted() - before; connections != 1 {
+			t.Errorf("one login made %d connections", connections)
+		}
+	}
+	f.configure(func(c *Config) { c.TLS = "VERIFY_CA" })
+	f.expect(f.first, rotation.Unreachable, "MySQL error 1129", "FLUSH HOSTS")
+	f.admin("FLUSH HOSTS")
+	f.expect(f.first, rotation.Accepted)
+}
+
+// aborted is how many connections the server has refused so far.
+func (f *fixture) aborted() (connections int) {
+	f.t.Helper()
+	var name string
+	if err := f.server.Admin().QueryRowContext(f.t.Context(), "SHOW GLOBAL STATUS LIKE 'Aborted_connects'").Scan(&name, &connections); err != nil {
+		f.t.Fatal(err)
+	}
+	return connections
+}
+
+func TestAStatementThatWaitsForAnotherOneFailsSoonAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixtureOn(t, ownServer(t, mysqlserver.MySQL), dualPrivilege)
+	f.mustSet(f.first, abandonedPassword) // what is read first is in the caches
+	conn, err := f.server.Admin().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "LOCK INSTANCE FOR BACKUP"); err != nil {
+		t.Fatal(err)
+	}
+	err = f.Set(t.Context(), f.change(f.first, pendingPassword))
+	f.says(err, "MySQL error 1205", "nothing was changed")
+	if _, err := conn.ExecContext(t.Context(), "UNLOCK INSTANCE"); err != nil {
+		t.Fatal(err)
+	}
+	f.accepts(true, f.first, abandonedPassword)
+	f.accepts(false, pendingPassword)
+}
+
+func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
+	t.Parallel()
+	server := ownServer(t, mysqlserver.MySQL)
+	if _, err := server.Admin().ExecContext(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Admin().ExecContext(t.Context(), "SET GLOBAL validate_password.length = 0, validate_password.policy = LOW"); err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range []string{"self", "admin", "single"} {
+		f := newFixtureOn(t, server, dualPrivilege)
+		f.withAdmin()
+		f.configure(func(c *Config) { c.Way = way })
+		f.admin("SET GLOBAL validate_password.length = 60")
+		err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+		f.says(err, "MySQL error 1819", "raise PASSWORD_LENGTH")
+		if said := f.preflight(f.first); !strings.Contains(said, "the server takes the passwords made here: PROBLEM: MySQL error 1819") {
+			t.Errorf("way %s: the preflight says %s", way, said)
+		}
+		f.accepts(true, f.first)
+		f.admin("SET GLOBAL validate_password.length = 0")
+
+		f.admin("ALTER USER ? PASSWORD HISTORY 5", f.user)
+		f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, pendingPassword)
+		f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
+		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "MySQL error 3638", "PASSWORD HISTORY 0")
+		said := f.preflight(f.first)
+		if way != "single" && !strings.Contains(said, "password_history is 5 and password_reuse_interval is 0") {
+			t.Errorf("way %s: the preflight says %s", way, said)
+		}
+		f.accepts(true, f.first)
+		f.accepts(false, pendingPassword)
+
+		f.admin("DROP USER ?", f.user)
+		err = f.Set(t.Context(), f.change(f.first, pendingPassword))
+		f.says(err, "MySQL error 1045", "the server knows no such user")
+	}
+}
+
+func TestErrorsThatNoLoginLeadsToAreToldAllTheSame(t *testing.T) {
+	// An empty password is refused by the document (3878), and an account that
+	// goes away between the login and the change (1396) by its lock.
+	f := newFixture(t, dualPrivilege)
+	admin, err := f.login(t.Context(), f.account(f.first), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.close()
+	f.admin("ALTER USER ? IDENTIFIED BY ''", f.user)
+	err = admin.exec(t.Context(), makePrimaryStatement, pendingPassword)
+	f.says(explain(err, admin.a), "MySQL error 3878", "retains no empty one")
+	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
+
+	onBoth(t, func(t *testing.T, f *fixture) {
+		change := f.change(f.first, pendingPassword)
+		change.Confirm = func(context.Context) error { f.admin("DROP USER ?", f.user); return nil }
+		f.says(f.Set(t.Context(), change), fmt.Sprintf("error 1396: the server would not change '%s@%%'", f.user), "see that the account is still there")
+	})
+}

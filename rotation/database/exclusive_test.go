@@ -1,0 +1,69 @@
+package database
+
+import (
+	"testing"
+	"time"
+)
+
+func (f *fixture) exclusive(current, old string) (release func(), ok bool) {
+	f.t.Helper()
+	release, ok, err := f.Exclusive(f.t.Context(), f.overlap(current, old))
+	if err != nil {
+		f.t.Fatalf("exclusive: %v", err)
+	}
+	return release, ok
+}
+
+func TestAnOverlapIsEndedByOneInvocationAtATime(t *testing.T) {
+	f := newFixture(t, dualPrivilege)
+	f.mustSet(f.first, pendingPassword)
+	release, ok := f.exclusive(pendingPassword, f.first)
+	if !ok {
+		t.Fatal("the first caller was refused")
+	}
+	start := time.Now()
+	if _, ok := f.exclusive(pendingPassword, f.first); ok {
+		t.Error("the second caller was let in")
+	}
+	if took := time.Since(start); took > lockWait*time.Second/2 {
+		t.Errorf("the second caller had to wait for %s", took)
+	}
+	other := newFixtureBeside(f, dualPrivilege)
+	releaseOther, ok := other.exclusive(other.first, other.first)
+	if !ok {
+		t.Fatal("another account's overlap was refused")
+	}
+	releaseOther()
+
+	// The one who has it for himself may do all that ends the overlap.
+	f.mustQuarantine(pendingPassword, f.first)
+	f.mustRestore()
+	release()
+	f.await("SELECT IS_FREE_LOCK(?)", f.endLock())
+	if release, ok = f.exclusive(pendingPassword, f.first); !ok {
+		t.Fatal("refused after the release")
+	}
+	defer release()
+
+	var holder int
+	if err := f.server.Admin().QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", f.endLock()).Scan(&holder); err != nil {
+		t.Fatal(err)
+	}
+	f.admin("KILL ?", holder)
+	f.await("SELECT IS_FREE_LOCK(?)", f.endLock())
+	again, ok := f.exclusive(pendingPassword, f.first)
+	if !ok {
+		t.Fatal("refused after the holder's connection was killed")
+	}
+	again()
+}
+
+// endLock is the name of the lock that Exclusive takes.
+func (f *fixture) endLock() (name string) {
+	f.t.Helper()
+	err := f.server.Admin().QueryRowContext(f.t.Context(), "SELECT CONCAT('mautic-rotation/end/', LEFT(SHA2(CONCAT(?, '@%'), 256), 32))", f.user).Scan(&name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,290 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/password"
+)
+
+func TestMain(m *testing.M) { mysqltest.Main(m) }
+
+const dualPrivilege = "APPLICATION_PASSWORD_ADMIN ON *.*"
+
+// fixture is one account of its own on a shared server, and a kind that
+// reaches it.
+type fixture struct {
+	*Kind
+	t      *testing.T
+	server *mysqlserver.Server
+	user   string
+	first  string // the password that the account was made with
+	log    bytes.Buffer
+
+	quarantined bool // what evidence tells InUse
+}
+
+// newFixture is an account on the shared MySQL server.
+func newFixture(t *testing.T, privileges ...string) *fixture {
+	t.Helper()
+	t.Parallel()
+	return newFixtureOn(t, mysqltest.Shared(t), privileges...)
+}
+
+// newMariaDBFixture is one on the shared MariaDB server.
+func newMariaDBFixture(t *testing.T, privileges ...string) *fixture {
+	t.Helper()
+	t.Parallel()
+	return newFixtureOn(t, mysqltest.SharedMariaDB(t), privileges...)
+}
+
+func newFixtureOn(t *testing.T, server *mysqlserver.Server, privileges ...string) *fixture {
+	t.Helper()
+	user, first := mysqltest.UniqueUserOn(t, server, privileges...)
+	return &fixture{Kind: newKind(t, server.CAFile()), t: t, server: server, user: user, first: first}
+}
+
+// configure gives the fixture a kind with other settings.
+func (f *fixture) configure(change func(*Config)) {
+	c := f.config
+	change(&c)
+	f.Kind = New(c)
+}
+
+// withAdmin gives the kind an administrator's secret, and makes the user.
+func (f *fixture) withAdmin(privileges ...string) {
+	f.t.Helper()
+	if len(privileges) == 0 {
+		privileges = []string{createUser}
+	}
+	user, password := mysqltest.UniqueUserOn(f.t, f.server, privileges...)
+	f.configure(func(c *Config) { c.Admin = adminSecret(f.t, user, password) })
+}
+
+const createUser = "CREATE USER ON *.*"
+
+// adminSecret has a version for each password.
+func adminSecret(t *testing.T, user string, passwords ...string) func(context.Context) ([]document.Document, error) {
+	t.Helper()
+	var versions []document.Document
+	for _, p := range passwords {
+		// Host and port are not the target's, and must not be used.
+		versions = append(versions, parse(t, fmt.Sprintf(`{"username":%q,"password":%q,"host":"192.0.2.1","port":1}`, user, p)))
+	}
+	return func(context.Context) ([]document.Document, error) { return versions, nil }
+}
+
+// newFixtureBeside is a second account for the same test.
+func newFixtureBeside(f *fixture, privileges ...string) *fixture {
+	return newFixtureOn(f.t, f.server, privileges...)
+}
+
+func newKind(t *testing.T, caFile string) *Kind {
+	t.Helper()
+	policy, err := password.NewPolicy(password.DefaultLength, password.DefaultAlphabet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(Config{Passwords: policy, CAFile: caFile})
+}
+
+// doc is the document that holds a password of the fixture's account.
+func (f *fixture) doc(password string) document.Document {
+	f.t.Helper()
+	return parse(f.t, fmt.Sprintf(`{"engine":"mysql","host":%q,"port":%d,"username":%q,"password":%q}`, f.server.Host(), f.server.Port(), f.user, password))
+}
+
+func parse(t *testing.T, text string) document.Document {
+	t.Helper()
+	d, err := document.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (f *fixture) change(current, pending string) rotation.Change {
+	return rotation.Change{
+		Current: f.doc(current),
+		Pending: f.doc(pending),
+		Confirm: func(context.Context) error { return nil },
+		Log:     slog.New(slog.NewTextHandler(&f.log, nil)),
+	}
+}
+
+func (f *fixture) overlap(current, old string) rotation.Overlap {
+	return rotation.Overlap{
+		Current: f.doc(current),
+		Old:     f.doc(old),
+		Confirm: func(context.Context) error { return nil },
+		Log:     slog.New(slog.DiscardHandler),
+	}
+}
+
+func (f *fixture) account(password string) account {
+	f.t.Helper()
+	a, err := f.Kind.account(f.t.Context(), f.doc(password))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return a
+}
+
+func (f *fixture) admin(statement string, args ...any) {
+	f.t.Helper()
+	if _, err := f.server.Admin().ExecContext(f.t.Context(), statement, args...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// accepts checks which passwords the server takes.
+func (f *fixture) accepts(want bool, passwords ...string) {
+	f.t.Helper()
+	for i, p := range passwords {
+		if err := f.server.Login(f.t.Context(), f.user, p, ""); (err == nil) != want {
+			f.t.Errorf("password %d of %d: login gives %v, want accepted: %v", i+1, len(passwords), err, want)
+		}
+	}
+}
+
+func (f *fixture) mustSet(current, pending string) {
+	f.t.Helper()
+	if err := f.Set(f.t.Context(), f.change(current, pending)); err != nil {
+		f.t.Fatalf("set: %v", err)
+	}
+}
+
+func (f *fixture) mustQuarantine(current, old string) {
+	f.t.Helper()
+	if err := f.Quarantine(f.t.Context(), f.overlap(current, old)); err != nil {
+		f.t.Fatalf("quarantine: %v", err)
+	}
+}
+
+// mustRestore is for the first password, beside the pending one.
+func (f *fixture) mustRestore() {
+	f.t.Helper()
+	if err := f.Restore(f.t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
+		f.t.Fatalf("restore: %v", err)
+	}
+}
+
+const (
+	pendingPassword   = "pending-PASSWORD-0123456789"
+	abandonedPassword = "abandoned-PASSWORD-0123456789"
+)
+
+const unrelatedPassword = "unrelated-PASSWORD-0123456789"
+
+// slots fills both slots of the account by hand.
+func (f *fixture) slots(primary, second string) {
+	f.t.Helper()
+	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, second)
+	f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, primary)
+	f.accepts(true, primary, second)
+}
+
+// isPrimary checks it by a swap of the password with itself, which says 3891 of
+// the second one, and takes that away otherwise.
+func (f *fixture) isPrimary(password string) {
+	f.t.Helper()
+	if err := f.swapAs(password, password, password); err != nil {
+		f.t.Errorf("it is not the primary password: %v", err)
+	}
+}
+
+// swapAs runs the compare-and-swap in a connection of the account's own.
+func (f *fixture) swapAs(login, next, present string) error {
+	f.t.Helper()
+	s, err := f.login(f.t.Context(), f.account(login), "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer s.close()
+	return s.exec(f.t.Context(), swapStatement, next, present)
+}
+
+// await waits until a query of the server's state answers something but 0.
+func (f *fixture) await(query string, args ...any) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+	defer cancel()
+	for found := 0; found == 0; {
+		if err := f.server.Admin().QueryRowContext(ctx, query, args...).Scan(&found); err != nil {
+			f.t.Fatalf("%s: %v", query, err)
+		}
+	}
+}
+
+// inService is the password that is AWSCURRENT, which logins use all the time.
+type inService struct {
+	mu       sync.RWMutex
+	password string
+}
+
+// promote waits for the logins that have begun with the one before.
+func (s *inService) promote(password string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.password = password
+}
+
+// whileLoggingIn calls do while logins with the password in service go on, none
+// of which may fail.
+func (f *fixture) whileLoggingIn(s *inService, do func()) {
+	f.t.Helper()
+	var logins, failures atomic.Int64
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond) // leaves the processor to what is tested
+			defer pace.Stop()
+			for {
+				s.mu.RLock()
+				err := f.server.Login(f.t.Context(), f.user, s.password, "")
+				s.mu.RUnlock()
+				logins.Add(1)
+				if err != nil && failures.Add(1) == 1 {
+					f.t.Errorf("a login with the password in service: %v", err)
+				}
+				select {
+				case <-stop:
+					return
+				case <-pace.C:
+				}
+			}
+		})
+	}
+	defer func() {
+		close(stop)
+		group.Wait()
+		if failures.Load() > 0 || logins.Load() == 0 {
+			f.t.Errorf("%d of %d logins failed", failures.Load(), logins.Load())
+		}
+	}()
+	do()
+}
+
+// lockedSession is one of the account's own that has its lock.
+func (f *fixture) lockedSession(password string) *session {
+	f.t.Helper()
+	s, err := f.login(f.t.Context(), f.account(password), "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := s.lock(f.t.Context(), f.user+"@%"); err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}

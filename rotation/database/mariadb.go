@@ -1,0 +1,159 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// entry is one of the ways in which an account of MariaDB may log in.
+type entry struct{ plugin, hash string }
+
+// entries reads them from what MariaDB shows each account of itself.
+func (s *session) entries(ctx context.Context) ([]entry, error) {
+	var shown string
+	if err := s.exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
+		return nil, explain(err, s.a)
+	}
+	if err := s.queryRow(ctx, "SHOW CREATE USER", nil, &shown); err != nil {
+		return nil, explain(err, s.a)
+	}
+	found, ok := parseEntries(shown)
+	if !ok {
+		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", s.a)
+	}
+	return found, nil
+}
+
+// parseEntries reads MariaDB's
+//
+//	CREATE USER `u`@`h` IDENTIFIED BY PASSWORD '*…' REQUIRE …
+//	CREATE USER `u`@`h` IDENTIFIED VIA plugin USING '…' OR plugin …
+//
+// An account without a password has no such clause, and no entry.
+func parseEntries(shown string) (found []entry, ok bool) {
+	rest, ok := strings.CutPrefix(shown, "CREATE USER ")
+	if !ok {
+		return nil, false
+	}
+	if _, rest, ok = cutQuoted(rest, "`\""); !ok {
+		return nil, false
+	}
+	if rest, ok = strings.CutPrefix(rest, "@"); !ok {
+		return nil, false
+	}
+	if _, rest, ok = cutQuoted(rest, "`\""); !ok {
+		return nil, false
+	}
+	if by, is := strings.CutPrefix(rest, " IDENTIFIED BY PASSWORD "); is {
+		hash, _, ok := cutQuoted(by, "'")
+		return []entry{{nativePlugin, hash}}, ok
+	}
+	rest, is := strings.CutPrefix(rest, " IDENTIFIED VIA ")
+	for is {
+		e := entry{}
+		if e.plugin, rest, _ = strings.Cut(rest, " "); rest == "" {
+			return append(found, e), true
+		}
+		if using, has := strings.CutPrefix(rest, "USING "); has {
+			if e.hash, rest, ok = cutQuoted(using, "'"); !ok {
+				return nil, false
+			}
+			rest = strings.TrimPrefix(rest, " ")
+		}
+		found = append(found, e)
+		rest, is = strings.CutPrefix(rest, "OR ")
+	}
+	return found, true
+}
+
+// cutQuoted cuts what stands in one of the quotes from the start of s. A quote
+// within is doubled, or has a backslash before it.
+func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
+	if s == "" || !strings.Contains(quotes, s[:1]) {
+		return "", "", false
+	}
+	quote := s[0]
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quote == '\'':
+			i++
+		case s[i] == quote && i+1 < len(s) && s[i+1] == quote:
+			i++
+		case s[i] == quote:
+			return s[1:i], s[i+1:], true
+		}
+	}
+	return "", "", false
+}
+
+// checkEntries refuses an account that logs in, or can, by other means than a
+// native password: the change would take those away.
+func (t *turn) checkEntries(ctx context.Context) error {
+	present, err := t.own.entries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range present {
+		if e.plugin != nativePlugin {
+			return fmt.Errorf("'%s' can log in by %s, which a change of its password would take away, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
+				t.server.account, e.plugin, nativePlugin)
+		}
+	}
+	if t.way.dual() && t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
+		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one beside the new, so nothing was changed: UNINSTALL SONAME '%s', or DATABASE_WAY=single and its gap (%s)",
+			reusePlugin, reusePlugin, gap)
+	}
+	if t.way == single && len(present) > 1 {
+		return fmt.Errorf("'%s' has two passwords, of a rotation by another way, and can itself change the first one only: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
+			t.server.account, nativePlugin)
+	}
+	return nil
+}
+
+// policy is what a MariaDB server demands of passwords.
+type policy struct {
+	plugins []string // that look at new passwords
+	strict  bool     // what they cannot look at is refused: hashes
+}
+
+// reusePlugin remembers every password that it has seen, those of statements
+// that failed included. So it is asked for before anything is tried.
+const reusePlugin = "password_reuse_check"
+
+// plain tells whether passwords have to be sent as they are.
+func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
+
+const plainWarning = "the server's plugins that check passwords refuse hashes, so the passwords themselves are sent, over the connection's TLS, and MariaDB writes them to its general, slow and binary logs: keep those logs from others, or SET GLOBAL strict_password_validation = OFF"
+
+func (s *session) policy(ctx context.Context) (p policy, err error) {
+	if err := s.queryRow(ctx, "SELECT @@GLOBAL.strict_password_validation", nil, &p.strict); err != nil {
+		return policy{}, explain(err, s.a)
+	}
+	p.plugins, err = s.texts(ctx, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'")
+	return p, explain(err, s.a)
+}
+
+// warnings is what the server says of the statement that has just failed: of an
+// ALTER USER, MariaDB's error is no more than that it failed (1396). The text
+// names plugins and their rules, and no passwords.
+func (s *session) warnings(ctx context.Context) string {
+	rows, err := s.conn.QueryContext(ctx, "SHOW WARNINGS")
+	if err != nil {
+		return ""
+	}
+	defer rows.Close()
+	var said []string
+	for rows.Next() {
+		var level, message string
+		var code int
+		if rows.Scan(&level, &code, &message) == nil && code != errUserOperation {
+			said = append(said, message)
+		}
+	}
+	if rows.Err() != nil || len(said) == 0 {
+		return ""
+	}
+	return "; the server says: " + strings.Join(said, "; ")
+}

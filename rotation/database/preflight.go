@@ -1,0 +1,172 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// Preflight finds out with the current password alone whether a rotation would
+// work, and by which way. No login of its is refused. See rotation.Target.
+func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+	a, err := k.account(ctx, current)
+	checks := checklist{{What: "the secret names user, host, port and password", Problem: err}}
+	if err != nil {
+		return checks
+	}
+	own, err := k.login(ctx, a, "")
+	checks.add("log in to "+a.String(), err)
+	if err != nil {
+		return checks
+	}
+	checks.warn("protect the connection", k.tlsWarning())
+	t, err := k.begin(ctx, own, quiet)
+	if err != nil {
+		checks.add("choose a way to change the password", err)
+		return checks
+	}
+	defer t.close()
+	checks.add(fmt.Sprintf("change the password by the way %s: %s", t.way, t.why), nil)
+	if !t.way.dual() {
+		checks.warn("keep the old password beside the new one", errors.New("the account accepts one password: "+gap))
+	}
+	if !t.server.accountsKnown {
+		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay: "+grantToSeeAccounts))
+	}
+	t.preflight(ctx, &checks)
+	checks.add("log in to database "+a.name+" and run a query", k.query(ctx, a))
+	return checks
+}
+
+// checklist collects checks.
+type checklist []rotation.Check
+
+func (l *checklist) add(what string, problem error) {
+	*l = append(*l, rotation.Check{What: what, Problem: problem})
+}
+
+func (l *checklist) warn(what string, warning error) {
+	if warning != nil {
+		*l = append(*l, rotation.Check{What: what, Warning: warning})
+	}
+}
+
+// preflight checks what the turn's way needs.
+func (t *turn) preflight(ctx context.Context, checks *checklist) {
+	switch {
+	case t.way == byRDS:
+		if !t.db.Available {
+			checks.add("RDS takes a change of the password now", fmt.Errorf("%s is not available: wait until it is", t.db.Identifier))
+		}
+	case t.way == admin || t.way == self && t.server.mariadb():
+		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
+	}
+	switch {
+	case t.server.mariadb():
+		if t.policy.plain() && t.way != byRDS {
+			checks.warn("keep passwords out of the server's logs", errors.New(plainWarning))
+		}
+	case t.way == self:
+		checks.add("the server takes the passwords made here", explain(t.own.rehearseSwap(ctx, swapStatement, t.k), t.own.a))
+	case t.way != byRDS && atLeast(t.server.version, 8, 0, 13):
+		checks.add("the server takes the passwords made here", explain(t.own.rehearseSwap(ctx, replaceStatement, t.k), t.own.a))
+	}
+	if t.way.dual() && !t.server.mariadb() {
+		checks.add("the password history lets a rotation be undone", t.own.checkHistory(ctx))
+	}
+	limit, err := t.failuresAllowed(ctx)
+	if err != nil {
+		checks.add("find out how many refused logins lock the account", err)
+	}
+	if deliberate := t.k.deliberateFailures(); limit > 0 && limit <= deliberate {
+		checks.warn("survive the refused logins that prove a password gone", fmt.Errorf("%d refused logins in a row lock the account, and this function makes up to %d on purpose: ALTER USER … FAILED_LOGIN_ATTEMPTS 5, or more (on MariaDB SET GLOBAL max_password_errors)",
+			limit, deliberate))
+	}
+}
+
+// deliberateFailures is how many refused logins in a row one step may make: one
+// that proves an old password gone, or those before a recovery.
+func (k *Kind) deliberateFailures() int {
+	if k.config.Recovery {
+		return 3
+	}
+	return 1
+}
+
+// checkHistory looks at the server's defaults for password reuse. An account
+// can have its own, which it sees in its description.
+func (s *session) checkHistory(ctx context.Context) error {
+	var history, interval int
+	if err := s.queryRow(ctx, "SELECT @@GLOBAL.password_history, @@GLOBAL.password_reuse_interval", nil, &history, &interval); err != nil {
+		return explain(err, s.a)
+	}
+	shown, err := s.description(ctx)
+	if err != nil {
+		return err
+	}
+	history = ownLimit(shown, ownHistory, history)
+	interval = ownLimit(shown, ownInterval, interval)
+	if history != 0 || interval != 0 {
+		return fmt.Errorf("password_history is %d and password_reuse_interval is %d: a password that was used before cannot be set again, which closing or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
+			history, interval)
+	}
+	return nil
+}
+
+// What MySQL's SHOW CREATE USER says of an account's own limits. DEFAULT, or
+// nothing, is the server's.
+var (
+	ownHistory  = regexp.MustCompile(` PASSWORD HISTORY (\d+)`)
+	ownInterval = regexp.MustCompile(` PASSWORD REUSE INTERVAL (\d+)`)
+	ownFailures = regexp.MustCompile(` FAILED_LOGIN_ATTEMPTS (\d+)`)
+)
+
+func ownLimit(shown string, of *regexp.Regexp, otherwise int) int {
+	if match := of.FindStringSubmatch(shown); match != nil {
+		if n, err := strconv.Atoi(match[1]); err == nil {
+			return n
+		}
+	}
+	return otherwise
+}
+
+// description is what a server shows an account of itself, in MySQL without its
+// hashes.
+func (s *session) description(ctx context.Context) (shown string, err error) {
+	err = s.queryRow(ctx, "SHOW CREATE USER CURRENT_USER()", nil, &shown)
+	return shown, explain(err, s.a)
+}
+
+// failuresAllowed is how many refused logins in a row lock the account; 0 when
+// none do.
+func (t *turn) failuresAllowed(ctx context.Context) (int, error) {
+	if t.server.mariadb() {
+		var limit int
+		err := t.own.queryRow(ctx, "SELECT @@GLOBAL.max_password_errors", nil, &limit)
+		if limit == unlimitedErrors {
+			limit = 0
+		}
+		return limit, explain(err, t.own.a)
+	}
+	shown, err := t.own.description(ctx)
+	return ownLimit(shown, ownFailures, 0), err
+}
+
+// unlimitedErrors is the default of MariaDB's max_password_errors.
+const unlimitedErrors = 1<<32 - 1
+
+// tlsWarning says what a connection is not protected from; nil when verified.
+func (k *Kind) tlsWarning() error {
+	switch k.config.TLS {
+	case verifyCA:
+		return errors.New("DATABASE_TLS=VERIFY_CA: the server's name is not verified, so whoever has another certificate of the same roots can pass for it: with RDS that is everyone; use VERIFY_IDENTITY where the certificate names the host")
+	case tlsDisabled:
+		return errors.New("DATABASE_TLS=DISABLED: passwords go to whoever answers at that address, under a key that he hands out: use VERIFY_IDENTITY, or VERIFY_CA")
+	}
+	return nil
+}

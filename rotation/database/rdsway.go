@@ -1,0 +1,40 @@
+package database
+
+import (
+	"context"
+	"fmt"
+
+	"mautic-rotation/rotation"
+)
+
+// rdsChanger is the way rds. RDS changes the password some time after it was
+// asked to, and says that it has when it may not have: the proof is a login.
+type rdsChanger struct{}
+
+func (rdsChanger) set(ctx context.Context, t *turn, _, next account) error {
+	api := t.k.config.RDS
+	// Again, under the lock: an attempt beside this one may have asked.
+	db, err := api.Get(ctx, t.db)
+	if err != nil {
+		return fmt.Errorf("ask RDS about %s: %w", t.db.Identifier, err)
+	}
+	if db.PasswordPending {
+		t.log.Info("RDS has been asked to change the password already, and has not done so yet")
+	} else {
+		if err := api.SetMasterPassword(ctx, db, next.password, t.log); err != nil {
+			return fmt.Errorf("set the password of the master user by the RDS API: %w", err)
+		}
+		t.log.Info("asked RDS to change the password of the master user", "database", db.Identifier)
+	}
+	if err := api.Await(ctx, db, t.log); err != nil {
+		return fmt.Errorf("RDS was asked to change the password, and the next try goes on from there: %w", err)
+	}
+	switch outcome, err := t.k.try(ctx, next); outcome {
+	case rotation.Accepted:
+		return nil
+	case rotation.Denied:
+		return fmt.Errorf("RDS has no change of the password left to apply, and the server does not accept the new one: RDS may be late, or have applied an earlier change; the next try goes on from there: %w", err)
+	default:
+		return fmt.Errorf("see that the server accepts the password that RDS has set; the next try goes on from there: %w", err)
+	}
+}

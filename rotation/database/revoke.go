@@ -1,0 +1,70 @@
+package database
+
+import (
+	"context"
+	"fmt"
+
+	"mautic-rotation/rotation"
+)
+
+var _ rotation.Revoker = (*Kind)(nil)
+
+// errNoSuchThread: the connection that KILL names has ended by itself.
+const errNoSuchThread = 1094
+
+// Revoke ends the account's connections: the server keeps those that were opened
+// with a password which has been taken away. Which one a connection was opened
+// with it does not tell, so all of them end, but for this function's own; an
+// application connects anew. One's own account's need no privilege.
+func (k *Kind) Revoke(ctx context.Context, o rotation.Overlap) (what string, err error) {
+	current, err := k.account(ctx, o.Current)
+	if err != nil {
+		return "", err
+	}
+	s, err := k.login(ctx, current, "")
+	if err != nil {
+		return "", fmt.Errorf("log in with the AWSCURRENT password: %w", err)
+	}
+	defer s.close()
+	others, err := s.otherConnections(ctx)
+	if err != nil {
+		return "", err
+	}
+	ended := 0
+	for _, id := range others {
+		err := s.exec(ctx, "KILL CONNECTION ?", id)
+		if isNumber(err, errNoSuchThread) {
+			continue
+		}
+		if err != nil {
+			return "", explain(err, current)
+		}
+		ended++
+	}
+	o.Log.Warn("ended the account's connections", "audit", "revoked", "connections", ended)
+	return fmt.Sprintf("%d connections of %s", ended, current), nil
+}
+
+// otherConnections are those of the session's account, but for its own and the
+// ones that hold this function's locks.
+func (s *session) otherConnections(ctx context.Context) (ids []uint64, err error) {
+	var account string
+	if err := s.queryRow(ctx, "SELECT CURRENT_USER()", nil, &account); err != nil {
+		return nil, explain(err, s.a)
+	}
+	rows, err := s.conn.QueryContext(ctx, `SELECT ID FROM information_schema.PROCESSLIST
+		WHERE USER = ? AND ID <> CONNECTION_ID() AND ID <> COALESCE(IS_USED_LOCK(?), 0) AND ID <> COALESCE(IS_USED_LOCK(?), 0)`,
+		s.a.user, lockName("set", account), lockName("end", account))
+	if err != nil {
+		return nil, explain(err, s.a)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uint64
+		if err := rows.Scan(&id); err != nil {
+			return nil, explain(err, s.a)
+		}
+		ids = append(ids, id)
+	}
+	return ids, explain(rows.Err(), s.a)
+}

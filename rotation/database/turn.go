@@ -1,0 +1,304 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/rds"
+)
+
+// A turn is what it takes to change one account's password once. Each method of
+// Kind observes and chooses anew, and keeps nothing: the way may be another one
+// than that of the step before, when a privilege or a setting has changed in
+// between. That is safe, since a way never relies on what another has done. The
+// ways that keep the old password fill the same two slots of the account under
+// the same lock, and start from any filling that has the current password in it.
+// Those that take one password only ask which one is accepted.
+type turn struct {
+	k      *Kind
+	way    way
+	why    string
+	server server
+
+	own    *session // logged in as the account itself
+	writer *session // makes the changes, and holds the lock: own, or an administrator's
+
+	db     rds.Database // of the way rds
+	policy policy       // of MariaDB
+	log    *slog.Logger
+}
+
+// A changer changes the password by one way. It is called with the lock held,
+// and after the labels have been confirmed.
+type changer interface {
+	// set makes the account accept next. present is what own has logged in
+	// with; a keeper goes on accepting it at every moment.
+	set(ctx context.Context, t *turn, present, next account) error
+}
+
+// A keeper is a changer that can have the account accept two passwords.
+type keeper interface {
+	changer
+	// takeAway has the account accept current alone. It accepts both now.
+	takeAway(ctx context.Context, t *turn, current, old account) error
+	// restore has it accept old too. It accepts current now, and fails when
+	// another rotation has set its password meanwhile.
+	restore(ctx context.Context, t *turn, current, old account) error
+}
+
+// changer is how the turn's way is gone on this server.
+func (t *turn) changer() changer {
+	switch {
+	case t.way == byRDS:
+		return rdsChanger{}
+	case t.way == single:
+		return singleChanger{}
+	case t.way == self && !t.server.mariadb():
+		return swapper{}
+	default:
+		return acceptor{}
+	}
+}
+
+// begin finds out where a session is, and chooses the way. The turn owns the
+// session from then on: it is closed when begin fails.
+func (k *Kind) begin(ctx context.Context, own *session, log *slog.Logger) (*turn, error) {
+	setting, err := parseWay(k.config.Way)
+	if err != nil {
+		own.close()
+		return nil, fmt.Errorf("DATABASE_WAY: %w", err)
+	}
+	return k.beginBy(ctx, setting, own, log)
+}
+
+func (k *Kind) beginBy(ctx context.Context, setting way, own *session, log *slog.Logger) (*turn, error) {
+	t := &turn{k: k, own: own, writer: own, log: log}
+	if err := t.find(ctx, setting); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *turn) find(ctx context.Context, setting way) (err error) {
+	if err := t.own.boundWaits(ctx); err != nil {
+		return err
+	}
+	if t.server, err = t.own.identify(ctx); err != nil {
+		return err
+	}
+	if err := t.server.oneAccount(); err != nil {
+		return err
+	}
+	o := observed{server: t.server, admin: t.k.config.Admin != nil, rds: t.k.config.RDS != nil}
+	if setting == auto || setting == self {
+		if o.mayKeep, err = t.rehearse(ctx); err != nil {
+			return err
+		}
+	}
+	t.way, t.why, err = choose(o, setting)
+	if errors.Is(err, errAskRDS) {
+		m := t.k.askRDS(ctx, t.own.a)
+		o.master, t.db = &m, m.db
+		t.way, t.why, err = choose(o, setting)
+	}
+	if err != nil {
+		return err
+	}
+	if t.way == admin {
+		if err := t.openAdmin(ctx); err != nil {
+			return err
+		}
+	}
+	if t.server.mariadb() && t.way != byRDS {
+		if t.policy, err = t.own.policy(ctx); err != nil {
+			return err
+		}
+		return t.checkEntries(ctx)
+	}
+	return nil
+}
+
+// tell logs which way is gone.
+func (t *turn) tell() {
+	t.log.Info("how the password is changed", "way", string(t.way), "why", t.why, "server", t.server.String())
+	if warning := t.k.tlsWarning(); warning != nil {
+		t.log.Warn(warning.Error())
+	}
+	if !t.way.dual() {
+		t.log.Warn("the old password is refused once the new one is set: "+gap, "way", string(t.way))
+	}
+	if !t.server.accountsKnown {
+		t.log.Warn("cannot see whether the user exists for other hosts too, where its password would stay: "+grantToSeeAccounts, "account", t.server.account)
+	}
+	if t.policy.plain() && t.way != byRDS {
+		t.log.Warn(plainWarning)
+	}
+}
+
+func (t *turn) close() {
+	t.own.close()
+	if t.writer != t.own {
+		t.writer.close()
+	}
+}
+
+// lock holds the account's lock until the turn is closed.
+func (t *turn) lock(ctx context.Context) error { return t.writer.lock(ctx, t.server.account) }
+
+// change makes the account accept next, by whoever is logged in with present.
+func (t *turn) change(ctx context.Context, confirm func(context.Context) error, present, next account) error {
+	if err := t.lock(ctx); err != nil {
+		return err
+	}
+	// Under the lock: the rotation may have been given up while this waited,
+	// and what was set of it taken away.
+	if confirm != nil {
+		if err := confirm(ctx); err != nil {
+			return err
+		}
+	}
+	return t.changer().set(ctx, t, present, next)
+}
+
+// rehearse finds out whether the account may keep its old password beside a new
+// one, and changes nothing.
+func (t *turn) rehearse(ctx context.Context) (bool, error) {
+	var err error
+	switch {
+	case !t.server.dual():
+		return false, nil
+	case t.server.mariadb():
+		// With no clause after the name it says no more than whether the
+		// privilege is there (1227). CURRENT_USER() in its place would prove
+		// nothing: MariaDB answers OK to that and does nothing.
+		err = t.own.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host())
+	default:
+		err = t.own.rehearseSwap(ctx, swapStatement, t.k)
+		if isNumber(err, errPolicy) {
+			return true, nil // the real password may fare better; else it fails, and says why
+		}
+	}
+	if isNumber(err, errNoPrivilege) {
+		return false, nil
+	}
+	return err == nil, explain(err, t.own.a)
+}
+
+// rehearseSwap runs a statement that replaces a password, with one in REPLACE
+// that cannot be the primary one: it is made up on the spot. MySQL looks at
+// privilege and password policy first, and then answers 3891, which here is no
+// error, without changing anything.
+func (s *session) rehearseSwap(ctx context.Context, statement string, k *Kind) error {
+	err := s.execWithRoles(ctx, statement, k.config.Passwords.Generate(), k.config.Passwords.Generate())
+	if isNumber(err, errNotCurrentPassword) {
+		return nil
+	}
+	return err
+}
+
+// askRDS finds out whether the account's user is a master user.
+func (k *Kind) askRDS(ctx context.Context, a account) (m master) {
+	if a.instance != "" {
+		m.db, m.failure = k.config.RDS.Named(ctx, a.instance)
+		m.found = true
+	} else {
+		_, host := a.dial()
+		m.db, m.found, m.failure = k.config.RDS.AtHost(ctx, host)
+	}
+	m.user = m.failure == nil && m.found && m.db.MasterUser == a.user
+	return m
+}
+
+// mayBeSingle tells, without a login, whether the account may be one that
+// accepts a single password: only then is a refused AWSCURRENT no reason to stop.
+func (k *Kind) mayBeSingle(ctx context.Context, a account) bool {
+	if !k.singleEver() {
+		return false
+	}
+	if way(k.config.Way) == single {
+		return true
+	}
+	if k.config.RDS == nil {
+		return false
+	}
+	m := k.askRDS(ctx, a)
+	return m.problem(true) == nil
+}
+
+// singleEver is what can be said of that without asking anybody.
+func (k *Kind) singleEver() bool {
+	switch setting, err := parseWay(k.config.Way); {
+	case err != nil:
+		return false
+	case setting == auto:
+		return k.config.RDS != nil
+	default:
+		return !setting.dual()
+	}
+}
+
+// enter logs in with the current password or, where the account accepts a
+// single one, with the other. Two refused logins at most.
+func (k *Kind) enter(ctx context.Context, current, other account) (own *session, asCurrent bool, err error) {
+	own, err = k.login(ctx, current, "")
+	if err == nil {
+		return own, true, nil
+	}
+	err = fmt.Errorf("log in with the AWSCURRENT password: %w", err)
+	if outcomeOf(err) != rotation.Denied || !k.mayBeSingle(ctx, current) {
+		return nil, false, err
+	}
+	own, otherErr := k.login(ctx, other, "")
+	if otherErr != nil {
+		return nil, false, fmt.Errorf("%w; log in with the other version's: %w", err, otherErr)
+	}
+	return own, false, nil
+}
+
+// reinstate begins a turn with the current password. Where a single password is
+// accepted, and that is the other one, of a rotation that was given up or has
+// failed its test, the current one is put back first.
+func (k *Kind) reinstate(ctx context.Context, current, other account, confirm func(context.Context) error, log *slog.Logger) (*turn, error) {
+	// At most one change under way at RDS, one of our own, and the look at
+	// what came of it.
+	for range 3 {
+		own, asCurrent, err := k.enter(ctx, current, other)
+		if err != nil {
+			return nil, err
+		}
+		t, err := k.begin(ctx, own, log)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case t.way == byRDS && t.db.PasswordPending:
+			log.Info("RDS has yet to apply a change of the password, after which another one may be accepted")
+			err = k.config.RDS.Await(ctx, t.db, log)
+		case asCurrent:
+			return t, nil
+		default:
+			if err = t.change(ctx, confirm, other, current); err == nil {
+				log.Warn("the AWSCURRENT password was not accepted, and is again: it was put back in the place of the other version's", "way", string(t.way))
+			}
+		}
+		t.close()
+		if err != nil {
+			return nil, fmt.Errorf("put the AWSCURRENT password back: %w", err)
+		}
+	}
+	return nil, errors.New("put the AWSCURRENT password back: something else changes the password at the same time: find what, and try again")
+}
+
+// try logs in once.
+func (k *Kind) try(ctx context.Context, a account) (rotation.Outcome, error) {
+	s, err := k.login(ctx, a, "")
+	if err != nil {
+		return outcomeOf(err), err
+	}
+	s.close()
+	return rotation.Accepted, nil
+}
