@@ -41,6 +41,15 @@ func (d *deployment) journal() string {
 	return strings.Join(labels, "\n")
 }
 
+// rotateWith rotates under a token of its own.
+func (d *deployment) rotateWith(token string) error {
+	d.t.Helper()
+	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token}); err != nil {
+		return err
+	}
+	return d.AWS.WaitRotation(d.t.Context(), d.SecretARN, token)
+}
+
 func (d *deployment) mustReconcile() {
 	d.t.Helper()
 	if err := d.Reconcile(); err != nil {

@@ -19,12 +19,14 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	awsrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/ecs"
 	"mautic-rotation/rotation/mautic"
+	"mautic-rotation/rotation/rds"
 )
 
 func main() {
@@ -64,9 +66,16 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	if err != nil {
 		return nil, err
 	}
+	secrets := secretsmanager.NewFromConfig(awsConfig)
+	if s.adminSecretARN != "" {
+		s.database.Admin = adminSecret(secrets, s.adminSecretARN)
+	}
+	if s.askRDS {
+		s.database.RDS = rds.New(awsrds.NewFromConfig(awsConfig))
+	}
 	measured := metrics{out: os.Stdout}
 	c := rotation.Config{
-		SecretsManager: secretsmanager.NewFromConfig(awsConfig),
+		SecretsManager: secrets,
 		Kinds: []rotation.Kind{
 			database.New(s.database),
 		},

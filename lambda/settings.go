@@ -19,13 +19,15 @@ import (
 
 // settings are what the environment says. They hold for every secret.
 type settings struct {
-	secretARNs []string
-	database   database.Config
-	cluster    string
-	services   []string
-	mauticURL  string
-	limits     rotation.Limits
-	every      map[string]time.Duration
+	secretARNs     []string
+	database       database.Config
+	adminSecretARN string // "": there is none
+	askRDS         bool
+	cluster        string
+	services       []string
+	mauticURL      string
+	limits         rotation.Limits
+	every          map[string]time.Duration
 }
 
 // setting is one environment variable. An empty value counts as unset, since a
@@ -48,8 +50,8 @@ type parsed struct {
 var known = []setting{
 	{"SECRET_ARNS", "the ARNs of the secrets that the function serves, separated by commas", func(p *parsed, value string) error {
 		for _, arn := range list(value) {
-			if !secretARN.MatchString(arn) {
-				return fmt.Errorf("%q is not a secret's ARN (arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>)", arn)
+			if err := checkARN(arn); err != nil {
+				return err
 			}
 			p.secretARNs = append(p.secretARNs, arn)
 		}
@@ -74,6 +76,32 @@ var known = []setting{
 	{"DATABASE_HOST_POINTER", "where the host stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Host })},
 	{"DATABASE_PORT_POINTER", "where the port stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Port })},
 	{"DATABASE_NAME_POINTER", "where the database's name stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Name })},
+	{"DATABASE_WAY", "how the password is changed", func(p *parsed, value string) error {
+		p.database.Way = value
+		return database.ParseWay(value)
+	}},
+	{"DATABASE_ADMIN_SECRET_ARN", "the secret of an administrator who changes the password", func(p *parsed, value string) error {
+		p.adminSecretARN = value
+		return checkARN(value)
+	}},
+	{"DATABASE_INSTANCE", "the identifier of the RDS instance or cluster", text(func(p *parsed) *string { return &p.database.Instance })},
+	{"DATABASE_ENDPOINT", "where to connect to in place of what the secret names, host or host:port", text(func(p *parsed) *string { return &p.database.Endpoint })},
+	{"DATABASE_RECOVERY", "whether RDS may be asked to set a master password that nobody knows", func(p *parsed, value string) (err error) {
+		if p.database.Recovery, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
+	}},
+	{"DATABASE_RDS", "whether RDS may be asked about the database, and to set a master user's password", func(p *parsed, value string) (err error) {
+		if p.askRDS, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
+	}},
+	{"DATABASE_TLS", "how connections are protected", func(p *parsed, value string) error {
+		p.database.TLS = value
+		return database.ParseTLS(value)
+	}},
 	{"DATABASE_CA_FILE", "a PEM file of the roots to verify the server's certificate by", func(p *parsed, value string) error {
 		if _, err := os.Stat(value); err != nil {
 			return fmt.Errorf("the file is not there: %w", err)
@@ -99,6 +127,13 @@ var known = []setting{
 }
 
 var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
+
+func checkARN(arn string) error {
+	if !secretARN.MatchString(arn) {
+		return fmt.Errorf("%q is not a secret's ARN (arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>)", arn)
+	}
+	return nil
+}
 
 // readSettings reads the environment, as os.Environ gives it, and names all
 // its faults at once.
@@ -137,6 +172,12 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 		faults = append(faults, fmt.Errorf("PASSWORD_LENGTH and PASSWORD_ALPHABET: %w", err))
 	}
 	p.database.Passwords = policy
+	if needs := p.needsRDS(); needs != "" && !p.askRDS {
+		faults = append(faults, fmt.Errorf("%s takes DATABASE_RDS=true, with the permissions for it", needs))
+	}
+	if p.database.Way == "admin" && p.adminSecretARN == "" {
+		faults = append(faults, errors.New("DATABASE_WAY=admin takes DATABASE_ADMIN_SECRET_ARN"))
+	}
 	if p.layout != (database.Layout{}) {
 		if p.layout.Password == "" {
 			faults = append(faults, errors.New("DATABASE_PASSWORD_POINTER is not set, but another DATABASE_…_POINTER is: the secret's layout begins with the password"))
@@ -144,6 +185,19 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 		p.database.Layouts = []database.Layout{p.layout}
 	}
 	return faults
+}
+
+// needsRDS names a setting that means nothing where RDS may not be asked.
+func (p *parsed) needsRDS() string {
+	switch {
+	case p.database.Way == "rds":
+		return "DATABASE_WAY=rds"
+	case p.database.Recovery:
+		return "DATABASE_RECOVERY=true"
+	case p.database.Instance != "":
+		return "DATABASE_INSTANCE"
+	}
+	return ""
 }
 
 func text(field func(*parsed) *string) func(*parsed, string) error {

@@ -147,7 +147,10 @@ func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
 	return nil
 }
 
-func (k *pair) Retire(_ context.Context, o rotation.Overlap) error {
+func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
+	if err := o.Confirm(ctx); err != nil {
+		return err
+	}
 	if k.stuck {
 		return errors.New("the target does not answer")
 	}

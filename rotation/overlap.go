@@ -118,7 +118,7 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 		return err
 	}
 	for _, rec := range journal {
-		if rec.entry.phase == phaseSet && slices.Contains(m.labels[rec.id], labelPending) {
+		if rec.id != currentID && rec.entry.phase == phaseSet && slices.Contains(m.labels[rec.id], labelPending) {
 			return fmt.Errorf("the rotation to version %s is under way", rec.id)
 		}
 	}

@@ -40,7 +40,7 @@ func (s *Server) CreateUser(ctx context.Context, user, host, password string, pr
 // Login makes one fresh login over verified TLS, and ends it. A refusal can be had with errors.As as a *mysql.MySQLError:
 // number 1045 is a wrong password or an unknown user. database may be empty.
 func (s *Server) Login(ctx context.Context, user, password, database string) error {
-	db, err := s.open(user, password, database)
+	db, err := s.Open(user, password, database)
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func (s *Server) Login(ctx context.Context, user, password, database string) err
 	return db.PingContext(ctx)
 }
 
-// open returns a pool that logs in as user, verifying the server.
-func (s *Server) open(user, password, database string) (*sql.DB, error) {
+// Open returns a pool that logs in as user, verifying the server.
+func (s *Server) Open(user, password, database string) (*sql.DB, error) {
 	config := mysql.NewConfig()
 	config.Net = "tcp"
 	config.Addr = s.Addr()
@@ -73,7 +73,7 @@ func (s *Server) awaitLogin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
-	admin, err := s.open("root", s.rootPassword, "")
+	admin, err := s.Open("root", s.rootPassword, "")
 	if err != nil {
 		return err
 	}
