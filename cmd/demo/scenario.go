@@ -112,7 +112,7 @@ func held(e ending) []expectation {
 		{"AWSCURRENT is the new version", e.currentID == e.newID},
 		{e.server + " accepts the new password", e.acceptsNew},
 		{e.server + " accepts the old password still, since it is in use", e.acceptsOld},
-		{"the log says what was seen and what to do", strings.Contains(e.log, "by its old password within") && strings.Contains(e.log, "release")},
+		{"the log says what was seen and what to do", (strings.Contains(e.log, "by its old password within") || strings.Contains(e.log, "the server refused")) && strings.Contains(e.log, "release")},
 		{"a rotation after that succeeds, and changes nothing", e.nextRotation == nil && e.next == e.newPassword},
 	}
 }

@@ -25,7 +25,7 @@ const dualPrivilege = "APPLICATION_PASSWORD_ADMIN ON *.*"
 // reaches it.
 type fixture struct {
 	*Kind
-	t      *testing.T
+	t      testing.TB
 	server *mysqlserver.Server
 	user   string
 	first  string // the password that the account was made with
@@ -48,7 +48,7 @@ func newMariaDBFixture(t *testing.T, privileges ...string) *fixture {
 	return newFixtureOn(t, mysqltest.SharedMariaDB(t), privileges...)
 }
 
-func newFixtureOn(t *testing.T, server *mysqlserver.Server, privileges ...string) *fixture {
+func newFixtureOn(t testing.TB, server *mysqlserver.Server, privileges ...string) *fixture {
 	t.Helper()
 	user, first := mysqltest.UniqueUserOn(t, server, privileges...)
 	return &fixture{Kind: newKind(t, server.CAFile()), t: t, server: server, user: user, first: first}
@@ -74,7 +74,7 @@ func (f *fixture) withAdmin(privileges ...string) {
 const createUser = "CREATE USER ON *.*"
 
 // adminSecret has a version for each password.
-func adminSecret(t *testing.T, user string, passwords ...string) func(context.Context) ([]document.Document, error) {
+func adminSecret(t testing.TB, user string, passwords ...string) func(context.Context) ([]document.Document, error) {
 	t.Helper()
 	var versions []document.Document
 	for _, p := range passwords {
@@ -89,7 +89,7 @@ func newFixtureBeside(f *fixture, privileges ...string) *fixture {
 	return newFixtureOn(f.t, f.server, privileges...)
 }
 
-func newKind(t *testing.T, caFile string) *Kind {
+func newKind(t testing.TB, caFile string) *Kind {
 	t.Helper()
 	policy, err := password.NewPolicy(password.DefaultLength, password.DefaultAlphabet)
 	if err != nil {
@@ -104,7 +104,7 @@ func (f *fixture) doc(password string) document.Document {
 	return parse(f.t, fmt.Sprintf(`{"engine":"mysql","host":%q,"port":%d,"username":%q,"password":%q}`, f.server.Host(), f.server.Port(), f.user, password))
 }
 
-func parse(t *testing.T, text string) document.Document {
+func parse(t testing.TB, text string) document.Document {
 	t.Helper()
 	d, err := document.Parse(text)
 	if err != nil {

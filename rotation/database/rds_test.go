@@ -163,6 +163,7 @@ func TestRDSIsNotAskedWhereTheOldPasswordCanBeKept(t *testing.T) {
 func TestAChangeThatRDSHasYetToApplyIsAwaitedAndNotAskedForAgain(t *testing.T) {
 	f := newFixture(t)
 	api := f.atRDS()
+	api.delay = time.Second     // for as long as it takes to look
 	api.change(pendingPassword) // by an attempt that was cut off
 	f.mustSet(f.first, pendingPassword)
 	f.accepts(true, pendingPassword)

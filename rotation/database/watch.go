@@ -59,14 +59,33 @@ func (s *session) watch(ctx context.Context, at server, quarantined bool, watch 
 	if err != nil {
 		return "", err
 	}
-	select {
-	case <-time.After(watch):
-	case <-ctx.Done():
-		return "", ctx.Err()
+	looks := max(1, int(watch/betweenLooks))
+	for n := range looks {
+		select {
+		case <-time.After(watch / time.Duration(looks)):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		passed := watch * time.Duration(n+1) / time.Duration(looks)
+		var evidence string
+		if logged {
+			evidence, err = s.loggedUse(ctx, passed, quarantined)
+		} else {
+			evidence, err = s.refusedSince(ctx, at, before, passed)
+		}
+		if err != nil || evidence != "" {
+			return evidence, err // at once: after the quarantine, somebody is waiting for it
+		}
 	}
-	if logged {
-		return s.loggedUse(ctx, watch, quarantined)
-	}
+	return "", nil
+}
+
+// betweenLooks is the time from one look at what the server says to the next.
+const betweenLooks = 500 * time.Millisecond
+
+// refusedSince is what the server's count of refused connections says, where
+// its log does not.
+func (s *session) refusedSince(ctx context.Context, at server, before int, passed time.Duration) (string, error) {
 	after, err := s.refusedConnections(ctx)
 	if err != nil {
 		return "", err
@@ -76,9 +95,9 @@ func (s *session) watch(ctx context.Context, at server, quarantined bool, watch 
 	case refused <= refusedAtRest:
 		return "", nil
 	case at.mariadb():
-		return fmt.Sprintf("the server refused %d connections within %s (of whomever: MariaDB does not say)", refused, watch), nil
+		return fmt.Sprintf("the server refused %d connections within %s (of whomever: MariaDB does not say)", refused, passed), nil
 	}
-	return fmt.Sprintf("the server refused %d connections within %s (of whomever: to tell, GRANT SELECT ON performance_schema.error_log to %s, and set log_error_verbosity to 3)", refused, watch, s.a), nil
+	return fmt.Sprintf("the server refused %d connections within %s (of whomever: to tell, GRANT SELECT ON performance_schema.error_log to %s, and set log_error_verbosity to 3)", refused, passed, s.a), nil
 }
 
 // What MySQL logs of logins: by the second password, and refused ones. It
