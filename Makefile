@@ -25,8 +25,10 @@ crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)
 
 .PHONY: bench
-bench: ## start-up time, size, memory, calls and logins of the function
+bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
+	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
+	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 
 .PHONY: fuzz
 fuzz: ## look for documents that a rotation would damage

@@ -7,6 +7,7 @@
 //	go run ./cmd/crash -scenario plain              those of one scenario
 //	go run ./cmd/crash -sample 10                   ten of each scenario
 //	go run ./cmd/crash -only plain/17/killed-after  one of them
+//	go run ./cmd/crash -database mariadb            on MariaDB
 package main
 
 import (
@@ -32,6 +33,7 @@ import (
 // options are the command's.
 type options struct {
 	only, scenario, logs string
+	database             string
 	sample, parallel     int
 }
 
@@ -39,6 +41,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.only, "only", "", "run one trial, by its name")
 	flag.StringVar(&o.scenario, "scenario", "", "run the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
+	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb or mariadb-10.11; on MariaDB by an administrator's login")
 	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
 	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
 	flag.IntVar(&o.parallel, "parallel", 16, "how many trials run at once")
@@ -64,10 +67,12 @@ func run(ctx context.Context, o options) (err error) {
 	if o.scenario != "" && !slices.Contains(scenarioNames(), o.scenario) {
 		return fmt.Errorf("no scenario is named %q: there are %s", o.scenario, strings.Join(scenarioNames(), ", "))
 	}
-	server, err := mysqlserver.Start(ctx, mysqlserver.Options{
-		Args:     []string{"--log-error-verbosity=3"}, // as on RDS: logins by a second password are logged
-		Progress: func(m string) { fmt.Println(m) },
-	})
+	flavor := mysqlserver.Flavor(o.database)
+	var args []string
+	if !flavor.IsMariaDB() {
+		args = []string{"--log-error-verbosity=3"} // as on RDS: logins by a second password are logged
+	}
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Flavor: flavor, Args: args, Progress: func(m string) { fmt.Println(m) }})
 	if err != nil {
 		return err
 	}
@@ -116,10 +121,11 @@ type result struct {
 }
 
 func all(ctx context.Context, matrix *crash.Matrix, o options) error {
+	flavor := matrix.MySQL.Flavor()
 	start := time.Now()
 	var results []result
 	for _, scenario := range crash.Scenarios {
-		if o.scenario != "" && scenario.Name != o.scenario {
+		if o.scenario != "" && scenario.Name != o.scenario || !scenario.RunsOn(flavor) {
 			continue
 		}
 		trials, err := matrix.Trials(ctx, scenario)

@@ -100,15 +100,26 @@ type Matrix struct {
 	LogDir string
 }
 
+// listings is how often a scenario is made to happen to list its calls: a
+// reconcile more than it takes, which finds a task that is not gone yet, adds
+// some. The shortest list holds.
+const listings = 2
+
 // Trials lists a scenario's calls, by making it happen without a fault, and
 // from them its trials.
 func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error) {
-	calls, violations, err := m.run(ctx, scenario, Trial{Scenario: scenario.Name})
-	if err != nil {
-		return nil, err
-	}
-	if len(violations) > 0 {
-		return nil, fmt.Errorf("scenario %s without any fault: %s", scenario.Name, strings.Join(violations, "; "))
+	var calls []string
+	for range listings {
+		seen, violations, err := m.run(ctx, scenario, Trial{Scenario: scenario.Name})
+		if err != nil {
+			return nil, err
+		}
+		if len(violations) > 0 {
+			return nil, fmt.Errorf("scenario %s without any fault: %s", scenario.Name, strings.Join(violations, "; "))
+		}
+		if len(calls) == 0 || len(seen) < len(calls) {
+			calls = seen
+		}
 	}
 	var trials []Trial
 	for i, call := range calls {

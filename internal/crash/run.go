@@ -14,6 +14,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
 )
 
@@ -29,7 +30,16 @@ const lateTime = 8 * time.Second
 func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls, violations []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
-	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: m.MySQL.Addr(), UpstreamTLS: m.MySQL.TLSConfig()})
+	server := m.MySQL
+	if server.Flavor().IsMariaDB() {
+		// Who uses an old password shows there in a count of the whole server's
+		// refused connections, and other trials make such.
+		if server, err = mysqlserver.Start(ctx, mysqlserver.Options{Flavor: m.MySQL.Flavor()}); err != nil {
+			return nil, nil, err
+		}
+		defer func() { err = errors.Join(err, server.Close()) }()
+	}
+	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: server.Addr(), UpstreamTLS: server.TLSConfig()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,10 +47,11 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	var log bytes.Buffer
 	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: 100 * time.Millisecond, Literal: scenario.literal}
 	r, err := rig.New(ctx, rig.Options{
-		MySQL: m.MySQL, Binary: m.Binary, Logs: &log,
+		MySQL: server, Binary: m.Binary, Logs: &log,
 		DatabaseHost: proxy.Host(), DatabasePort: proxy.Port(), DatabaseCAFile: proxy.CAFile(),
 		AWS:         localaws.Options{RotationRetries: retries},
 		Application: app,
+		AdminSecret: server.Flavor().IsMariaDB(), // which dual passwords take there
 	})
 	if err != nil {
 		return nil, nil, err

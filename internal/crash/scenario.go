@@ -11,6 +11,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
 )
 
@@ -31,6 +32,10 @@ type Scenario struct {
 	// end is the end of what begin began, and next of the rotation after it.
 	end, next ending
 }
+
+// RunsOn tells whether the scenario is one of a make of server. MariaDB does not
+// log who uses an old password, so whoever does is refused for a moment.
+func (s Scenario) RunsOn(flavor mysqlserver.Flavor) bool { return !s.literal || !flavor.IsMariaDB() }
 
 // An ending is how a rotation ends after its four steps.
 type ending struct {
