@@ -16,23 +16,42 @@ import (
 // Each way to change a database password, through the function as it is
 // deployed. What each way does at the server is tested in package database.
 
+// serverOf is a server for one test. MariaDB's is its own: who uses an old
+// password shows there in a count of the whole server's refused connections.
+func serverOf(t *testing.T, flavor mysqlserver.Flavor) *mysqlserver.Server {
+	t.Helper()
+	if flavor == mysqlserver.MySQL {
+		return mysqltest.Shared(t)
+	}
+	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Flavor: flavor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
 // unprivileged is an account that may not keep its old password.
 func unprivileged(o *rig.Options) { o.Privileges = []string{} }
 
 func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
 	for name, tc := range map[string]struct {
-		server func(testing.TB) *mysqlserver.Server
+		flavor mysqlserver.Flavor
 		admin  bool
 		way    string
 	}{
-		"MySQL, by an administrator":         {mysqltest.Shared, true, "admin"},
-		"MariaDB 11.8, by an administrator":  {mysqltest.SharedMariaDB, true, "admin"},
-		"MariaDB 10.11, by an administrator": {mysqltest.SharedMariaDB1011, true, "admin"},
-		"MariaDB 11.8, by itself":            {mysqltest.SharedMariaDB, false, "self"},
+		"MySQL, by an administrator":         {mysqlserver.MySQL, true, "admin"},
+		"MariaDB 11.8, by an administrator":  {mysqlserver.MariaDB, true, "admin"},
+		"MariaDB 10.11, by an administrator": {mysqlserver.MariaDB1011, true, "admin"},
+		"MariaDB 11.8, by itself":            {mysqlserver.MariaDB, false, "self"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {
-				o.MySQL, o.AdminSecret = tc.server(t), tc.admin
+				o.MySQL, o.AdminSecret = serverOf(t, tc.flavor), tc.admin
 				if !tc.admin {
 					o.Privileges = []string{"CREATE USER ON *.*", "SELECT ON mysql.*"}
 				}
@@ -60,10 +79,10 @@ func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
 func TestARollbackWorksByEachWay(t *testing.T) {
 	for name, options := range map[string]func(*testing.T, *rig.Options){
 		"MariaDB, by an administrator": func(t *testing.T, o *rig.Options) {
-			o.MySQL, o.AdminSecret = mysqltest.SharedMariaDB(t), true
+			o.MySQL, o.AdminSecret = serverOf(t, mysqlserver.MariaDB), true
 		},
 		"MariaDB, singly": func(t *testing.T, o *rig.Options) {
-			o.MySQL, o.Env = mysqltest.SharedMariaDB(t), map[string]string{"DATABASE_WAY": "single"}
+			o.MySQL, o.Env = serverOf(t, mysqlserver.MariaDB), map[string]string{"DATABASE_WAY": "single"}
 		},
 		"MySQL, singly": func(_ *testing.T, o *rig.Options) {
 			unprivileged(o)
@@ -177,7 +196,7 @@ func TestWhereEveryPasswordIsRefusedTheMasterUserIsRecoveredOnRequestAlone(t *te
 
 func TestWithoutAnyWayTheErrorNamesTheRemedies(t *testing.T) {
 	d := deploy(t, unprivileged, func(o *rig.Options) {
-		o.MySQL = mysqltest.SharedMariaDB(t)
+		o.MySQL = serverOf(t, mysqlserver.MariaDB)
 		o.AWS.RotationRetries = -1
 	})
 	_, err := d.Rotate(t.Context())
@@ -186,10 +205,10 @@ func TestWithoutAnyWayTheErrorNamesTheRemedies(t *testing.T) {
 }
 
 func TestInAnEmergencyOpenConnectionsEndAndTheOldPasswordIsRefusedAtOnce(t *testing.T) {
-	for name, server := range map[string]func(testing.TB) *mysqlserver.Server{"MySQL": mysqltest.Shared, "MariaDB": mysqltest.SharedMariaDB} {
-		t.Run(name, func(t *testing.T) {
+	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MySQL, mysqlserver.MariaDB} {
+		t.Run(string(flavor), func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {
-				o.MySQL, o.AdminSecret = server(t), true
+				o.MySQL, o.AdminSecret = serverOf(t, flavor), true
 			})
 			open, err := d.MySQL.Open(d.User, d.Password, d.Database)
 			if err != nil {

@@ -93,11 +93,12 @@ func (r *Rotator) needsRestart(kinds []string) bool {
 	})
 }
 
-// ready are the live kinds whose old value has been kept for long enough.
+// ready are the live kinds whose old value has been kept for long enough. AWS
+// tells its time to the second alone, so since may seem to come still.
 func (r *Rotator) ready(e entry, now time.Time) (ready []string) {
 	for _, name := range e.live {
 		kind, _ := r.kind(name)
-		if retirer, ok := kind.(Retirer); !ok || now.Sub(e.since) >= retirer.MinOverlap() {
+		if retirer, ok := kind.(Retirer); !ok || max(0, now.Sub(e.since)) >= retirer.MinOverlap() {
 			ready = append(ready, name)
 		}
 	}
