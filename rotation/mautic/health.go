@@ -1,12 +1,9 @@
-// Package mautic knows Mautic from the outside: now, whether it is healthy.
 package mautic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"mautic-rotation/rotation"
@@ -28,14 +25,12 @@ var _ rotation.Health = (*Health)(nil)
 // NewHealth returns the health of the Mautic at a base URL, "https://…". The
 // client's redirects are not followed: Mautic's login page has none.
 func NewHealth(base string, client *http.Client) (*Health, error) {
-	parsed, err := url.Parse(base)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return nil, errors.New("it is not the URL of a Mautic: write it as https://mautic.example.com")
+	parsed, err := parseBase(base)
+	if err != nil {
+		return nil, err
 	}
-	direct := *client
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	page := parsed.JoinPath("s", "login")
-	return &Health{url: page.String(), shown: page.Redacted(), client: &direct}, nil
+	return &Health{url: page.String(), shown: page.Redacted(), client: direct(client)}, nil
 }
 
 // Sick tells why the login page is not what it should be, or "".

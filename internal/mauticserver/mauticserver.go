@@ -1,0 +1,238 @@
+// Package mauticserver stands in for Mautic's web server, for tests and for
+// the local demo: it answers the pages that tell whether a credential works
+// from the tables of a real MySQL or MariaDB server, as Mautic does.
+//
+//	seed, err := mauticserver.Schema(ctx, admin, "mautic", "m_", mauticserver.Seed{})
+//	server, err := mauticserver.Start(mauticserver.Options{Open: open, Prefix: "m_", APIEnabled: true, BasicAuth: true})
+//	defer server.Close()
+//	http.Get(server.URL() + "/s/login")
+//
+// Like Mautic's, each request logs in to the database anew, with the password
+// that the server was started with or given since; when the database refuses
+// it, every page answers 500.
+//
+// It is honest about the pages it has, and has no others: no dashboard but its
+// status, no pages of the API but "who am I", no grant but client_credentials.
+// Unlike Mautic it takes weak passwords on the login page.
+package mauticserver
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// TokenLifetime is how long an access token is good for: Mautic's default.
+const TokenLifetime = time.Hour
+
+// Options say which Mautic to be.
+type Options struct {
+	// Open logs in to Mautic's database with a password. It is called for
+	// every request, and what it returns is closed after it.
+	Open func(ctx context.Context, password string) (*sql.DB, error)
+
+	// Password is the first one that is given to Open.
+	Password string
+
+	// Prefix is that of the tables' names.
+	Prefix string
+
+	// APIEnabled and BasicAuth are Mautic's settings api_enabled and
+	// api_enable_basic_auth. Both are off by default.
+	APIEnabled, BasicAuth bool
+
+	// Wrap, when it is not nil, comes before the pages: to watch requests, or
+	// to put something in their way.
+	Wrap func(http.Handler) http.Handler
+}
+
+// A Server is a running stand-in. Its methods may be used concurrently.
+type Server struct {
+	options Options
+	http    *http.Server
+	address string
+
+	mu       sync.Mutex
+	password string
+	sessions map[string]session
+}
+
+// session is what Mautic keeps of a browser.
+type session struct {
+	csrf string
+	user int64 // 0: nobody has signed in
+	hash string
+}
+
+// Start starts a server on a port of its own on 127.0.0.1.
+func Start(o Options) (*Server, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting the stand-in for Mautic: %w", err)
+	}
+	s := &Server{options: o, address: listener.Addr().String(), password: o.Password, sessions: map[string]session{}}
+	pages := http.NewServeMux()
+	for pattern, page := range map[string]page{
+		"GET /s/login":         s.loginPage,
+		"POST /s/login_check":  s.loginCheck,
+		"GET /s/dashboard":     s.dashboard,
+		"GET /api/users/self":  s.self,
+		"POST /oauth/v2/token": s.token,
+	} {
+		pages.Handle(pattern, s.withDatabase(page))
+	}
+	var handler http.Handler = pages
+	if o.Wrap != nil {
+		handler = o.Wrap(handler)
+	}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go s.http.Serve(listener) //nolint:errcheck // it ends with Close
+	return s, nil
+}
+
+// URL returns the base URL, without a slash at the end.
+func (s *Server) URL() string { return "http://" + s.address }
+
+// SetPassword gives the server another password for its database, as a task
+// has one that is started later.
+func (s *Server) SetPassword(password string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.password = password
+}
+
+// Close ends the server.
+func (s *Server) Close() error { return s.http.Close() }
+
+// page answers a request, with a connection to the database.
+type page func(w http.ResponseWriter, r *http.Request, t tablesOf) error
+
+// withDatabase logs in to the database for one request. Mautic answers 500
+// when it cannot, and when something goes wrong.
+func (s *Server) withDatabase(p page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		password := s.password
+		s.mu.Unlock()
+		db, err := s.options.Open(r.Context(), password)
+		if err == nil {
+			defer db.Close()
+			err = db.PingContext(r.Context())
+		}
+		if err == nil {
+			err = p(w, r, tablesOf{db, s.options.Prefix})
+		}
+		if err != nil {
+			http.Error(w, "The site is currently offline due to encountering an error.", http.StatusInternalServerError)
+		}
+	})
+}
+
+const cookieName = "mautic_session"
+
+// browser returns a request's session, a new one where it has none.
+func (s *Server) browser(w http.ResponseWriter, r *http.Request) (id string, found session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		if found, ok := s.sessions[cookie.Value]; ok {
+			return cookie.Value, found
+		}
+	}
+	id, found = rand.Text(), session{csrf: rand.Text()}
+	s.sessions[id] = found
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true})
+	return id, found
+}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, _ tablesOf) error {
+	_, browser := s.browser(w, r)
+	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	_, err := fmt.Fprintf(w, `<!DOCTYPE html><title>Mautic</title>
+<form class="form-group login-form" name="login" method="post" action="/s/login_check">
+<input type="text" id="username" name="_username"><input type="password" id="password" name="_password">
+<input type="hidden" name="_csrf_token" value="%s" />
+<button type="submit">login</button></form>`, browser.csrf)
+	return err
+}
+
+func (s *Server) loginCheck(w http.ResponseWriter, r *http.Request, t tablesOf) error {
+	id, browser := s.browser(w, r)
+	user, err := t.user(r.Context(), r.FormValue("_username"))
+	if err != nil {
+		return err
+	}
+	if r.FormValue("_csrf_token") != browser.csrf || !user.letsIn(r.FormValue("_password")) {
+		http.Redirect(w, r, "/s/login", http.StatusFound)
+		return nil
+	}
+	s.mu.Lock()
+	s.sessions[id] = session{csrf: browser.csrf, user: user.id, hash: user.hash}
+	s.mu.Unlock()
+	http.Redirect(w, r, "/s/dashboard", http.StatusFound)
+	return nil
+}
+
+// dashboard is for who has signed in. A session ends when the user's password
+// changes.
+func (s *Server) dashboard(w http.ResponseWriter, r *http.Request, t tablesOf) error {
+	_, browser := s.browser(w, r)
+	var hash string
+	err := t.row(r.Context(), "SELECT password FROM {users} WHERE id = ? AND is_published = 1", []any{browser.user}, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if hash == "" || hash != browser.hash {
+		http.Redirect(w, r, "/s/login", http.StatusFound)
+		return nil
+	}
+	_, err = fmt.Fprint(w, "<!DOCTYPE html><title>Dashboard | Mautic</title>")
+	return err
+}
+
+// tablesOf is Mautic's database.
+type tablesOf struct {
+	db     *sql.DB
+	prefix string
+}
+
+func (t tablesOf) named(query string) string {
+	return strings.NewReplacer("{", "`"+t.prefix, "}", "`").Replace(query)
+}
+
+func (t tablesOf) row(ctx context.Context, query string, args []any, into ...any) error {
+	return t.db.QueryRowContext(ctx, t.named(query), args...).Scan(into...)
+}
+
+// user is who signs in; the zero one is nobody.
+type user struct {
+	id   int64
+	name string
+	hash string
+}
+
+// user finds who a login is for, by user name or e-mail address. There is
+// nobody where the user is not published.
+func (t tablesOf) user(ctx context.Context, name string) (user, error) {
+	var u user
+	err := t.row(ctx, "SELECT id, username, password FROM {users} WHERE (username = ? OR email = ?) AND is_published = 1", []any{name, name}, &u.id, &u.name, &u.hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return user{}, nil
+	}
+	return u, err
+}
+
+// letsIn compares a password with the hash. bcrypt does not mind whether it
+// begins with $2y$, as PHP writes it, or with $2a$.
+func (u user) letsIn(password string) bool {
+	return u.id != 0 && bcrypt.CompareHashAndPassword([]byte(u.hash), []byte(password)) == nil
+}

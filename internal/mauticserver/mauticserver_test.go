@@ -1,0 +1,211 @@
+package mauticserver
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
+)
+
+func TestMain(m *testing.M) { mysqltest.Main(m) }
+
+type fixture struct {
+	*Server
+	t        *testing.T
+	seed     Seed
+	db       *mysqlserver.Server
+	database string
+	password string
+	client   *http.Client
+}
+
+func start(t *testing.T, o Options, seed Seed) *fixture {
+	t.Helper()
+	t.Parallel()
+	db := mysqltest.Shared(t)
+	jar, _ := cookiejar.New(nil)
+	f := &fixture{t: t, db: db, database: "s_" + strings.ToLower(rand.Text()[:12]), client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	f.sql("CREATE DATABASE " + f.database)
+	t.Cleanup(func() { db.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
+	user, password := mysqltest.UniqueUser(t, "ALL ON "+f.database+".*")
+	f.password = password
+	var err error
+	if f.seed, err = Schema(t.Context(), db.Admin(), f.database, "p_", seed); err != nil {
+		t.Fatal(err)
+	}
+	o.Password, o.Prefix = password, "p_"
+	o.Open = func(_ context.Context, password string) (*sql.DB, error) {
+		config := mysql.NewConfig()
+		config.Net, config.Addr, config.TLS = "tcp", db.Addr(), db.TLSConfig()
+		config.User, config.Passwd, config.DBName = user, password, f.database
+		config.Logger = &mysql.NopLogger{}
+		connector, err := mysql.NewConnector(config)
+		if err != nil {
+			return nil, err
+		}
+		return sql.OpenDB(connector), nil
+	}
+	if f.Server, err = Start(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func (f *fixture) sql(statement string) {
+	f.t.Helper()
+	if _, err := f.db.Admin().ExecContext(context.Background(), strings.NewReplacer("{", "`"+f.database+"`.`p_", "}", "`").Replace(statement)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// ask returns status, body and where it redirects to.
+func (f *fixture) ask(method, path string, form url.Values, header func(*http.Request)) (int, string, string) {
+	f.t.Helper()
+	request, err := http.NewRequestWithContext(f.t.Context(), method, f.URL()+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if header != nil {
+		header(request)
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return response.StatusCode, string(body), response.Header.Get("Location")
+}
+
+func (f *fixture) signIn(password string) string {
+	f.t.Helper()
+	_, page, _ := f.ask("GET", "/s/login", nil, nil)
+	_, token, _ := strings.Cut(page, `name="_csrf_token" value="`)
+	token, _, _ = strings.Cut(token, `"`)
+	_, _, location := f.ask("POST", "/s/login_check", url.Values{"_username": {"admin"}, "_password": {password}, "_csrf_token": {token}}, nil)
+	return location
+}
+
+func TestTheLoginPageNeedsTheDatabase(t *testing.T) {
+	f := start(t, Options{}, Seed{})
+	for password, want := range map[string]int{"wrong": 500, f.password: 200} {
+		f.SetPassword(password)
+		if got, _, _ := f.ask("GET", "/s/login", nil, nil); got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+	if got, _, _ := f.ask("GET", "/health", nil, nil); got != 404 {
+		t.Errorf("got %d for a page that Mautic does not have", got)
+	}
+}
+
+func TestSigningInTakesThePasswordAndEndsWhenItChanges(t *testing.T) {
+	f := start(t, Options{}, Seed{})
+	if location := f.signIn("wrong"); location != "/s/login" {
+		t.Errorf("a wrong password leads to %s", location)
+	}
+	if _, _, location := f.ask("POST", "/s/login_check", url.Values{"_username": {"admin"}, "_password": {f.seed.AdminPassword}}, nil); location != "/s/login" {
+		t.Error("signed in without a CSRF token")
+	}
+	if location := f.signIn(f.seed.AdminPassword); location != "/s/dashboard" {
+		t.Errorf("the right password leads to %s", location)
+	}
+	if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 200 {
+		t.Errorf("the dashboard answers %d", status)
+	}
+	f.sql("UPDATE {users} SET password = REVERSE(password)")
+	if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 302 {
+		t.Errorf("the dashboard answers %d after the password has changed", status)
+	}
+}
+
+func TestWhoAmIAnswersAsTheSettingsAre(t *testing.T) {
+	for _, tc := range []struct {
+		options  Options
+		password string
+		want     int
+	}{
+		{Options{}, "", 403},
+		{Options{APIEnabled: true}, "", 403},
+		{Options{APIEnabled: true, BasicAuth: true}, "", 200},
+		{Options{APIEnabled: true, BasicAuth: true}, "wrong", 401},
+	} {
+		t.Run(fmt.Sprint(tc.want, tc.options.APIEnabled), func(t *testing.T) {
+			f := start(t, tc.options, Seed{})
+			if tc.password == "" {
+				tc.password = f.seed.AdminPassword
+			}
+			if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin@example.com", tc.password) }); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+			f.sql("UPDATE {users} SET is_published = 0")
+			if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin", tc.password) }); got == 200 {
+				t.Error("a user who is not published gets in")
+			}
+		})
+	}
+}
+
+func TestTokensAreForTheClientsSecretAndOutliveIt(t *testing.T) {
+	f := start(t, Options{APIEnabled: true}, Seed{})
+	form := func(id, secret, grant string) url.Values {
+		return url.Values{"client_id": {id}, "client_secret": {secret}, "grant_type": {grant}}
+	}
+	for want, form := range map[string]url.Values{
+		"invalid_client":      form(f.seed.PublicClientID(), "wrong", "client_credentials"),
+		"unauthorized_client": form(f.seed.PublicClientID(), f.seed.ClientSecret, "password"),
+		"invalid_request":     form(f.seed.PublicClientID(), f.seed.ClientSecret, ""),
+	} {
+		if status, body, _ := f.ask("POST", "/oauth/v2/token", form, nil); status != 400 || !strings.Contains(body, want) {
+			t.Errorf("got %d %s, want %s", status, body, want)
+		}
+	}
+	status, body, _ := f.ask("POST", "/oauth/v2/token", form(f.seed.PublicClientID(), f.seed.ClientSecret, "client_credentials"), nil)
+	var token struct {
+		Value   string `json:"access_token"`
+		Expires int    `json:"expires_in"`
+	}
+	if err := json.Unmarshal([]byte(body), &token); err != nil || status != 200 || token.Expires != 3600 {
+		t.Fatal(status, body, err)
+	}
+	call := func() int {
+		status, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) })
+		return status
+	}
+	f.sql("UPDATE {oauth2_clients} SET secret = 'new'")
+	if got := call(); got != 200 {
+		t.Errorf("got %d, and tokens outlive the secret", got)
+	}
+	f.sql("UPDATE {oauth2_clients} SET role_id = NULL")
+	if got := call(); got != 500 {
+		t.Errorf("got %d without a role", got)
+	}
+	f.sql("DELETE FROM {oauth2_accesstokens}")
+	if got := call(); got != 401 {
+		t.Errorf("got %d with a token that is gone", got)
+	}
+}
+
+func TestAnAPIThatIsOffGivesNoTokens(t *testing.T) {
+	f := start(t, Options{}, Seed{WithoutRole: true})
+	if status, body, _ := f.ask("POST", "/oauth/v2/token", url.Values{"grant_type": {"client_credentials"}}, nil); status != 403 || !strings.Contains(body, "api_disabled") {
+		t.Errorf("got %d %s", status, body)
+	}
+}

@@ -1,0 +1,119 @@
+package mautic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// Probe compares the stored hash, which is what Mautic does: no login is tried,
+// so none is refused.
+func (k *Admin) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+	err := k.compare(ctx, d, d)
+	return outcomeOf(err), err
+}
+
+// compare fails unless the user's stored hash is of d's password.
+func (k *Admin) compare(ctx context.Context, d document.Document, databases ...document.Document) error {
+	l, err := k.login(d)
+	if err != nil {
+		return err
+	}
+	s, err := k.config.open(ctx, adminTables, databases...)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	user, err := k.find(ctx, s, l.user)
+	if err != nil {
+		return err
+	}
+	if !user.matches(l.password) {
+		return denied("the password of the Mautic user %q is not the one in the secret", l.user)
+	}
+	return nil
+}
+
+// Test looks at the stored hash, and signs in to Mautic where a URL is set: by
+// basic authentication or, where that says nothing, on the login page. The log
+// says which way it was.
+func (k *Admin) Test(ctx context.Context, c rotation.Change) error {
+	_, pending, err := k.logins(c)
+	if err != nil {
+		return err
+	}
+	if err := k.compare(ctx, c.Pending, c.Current, c.Pending); err != nil {
+		return err
+	}
+	mautic, err := k.config.site()
+	if err != nil {
+		return err
+	}
+	if mautic == nil {
+		c.Log.Info("Mautic has the hash of the pending password; signing in was not tried, since no URL is set (MAUTIC_URL)", "user", pending.user)
+		return nil
+	}
+	if err := mautic.check(ctx); err != nil {
+		return err
+	}
+	return mautic.signIn(ctx, pending, c.Log)
+}
+
+// signIn tries the two ways to sign in, the cheaper first. What basic
+// authentication refuses may still be right: web servers are known to keep the
+// header from PHP. The login form has the last word.
+func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
+	basic, basicErr := s.basicAuth(ctx, l.user, l.password)
+	if basic == rotation.Accepted {
+		log.Info("signed in to Mautic's API with the pending password", "way", "GET "+s.shown(selfPage), "user", l.user)
+		return nil
+	}
+	form, formErr := s.formLogin(ctx, l.user, l.password)
+	switch {
+	case form == rotation.Accepted:
+		log.Info("signed in to Mautic with the pending password", "way", "POST "+s.shown(loginCheck), "user", l.user, "basic", fmt.Sprint(basicErr))
+		return nil
+	case form == rotation.Denied || basic == rotation.Denied:
+		return failure{rotation.Denied, fmt.Errorf("the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))}
+	default:
+		return unreachable("sign in to Mautic: %w", errors.Join(basicErr, formErr))
+	}
+}
+
+// Preflight looks at all that a rotation needs. See rotation.Target.
+func (k *Admin) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+	l, err := k.login(current)
+	checks := []rotation.Check{{What: "the secret names the Mautic user", Problem: err}}
+	if err != nil {
+		return checks
+	}
+	add := func(what string, problem error) {
+		checks = append(checks, rotation.Check{What: what, Problem: problem})
+	}
+	add("new passwords are strong enough for Mautic's login page", k.strong())
+	s, err := k.config.open(ctx, adminTables, current)
+	add("log in to Mautic's database and find its tables", err)
+	if err == nil {
+		defer s.close()
+		user, err := k.find(ctx, s, l.user)
+		add("the user is one of Mautic's administrators", err)
+		if err == nil && !user.matches(l.password) {
+			checks = append(checks, rotation.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
+		}
+		add("the database's user may set a password", s.rehearse(ctx, "UPDATE {users} SET password = password WHERE 1 = 0"))
+	}
+	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with what Mautic has stored")...)
+}
+
+// strong refuses a policy by which Mautic's login page might refuse a password
+// that it has the right hash of.
+func (k *Admin) strong() error {
+	if n := len(k.config.Passwords.Generate()); n < minAdminLength || n > maxBcrypt {
+		return fmt.Errorf("passwords have %d characters: set PASSWORD_LENGTH to %d or more, since Mautic's login page refuses what it takes for weak", n, minAdminLength)
+	}
+	return nil
+}

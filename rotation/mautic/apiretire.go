@@ -1,0 +1,231 @@
+package mautic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation"
+)
+
+// MinOverlap is the time that callers have to take up the new pair.
+func (k *API) MinOverlap() time.Duration { return k.config.Overlap }
+
+// lookBack is for how long before the watch a token of the old client counts as
+// use: a caller with a token asks for another one only when it expires, and
+// many run once a day. It is not longer than the overlap, so that the use
+// before the promotion does not count.
+func (k *API) lookBack() time.Duration { return min(24*time.Hour, k.config.Overlap) }
+
+// overlap reads both sides of an overlap. ok is false when there is nothing to
+// take away: the old version names no client.
+func (k *API) overlap(o rotation.Overlap) (current, old pair, ok bool, err error) {
+	if current, err = k.pair(o.Current); err != nil {
+		return pair{}, pair{}, false, fmt.Errorf("AWSCURRENT: %w", err)
+	}
+	if old, err = k.pair(o.Old); err != nil {
+		return pair{}, pair{}, false, fmt.Errorf("the old version: %w", err)
+	}
+	if current == old && old.hasClient() {
+		return pair{}, pair{}, false, errors.New("the old API client is the current one, which is not taken away")
+	}
+	return current, old, old.hasClient(), nil
+}
+
+// Exclusive holds a lock at the server, for as long as the connection lives.
+func (k *API) Exclusive(ctx context.Context, o rotation.Overlap) (release func(), ok bool, err error) {
+	_, old, hasClient, err := k.overlap(o)
+	if err != nil || !hasClient {
+		return func() {}, err == nil, err
+	}
+	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
+	if err != nil {
+		return nil, false, err
+	}
+	if ok, err = s.lock(ctx, "end of "+old.String(), 0); err != nil || !ok {
+		s.close()
+		return nil, false, err
+	}
+	return s.close, true, nil
+}
+
+// InUse looks for access tokens that were issued to the old client: in the last
+// day and during the watch or, after the quarantine, during the watch alone. A
+// request that Mautic refuses leaves no trace in its tables, so after the
+// quarantine there is nothing else to be seen.
+func (k *API) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+	_, old, ok, err := k.overlap(o)
+	if err != nil || !ok {
+		return "", err
+	}
+	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
+	if err != nil {
+		return "", err
+	}
+	defer s.close()
+	select {
+	case <-time.After(watch):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	since := watch
+	if !o.Quarantined {
+		since += k.lookBack()
+	}
+	n, err := s.tokensSince(ctx, old.clientID, int64(since.Seconds()), int64(k.config.TokenLifetime.Seconds()))
+	if err != nil || n == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("%d access tokens were issued to the old API client %s within %s", n, old.clientID, since), nil
+}
+
+// Quarantine gives the old client a secret that nobody knows. Restore can undo
+// it, since the old version of the secret has the old one. Tokens that were
+// issued before stay good until they expire.
+func (k *API) Quarantine(ctx context.Context, o rotation.Overlap) error {
+	current, old, ok, err := k.overlap(o)
+	if err != nil || !ok {
+		return err
+	}
+	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.takeAway(ctx, o, current, old)
+}
+
+// takeAway makes the old secret wrong, under the lock that Set takes, too. What
+// the client has that is neither was not set by this overlap, and stays.
+func (s *store) takeAway(ctx context.Context, o rotation.Overlap, current, old pair) error {
+	if err := s.lockToChange(ctx); err != nil {
+		return err
+	}
+	row, found, err := s.client(ctx, old.clientID)
+	if err != nil || !found || row.secret != old.secret {
+		return err
+	}
+	if current.hasClient() {
+		if err := s.holds(ctx, current); err != nil {
+			return fmt.Errorf("the old API client stays, since the current one would not work: %w", err)
+		}
+	}
+	if err := confirmed(ctx, o.Confirm); err != nil {
+		return err
+	}
+	if err := s.swapSecret(ctx, old.clientID, old.secret, takenAway+newClientSecret()); err != nil {
+		return err
+	}
+	return s.lacks(ctx, old)
+}
+
+// lacks fails unless the client is seen not to have the secret.
+func (s *store) lacks(ctx context.Context, p pair) error {
+	err := s.holds(ctx, p)
+	switch {
+	case err == nil:
+		return fmt.Errorf("the API client %s still has the secret that was taken away: %w", p.clientID, errMoving)
+	case outcomeOf(err) == rotation.Denied:
+		return nil
+	default:
+		return err
+	}
+}
+
+// Restore gives the old client its secret again. It fails when there is no
+// such client any more, and when another rotation has given it another secret,
+// which may be in use. It does not ask Confirm: to restore is right whatever
+// has become of the labels.
+func (k *API) Restore(ctx context.Context, o rotation.Overlap) error {
+	current, old, ok, err := k.overlap(o)
+	if err != nil || !ok {
+		return err
+	}
+	if current.clientID == old.clientID {
+		return fmt.Errorf("the old secret is of the current API client %s, which has one at a time", old.clientID)
+	}
+	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.lockToChange(ctx); err != nil {
+		return err
+	}
+	for range attempts {
+		row, err := s.inUse(ctx, old.clientID)
+		if err != nil || row.secret == old.secret {
+			return err
+		}
+		if !strings.HasPrefix(row.secret, takenAway) {
+			return fmt.Errorf("the old API client %s has a secret that was not set by taking it out of service, so it is left: another rotation, or somebody by hand, has changed it", old.clientID)
+		}
+		if err := s.swapSecret(ctx, old.clientID, row.secret, old.secret); err != nil {
+			return err
+		}
+	}
+	return s.holds(ctx, old)
+}
+
+// Retire makes the old secret wrong for good, ends the tokens that were issued
+// to the old client, and asks for one with the old pair. The secret comes
+// first, so that no token is issued after the others have gone. The client
+// itself stays, as the standby of the next rotation.
+func (k *API) Retire(ctx context.Context, o rotation.Overlap) error {
+	current, old, ok, err := k.overlap(o)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		k.sayKeyOnly(o.Log)
+		return nil
+	}
+	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.takeAway(ctx, o, current, old); err != nil {
+		return err
+	}
+	// The tokens of a client that is current, too, are not the old one's: the
+	// secret has been edited by hand.
+	if current.clientID != old.clientID {
+		if err := confirmed(ctx, o.Confirm); err != nil {
+			return err
+		}
+		if err := s.deleteTokens(ctx, old.clientID); err != nil {
+			return err
+		}
+	}
+	return k.refused(ctx, s, o, old)
+}
+
+// refused returns nil when Mautic is seen to refuse the old pair.
+func (k *API) refused(ctx context.Context, s *store, o rotation.Overlap, old pair) error {
+	if err := s.lacks(ctx, old); err != nil {
+		return err
+	}
+	mautic, err := k.config.site()
+	if err != nil {
+		return err
+	}
+	if mautic == nil {
+		o.Log.Info("the old API client has another secret in Mautic; no token was asked for with the old one, since no URL is set (MAUTIC_URL)", "client", old.String())
+		return nil
+	}
+	_, err = mautic.token(ctx, old.String(), old.secret)
+	switch {
+	case outcomeOf(err) == rotation.Denied:
+		return nil
+	case errors.Is(err, errNoAPI):
+		o.Log.Warn("the old API client has another secret in Mautic; no token was asked for, since Mautic's API is switched off", "client", old.String())
+		return nil
+	case err == nil || errors.Is(err, errNoGrant):
+		return fmt.Errorf("the old API client %s is still accepted after its secret was replaced: is MAUTIC_URL that of another Mautic than the database?", old.clientID)
+	default:
+		return fmt.Errorf("see the old API client refused: %w", err)
+	}
+}

@@ -1,0 +1,207 @@
+package mautic
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// clientID is how Mautic knows an OAuth2 client: by the id of its row and its
+// random_id. Its public form, which callers send, is "{id}_{random_id}".
+type clientID struct {
+	id     int64
+	random string
+}
+
+func (c clientID) String() string { return fmt.Sprintf("%d_%s", c.id, c.random) }
+
+// The id is an unsigned INT, and starts with no zero, so that each client has
+// one public form.
+var publicID = regexp.MustCompile(`^([1-9][0-9]{0,9})_([A-Za-z0-9]{1,191})$`)
+
+func parseClientID(public string) (clientID, error) {
+	parts := publicID.FindStringSubmatch(public)
+	if parts == nil {
+		return clientID{}, errors.New(`it is not the public key of an API client, which Mautic shows as "1_3bcbxd9e24…" (Settings, API Credentials)`)
+	}
+	id, err := strconv.ParseInt(parts[1], 10, 64)
+	return clientID{id, parts[2]}, err
+}
+
+// standbyRandomID is the random_id of a client's standby. The two clients that
+// alternate belong together by it, and by nothing that a person may edit, or
+// that another client may have by chance: names are neither unique nor stable.
+// It is no secret: public ids never are.
+//
+// Since it follows from the client alone, every Generate chooses the same one,
+// however many there are and whatever became of the ones before.
+func standbyRandomID(of clientID) string {
+	sum := sha256.Sum256([]byte("mautic-rotation standby of " + of.String()))
+	return hex.EncodeToString(sum[:])[:48]
+}
+
+// paired tells whether one of two clients is the other's standby.
+func paired(a, b clientID) bool {
+	return standbyRandomID(a) == b.random || standbyRandomID(b) == a.random
+}
+
+// newClientSecret makes a secret of capitals and digits, with 260 bits.
+func newClientSecret() string { return rand.Text() + rand.Text() }
+
+var clientTables = []string{"oauth2_clients", "oauth2_accesstokens", "oauth2_refreshtokens"}
+
+// clientRow is a row of Mautic's oauth2_clients.
+type clientRow struct {
+	clientID
+	name, secret string
+	hasRole      bool
+}
+
+// client reads a client. There is none when the id is another client's.
+func (s *store) client(ctx context.Context, c clientID) (row clientRow, found bool, err error) {
+	var role sql.NullInt64
+	err = s.row(ctx, "SELECT id, random_id, name, secret, role_id FROM {oauth2_clients} WHERE id = ? AND random_id = CAST(? AS BINARY)", []any{c.id, c.random},
+		&row.id, &row.random, &row.name, &row.secret, &role)
+	row.hasRole = role.Valid
+	if errors.Is(err, errNoRow) {
+		return clientRow{}, false, nil
+	}
+	return row, err == nil, err
+}
+
+// standby returns the client that alternates with the current one. Where there
+// is none yet, it chooses the id of the row that Set is to insert.
+//
+// The id has to be chosen here, for it is part of the public id, which is in
+// the document before anything is set; and an INSERT that leaves the choice to
+// AUTO_INCREMENT tells it only afterwards. It is some way above the greatest
+// one: people who add clients in the meantime get the ids that follow that one
+// directly, and another secret's rotation would have to draw the same number.
+// Should the id be taken all the same, Set finds another random_id there,
+// changes nothing, and the next rotation chooses again. AUTO_INCREMENT goes on
+// above the new id, once for each pair of clients.
+func (s *store) standby(ctx context.Context, current clientID) (clientID, error) {
+	var greatest int64
+	var original, made []clientID
+	wanted := standbyRandomID(current)
+	err := s.rows(ctx, "SELECT id, random_id FROM {oauth2_clients} ORDER BY id", nil, func(scan func(...any) error) error {
+		var c clientID
+		if err := scan(&c.id, &c.random); err != nil {
+			return err
+		}
+		greatest = max(greatest, c.id)
+		switch {
+		case c == current:
+		case standbyRandomID(c) == current.random:
+			original = append(original, c)
+		case c.random == wanted:
+			made = append(made, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return clientID{}, err
+	}
+	switch {
+	case len(original) == 1: // the current client is itself a standby that was made
+		return original[0], nil
+	case len(original) == 0 && len(made) == 1:
+		return made[0], nil
+	case len(original) > 1 || len(made) > 1:
+		return clientID{}, fmt.Errorf("there are several standby clients of %s in Mautic (%v): delete all that no version of the secret names (Settings, API Credentials)", current, slices.Concat(original, made))
+	}
+	const least, spread = 100, 1000
+	offset, err := rand.Int(rand.Reader, big.NewInt(spread))
+	if err != nil {
+		return clientID{}, err
+	}
+	return clientID{greatest + least + offset.Int64(), wanted}, nil
+}
+
+// nameSuffix is for people who look at the list of clients. Nothing here goes
+// by it.
+const nameSuffix = " (rotation)"
+
+// writeStandby makes the standby client have a secret, and the role, grants and
+// redirects of the current one. The row is inserted where it is missing; it may
+// be called any number of times, by one at a time.
+func (s *store) writeStandby(ctx context.Context, standby, current clientID, secret string) error {
+	row, found, err := s.client(ctx, standby)
+	if err != nil {
+		return err
+	}
+	if found {
+		if row.secret != secret {
+			if err := s.clear(ctx, row); err != nil {
+				return err
+			}
+		}
+		// One statement: no moment in which the secret is new and the role old.
+		return s.exec(ctx, `UPDATE {oauth2_clients} s JOIN {oauth2_clients} c ON c.id = ?
+			SET s.secret = ?, s.role_id = c.role_id, s.redirect_uris = c.redirect_uris, s.allowed_grant_types = c.allowed_grant_types
+			WHERE s.id = ? AND s.random_id = CAST(? AS BINARY)`, current.id, secret, standby.id, standby.random)
+	}
+	var other int64
+	err = s.row(ctx, "SELECT id FROM {oauth2_clients} WHERE id = ? OR random_id = ? LIMIT 1", []any{standby.id, standby.random}, &other)
+	switch {
+	case err == nil && other == standby.id:
+		return fmt.Errorf("the id %d, which was chosen for the standby client, belongs to another client by now; nothing was changed: start a new rotation, which chooses another", standby.id)
+	case err == nil:
+		return fmt.Errorf("there is a standby client of another rotation in Mautic, with the id %d; nothing was changed: start a new rotation, which takes that one", other)
+	case !errors.Is(err, errNoRow):
+		return err
+	}
+	return s.exec(ctx, `INSERT INTO {oauth2_clients} (id, role_id, name, random_id, secret, redirect_uris, allowed_grant_types)
+		SELECT ?, role_id, CONCAT(LEFT(name, 170), '`+nameSuffix+`'), ?, ?, redirect_uris, allowed_grant_types FROM {oauth2_clients} WHERE id = ?`,
+		standby.id, standby.random, secret, current.id)
+}
+
+// takenAway is what the secret of a client begins with that was taken out of
+// service: so that Restore can tell it from one that another rotation has set.
+// The secrets that are made here have no small letters.
+const takenAway = "takenaway"
+
+// clear ends what was issued to a client under its last secret, and has nothing
+// issued any more. Mostly that was done when it was retired; in an emergency
+// its overlap may still be open.
+func (s *store) clear(ctx context.Context, row clientRow) error {
+	if !strings.HasPrefix(row.secret, takenAway) {
+		if err := s.swapSecret(ctx, row.clientID, row.secret, takenAway+newClientSecret()); err != nil {
+			return err
+		}
+	}
+	return s.deleteTokens(ctx, row.clientID)
+}
+
+// swapSecret replaces a client's secret, unless somebody has changed it
+// meanwhile. The comparison is of bytes: the column's own would take a for A.
+func (s *store) swapSecret(ctx context.Context, c clientID, from, to string) error {
+	return s.exec(ctx, "UPDATE {oauth2_clients} SET secret = ? WHERE id = ? AND random_id = CAST(? AS BINARY) AND secret = CAST(? AS BINARY)", to, c.id, c.random, from)
+}
+
+// deleteTokens ends what was issued to a client.
+func (s *store) deleteTokens(ctx context.Context, c clientID) error {
+	for _, table := range clientTables[1:] {
+		if err := s.exec(ctx, strings.ReplaceAll("DELETE FROM {table} WHERE client_id = ?", "table", table), c.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tokensSince counts the access tokens that were issued to a client within the
+// last seconds, by the database's clock. Mautic stores when a token expires,
+// and not when it was issued.
+func (s *store) tokensSince(ctx context.Context, c clientID, seconds, lifetime int64) (n int, err error) {
+	err = s.row(ctx, "SELECT COUNT(*) FROM {oauth2_accesstokens} WHERE client_id = ? AND expires_at >= UNIX_TIMESTAMP() + ? - ?", []any{c.id, lifetime, seconds}, &n)
+	return n, err
+}

@@ -1,0 +1,119 @@
+// Package mautic rotates the credentials that Mautic itself keeps: an
+// administrator's password ("admin"), an OAuth2 client ("api") and the secret
+// that webhooks are signed with ("webhook"). It also tells whether Mautic is
+// healthy.
+//
+// Mautic has no API that changes any of the three without harm: it answers
+// 200 to a new password and ignores it, has no REST resource for clients, and
+// writes webhook secrets into its audit log. So all are set by SQL, in
+// Mautic's own tables, with the database credentials of the document, and
+// tried out over HTTP, as their users do.
+//
+//	access := mautic.Access{Database: opener, URL: "https://mautic.example.com"}
+//	kinds := []rotation.Kind{
+//		mautic.NewAPI(mautic.APIConfig{Access: access}),
+//		mautic.NewWebhook(mautic.WebhookConfig{Access: access}),
+//		mautic.NewAdmin(mautic.AdminConfig{Access: access}),
+//	}
+//
+// Every write is a compare-and-swap on what was read before, so that two
+// invocations at once, and one that is repeated after a crash, come to the
+// same end. No error holds a password, a secret or a hash.
+//
+// Mautic's secret_key is never touched: it encrypts the credentials of
+// integrations, which nothing could read any more.
+package mautic
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// A Database opens Mautic's database.
+type Database interface {
+	// Open logs in with the database credentials that d holds, to the
+	// database that Mautic's tables are in. The caller closes what it gets.
+	// The login may happen as late as the first use.
+	Open(ctx context.Context, d document.Document) (*sql.DB, error)
+}
+
+// Access is how a kind reaches one Mautic.
+type Access struct {
+	Database Database
+
+	// DatabaseDocuments returns the documents that hold the database's
+	// credentials, in the order in which they are tried, when they are in a
+	// secret of their own: its current version, then its pending one. Nil: the
+	// credentials are in the same document as the kind's.
+	DatabaseDocuments func(ctx context.Context) ([]document.Document, error)
+
+	// TablePrefix is Mautic's db_table_prefix. Empty: it is found by looking at
+	// the tables. NoTablePrefix: there is none, without a look.
+	TablePrefix string
+
+	// URL is Mautic's base URL, as https://mautic.example.com. Empty: nothing
+	// is tried over HTTP, and what the tables hold has to do for a test.
+	URL string
+
+	// Client makes the requests to URL. Nil means http.DefaultClient. Its
+	// redirects are not followed.
+	Client *http.Client
+}
+
+// NoTablePrefix is the TablePrefix of a Mautic that has none, in a database
+// with the tables of several.
+const NoTablePrefix = "-"
+
+// failure is an error together with what it says of the value that was tried.
+type failure struct {
+	outcome rotation.Outcome
+	error
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+// outcomeOf is what an error says of the value that was tried.
+func outcomeOf(err error) rotation.Outcome {
+	var f failure
+	switch {
+	case err == nil:
+		return rotation.Accepted
+	case errors.As(err, &f):
+		return f.outcome
+	default:
+		return rotation.Unknown
+	}
+}
+
+func denied(format string, args ...any) error {
+	return failure{rotation.Denied, fmt.Errorf(format, args...)}
+}
+
+func unreachable(format string, args ...any) error {
+	return failure{rotation.Unreachable, fmt.Errorf(format, args...)}
+}
+
+// confirmed calls Confirm, if there is one.
+func confirmed(ctx context.Context, confirm func(context.Context) error) error {
+	if confirm == nil {
+		return nil
+	}
+	return confirm(ctx)
+}
+
+// problem is the first thing in a preflight that would make a rotation fail:
+// so that Generate, the last step before anything changes, fails instead.
+func problem(checks []rotation.Check) error {
+	for _, check := range checks {
+		if check.Problem != nil {
+			return check.Problem
+		}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package mautic
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/document"
+)
+
+const (
+	// statementTimeout is above lockWait, so that the server gives up first
+	// and says why.
+	statementTimeout = 15 * time.Second
+	// lockWait bounds how long a statement waits for another one's locks, in
+	// seconds, and so how late one can be applied whose client has died.
+	// InnoDB's default is 50 s, that of lock_wait_timeout a year.
+	lockWait = 5
+	// idleLimit is how long the server keeps a connection that it hears
+	// nothing of, in seconds: longer than any watch, and not the 8 hours of
+	// its default for the locks of a function that is gone without a word.
+	idleLimit = 900
+)
+
+// store is one connection to Mautic's database: what is set on it, and the
+// locks that it holds, are of every statement.
+type store struct {
+	db       *sql.DB
+	conn     *sql.Conn
+	database string
+	account  string // "mautic@%", as CURRENT_USER() says
+	prefix   string
+}
+
+// open connects to Mautic's database and finds the tables of a kind, with the
+// credentials of the first document that they work with.
+//
+// Of a change or an overlap both documents are given, AWSCURRENT's first: the
+// database's password may be rotated together with the kind's own, and then
+// there are moments in which one of the two alone is accepted.
+func (a Access) open(ctx context.Context, tables []string, documents ...document.Document) (*store, error) {
+	if a.DatabaseDocuments != nil {
+		var err error
+		if documents, err = a.DatabaseDocuments(ctx); err != nil {
+			return nil, fmt.Errorf("read the secret with the database's credentials: %w", err)
+		}
+	}
+	if len(documents) == 0 {
+		return nil, errors.New("there is no document with the database's credentials: name the secret that holds them")
+	}
+	var faults []error
+	for _, d := range documents {
+		s, err := a.connect(ctx, d)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if err := s.prepare(ctx, a.TablePrefix, tables); err != nil {
+			s.close()
+			return nil, err
+		}
+		return s, nil
+	}
+	return nil, unreachable("log in to Mautic's database: %w", errors.Join(faults...))
+}
+
+func (a Access) connect(ctx context.Context, d document.Document) (*store, error) {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	db, err := a.Database.Open(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, (&store{account: "it"}).explain(err)
+	}
+	return &store{db: db, conn: conn}, nil
+}
+
+func (s *store) close() {
+	s.conn.Close()
+	s.db.Close()
+}
+
+// prepare bounds what the session waits for, and finds out where it is.
+func (s *store) prepare(ctx context.Context, prefix string, tables []string) error {
+	s.account = "the database's user"
+	err := s.exec(ctx, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d, lock_wait_timeout = %d, wait_timeout = %d", lockWait, lockWait, idleLimit))
+	if err != nil {
+		return err
+	}
+	var database sql.NullString
+	if err := s.row(ctx, "SELECT DATABASE(), CURRENT_USER()", nil, &database, &s.account); err != nil {
+		return err
+	}
+	if s.database = database.String; s.database == "" {
+		return errors.New("it is not known which database Mautic's tables are in: add the database's name to the secret (/database_name), or set DATABASE_NAME")
+	}
+	visible, err := s.tables(ctx)
+	if err != nil {
+		return err
+	}
+	s.prefix, err = choosePrefix(visible, tables, prefix)
+	if err != nil {
+		return fmt.Errorf("in database %s, as %s sees it: %w", s.database, s.account, err)
+	}
+	return nil
+}
+
+// tables lists the tables that the account has any privilege on: the server
+// shows no others.
+func (s *store) tables(ctx context.Context) ([]string, error) {
+	var names []string
+	err := s.rows(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()", nil, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		names = append(names, name)
+		return err
+	})
+	return names, err
+}
+
+// marker is a table that other applications are not likely to have: where
+// several prefixes are possible, it tells which one is Mautic's.
+const marker = "oauth2_clients"
+
+var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9_$]+$`)
+
+// choosePrefix returns what stands before the names of Mautic's tables: what
+// is set, or else the one prefix with which all the needed ones are visible.
+func choosePrefix(visible, needed []string, set string) (string, error) {
+	missing := func(prefix string) (names []string) {
+		for _, table := range needed {
+			if !slices.Contains(visible, prefix+table) {
+				names = append(names, prefix+table)
+			}
+		}
+		return names
+	}
+	const remedy = "check the database's name, GRANT SELECT on Mautic's tables, or set MAUTIC_TABLE_PREFIX to Mautic's db_table_prefix"
+	if set != "" {
+		if set == NoTablePrefix {
+			set = ""
+		} else if !prefixPattern.MatchString(set) {
+			return "", fmt.Errorf("%q is no table prefix: it has letters, digits and _ alone", set)
+		}
+		if names := missing(set); len(names) > 0 {
+			return "", fmt.Errorf("no table %s: %s", strings.Join(names, ", "), remedy)
+		}
+		return set, nil
+	}
+	var found, marked []string
+	for _, table := range visible {
+		prefix, ok := strings.CutSuffix(table, needed[0])
+		if !ok || len(missing(prefix)) > 0 {
+			continue
+		}
+		found = append(found, prefix)
+		if slices.Contains(visible, prefix+marker) {
+			marked = append(marked, prefix)
+		}
+	}
+	if len(found) > 1 && len(marked) > 0 {
+		found = marked
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("no table %s, with whatever prefix: %s", strings.Join(needed, ", "), remedy)
+	case 1:
+		return found[0], nil
+	}
+	slices.Sort(found)
+	return "", fmt.Errorf("there are tables of several applications, with the prefixes %q: set MAUTIC_TABLE_PREFIX to Mautic's db_table_prefix (%q for none)", found, NoTablePrefix)
+}
+
+var tableInQuery = regexp.MustCompile(`\{(\w+)\}`)
+
+// named puts the tables' real names into a query, which has them in braces:
+// {users}.
+func (s *store) named(query string) string {
+	return tableInQuery.ReplaceAllStringFunc(query, func(table string) string {
+		return "`" + strings.ReplaceAll(s.prefix+strings.Trim(table, "{}"), "`", "``") + "`"
+	})
+}
+
+// exec runs a statement. It does not tell how many rows it has changed: the
+// server may count those that it has found instead (clientFoundRows), so
+// whoever needs to know reads back.
+func (s *store) exec(ctx context.Context, query string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	_, err := s.conn.ExecContext(ctx, s.named(query), args...)
+	return s.explain(err)
+}
+
+// errNoRow is returned by row when there is none.
+var errNoRow = sql.ErrNoRows
+
+func (s *store) row(ctx context.Context, query string, args []any, into ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return s.explain(s.conn.QueryRowContext(ctx, s.named(query), args...).Scan(into...))
+}
+
+func (s *store) rows(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	rows, err := s.conn.QueryContext(ctx, s.named(query), args...)
+	if err != nil {
+		return s.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return s.explain(err)
+		}
+	}
+	return s.explain(rows.Err())
+}
+
+// rehearse runs statements that find no row: the server looks at the
+// privileges first, and nothing changes.
+func (s *store) rehearse(ctx context.Context, statements ...string) error {
+	var faults []error
+	for _, statement := range statements {
+		err := s.exec(ctx, statement)
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// lock keeps invocations apart, at the server: whoever changes the same thing
+// waits, for some seconds at most. The lock belongs to the connection and ends
+// with it. Names of locks hold for the whole server, so the database's and the
+// prefix are part of them.
+func (s *store) lock(ctx context.Context, purpose string, wait int) (ok bool, err error) {
+	var got sql.NullInt64 // NULL when the server could not tell
+	// A lock's name has at most 64 characters.
+	err = s.row(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', LEFT(SHA2(CONCAT_WS('/', DATABASE(), ?, ?), 256), 40)), ?)",
+		[]any{s.prefix, purpose, wait}, &got)
+	return err == nil && got.Int64 == 1, err
+}

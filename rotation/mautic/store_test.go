@@ -1,0 +1,124 @@
+package mautic
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mautic-rotation/internal/mauticserver"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+func TestTheTablePrefixIsFoundOrSetAndNeverGuessed(t *testing.T) {
+	mautic := []string{"m_users", "m_roles", "m_oauth2_clients", "m_webhooks"}
+	for _, tc := range []struct {
+		name    string
+		visible []string
+		needed  []string
+		set     string
+		want    string
+		fault   string
+	}{
+		{"one prefix", mautic, adminTables, "", "m_", ""},
+		{"none", []string{"users", "roles"}, adminTables, "", "", ""},
+		{"another application's users", append([]string{"wp_users"}, mautic...), adminTables, "", "m_", ""},
+		{"another application's webhooks", append([]string{"webhooks"}, mautic...), webhookTables, "", "m_", ""},
+		{"two Mautics", append([]string{"users", "roles", "oauth2_clients"}, mautic...), adminTables, "", "", `["" "m_"]`},
+		{"two that look the same", []string{"a_webhooks", "b_webhooks"}, webhookTables, "", "", "set MAUTIC_TABLE_PREFIX"},
+		{"nothing", nil, adminTables, "", "", "no table users, roles"},
+		{"half of it", []string{"m_users"}, adminTables, "", "", "no table users, roles"},
+		{"set", append([]string{"users", "roles", "oauth2_clients"}, mautic...), adminTables, "m_", "m_", ""},
+		{"set to none", append([]string{"users", "roles", "oauth2_clients"}, mautic...), adminTables, NoTablePrefix, "", ""},
+		{"set wrong", mautic, adminTables, "x_", "", "no table x_users, x_roles"},
+		{"set to what is none", mautic, adminTables, "m`; DROP", "", "no table prefix"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := choosePrefix(tc.visible, tc.needed, tc.set)
+			if got != tc.want || (err == nil) != (tc.fault == "") || err != nil && !strings.Contains(err.Error(), tc.fault) {
+				t.Errorf("got %q, %v, want %q, %q", got, err, tc.want, tc.fault)
+			}
+		})
+	}
+}
+
+func TestTheServersOwnTextIsNeverPassedOn(t *testing.T) {
+	s := &store{account: "mautic@%", database: "app"}
+	for _, tc := range []struct {
+		number  uint16
+		message string
+		want    string
+	}{
+		{1064, "You have an error in your SQL syntax near 'hunter2'", "1064"},
+		{1062, "Duplicate entry 'hunter2' for key 'x'", "try again"},
+		{1142, "UPDATE command denied to user 'mautic'@'10.0.0.1' for table 'm_users'", "GRANT UPDATE ON `app`.`m_users`"},
+		{1142, "INSERT, UPDATE command denied to user 'mautic'@'10.0.0.1' for table `app`.`m_users`", "GRANT INSERT, UPDATE ON `app`.`m_users`"},
+		{1143, "SELECT command denied to user 'mautic'@'%' for column 'password' in table 'm_users'", "GRANT SELECT ON `app`.`m_users`"},
+		{1142, "hunter2", "GRANT SELECT, INSERT"},
+		{1044, "Access denied hunter2", "mautic@% has no access"},
+		{1290, "hunter2", "writer's endpoint"},
+		{1205, "hunter2", "nothing was changed"},
+	} {
+		err := s.explain(fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: tc.number, Message: tc.message}))
+		if got := err.Error(); !strings.Contains(got, tc.want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%d: got %s", tc.number, got)
+		}
+		var inServer *mysql.MySQLError
+		if errors.As(err, &inServer) {
+			t.Error("the server's error is still inside")
+		}
+		if !isNumber(err, tc.number) || outcomeOf(err) != rotation.Unknown {
+			t.Errorf("%d: not told by its number, or it says something of a value", tc.number)
+		}
+	}
+	for _, err := range []error{mysql.ErrInvalidConn, context.DeadlineExceeded} {
+		if got := s.explain(err); outcomeOf(got) != rotation.Unreachable {
+			t.Errorf("%v: got %s", err, outcomeOf(got))
+		}
+	}
+}
+
+func TestAStatementGivesUpALockAfterSomeSeconds(t *testing.T) {
+	onMySQL(t, func(f *fixture) {
+		k := f.admin(f.access())
+		tx, err := f.server.Admin().BeginTx(context.Background(), nil)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		defer tx.Rollback()
+		if _, err := tx.Exec(f.named("SELECT 1 FROM {users} FOR UPDATE")); err != nil {
+			f.t.Fatal(err)
+		}
+		f.needs(k.Set(f.t.Context(), f.adminChange()), "1205", "try again")
+	})
+}
+
+// nowhere is a database without a default one.
+type nowhere struct{ *fixture }
+
+func (n nowhere) Open(context.Context, document.Document) (*sql.DB, error) {
+	config := n.config(n.user, n.password)
+	config.DBName = ""
+	return open(config)
+}
+
+func TestADatabaseOfNoNameAndOneThatIsNoMauticsAreRefused(t *testing.T) {
+	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+		_, err := f.admin(Access{Database: nowhere{f}}).Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc("x")})
+		f.needs(err, "DATABASE_NAME")
+		f.sql("DROP TABLE {oauth2_refreshtokens}, {webhooks}")
+		_, err = NewWebhook(WebhookConfig{Access: f.access()}).Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, "x")})
+		f.needs(err, "no table webhooks", "MAUTIC_TABLE_PREFIX")
+		_, err = NewAPI(APIConfig{Access: f.access()}).Generate(f.t.Context(), rotation.Generation{Current: f.firstClient()})
+		f.needs(err, "no table oauth2_clients, oauth2_accesstokens, oauth2_refreshtokens")
+		none := f.access()
+		none.DatabaseDocuments = func(context.Context) ([]document.Document, error) { return nil, nil }
+		_, err = f.admin(none).Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc("x")})
+		f.needs(err, "no document with the database's credentials")
+	})
+}

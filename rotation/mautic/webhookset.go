@@ -1,0 +1,211 @@
+package mautic
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+var webhookTables = []string{"webhooks"}
+
+// hook is a row of Mautic's webhooks.
+type hook struct {
+	id           int64
+	name, secret string
+}
+
+// hooks returns the hooks whose secret this is.
+func (k *Webhook) hooks(ctx context.Context, s *store) (hooks []hook, err error) {
+	err = s.rows(ctx, "SELECT id, name, secret FROM {webhooks} ORDER BY id", nil, func(scan func(...any) error) error {
+		var h hook
+		err := scan(&h.id, &h.name, &h.secret)
+		if len(k.config.Hooks) == 0 || slices.Contains(k.config.Hooks, h.name) {
+			hooks = append(hooks, h)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, name := range k.config.Hooks {
+		if !slices.ContainsFunc(hooks, func(h hook) bool { return h.name == name }) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return nil, fmt.Errorf("there is no webhook %q in Mautic: correct MAUTIC_WEBHOOKS, or create the webhook", missing)
+	case len(hooks) == 0:
+		return nil, fmt.Errorf("there is no webhook in Mautic: create it, or take field %s out of the secret", k.config.Layout.Secret)
+	}
+	return hooks, nil
+}
+
+// others names the hooks whose secret is none of these. An empty one, which a
+// document may lack a field for, is nobody's.
+func others(hooks []hook, secrets ...string) (names []string) {
+	for _, h := range hooks {
+		if h.secret == "" || !slices.Contains(secrets, h.secret) {
+			names = append(names, fmt.Sprintf("%q", h.name))
+		}
+	}
+	return names
+}
+
+// known fails when a hook has a secret of its own: whoever receives it knows
+// another one than the document's, and would reject what is signed with a new
+// one.
+func known(hooks []hook, secrets ...string) error {
+	if names := others(hooks, secrets...); len(names) > 0 {
+		return denied("the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// Set gives the hooks the pending secret, all of them in one statement. Where
+// only the next secret is new there is nothing to set. See rotation.Target:
+// receivers accept both, so nothing is refused.
+func (k *Webhook) Set(ctx context.Context, c rotation.Change) error {
+	current, pending, err := k.both(c)
+	if err != nil {
+		return err
+	}
+	if current.secret == pending.secret {
+		c.Log.Info("the next webhook secret is only published: Mautic goes on signing with the one in use")
+		return nil
+	}
+	// The hooks may have AWSCURRENT's next secret: of a rotation that was given
+	// up after it was set.
+	written, err := k.swap(ctx, c, pending.secret, current.secret, current.next)
+	if err == nil && written {
+		c.Log.Info("the webhooks are signed with the pending secret; a mautic:webhooks:process that runs now signs with the one before it until it ends, for up to 600 s")
+	}
+	return err
+}
+
+// PutBack gives the hooks that have the pending secret the current one again.
+func (k *Webhook) PutBack(ctx context.Context, c rotation.Change) error {
+	current, pending, err := k.both(c)
+	if err != nil {
+		return err
+	}
+	_, err = k.swap(ctx, c, current.secret, pending.secret)
+	return err
+}
+
+// swap gives the hooks a secret in place of those that they may have. When it fails before the
+// write, no hook has changed; when it returns nil, it has seen them all have
+// the new one.
+func (k *Webhook) swap(ctx context.Context, c rotation.Change, to string, from ...string) (written bool, err error) {
+	s, err := k.config.open(ctx, webhookTables, c.Current, c.Pending)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	for range attempts {
+		hooks, err := k.hooks(ctx, s)
+		if err != nil {
+			return written, err
+		}
+		if len(others(hooks, to)) == 0 {
+			return written, nil
+		}
+		if err := known(hooks, append(slices.Clone(from), to)...); err != nil {
+			return written, err
+		}
+		if err := confirmed(ctx, c.Confirm); err != nil {
+			return written, err
+		}
+		args := []any{to}
+		for _, secret := range from {
+			args = append(args, secret)
+		}
+		for _, h := range hooks {
+			args = append(args, h.id)
+		}
+		// The comparison is of bytes: the column's own would take a for A.
+		err = s.exec(ctx, "UPDATE {webhooks} SET secret = ? WHERE secret IN ("+repeated("CAST(? AS BINARY)", len(from))+") AND id IN ("+repeated("?", len(hooks))+")", args...)
+		if err != nil {
+			return written, err
+		}
+		written = true
+	}
+	return written, fmt.Errorf("the webhooks' secrets: %w", errMoving)
+}
+
+// repeated lists something n times, with commas.
+func repeated(what string, n int) string {
+	return strings.TrimSuffix(strings.Repeat(what+", ", n), ", ")
+}
+
+// Test reads back what the hooks are signed with. That is all there is to see
+// without a delivery, which would go to a receiver.
+func (k *Webhook) Test(ctx context.Context, c rotation.Change) error {
+	_, pending, err := k.both(c)
+	if err != nil {
+		return err
+	}
+	if err := k.compare(ctx, pending.secret, c.Current, c.Pending); err != nil {
+		return err
+	}
+	c.Log.Info("Mautic has the pending webhook secret, as reading it back has shown")
+	return nil
+}
+
+// Probe reads the hooks' secrets.
+func (k *Webhook) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+	held, err := k.secrets(d)
+	if err != nil {
+		return rotation.Unknown, err
+	}
+	err = k.compare(ctx, held.secret, d)
+	return outcomeOf(err), err
+}
+
+func (k *Webhook) compare(ctx context.Context, secret string, databases ...document.Document) error {
+	s, err := k.config.open(ctx, webhookTables, databases...)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	hooks, err := k.hooks(ctx, s)
+	if err != nil {
+		return err
+	}
+	return known(hooks, secret)
+}
+
+// Preflight looks at all that a rotation needs. See rotation.Target.
+func (k *Webhook) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+	held, err := k.secrets(current)
+	checks := []rotation.Check{{What: "the secret holds the webhooks' secret", Problem: err}}
+	if err != nil {
+		return checks
+	}
+	add := func(what string, problem error) {
+		checks = append(checks, rotation.Check{What: what, Problem: problem})
+	}
+	s, err := k.config.open(ctx, webhookTables, current)
+	add("log in to Mautic's database and find its tables", err)
+	if err != nil {
+		return checks
+	}
+	defer s.close()
+	hooks, err := k.hooks(ctx, s)
+	add("Mautic has the webhooks", err)
+	if err == nil {
+		// The next one: of a rotation that was given up after it was set. The
+		// next rotation finds it in place.
+		add("the webhooks have the secret in the document", known(hooks, held.secret, held.next))
+	}
+	add("the database's user may set a webhook's secret", s.rehearse(ctx, "UPDATE {webhooks} SET secret = secret WHERE 1 = 0"))
+	if held.next == "" {
+		checks = append(checks, rotation.Check{What: "the next secret is published", Warning: fmt.Errorf("there is none yet: the first rotation adds field %s and changes nothing in Mautic; let the receivers accept it, and field %s, before the second one", k.config.Layout.Next, k.config.Layout.Previous)})
+	}
+	return checks
+}
