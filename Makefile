@@ -18,7 +18,7 @@ local: ## the same, left up, to try the AWS CLI against
 
 .PHONY: test
 test: ## all tests, with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -parallel 6 ./... # tests wait more than they work
 
 .PHONY: crash
 crash: ## a crash at every call of a rotation

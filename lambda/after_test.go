@@ -298,8 +298,20 @@ func TestAStuckRotationCanBeAbandoned(t *testing.T) {
 }
 
 func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) {
+	for name, variants := range map[string]localaws.Variants{
+		"AWSPENDING has gone":                 {},
+		"AWSPENDING stays on the newer value": {PendingAfterSuccess: localaws.PendingStays},
+	} {
+		t.Run(name, func(t *testing.T) { goesBackByHand(t, variants) })
+	}
+}
+
+func goesBackByHand(t *testing.T, variants localaws.Variants) {
+	t.Helper()
 	d := deployApplication(t, &rig.Application{})
+	d.AWS.SetVariants(variants)
 	bad := d.mustRotate()
+	badPassword := d.password("AWSCURRENT")
 	state, err := d.AWS.Secret(d.SecretARN)
 	if err != nil {
 		t.Fatal(err)
@@ -313,6 +325,11 @@ func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) 
 	}
 	d.mustSettle()
 	d.accepts(true, d.Password)
+	d.accepts(false, badPassword)
+	d.mustRotate() // AWSPENDING is off the other version, or none could begin
+	if d.password("AWSCURRENT") == d.Password {
+		t.Error("the next rotation has changed nothing")
+	}
 }
 
 func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) {

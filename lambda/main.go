@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -76,12 +77,10 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	measured := metrics{out: os.Stdout}
 	c := rotation.Config{
 		SecretsManager: secrets,
-		Kinds: []rotation.Kind{
-			database.New(s.database),
-		},
-		Limits:  s.limits,
-		Every:   s.every,
-		Metrics: measured,
+		Kinds:          kinds(s),
+		Limits:         s.limits,
+		Every:          s.every,
+		Metrics:        measured,
 	}
 	if len(s.services) > 0 {
 		c.Redeployer = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
@@ -92,6 +91,28 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 		}
 	}
 	return &function{rotator: rotation.New(c), secrets: s.secretARNs, logs: logs, metrics: measured}, nil
+}
+
+// kinds are the credential kinds that are to be rotated, in their order.
+func kinds(s settings) (list []rotation.Kind) {
+	db := database.New(s.database)
+	access := mautic.Access{Database: db, TablePrefix: s.mautic.tablePrefix, URL: s.mauticURL}
+	for _, name := range offered {
+		if !slices.Contains(s.kinds, name) {
+			continue
+		}
+		switch name {
+		case "database":
+			list = append(list, db)
+		case "api":
+			list = append(list, mautic.NewAPI(mautic.APIConfig{Access: access, Overlap: s.mautic.apiOverlap}))
+		case "admin":
+			list = append(list, mautic.NewAdmin(mautic.AdminConfig{Access: access}))
+		case "webhook":
+			list = append(list, mautic.NewWebhook(mautic.WebhookConfig{Access: access, Hooks: s.mautic.hooks}))
+		}
+	}
+	return list
 }
 
 const (

@@ -26,9 +26,22 @@ type settings struct {
 	cluster        string
 	services       []string
 	mauticURL      string
+	kinds          []string // that are rotated
+	mautic         mauticSettings
 	limits         rotation.Limits
 	every          map[string]time.Duration
 }
+
+// mauticSettings are those of the kinds that are in Mautic's own tables.
+type mauticSettings struct {
+	tablePrefix string
+	hooks       []string
+	apiOverlap  time.Duration
+}
+
+// offered are the kinds that can be rotated, in the order in which they are
+// set: those whose targets accept one value alone come last.
+var offered = []string{"database", "api", "admin", "webhook"}
 
 // setting is one environment variable. An empty value counts as unset, since a
 // template has no other way to leave one out.
@@ -110,13 +123,28 @@ var known = []setting{
 		return nil
 	}},
 	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", text(func(p *parsed) *string { return &p.mauticURL })},
-	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
+	{"ROTATE_KINDS", "which credentials of the secrets are rotated", func(p *parsed, value string) error {
+		p.kinds = list(value)
+		for _, name := range p.kinds {
+			if !slices.Contains(offered, name) {
+				return fmt.Errorf("%q is not one of %s", name, strings.Join(offered, ", "))
+			}
+		}
+		return nil
+	}},
+	{"MAUTIC_TABLE_PREFIX", "the prefix of Mautic's tables (db_table_prefix); - for none", text(func(p *parsed) *string { return &p.mautic.tablePrefix })},
+	{"MAUTIC_WEBHOOKS", "the names of the webhooks whose secret is rotated, separated by commas", func(p *parsed, value string) error {
+		p.mautic.hooks = list(value)
+		return nil
+	}},
+	{"API_OVERLAP_DAYS", "for how long the old API client goes on working", duration(24*time.Hour, 90, func(p *parsed) *time.Duration { return &p.mautic.apiOverlap })},
+	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
 		return err
 	}},
-	{"WATCH_SECONDS", "for how long the use of an old password is looked for", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
-	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
+	{"WATCH_SECONDS", "for how long the use of an old password is looked for", duration(time.Second, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
+	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
 	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
 		if p.length, err = strconv.Atoi(value); err != nil {
 			return fmt.Errorf("%q is not a whole number", value)
@@ -138,7 +166,7 @@ func checkARN(arn string) error {
 // readSettings reads the environment, as os.Environ gives it, and names all
 // its faults at once.
 func readSettings(environment []string) (settings, error) {
-	p := parsed{settings: settings{limits: rotation.DefaultLimits}, length: password.DefaultLength, alphabet: password.DefaultAlphabet}
+	p := parsed{settings: settings{kinds: []string{"database"}, limits: rotation.DefaultLimits}, length: password.DefaultLength, alphabet: password.DefaultAlphabet}
 	values := map[string]string{}
 	var faults []error
 	for _, entry := range environment {
@@ -207,11 +235,11 @@ func text(field func(*parsed) *string) func(*parsed, string) error {
 	}
 }
 
-func duration(unit time.Duration, least, most int, field func(*parsed) *time.Duration) func(*parsed, string) error {
+func duration(unit time.Duration, most int, field func(*parsed) *time.Duration) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < least || n > most {
-			return fmt.Errorf("%q is not a whole number from %d to %d", value, least, most)
+		if err != nil || n < 1 || n > most {
+			return fmt.Errorf("%q is not a whole number from 1 to %d", value, most)
 		}
 		*field(p) = time.Duration(n) * unit
 		return nil

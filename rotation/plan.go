@@ -80,28 +80,22 @@ func sameValues(fields []document.Pointer, a, b document.Document) (bool, error)
 // becomes with the new values of the kinds that changed: somebody edited the
 // secret after the pending version was made, and promoting it would undo that.
 func editedMeanwhile(changed []Kind, current, pending document.Document) error {
-	expected := current
-	put := func(field document.Pointer) error {
-		text, err := pending.Text(field)
-		if err != nil {
-			return err
-		}
-		expected, err = expected.Put(field, text)
-		return err
-	}
+	expected, err := current, error(nil)
 	for _, kind := range changed {
-		fields, err := kind.Fields(pending)
-		if err != nil {
+		if expected, err = putFields(expected, pending, kind); err != nil {
 			return err
-		}
-		for _, field := range fields {
-			if err := put(field); err != nil {
-				return err
-			}
 		}
 	}
 	for _, kind := range changed {
-		if err := put(document.Pointer(rotatedAt + kind.Name())); err != nil && !errors.Is(err, document.ErrMissing) {
+		at := document.Pointer(rotatedAt + kind.Name())
+		text, err := pending.Text(at)
+		if errors.Is(err, document.ErrMissing) {
+			continue
+		}
+		if err == nil {
+			expected, err = expected.Put(at, text)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -109,6 +103,24 @@ func editedMeanwhile(changed []Kind, current, pending document.Document) error {
 		return errEdited
 	}
 	return nil
+}
+
+// putFields returns a document with a kind's fields as they are in another.
+func putFields(into, from document.Document, kind Kind) (document.Document, error) {
+	fields, err := kind.Fields(from)
+	if err != nil {
+		return document.Document{}, err
+	}
+	for _, field := range fields {
+		text, err := from.Text(field)
+		if err != nil {
+			return document.Document{}, err
+		}
+		if into, err = into.Put(field, text); err != nil {
+			return document.Document{}, err
+		}
+	}
+	return into, nil
 }
 
 // errEdited says that the pending version does not come of the current one.

@@ -103,12 +103,14 @@ func next(e entry, s situation, limits Limits) (action, string) {
 		return doNothing, "it was rolled back, and the schedule does not try again: rotate by hand, or " + howToRelease
 	case s.current && e.phase == phaseRolledBack:
 		return doFinishRollBack, "the rollback was cut off"
-	case s.current && s.promoting:
-		return doNothing, "another version is about to be promoted over it"
 	case s.current && s.undone:
 		return doForget, "what was promoted over it has been rolled back"
 	case s.current && e.phase != phaseSet && !e.since.IsZero():
+		// The promotion is behind it, though AWSPENDING may have stayed on the
+		// version that was promoted.
 		return doAdopt, "it was made AWSCURRENT again, by hand"
+	case s.current && s.promoting:
+		return doNothing, "another version is about to be promoted over it"
 	case s.current:
 		return doForget, "it is AWSCURRENT"
 	case e.emergency:

@@ -25,6 +25,7 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"a promoted version's own entry", entry{phase: phaseSet, live: live}, situation{current: true}, doForget},
 		{"about to be promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true, promoting: true}, doNothing},
 		{"the old version, current again by hand", old, situation{now: soon, current: true}, doAdopt},
+		{"current again by hand, and AWSPENDING stays on the other", old, situation{now: soon, current: true, promoting: true}, doAdopt},
 		{"quarantined, and current again by hand", entry{phase: phaseQuarantined, live: live, next: otherID, since: began}, situation{now: soon, current: true}, doAdopt},
 		{"never promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true}, doForget},
 		{"the new tasks work, and old ones do not go", old, situation{now: late, services: true, promoted: true, rollout: Rollout{Steady: true, Stale: []string{"x"}}}, doAlarm},

@@ -72,12 +72,8 @@ func (r *run) finishRollBack(ctx context.Context, bad record, journal []record, 
 }
 
 func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata) error {
-	// An AWSPENDING left on the bad version would block every later rotation,
-	// and have this one tried again.
-	if slices.Contains(m.labels[bad.id], labelPending) {
-		if err := r.moveLabel(ctx, labelPending, "", bad.id); err != nil {
-			return err
-		}
+	if err := r.takePendingOff(ctx, bad.id, m); err != nil {
+		return err
 	}
 	moved, err := r.moveCurrent(ctx, bad.id, old.id)
 	if err != nil {
@@ -94,6 +90,15 @@ func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata)
 		return err
 	}
 	return r.redeployAndNote(ctx, bad, m)
+}
+
+// takePendingOff takes AWSPENDING off a version, if it has it: left there it
+// would block every later rotation, and have that version's tried again.
+func (r *run) takePendingOff(ctx context.Context, id string, m metadata) error {
+	if !slices.Contains(m.labels[id], labelPending) {
+		return nil
+	}
+	return r.moveLabel(ctx, labelPending, "", id)
 }
 
 // adopt takes up what somebody did by hand: a version that had been promoted
@@ -117,6 +122,9 @@ func (r *run) adopt(ctx context.Context, again record, m metadata) error {
 		}
 		rec, _ := entryOf(journal, id)
 		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: append(slices.Clone(again.entry.live), again.entry.gone...), next: endOf(again.id)}); err != nil {
+			return err
+		}
+		if err := r.takePendingOff(ctx, id, m); err != nil {
 			return err
 		}
 		r.log.Warn("a version was made AWSCURRENT again by hand: going on as after a rollback", audit, didAdopt, "from", id, "to", again.id)

@@ -90,7 +90,9 @@ func (r *run) toRotate(current version, m metadata) (kinds []Kind, w wish, err e
 	return slices.DeleteFunc(slices.Clone(present), func(k Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
 }
 
-// generate makes the pending document.
+// generate makes the pending document: the current one, with the fields of each
+// kind as that kind has made them from the current one. So none of them sees a
+// value of another's that no target accepts yet.
 func (r *run) generate(ctx context.Context, current document.Document, kinds []Kind, w wish, now time.Time) (pending document.Document, err error) {
 	present, err := r.present(current)
 	if err != nil {
@@ -100,14 +102,17 @@ func (r *run) generate(ctx context.Context, current document.Document, kinds []K
 	var made []string
 	pending = current
 	for _, kind := range kinds {
-		next, err := kind.Generate(ctx, Generation{Current: pending, Now: now, Last: last[kind.Name()], Emergency: w.emergency})
+		next, err := kind.Generate(ctx, Generation{Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency})
 		if err != nil {
 			return document.Document{}, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
 		}
-		if next.Raw() != pending.Raw() {
-			made = append(made, kind.Name())
+		if next.Raw() == current.Raw() {
+			continue // it is not time for a new one yet
 		}
-		pending = next
+		made = append(made, kind.Name())
+		if pending, err = putFields(pending, next, kind); err != nil {
+			return document.Document{}, err
+		}
 	}
 	if len(present) > 1 {
 		return noteRotated(pending, made, now)

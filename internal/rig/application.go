@@ -60,7 +60,7 @@ func (a *Application) start(r *Rig) error {
 			DesiredCount: a.Tasks,
 			// One task more than usual while it deploys, so that they are
 			// replaced one after the other.
-			MaximumPercent: 100 + 100/a.Tasks,
+			MaximumPercent: 100 + (100+a.Tasks-1)/a.Tasks,
 			Secrets:        []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: r.SecretARN + ":database_password::"}},
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/document"
 )
 
 const (
@@ -33,11 +35,39 @@ type session struct {
 	a    account
 }
 
+// Open logs in with the document's credentials, to its database, when what it
+// returns is first used. It is for kinds whose credentials are in the tables
+// there. The caller closes it.
+func (k *Kind) Open(ctx context.Context, d document.Document) (*sql.DB, error) {
+	a, err := k.account(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if a.name == "" {
+		return nil, errors.New("no database name: add it to the secret, or set DATABASE_NAME")
+	}
+	return k.open(ctx, a, a.name)
+}
+
 // login opens a connection as the account, to no database: a password can be
 // right and the database refused (1044). It makes one attempt, whatever
 // happens: a certificate error that is tried again and again has the server
 // block this host (1129).
 func (k *Kind) login(ctx context.Context, a account, database string) (*session, error) {
+	db, err := k.open(ctx, a, database)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, explain(err, a)
+	}
+	return &session{db: db, conn: conn, a: a}, nil
+}
+
+// open makes a pool that logs in as the account.
+func (k *Kind) open(ctx context.Context, a account, database string) (*sql.DB, error) {
 	scrub.FromContext(ctx).Add(a.password) // an administrator's is in no document of the engine's
 	tlsConfig, err := k.tls()
 	if err != nil {
@@ -65,13 +95,7 @@ func (k *Kind) login(ctx context.Context, a account, database string) (*session,
 	if err != nil {
 		return nil, fmt.Errorf("the parameters of the login: %w", err)
 	}
-	db := sql.OpenDB(connector)
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		db.Close()
-		return nil, explain(err, a)
-	}
-	return &session{db: db, conn: conn, a: a}, nil
+	return sql.OpenDB(connector), nil
 }
 
 func (s *session) close() {
