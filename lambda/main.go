@@ -107,7 +107,7 @@ func kinds(s settings) (list []rotation.Kind) {
 		case "api":
 			list = append(list, mautic.NewAPI(mautic.APIConfig{Access: access, Overlap: s.mautic.apiOverlap}))
 		case "admin":
-			list = append(list, mautic.NewAdmin(mautic.AdminConfig{Access: access}))
+			list = append(list, mautic.NewAdmin(mautic.AdminConfig{Access: access, HashCost: s.mautic.hashCost}))
 		case "webhook":
 			list = append(list, mautic.NewWebhook(mautic.WebhookConfig{Access: access, Hooks: s.mautic.hooks}))
 		}

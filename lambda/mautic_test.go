@@ -43,7 +43,7 @@ func deployMautic(t *testing.T, app *rig.Application) *mauticDeployment {
 		t.Fatal(err)
 	}
 	d = deployApplication(t, app, func(o *rig.Options) {
-		o.Env = map[string]string{"ROTATE_KINDS": "database,admin,api,webhook", "MAUTIC_URL": site.URL()}
+		o.Env = map[string]string{"ROTATE_KINDS": "database,admin,api,webhook", "MAUTIC_URL": site.URL(), "ADMIN_HASH_COST": "10"} // the race detector makes bcrypt slow
 		o.AWS.RotationRetries = -1
 	})
 	t.Cleanup(func() {

@@ -37,6 +37,7 @@ type mauticSettings struct {
 	tablePrefix string
 	hooks       []string
 	apiOverlap  time.Duration
+	hashCost    int
 }
 
 // offered are the kinds that can be rotated, in the order in which they are
@@ -135,6 +136,12 @@ var known = []setting{
 	{"MAUTIC_TABLE_PREFIX", "the prefix of Mautic's tables (db_table_prefix); - for none", text(func(p *parsed) *string { return &p.mautic.tablePrefix })},
 	{"MAUTIC_WEBHOOKS", "the names of the webhooks whose secret is rotated, separated by commas", func(p *parsed, value string) error {
 		p.mautic.hooks = list(value)
+		return nil
+	}},
+	{"ADMIN_HASH_COST", "bcrypt's cost of the administrator's password", func(p *parsed, value string) (err error) {
+		if p.mautic.hashCost, err = strconv.Atoi(value); err != nil || p.mautic.hashCost < 10 || p.mautic.hashCost > 15 {
+			return fmt.Errorf("%q is not a whole number from 10 to 15", value)
+		}
 		return nil
 	}},
 	{"API_OVERLAP_DAYS", "for how long the old API client goes on working", duration(24*time.Hour, 90, func(p *parsed) *time.Duration { return &p.mautic.apiOverlap })},

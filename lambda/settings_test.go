@@ -25,7 +25,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		"DATABASE_HOST=db.example.com", "DATABASE_PORT=3307", "DATABASE_NAME=mautic", "DATABASE_USER=",
 		"DATABASE_PASSWORD_POINTER=/db/pw", "DATABASE_CA_FILE=" + roots,
 		"ROTATE_EVERY_DAYS=database=30, smtp=365",
-		"ROTATE_KINDS=database, webhook", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14",
+		"ROTATE_KINDS=database, webhook", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14", "ADMIN_HASH_COST=13",
 		"DATABASE_WAY=admin", "DATABASE_ADMIN_SECRET_ARN=" + arn, "DATABASE_ENDPOINT=db:3307", "DATABASE_TLS=VERIFY_CA",
 		"DATABASE_RDS=true", "DATABASE_INSTANCE=mautic-prod", "DATABASE_RECOVERY=true",
 		"PASSWORD_LENGTH=41", "PATH=/bin", "AWS_REGION=eu-west-1",
@@ -46,7 +46,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		t.Errorf("got %v", s.every)
 	}
 	if !slices.Equal(s.kinds, []string{"database", "webhook"}) || s.mautic.tablePrefix != "m_" || !slices.Equal(s.mautic.hooks, []string{"contacts"}) ||
-		s.mautic.apiOverlap != 14*24*time.Hour || len(kinds(s)) != 2 {
+		s.mautic.apiOverlap != 14*24*time.Hour || s.mautic.hashCost != 13 || len(kinds(s)) != 2 {
 		t.Errorf("got kinds %v, %+v", s.kinds, s.mautic)
 	}
 	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
@@ -61,7 +61,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 	_, err := readSettings([]string{
 		"SECRET_ARNS=mautic-prod-secrets", "ECS_CLUSTER=c", "DATABASE_PORT=70000", "DATABASE_HOST_POINTER=host",
 		"DATABASE_NAME_POINTER=/name", "DATABASE_CA_FILE=/no/such/file", "DATABASE_PASWORD_POINTER=/p",
-		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smpt", "DATABASE_WAY=magic", "DATABASE_TLS=preferred",
+		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smpt", "DATABASE_WAY=magic", "ADMIN_HASH_COST=4", "DATABASE_TLS=preferred",
 		"DATABASE_RECOVERY=true", "DATABASE_RDS=perhaps", "DATABASE_ADMIN_SECRET_ARN=admin",
 		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
 	})
@@ -77,7 +77,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"DATABASE_CA_FILE",
 		"DATABASE_PASWORD_POINTER: no such setting",
 		`"databse=30" is not a kind (admin, api, database`,
-		`"smpt" is not one of database, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"perhaps" is neither true nor false`,
+		`"smpt" is not one of database, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
 		`"admin" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
 		"length 8", "an alphabet of 3 characters",
 	} {

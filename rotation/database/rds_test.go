@@ -203,6 +203,7 @@ func TestPutBackMakesTheCurrentPasswordTheAcceptedOneAgain(t *testing.T) {
 func TestPutBackAwaitsAChangeThatRDSHasYetToApply(t *testing.T) {
 	f := newFixture(t)
 	api := f.atRDS()
+	api.delay = time.Second // for as long as it takes to look
 	api.change(pendingPassword)
 	if err := f.PutBack(t.Context(), f.change(f.first, pendingPassword)); err != nil {
 		t.Fatalf("put back: %v", err)
@@ -304,6 +305,7 @@ func TestTheOnePasswordOfARotationThatWasGivenUpIsReplacedByTheCurrentOne(t *tes
 func TestRetireAwaitsAnAbandonedChangeThatRDSHasYetToApply(t *testing.T) {
 	f := newFixture(t)
 	api := f.atRDS()
+	api.delay = time.Second // for as long as it takes to look
 	api.change(abandonedPassword)
 	if err := f.Retire(t.Context(), f.overlap(f.first, abandonedPassword)); err != nil {
 		t.Fatalf("retire: %v", err)

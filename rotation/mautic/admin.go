@@ -38,6 +38,10 @@ type AdminConfig struct {
 
 	// Layout's empty fields mean those of RunbookAdminLayout.
 	Layout AdminLayout
+
+	// HashCost is bcrypt's: each step more takes twice the time, of the
+	// function and of Mautic at every login. 0 means DefaultHashCost.
+	HashCost int
 }
 
 const (
@@ -46,20 +50,19 @@ const (
 	minAdminLength = 20
 	// maxBcrypt is how many bytes of a password bcrypt looks at.
 	maxBcrypt = 72
-	// hashCost is bcrypt's. Mautic uses 13, which takes 0.55 s of a core's time
+	// DefaultHashCost is bcrypt's. Mautic uses 13, which takes 0.55 s of a core's time
 	// where this was measured, and 12 takes 0.28 s. A Lambda function with
 	// 256 MB has a seventh of a core, and pays several times in one step; each
 	// call with basic authentication pays, too. What is hashed is random, with
 	// over 100 bits, so it is not the cost that protects it.
-	hashCost = 12
+	DefaultHashCost = 12
 )
 
 // Admin is the credential kind "admin": the password of one of Mautic's
 // administrators. Mautic keeps one bcrypt hash, so it accepts one password at
 // a time; open sessions of the user end with the change. Use NewAdmin.
 type Admin struct {
-	config   AdminConfig
-	hashCost int // tests lower it
+	config AdminConfig
 }
 
 var _ rotation.Kind = (*Admin)(nil)
@@ -76,7 +79,10 @@ func NewAdmin(c AdminConfig) *Admin {
 		}
 		c.Passwords = policy
 	}
-	return &Admin{config: c, hashCost: hashCost}
+	if c.HashCost == 0 {
+		c.HashCost = DefaultHashCost
+	}
+	return &Admin{config: c}
 }
 
 // Name returns "admin".
@@ -279,7 +285,7 @@ func (k *Admin) readBack(ctx context.Context, s *store, l login) error {
 // means the same, and PHP would accept it, but does not take it for one of its
 // own.
 func (k *Admin) hash(password string) (string, error) {
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), k.hashCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), k.config.HashCost)
 	if err != nil {
 		return "", fmt.Errorf("hash the password: %w", err)
 	}

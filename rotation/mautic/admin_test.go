@@ -22,7 +22,7 @@ const pendingPassword = "the-pending-password-of-a-test.1"
 
 func (f *fixture) admin(access Access) *Admin {
 	k := NewAdmin(AdminConfig{Access: access})
-	k.hashCost = bcrypt.MinCost
+	k.config.HashCost = bcrypt.MinCost
 	return k
 }
 
