@@ -83,12 +83,13 @@ func (a *apt) write(name, text string) error { return os.WriteFile(a.path(name),
 
 // run runs apt-get in the directory and returns its output.
 func (a *apt) run(ctx context.Context, args ...string) (string, error) {
-	return aptGet(ctx, append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)...)
+	return aptGet(ctx, a.dir, append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)...)
 }
 
-// aptGet runs apt-get and returns its output.
-func aptGet(ctx context.Context, args ...string) (string, error) {
+// aptGet runs apt-get in a directory and returns its output.
+func aptGet(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
@@ -113,7 +114,7 @@ func (a *apt) debianMirror(ctx context.Context) (string, error) {
 		return ""
 	}
 
-	targets, err := aptGet(ctx, list...)
+	targets, err := aptGet(ctx, a.dir, list...)
 	if err != nil {
 		return "", err
 	}
@@ -164,10 +165,51 @@ func (a *apt) unpack(ctx context.Context, name, root string) error {
 		return err
 	}
 	for _, file := range files {
-		out, err := exec.CommandContext(ctx, "dpkg-deb", "--extract", file, root).CombinedOutput()
+		err := extract(ctx, file, root)
 		if err != nil {
-			return fmt.Errorf("unpacking %s: %w: %s", filepath.Base(file), err, out)
+			return err
 		}
+	}
+	return nil
+}
+
+// unpackDir downloads a package, without what it depends on, and moves one directory of it to the same place in root.
+func (a *apt) unpackDir(ctx context.Context, name, dir, root string) error {
+	// It downloads to the directory that it runs in.
+	_, err := a.run(ctx, "download", name)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(a.path(name + "_*.deb"))
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("apt-get download left %d packages %s in %s: run the same again, and see whether its disk is full", len(files), name, a.dir)
+	}
+	// Not into root right away, as the rest of the package may be large.
+	whole := a.path("whole")
+	err = extract(ctx, files[0], whole)
+	if err != nil {
+		return err
+	}
+	target := filepath.Join(root, dir)
+	err = os.MkdirAll(filepath.Dir(target), 0o700)
+	if err != nil {
+		return err
+	}
+	err = os.Rename(filepath.Join(whole, dir), target)
+	if err != nil {
+		return fmt.Errorf("taking %s from Debian's %s: %w: see which package has it now, and name that in the recipe", dir, name, err)
+	}
+	return nil
+}
+
+// extract unpacks a package's file into a directory.
+func extract(ctx context.Context, file, dir string) error {
+	out, err := exec.CommandContext(ctx, "dpkg-deb", "--extract", file, dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("unpacking %s: %w: %s", filepath.Base(file), err, out)
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ func (in *installation) serve(ctx context.Context, s *Server, o Options) (*proce
 
 	args := slices.Concat(in.localArgs(), serverArgs(s.dir.tls()), []string{
 		"--datadir=" + s.dir.data(),
+		"--tmpdir=" + s.dir.temp(),
 		"--socket=" + s.dir.socket(),
 		"--pid-file=" + filepath.Join(s.dir.path, "pid"),
 		"--init-file=" + s.dir.initFile(),

@@ -22,6 +22,9 @@ const (
 	bookwormSuite = "bookworm"
 )
 
+// pluginDir is where Debian's packages keep a server's plugins, on every architecture.
+const pluginDir = "usr/lib/mysql/plugin"
+
 // debianArchs maps a Go architecture to the name of Debian's library directory for it, and of the loader therein.
 var debianArchs = map[string]struct{ libraries, loader string }{
 	"amd64": {"x86_64-linux-gnu", "ld-linux-x86-64.so.2"},
@@ -38,8 +41,13 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	if err != nil {
 		return nil, err
 	}
-	root := filepath.Join(cache, fmt.Sprintf("%s-debian-%s", flavor, runtime.GOARCH))
 	how := recipes[flavor]
+	name := fmt.Sprintf("%s-debian-%s", flavor, runtime.GOARCH)
+	if how.pluginPackage != "" {
+		// Copies of the plain name are from before plugins were fetched, and are of no use here.
+		name += "-plugins"
+	}
+	root := filepath.Join(cache, name)
 	err = once(ctx, root, func(unfinished string) error {
 		return fetchFromDebian(ctx, how, unfinished, progress)
 	})
@@ -76,14 +84,14 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 		share:   share,
 		files: []string{
 			"--basedir=" + usr,
-			"--plugin-dir=" + filepath.Join(usr, "lib/mysql/plugin"),
+			"--plugin-dir=" + filepath.Join(root, pluginDir),
 			"--lc-messages-dir=" + share,
 			"--character-sets-dir=" + filepath.Join(share, "charsets"),
 		},
 	}, nil
 }
 
-// fetchFromDebian downloads a server's package with all that it depends on, and unpacks it all into root.
+// fetchFromDebian downloads a server's package with all that it depends on, and unpacks it all into root, with the server's plugins.
 func fetchFromDebian(ctx context.Context, how recipe, root string, progress func(string)) error {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		_, err := exec.LookPath(tool)
@@ -108,5 +116,9 @@ func fetchFromDebian(ctx context.Context, how recipe, root string, progress func
 	if err != nil {
 		return err
 	}
-	return a.unpack(ctx, how.debianPackage, root)
+	err = a.unpack(ctx, how.debianPackage, root)
+	if err != nil || how.pluginPackage == "" {
+		return err
+	}
+	return a.unpackDir(ctx, how.pluginPackage, pluginDir, root)
 }

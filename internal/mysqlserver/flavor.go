@@ -40,6 +40,7 @@ type recipe struct {
 	series release // the beginning of the only versions that will do; empty: any will
 
 	suite, debianPackage string // where in Debian it is; the package holds the server and little else
+	pluginPackage        string // of the same suite, with the server's plugins among much else; empty: no plugins are fetched
 	image                string // for where there is a container engine and no server: mostly on a Mac
 
 	args []string // of every run
@@ -53,12 +54,12 @@ var recipes = map[Flavor]recipe{
 	},
 	MariaDB: {
 		name: "MariaDB", daemon: "mariadbd", least: release{10, 4, 0},
-		suite: sidSuite, debianPackage: "mariadb-server-core", image: "mariadb:11.8",
+		suite: sidSuite, debianPackage: "mariadb-server-core", pluginPackage: "mariadb-server", image: "mariadb:11.8",
 		args: mariadbArgs,
 	},
 	MariaDB1011: {
 		name: "MariaDB 10.11", daemon: "mariadbd", least: release{10, 4, 0}, series: release{10, 11},
-		suite: bookwormSuite, debianPackage: "mariadb-server-core", image: "mariadb:10.11",
+		suite: bookwormSuite, debianPackage: "mariadb-server-core", pluginPackage: "mariadb-server", image: "mariadb:10.11",
 		args: mariadbArgs,
 	},
 }

@@ -1,6 +1,7 @@
 package mysqlserver
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,7 +41,12 @@ func newRunDir() (*runDir, error) {
 		os.RemoveAll(unlocked)
 		return nil, err
 	}
-	return &runDir{path: path, owner: owner}, nil
+	d := &runDir{path: path, owner: owner}
+	err = os.Mkdir(d.temp(), 0o700)
+	if err != nil {
+		return nil, errors.Join(err, d.remove())
+	}
+	return d, nil
 }
 
 // removeAbandoned removes the directories of processes that are gone.
@@ -61,6 +67,10 @@ func (d *runDir) data() string     { return filepath.Join(d.path, "data") }
 func (d *runDir) tls() string      { return filepath.Join(d.path, "tls") }
 func (d *runDir) log() string      { return filepath.Join(d.path, "server.log") }
 func (d *runDir) initFile() string { return filepath.Join(d.path, "init.sql") }
+
+// temp is for the server's temporary tables. A server that starts deletes all of them that it finds, so in a directory that
+// servers share it would delete those of the others, whose statements then fail.
+func (d *runDir) temp() string { return filepath.Join(d.path, "tmp") }
 
 // socket has a short name: the whole path may not be longer than 103 bytes on macOS, whose temporary directories are long.
 func (d *runDir) socket() string { return filepath.Join(d.path, "s") }

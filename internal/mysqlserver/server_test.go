@@ -173,6 +173,37 @@ func TestErrorLogCanBeRead(t *testing.T) {
 	}
 }
 
+func TestServersShareNoDirectoryForTemporaryFiles(t *testing.T) {
+	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+		if strings.HasPrefix(server.Origin(), "container") {
+			return // which has all directories to itself
+		}
+		var got string
+		if err := server.Admin().QueryRowContext(t.Context(), "SELECT @@tmpdir").Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if want := filepath.Join(filepath.Dir(filepath.Dir(server.CAFile())), "tmp"); got != want {
+			t.Errorf("it is %s, want %s", got, want)
+		}
+	})
+}
+
+func TestPluginsOfMariaDBCanBeInstalled(t *testing.T) {
+	t.Parallel()
+	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MariaDB, mysqlserver.MariaDB1011} {
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			// A server of its own, as the plugin has a say in every other test's passwords.
+			server := start(t, mysqlserver.Options{Flavor: flavor})
+			if _, err := server.Admin().ExecContext(t.Context(), "INSTALL SONAME 'simple_password_check'"); err != nil {
+				t.Fatal(err)
+			}
+			err := server.CreateUser(t.Context(), "weak", "%", "weak")
+			wantRefused(t, err, 1819)
+		})
+	}
+}
+
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Parallel()
 	server := start(t, mysqlserver.Options{})

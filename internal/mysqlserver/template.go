@@ -40,7 +40,7 @@ func (in *installation) initialise(ctx context.Context, args []string, dir strin
 	}
 	defer func() { _ = work.remove() }() // what is left there, the next start sweeps
 
-	cmd := in.run(ctx, append(args, "--datadir="+work.data())...)
+	cmd := in.run(ctx, append(args, "--datadir="+work.data(), "--tmpdir="+work.temp())...)
 	if in.flavor.IsMariaDB() {
 		script, err := in.bootstrapScript()
 		if err != nil {

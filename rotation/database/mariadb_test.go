@@ -1,8 +1,6 @@
 package database
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -100,50 +98,67 @@ func TestWhereAServerRefusesHashesThePasswordsAreSentAndItIsSaid(t *testing.T) {
 	}
 }
 
-// The plugins are in Debian's package mariadb-server, and not in the server that
-// the tests fetch: MARIADB_PLUGIN_DIR says where they are.
-func TestPluginsThatCheckPasswords(t *testing.T) {
-	dir := os.Getenv("MARIADB_PLUGIN_DIR")
-	if dir == "" {
-		t.Skip("MARIADB_PLUGIN_DIR is not set: the fetched server comes without plugins")
-	}
+func TestPluginsThatCheckPasswordsAreHeeded(t *testing.T) {
 	t.Parallel()
-	f := newFixtureOn(t, ownServer(t, mysqlserver.MariaDB, "--plugin-dir="+dir))
-	f.withAdmin()
-	f.first = f.config.Passwords.Generate()
-	f.fill(f.first, "")
-	f.admin("INSTALL SONAME 'simple_password_check'")
-	f.mustSet(f.first, pendingPassword)
-	f.accepts(true, f.first, pendingPassword)
-	if !strings.Contains(f.log.String(), "refuse hashes, so the passwords themselves are sent") {
-		t.Errorf("the log does not say it: %s", &f.log)
-	}
-	if said := f.preflight(pendingPassword); !strings.Contains(said, "keep passwords out of the server's logs: WARNING: ") {
-		t.Errorf("the preflight says %s", said)
-	}
-	f.mustQuarantine(pendingPassword, f.first)
-	f.accepts(false, f.first)
-	f.says(f.Set(t.Context(), f.change(pendingPassword, "weak")), "error 1396", "simple_password_check")
-	f.accepts(true, pendingPassword)
+	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MariaDB, mysqlserver.MariaDB1011} {
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			// A server of its own: a plugin is there for all accounts.
+			f := newFixtureOn(t, ownServer(t, flavor))
+			f.withAdmin()
+			f.first = f.config.Passwords.Generate()
+			f.fill(f.first, "")
+			f.install("simple_password_check")
+			f.mustSet(f.first, pendingPassword)
+			f.accepts(true, f.first, pendingPassword)
+			if !strings.Contains(f.log.String(), "refuse hashes, so the passwords themselves are sent") {
+				t.Errorf("the log does not say it: %s", &f.log)
+			}
+			if said := f.preflight(pendingPassword); !strings.Contains(said, "keep passwords out of the server's logs: WARNING: ") {
+				t.Errorf("the preflight says %s", said)
+			}
+			f.mustQuarantine(pendingPassword, f.first)
+			f.accepts(false, f.first)
+			f.says(f.Set(t.Context(), f.change(pendingPassword, "weak")), "error 1396", "simple_password_check")
+			f.accepts(true, pendingPassword)
 
-	f.configure(func(c *Config) { c.Way = "single" })
-	f.mustSet(pendingPassword, f.first)
-	f.says(f.Set(t.Context(), f.change(f.first, "weak")), "MySQL error 1819")
-	f.accepts(true, f.first)
+			f.configure(func(c *Config) { c.Way = "single" })
+			f.mustSet(pendingPassword, f.first)
+			f.says(f.Set(t.Context(), f.change(f.first, "weak")), "MySQL error 1819")
+			f.accepts(true, f.first)
 
-	f.configure(func(c *Config) { c.Way = "" })
-	f.admin("INSTALL SONAME 'password_reuse_check'")
-	f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "the server's plugin password_reuse_check refuses a password that was used before", "nothing was changed")
-	f.accepts(true, f.first)
-	f.accepts(false, pendingPassword)
+			f.configure(func(c *Config) { c.Way = "" })
+			if atLeast(f.server.Version(), 10, 7) { // the first with the plugin
+				f.install("password_reuse_check")
+				f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "the server's plugin password_reuse_check refuses a password that was used before", "nothing was changed")
+				f.accepts(true, f.first)
+				f.accepts(false, pendingPassword)
+			}
 
-	f.admin("INSTALL SONAME 'auth_ed25519'")
-	f.admin("ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)", f.user, abandonedPassword, "Other-0123456789")
-	f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in by ed25519")
-	if _, err := os.Stat(filepath.Join(dir, "auth_parsec.so")); err != nil {
-		return // MariaDB before 11.6 has none
+			f.install("auth_ed25519")
+			f.admin("ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)", f.user, abandonedPassword, "Other-0123456789")
+			f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in by ed25519")
+
+			if atLeast(f.server.Version(), 11, 6) { // the first with the plugin
+				f.install("auth_parsec")
+				f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
+				f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
+			}
+		})
 	}
-	f.admin("INSTALL SONAME 'auth_parsec'")
-	f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
-	f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
+}
+
+// install installs a plugin's library. Where the libraries are depends on where
+// the server comes from, so the server is asked if one is not there.
+func (f *fixture) install(name string) {
+	f.t.Helper()
+	_, err := f.server.Admin().ExecContext(f.t.Context(), "INSTALL SONAME ?", name)
+	if err == nil {
+		return
+	}
+	var dir string
+	if err := f.server.Admin().QueryRowContext(f.t.Context(), "SELECT @@plugin_dir").Scan(&dir); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Fatalf("%v: install what has %s.so in %s (on Debian, the package mariadb-server), for %s", err, name, dir, f.server.Origin())
 }
