@@ -11,12 +11,21 @@ import (
 // An emergency rotation has no overlap: what was there before may be in the
 // wrong hands. Its price is that running tasks fail until they are replaced.
 
-// raiseEmergency marks the versions of which older values are accepted still:
-// those have leaked no less than the ones that are being replaced.
-func (r *run) raiseEmergency(ctx context.Context, journal []record, oldID string, kinds []string) error {
+// raiseEmergency marks the versions of which still older values are accepted:
+// those have leaked no less than the ones that are being taken away. It comes
+// after the promotion, for an emergency that is given up before is none.
+func (r *run) raiseEmergency(ctx context.Context, o opened) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return err
+	}
 	for _, rec := range journal {
-		concerned := slices.ContainsFunc(rec.entry.live, func(name string) bool { return slices.Contains(kinds, name) })
-		if !concerned || rec.id == oldID || rec.id == r.event.Token || rec.entry.emergency {
+		concerned := slices.ContainsFunc(rec.entry.live, func(name string) bool { return slices.Contains(o.entry.live, name) })
+		if !concerned || rec.id == o.id || rec.id == o.current.id || rec.entry.emergency {
 			continue
 		}
 		e := rec.entry
@@ -28,33 +37,36 @@ func (r *run) raiseEmergency(ctx context.Context, journal []record, oldID string
 	return nil
 }
 
-// revokeAll revokes the values of every version that is marked so, and returns
-// how things stand then.
+// revokeAll revokes the values of every version that is marked so, those that
+// are marked on the way included, and returns how things stand then.
 func (r *run) revokeAll(ctx context.Context) (m metadata, journal []record, err error) {
-	if m, err = r.describe(ctx); err != nil {
-		return metadata{}, nil, err
-	}
-	if journal, err = readJournal(m.labels); err != nil {
-		return metadata{}, nil, err
-	}
-	for _, rec := range journal {
-		if rec.id == r.event.Token || !rec.entry.emergency || rec.entry.revoked {
-			continue
+	tried := map[string]bool{r.event.Token: true}
+	for {
+		if m, err = r.describe(ctx); err != nil {
+			return metadata{}, nil, err
 		}
-		if err := r.exclusively(ctx, rec, r.revoke); err != nil {
+		if journal, err = readJournal(m.labels); err != nil {
+			return metadata{}, nil, err
+		}
+		at := slices.IndexFunc(journal, func(rec record) bool {
+			return rec.entry.emergency && !rec.entry.revoked && !tried[rec.id]
+		})
+		if at < 0 {
+			return m, journal, nil
+		}
+		tried[journal[at].id] = true
+		if err := r.exclusively(ctx, journal[at], r.revoke); err != nil {
 			return metadata{}, nil, err
 		}
 	}
-	if m, err = r.describe(ctx); err != nil {
-		return metadata{}, nil, err
-	}
-	journal, err = readJournal(m.labels)
-	return m, journal, err
 }
 
 // revoke takes a version's old values away at once, whoever uses them, and ends
 // what was issued under them.
 func (r *run) revoke(ctx context.Context, o opened) error {
+	if err := r.raiseEmergency(ctx, o); err != nil {
+		return err
+	}
 	if err := r.retire(ctx, o); err != nil {
 		return err
 	}
@@ -82,7 +94,14 @@ func (r *run) revoke(ctx context.Context, o opened) error {
 	}
 	e := o.entry
 	e.live, e.gone, e.revoked = nil, names(kinds), true
-	if o.record, err = r.write(ctx, o.record, e); err != nil {
+	if !e.since.IsZero() && e.next != endOf(o.current.id) {
+		// Of an older rotation, whose redeploy has long begun: what is awaited
+		// is the redeploy of the one that replaces the values now.
+		err = r.forget(ctx, o.record)
+	} else {
+		_, err = r.write(ctx, o.record, e)
+	}
+	if err != nil {
 		return err
 	}
 	slices.Sort(ended)

@@ -1,338 +1,17 @@
 package rotation_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/scrub"
-	"mautic-rotation/rotation"
-	"mautic-rotation/rotation/document"
 )
-
-// What the engine does with kinds of every sort, tried with kinds that are no
-// more than a list of what their target accepts. Real ones are tested in their
-// own packages, and with the function as it is deployed.
-
-// target is a kind of one value. Its field is named for it.
-type target struct {
-	name    string
-	restart bool
-
-	mu       sync.Mutex
-	accepted []string
-	made     int
-	broken   bool // Test fails
-}
-
-func (k *target) Name() string       { return k.name }
-func (k *target) NeedsRestart() bool { return k.restart }
-func (k *target) field() document.Pointer {
-	return document.Pointer("/" + k.name)
-}
-
-func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
-	if has, err := d.Has(k.field()); err != nil || !has {
-		return nil, err
-	}
-	return []document.Pointer{k.field()}, nil
-}
-
-func (k *target) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.made++
-	return g.Current.Replace(k.field(), fmt.Sprintf("%s-%d", k.name, k.made))
-}
-
-func (k *target) value(d document.Document) string {
-	value, err := d.Text(k.field())
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
-
-func (k *target) accept(values ...string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.accepted = values
-}
-
-// accepts are the values that the target accepts, sorted.
-func (k *target) accepts() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return strings.Join(slices.Compact(slices.Sorted(slices.Values(k.accepted))), " ")
-}
-
-func (k *target) Set(_ context.Context, c rotation.Change) error {
-	k.accept(k.value(c.Pending))
-	return nil
-}
-
-func (k *target) PutBack(_ context.Context, c rotation.Change) error {
-	if k.accepts() == k.value(c.Pending) {
-		k.accept(k.value(c.Current))
-	}
-	return nil
-}
-
-func (k *target) Test(_ context.Context, c rotation.Change) error {
-	if k.broken {
-		return errors.New("it does not work")
-	}
-	_, err := k.Probe(context.Background(), c.Pending)
-	return err
-}
-
-func (k *target) Probe(_ context.Context, d document.Document) (rotation.Outcome, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if slices.Contains(k.accepted, k.value(d)) {
-		return rotation.Accepted, nil
-	}
-	return rotation.Denied, errors.New("denied")
-}
-
-func (k *target) Preflight(context.Context, document.Document) []rotation.Check { return nil }
-
-// pair is a kind whose target accepts two values.
-type pair struct {
-	target
-	overlap time.Duration
-	stuck   bool
-}
-
-func (k *pair) MinOverlap() time.Duration { return k.overlap }
-
-func (k *pair) Set(_ context.Context, c rotation.Change) error {
-	k.accept(k.value(c.Current), k.value(c.Pending))
-	return nil
-}
-
-func (k *pair) PutBack(_ context.Context, c rotation.Change) error {
-	_, err := k.Probe(context.Background(), c.Current)
-	return err
-}
-
-func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
-	return func() {}, true, nil
-}
-
-func (k *pair) InUse(context.Context, rotation.Overlap, time.Duration) (string, error) {
-	return "", nil
-}
-
-func (k *pair) Revoke(_ context.Context, o rotation.Overlap) (string, error) {
-	return "what was issued under " + k.value(o.Old), nil
-}
-
-func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error { return k.Retire(ctx, o) }
-
-func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
-	k.accept(k.value(o.Current), k.value(o.Old))
-	return nil
-}
-
-func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
-	if err := o.Confirm(ctx); err != nil {
-		return err
-	}
-	if k.stuck {
-		return errors.New("the target does not answer")
-	}
-	k.accept(k.value(o.Current))
-	return nil
-}
-
-// services are redeployed at once, or never.
-type services struct {
-	mu      sync.Mutex
-	times   int
-	failing bool
-}
-
-func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.times++
-	return time.Now().Add(-time.Hour).UTC(), nil
-}
-
-func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failing {
-		return rotation.Rollout{Failed: []string{"web"}, Stale: []string{"web"}}, nil
-	}
-	return rotation.Rollout{Fresh: true, Steady: true}, nil
-}
-
-func (s *services) Preflight(context.Context, string) []rotation.Check { return nil }
-
-// engine is a rotator with targets of every sort, beside a stand-in for AWS.
-type engine struct {
-	*rotation.Rotator
-	t        *testing.T
-	aws      *localaws.Server
-	secrets  *sm.Client
-	arn, fn  string
-	services services
-	log      strings.Builder
-
-	database, api  pair
-	admin, webhook target
-}
-
-const (
-	day  = 24 * time.Hour
-	uuid = "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
-)
-
-func newEngine(t *testing.T) *engine {
-	t.Helper()
-	t.Parallel()
-	e := &engine{
-		t:        t,
-		database: pair{target: target{name: "database", restart: true}},
-		api:      pair{target: target{name: "api"}, overlap: 7 * day},
-		admin:    target{name: "admin"},
-		webhook:  target{name: "webhook"},
-	}
-	value := `{"site": "mautic"`
-	for _, k := range []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook} {
-		k.accept(k.name + "-0")
-		value += fmt.Sprintf(`, %q: %q`, k.name, k.name+"-0")
-	}
-	var err error
-	if e.aws, err = localaws.Start(localaws.Options{RotationRetries: -1}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.aws.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	e.secrets = sm.NewFromConfig(e.aws.Config())
-	e.Rotator = rotation.New(rotation.Config{
-		SecretsManager: e.secrets,
-		Kinds:          []rotation.Kind{&e.database, &e.api, &e.admin, &e.webhook},
-		Redeployer:     &e.services,
-	})
-	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.arn = *out.ARN
-	if e.fn, err = e.aws.CreateFunction(localaws.Function{Name: "f", Handler: e.handle, Timeout: time.Minute}); err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
-	var step struct{ Step, SecretID, ClientRequestToken string }
-	if err := json.Unmarshal(payload, &step); err != nil {
-		return nil, err
-	}
-	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken}
-	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
-}
-
-// rotate rotates, with a token of its own or "".
-func (e *engine) rotate(token string) error {
-	e.t.Helper()
-	in := &sm.RotateSecretInput{SecretId: &e.arn, RotationLambdaARN: &e.fn}
-	if token != "" {
-		in.ClientRequestToken = &token
-	}
-	out, err := e.secrets.RotateSecret(e.t.Context(), in)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return e.aws.WaitRotation(e.t.Context(), e.arn, *out.VersionId)
-}
-
-func (e *engine) mustRotate() {
-	e.t.Helper()
-	if err := e.rotate(""); err != nil {
-		e.t.Fatal(err)
-	}
-}
-
-func (e *engine) reconcile() {
-	e.t.Helper()
-	if err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
-		e.t.Error(err)
-	}
-}
-
-// current is what AWSCURRENT says of a kind.
-func (e *engine) current(k *target) string {
-	e.t.Helper()
-	doc, err := document.Parse(e.version("AWSCURRENT").Value)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return k.value(doc)
-}
-
-func (e *engine) version(label string) localaws.VersionState {
-	e.t.Helper()
-	state, err := e.aws.Secret(e.arn)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return state.Labelled(label)
-}
-
-func (e *engine) journal() (labels []string) {
-	e.t.Helper()
-	state, err := e.aws.Secret(e.arn)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	for _, v := range state.Versions {
-		for _, label := range v.Labels {
-			if strings.HasPrefix(label, "rotation;") {
-				labels = append(labels, label)
-			}
-		}
-	}
-	return labels
-}
-
-// expect checks what the targets accept: "database-1 database-2".
-func (e *engine) expect(database, api, admin string) {
-	e.t.Helper()
-	got := fmt.Sprintf("%s; %s; %s", e.database.accepts(), e.api.accepts(), e.admin.accepts())
-	if want := fmt.Sprintf("%s; %s; %s", database, api, admin); got != want {
-		e.t.Errorf("accepted are %s\nwant         %s", got, want)
-	}
-}
-
-func (e *engine) moveCurrent(to, from string) {
-	e.t.Helper()
-	_, err := e.secrets.UpdateSecretVersionStage(e.t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &e.arn, VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: &to, RemoveFromVersionId: &from,
-	})
-	if err != nil {
-		e.t.Fatal(err)
-	}
-}
 
 func TestEachKindsOverlapEndsInItsOwnTime(t *testing.T) {
 	e := newEngine(t)
@@ -510,7 +189,7 @@ func TestInAnEmergencyOldValuesAreGoneWithThePromotion(t *testing.T) {
 	e.services.failing = false
 	e.reconcile()
 	e.expect("database-2", "api-2", "admin-2")
-	if journal := e.journal(); len(journal) > 0 || !strings.Contains(e.log.String(), "everything runs with the new value") {
+	if journal := e.journal(); len(journal) > 0 || strings.Count(e.log.String(), "everything runs with the new value") != 1 {
 		t.Errorf("left in the journal: %s", journal)
 	}
 }
@@ -530,5 +209,31 @@ func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 	}
 	if journal := e.journal(); len(journal) > 0 {
 		t.Errorf("left in the journal: %s", journal)
+	}
+}
+
+func TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile() // the API client's overlap is open for days
+	e.aws.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "VersionStage=AWSCURRENT") {
+			fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "not promoted", Status: 400}
+		}
+		return fault
+	})
+	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "not promoted") {
+		t.Fatalf("got %v", err)
+	}
+	e.aws.Intercept(nil)
+	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	e.reconcile()
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "live=api;gone=database;") || strings.Contains(journal, "emergency") {
+		t.Errorf("the journal says %s", journal)
+	}
+	if e.current(&e.database.target) != "database-1" || !strings.Contains(e.database.accepts(), "database-1") || !strings.Contains(e.api.accepts(), "api-1") {
+		t.Errorf("what AWSCURRENT holds is not accepted: %s; %s", e.database.accepts(), e.api.accepts())
 	}
 }

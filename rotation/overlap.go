@@ -175,7 +175,9 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) error {
 	closing := o.entry.closing
 	if o.entry.phase != phaseQuarantined {
-		closing = r.ready(o.entry, o.now)
+		if closing = r.ready(o.entry, o.now); len(closing) == 0 {
+			return nil // another invocation has closed what was ready
+		}
 	}
 	o = o.only(closing)
 	if o.entry.phase != phaseQuarantined {

@@ -81,7 +81,11 @@ func (r *run) toRotate(current version, m metadata) (kinds []Kind, w wish, err e
 		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
 	}
 	for name, why := range chosen.why {
-		r.log.Warn("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
+		if open[name] != "" {
+			r.log.Warn("not rotated: "+why, "kind", name)
+		} else {
+			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
+		}
 	}
 	if len(bad) > 0 && m.scheduled() && w.none() {
 		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
@@ -197,8 +201,10 @@ func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error 
 	if err != nil {
 		return err
 	}
-	if what := r.sick(ctx); what != "" && !asked.emergency {
-		return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
+	if !asked.emergency {
+		if what := r.sick(ctx); what != "" {
+			return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
+		}
 	}
 	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
 	return err
@@ -340,11 +346,6 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 		e := entry{phase: phaseOld, live: live, emergency: asked.emergency, next: endOf(r.event.Token)}
 		if old, err = r.write(ctx, old, e); err != nil {
 			return record{}, false, err
-		}
-		if asked.emergency {
-			if err := r.raiseEmergency(ctx, journal, old.id, live); err != nil {
-				return record{}, false, err
-			}
 		}
 	}
 	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {

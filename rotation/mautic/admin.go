@@ -230,29 +230,38 @@ func (k *Admin) Set(ctx context.Context, c rotation.Change) error {
 		return err
 	}
 	defer s.close()
-	newHash := ""
-	for range attempts {
-		user, err := k.find(ctx, s, pending.user)
-		if err != nil {
-			return err
-		}
-		// To compare what has just been written costs nothing, and a hash of
-		// the password a quarter of a second or more.
-		if user.hash == newHash || user.matches(pending.password) {
-			c.Log.Info("the user has the pending password", "user", pending.user)
-			return nil
-		}
+	return k.swap(ctx, s, pending, c.Confirm, func(user adminUser) error {
 		if !user.matches(current.password) {
 			// Of a rotation that was given up, or set by hand. To leave it would
 			// leave AWSCURRENT refused for good.
 			c.Log.Warn("the user's password in Mautic was not the one in AWSCURRENT, and is replaced", "user", pending.user)
 		}
+		return nil
+	})
+}
+
+// swap gives the user a password, in place of one that replaceable lets go.
+func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(context.Context) error, replaceable func(adminUser) error) error {
+	newHash := ""
+	for range attempts {
+		user, err := k.find(ctx, s, to.user)
+		if err != nil {
+			return err
+		}
+		// To compare what has just been written costs nothing, and a hash of
+		// the password a quarter of a second or more.
+		if user.hash == newHash || user.matches(to.password) {
+			return nil
+		}
+		if err := replaceable(user); err != nil {
+			return err
+		}
 		if newHash == "" { // before Confirm, which is to come right before the write
-			if newHash, err = k.hash(pending.password); err != nil {
+			if newHash, err = k.hash(to.password); err != nil {
 				return err
 			}
 		}
-		if err := confirmed(ctx, c.Confirm); err != nil {
+		if err := confirmed(ctx, confirm); err != nil {
 			return err
 		}
 		if err := swapHash(ctx, s, user, newHash); err != nil {
@@ -260,7 +269,7 @@ func (k *Admin) Set(ctx context.Context, c rotation.Change) error {
 		}
 		// The next round reads back what is there now, whoever wrote it.
 	}
-	return k.readBack(ctx, s, pending)
+	return k.readBack(ctx, s, to)
 }
 
 // swapHash replaces a hash, unless somebody has changed it meanwhile. The
@@ -304,27 +313,10 @@ func (k *Admin) PutBack(ctx context.Context, c rotation.Change) error {
 		return err
 	}
 	defer s.close()
-	newHash := ""
-	for range attempts {
-		user, err := k.find(ctx, s, current.user)
-		if err != nil {
-			return err
-		}
-		if user.hash == newHash || user.matches(current.password) {
-			return nil
-		}
+	return k.swap(ctx, s, current, c.Confirm, func(user adminUser) error {
 		if !user.matches(pending.password) {
 			return denied("the Mautic user %q has neither the AWSCURRENT nor the AWSPENDING password, so it was changed by hand: store the right one in the secret, or set that of AWSCURRENT in Mautic", current.user)
 		}
-		if newHash, err = k.hash(current.password); err != nil {
-			return err
-		}
-		if err := confirmed(ctx, c.Confirm); err != nil {
-			return err
-		}
-		if err := swapHash(ctx, s, user, newHash); err != nil {
-			return err
-		}
-	}
-	return k.readBack(ctx, s, current)
+		return nil
+	})
 }
