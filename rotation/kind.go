@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -22,7 +23,8 @@ type Kind interface {
 	Fields(d document.Document) ([]document.Pointer, error)
 
 	// Generate returns the current document with new values in this kind's
-	// fields, and every other byte as it was. It changes nothing at the target.
+	// fields, and every other byte as it was. It changes nothing at the target,
+	// but for an Issuer's.
 	Generate(ctx context.Context, g Generation) (document.Document, error)
 
 	// NeedsRestart tells whether what uses the credential reads it only when it
@@ -42,7 +44,49 @@ type Generation struct {
 	// Emergency: whatever is there may have leaked, what is meant for the next
 	// rotation included.
 	Emergency bool
+
+	Ownership // for an Issuer
 }
+
+// An Issuer is a kind whose values are made by their target, and are accepted
+// from then on: one can be lost between there and the secret. What no version
+// holds is accepted all the same, and has to go.
+type Issuer interface {
+	// Sweep takes away from the target what the secret owns and none of its
+	// versions holds, and tells what that was. It may be called any number of
+	// times, at any time.
+	Sweep(ctx context.Context, o Ownership) (removed []string, err error)
+}
+
+// Ownership tells an Issuer what at its target is the secret's.
+type Ownership struct {
+	// Owner is the secret's ARN. What carries it as a tag is this secret's own.
+	Owner string
+
+	// Held reads the versions of the secret. What Held does not return was not
+	// stored before the call; so whoever looks for what is lost looks at the
+	// target first.
+	Held func(ctx context.Context) (Held, error)
+
+	Log *slog.Logger
+}
+
+// Held is what a secret holds.
+type Held struct {
+	// Documents are the values of its versions that have a staging label.
+	Documents []document.Document
+
+	// Busy: a rotation is about to store another one, or was when it died. What
+	// is younger than MaxInvocation may be on its way there.
+	Busy bool
+}
+
+// MaxInvocation is how long an invocation can take: Lambda's limit.
+const MaxInvocation = 15 * time.Minute
+
+// ErrLost tells that a target does not have a pending value and never will. The
+// rotation is given up then: no retry can mend it.
+var ErrLost = errors.New("the value that was made for this rotation is gone at its target")
 
 // A Target is the system that accepts a kind's credential.
 type Target interface {
@@ -50,7 +94,8 @@ type Target interface {
 	// current one. It may be called any number of times for one change, at
 	// the same time too, and after a call whose outcome is not known; once it
 	// has returned nil, both values are accepted. When it fails, the current
-	// value is accepted as before.
+	// value is accepted as before. It wraps ErrLost when there is no use in
+	// calling it again.
 	Set(ctx context.Context, c Change) error
 
 	// PutBack makes sure that the target accepts the current value, and fails

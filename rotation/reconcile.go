@@ -58,6 +58,7 @@ func (r *run) reconcile(ctx context.Context) error {
 			break // the labels have moved: what is next is for the next reconcile
 		}
 	}
+	faults = append(faults, r.sweep(ctx, r.kinds))
 	r.gauge(m, journal, attention)
 	return errors.Join(faults...)
 }

@@ -81,6 +81,7 @@ const (
 	didAbandon    = "abandoned"
 	didRelease    = "released"
 	didRevoke     = "revoked"
+	didSweep      = "swept"
 )
 
 // notice is the line at the end of a rotation, for people.

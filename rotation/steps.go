@@ -43,8 +43,12 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	if err := r.putPending(ctx, pending); err != nil {
+	stored, err := r.putPending(ctx, pending)
+	if err != nil {
 		return err
+	}
+	if !stored {
+		return r.sweep(ctx, kinds)
 	}
 	r.log.Info("made the pending version", audit, didStore, "kinds", names(kinds))
 	return nil
@@ -106,7 +110,9 @@ func (r *run) generate(ctx context.Context, current document.Document, kinds []K
 	var made []string
 	pending = current
 	for _, kind := range kinds {
-		next, err := kind.Generate(ctx, Generation{Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency})
+		next, err := kind.Generate(ctx, Generation{
+			Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency, Ownership: r.ownership(kind),
+		})
 		if err != nil {
 			return document.Document{}, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
 		}
@@ -148,7 +154,7 @@ func (r *run) setSecret(ctx context.Context) error {
 			return err
 		}
 		if err := kind.Set(ctx, r.change(kind, current, pending)); err != nil {
-			return fmt.Errorf("set the %s credential: %w", kind.Name(), err)
+			return r.giveUpLost(ctx, fmt.Errorf("set the %s credential: %w", kind.Name(), err))
 		}
 		r.log.Info("the target accepts the pending value", audit, didSet, "kind", kind.Name(), "over", current.id)
 	}
@@ -174,13 +180,31 @@ func (r *run) notEdited(ctx context.Context, kinds []Kind, current, pending docu
 	if editedMeanwhile(kinds, again.doc, pending) == nil {
 		return errors.New("the secret is being edited: try again")
 	}
+	return r.giveUp(ctx, m, errEdited)
+}
+
+// giveUpLost gives the rotation up if its value is gone at its target.
+func (r *run) giveUpLost(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrLost) {
+		return err
+	}
+	_, m, refused := r.guard(ctx)
+	if refused != nil {
+		return errors.Join(err, refused)
+	}
+	return r.giveUp(ctx, m, err)
+}
+
+// giveUp takes AWSPENDING off the token's version, so that the next rotation
+// starts anew; what was set is taken away by a reconcile. It returns the cause.
+func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
 	if slices.Contains(m.labels[r.event.Token], labelPending) {
 		if err := r.moveLabel(ctx, labelPending, "", r.event.Token); err != nil {
-			return errors.Join(errEdited, err)
+			return errors.Join(cause, err)
 		}
-		r.log.Warn("the rotation was given up, since the secret was edited meanwhile", audit, didAbandon)
+		r.log.Warn("the rotation was given up", audit, didAbandon, "why", cause)
 	}
-	return errEdited
+	return cause
 }
 
 // noteSet makes sure that the application is healthy, and notes that the pending
@@ -234,7 +258,8 @@ func (r *run) testSecret(ctx context.Context) error {
 	for _, kind := range kinds {
 		if err := kind.Test(ctx, r.change(kind, current, pending)); err != nil {
 			err = fmt.Errorf("test the %s credential: %w", kind.Name(), err)
-			return errors.Join(err, r.putAllBack(ctx, kinds, current, pending))
+			err = errors.Join(err, r.putAllBack(ctx, kinds, current, pending))
+			return r.giveUpLost(ctx, err)
 		}
 		r.log.Info("the pending value works", "kind", kind.Name())
 	}

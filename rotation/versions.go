@@ -200,8 +200,9 @@ func (r *run) learn(d document.Document) {
 }
 
 // putPending stores the value of the token's version. A value that is there
-// already, from a delivery of the same event that ran beside this one, stays.
-func (r *run) putPending(ctx context.Context, d document.Document) error {
+// already, from a delivery of the same event that ran beside this one, stays,
+// and stored is false.
+func (r *run) putPending(ctx context.Context, d document.Document) (stored bool, err error) {
 	r.learn(d)
 	value := d.Raw()
 	in := &sm.PutSecretValueInput{
@@ -213,16 +214,16 @@ func (r *run) putPending(ctx context.Context, d document.Document) error {
 	if r.event.RotationToken != "" {
 		in.RotationToken = &r.event.RotationToken
 	}
-	_, err := r.api.PutSecretValue(ctx, in)
+	_, err = r.api.PutSecretValue(ctx, in)
 	var exists *types.ResourceExistsException
 	if errors.As(err, &exists) {
 		r.log.Info("the pending version has got its value meanwhile, which is kept")
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("store the pending version: %w", err)
+		return false, fmt.Errorf("store the pending version: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // moveLabel puts a label on the version to, which may be "", and takes it off

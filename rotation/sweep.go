@@ -1,0 +1,62 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A value that its target makes is accepted before it is stored. A crash in
+// between leaves it without a version, and a rotation that is given up before
+// it was set leaves its version without a label: no journal knows of either.
+
+// ownership is what an Issuer is told of the secret.
+func (r *run) ownership(kind Kind) Ownership {
+	return Ownership{Owner: r.event.SecretID, Held: r.held, Log: r.log.With("kind", kind.Name())}
+}
+
+// held reads what the secret's labelled versions hold. The token's own version
+// has nothing yet that could be lost. It fails when one cannot be read, for what
+// that one holds would be taken for lost.
+func (r *run) held(ctx context.Context) (h Held, err error) {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return Held{}, err
+	}
+	for id, labels := range m.labels {
+		if len(labels) == 0 {
+			continue
+		}
+		v, err := r.readRetrying(ctx, id, labels[0])
+		switch {
+		case isMissing(err) && id == r.event.Token:
+		case isMissing(err) && slices.Contains(labels, labelPending):
+			h.Busy = true
+		case err != nil:
+			return Held{}, fmt.Errorf("read version %s: %w", id, err)
+		default:
+			h.Documents = append(h.Documents, v.doc)
+		}
+	}
+	return h, nil
+}
+
+// sweep has the issuers among the kinds take away what no version holds.
+func (r *run) sweep(ctx context.Context, kinds []Kind) error {
+	var faults []error
+	for _, kind := range kinds {
+		issuer, ok := kind.(Issuer)
+		if !ok {
+			continue
+		}
+		removed, err := issuer.Sweep(ctx, r.ownership(kind))
+		for _, what := range removed {
+			r.log.Warn("a value that no version of the secret holds was taken away", audit, didSweep, "kind", kind.Name(), "what", what)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("look for lost %s credentials: %w", kind.Name(), err))
+		}
+	}
+	return errors.Join(faults...)
+}
