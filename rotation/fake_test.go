@@ -201,7 +201,7 @@ const (
 	uuid = "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
 )
 
-func newEngine(t *testing.T) *engine {
+func newEngine(t *testing.T, issuers ...*issuer) *engine {
 	t.Helper()
 	t.Parallel()
 	e := &engine{
@@ -212,7 +212,12 @@ func newEngine(t *testing.T) *engine {
 		webhook:  target{name: "webhook"},
 	}
 	value := `{"site": "mautic"`
-	for _, k := range []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook} {
+	kinds := []rotation.Kind{&e.database, &e.api, &e.admin, &e.webhook}
+	targets := []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook}
+	for _, k := range issuers {
+		kinds, targets = append([]rotation.Kind{k}, kinds...), append(targets, &k.target)
+	}
+	for _, k := range targets {
 		k.accept(k.name + "-0")
 		value += fmt.Sprintf(`, %q: %q`, k.name, k.name+"-0")
 	}
@@ -228,7 +233,7 @@ func newEngine(t *testing.T) *engine {
 	e.secrets = sm.NewFromConfig(e.aws.Config())
 	e.Rotator = rotation.New(rotation.Config{
 		SecretsManager: e.secrets,
-		Kinds:          []rotation.Kind{&e.database, &e.api, &e.admin, &e.webhook},
+		Kinds:          kinds,
 		Redeployer:     &e.services,
 	})
 	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})

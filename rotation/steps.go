@@ -48,6 +48,11 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	if !stored {
+		// What this delivery has made is too much. The other's must not be
+		// taken for it.
+		if _, err := r.readPending(ctx); err != nil {
+			return err
+		}
 		return r.sweep(ctx, kinds)
 	}
 	r.log.Info("made the pending version", audit, didStore, "kinds", names(kinds))

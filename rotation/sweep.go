@@ -16,8 +16,7 @@ func (r *run) ownership(kind Kind) Ownership {
 	return Ownership{Owner: r.event.SecretID, Held: r.held, Log: r.log.With("kind", kind.Name())}
 }
 
-// held reads what the secret's labelled versions hold. The token's own version
-// has nothing yet that could be lost. It fails when one cannot be read, for what
+// held reads what the secret's labelled versions hold. It fails when one cannot be read, for what
 // that one holds would be taken for lost.
 func (r *run) held(ctx context.Context) (h Held, err error) {
 	m, err := r.describe(ctx)
@@ -28,11 +27,15 @@ func (r *run) held(ctx context.Context) (h Held, err error) {
 		if len(labels) == 0 {
 			continue
 		}
-		v, err := r.readRetrying(ctx, id, labels[0])
+		pending := slices.Contains(labels, labelPending)
+		read := r.readRetrying
+		if pending {
+			read = r.read // which has no value until createSecret has succeeded
+		}
+		v, err := read(ctx, id, labels[0])
 		switch {
-		case isMissing(err) && id == r.event.Token:
-		case isMissing(err) && slices.Contains(labels, labelPending):
-			h.Busy = true
+		case isMissing(err) && pending:
+			h.Busy = id != r.event.Token
 		case err != nil:
 			return Held{}, fmt.Errorf("read version %s: %w", id, err)
 		default:
