@@ -25,8 +25,8 @@ func (r *run) raiseEmergency(ctx context.Context, o opened) error {
 	}
 	for _, rec := range journal {
 		concerned := slices.ContainsFunc(rec.entry.live, func(name string) bool { return slices.Contains(o.entry.live, name) })
-		if !concerned || rec.id == o.id || rec.id == o.current.id || rec.entry.emergency {
-			continue
+		if !concerned || rec.id == o.id || rec.id == o.current.id || rec.entry.emergency || rec.entry.phase == phaseSet {
+			continue // what was given up is retired without delay anyway
 		}
 		e := rec.entry
 		e.emergency = true

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
@@ -34,6 +35,18 @@ type target struct {
 	accepted []string
 	made     int
 	broken   bool // Test fails
+
+	// fault stands between a call and what it does at the target; nil: nothing
+	// goes wrong.
+	fault func(apply func() error) error
+}
+
+// call does something at the target, as far as the fault lets it.
+func (k *target) call(apply func() error) error {
+	if k.fault == nil {
+		return apply()
+	}
+	return k.fault(apply)
 }
 
 func (k *target) Name() string       { return k.name }
@@ -78,15 +91,19 @@ func (k *target) accepts() string {
 }
 
 func (k *target) Set(_ context.Context, c rotation.Change) error {
-	k.accept(k.value(c.Pending))
-	return nil
+	return k.call(func() error {
+		k.accept(k.value(c.Pending))
+		return nil
+	})
 }
 
 func (k *target) PutBack(_ context.Context, c rotation.Change) error {
-	if k.accepts() == k.value(c.Pending) {
-		k.accept(k.value(c.Current))
-	}
-	return nil
+	return k.call(func() error {
+		if k.accepts() == k.value(c.Pending) {
+			k.accept(k.value(c.Current))
+		}
+		return nil
+	})
 }
 
 func (k *target) Test(_ context.Context, c rotation.Change) error {
@@ -98,12 +115,27 @@ func (k *target) Test(_ context.Context, c rotation.Change) error {
 }
 
 func (k *target) Probe(_ context.Context, d document.Document) (rotation.Outcome, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if slices.Contains(k.accepted, k.value(d)) {
+	denied := errors.New("denied")
+	err := k.call(func() error {
+		if k.takes(k.value(d)) {
+			return nil
+		}
+		return denied
+	})
+	switch {
+	case errors.Is(err, denied):
+		return rotation.Denied, err
+	case err != nil:
+		return rotation.Unreachable, err
+	default:
 		return rotation.Accepted, nil
 	}
-	return rotation.Denied, errors.New("denied")
+}
+
+func (k *target) takes(value string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Contains(k.accepted, value)
 }
 
 func (k *target) Preflight(context.Context, document.Document) []rotation.Check { return nil }
@@ -118,13 +150,25 @@ type pair struct {
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
 
 func (k *pair) Set(_ context.Context, c rotation.Change) error {
-	k.accept(k.value(c.Current), k.value(c.Pending))
-	return nil
+	return k.call(func() error {
+		if !k.takes(k.value(c.Current)) {
+			return errors.New("the current value is refused")
+		}
+		k.accept(k.value(c.Current), k.value(c.Pending))
+		return nil
+	})
 }
 
 func (k *pair) PutBack(_ context.Context, c rotation.Change) error {
 	_, err := k.Probe(context.Background(), c.Current)
 	return err
+}
+
+// take takes one value away.
+func (k *pair) take(value string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.accepted = slices.DeleteFunc(k.accepted, func(v string) bool { return v == value })
 }
 
 func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
@@ -142,8 +186,10 @@ func (k *pair) Revoke(_ context.Context, o rotation.Overlap) (string, error) {
 func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error { return k.Retire(ctx, o) }
 
 func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
-	k.accept(k.value(o.Current), k.value(o.Old))
-	return nil
+	return k.call(func() error {
+		k.accept(k.value(o.Current), k.value(o.Old))
+		return nil
+	})
 }
 
 func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
@@ -153,8 +199,13 @@ func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
 	if k.stuck {
 		return errors.New("the target does not answer")
 	}
-	k.accept(k.value(o.Current))
-	return nil
+	return k.call(func() error {
+		if !k.takes(k.value(o.Current)) {
+			return errors.New("the current value is refused, so the old one stays")
+		}
+		k.take(k.value(o.Old))
+		return nil
+	})
 }
 
 // services are redeployed at once, or never.
@@ -182,10 +233,21 @@ func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error)
 
 func (s *services) Preflight(context.Context, string) []rotation.Check { return nil }
 
+// tester is a test, or a history that is tried.
+type tester interface {
+	Helper()
+	Cleanup(func())
+	Context() context.Context
+	Error(...any)
+	Errorf(string, ...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // engine is a rotator with targets of every sort, beside a stand-in for AWS.
 type engine struct {
 	*rotation.Rotator
-	t        *testing.T
+	t        tester
 	aws      *localaws.Server
 	secrets  *sm.Client
 	arn, fn  string
@@ -204,7 +266,14 @@ const (
 func newEngine(t *testing.T, issuers ...*issuer) *engine {
 	t.Helper()
 	t.Parallel()
-	e := &engine{
+	e := &engine{}
+	e.start(t, &e.services, issuers)
+	return e
+}
+
+func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issuer) {
+	t.Helper()
+	*e = engine{
 		t:        t,
 		database: pair{target: target{name: "database", restart: true}},
 		api:      pair{target: target{name: "api"}, overlap: 7 * day},
@@ -230,12 +299,15 @@ func newEngine(t *testing.T, issuers ...*issuer) *engine {
 			t.Error(err)
 		}
 	})
-	e.secrets = sm.NewFromConfig(e.aws.Config())
+	e.secrets = sm.NewFromConfig(e.aws.Config(), func(o *sm.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+	})
 	e.Rotator = rotation.New(rotation.Config{
 		SecretsManager: e.secrets,
 		Kinds:          kinds,
-		Redeployer:     &e.services,
+		Redeployer:     redeployer,
 	})
+	e.RetryQuickly()
 	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +316,6 @@ func newEngine(t *testing.T, issuers ...*issuer) *engine {
 	if e.fn, err = e.aws.CreateFunction(localaws.Function{Name: "f", Handler: e.handle, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	return e
 }
 
 func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {

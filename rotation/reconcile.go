@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,10 @@ func (r *run) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// AWSCURRENT's own entry first: what was moved by hand changes what is
+	// right for the others, and what is done for them may write over it.
+	current := versionWith(m.labels, labelCurrent)
+	slices.SortStableFunc(journal, func(a, b record) int { return cmp.Compare(rankOf(a, current), rankOf(b, current)) })
 	var faults []error
 	attention := 0
 	for _, rec := range journal {
@@ -54,13 +59,20 @@ func (r *run) reconcile(ctx context.Context) error {
 		if err := r.act(ctx, act, why, rec, journal, m); err != nil {
 			faults = append(faults, fmt.Errorf("%s version %s: %w", act, rec.id, err))
 		}
-		if act == doRollBack || act == doFinishRollBack {
+		if act == doRollBack || act == doFinishRollBack || act == doAdopt {
 			break // the labels have moved: what is next is for the next reconcile
 		}
 	}
 	faults = append(faults, r.sweep(ctx, r.kinds))
 	r.gauge(m, journal, attention)
 	return errors.Join(faults...)
+}
+
+func rankOf(rec record, currentID string) int {
+	if rec.id == currentID {
+		return 0
+	}
+	return 1
 }
 
 // observe looks at what the decision about a version depends on.

@@ -28,6 +28,9 @@ func (r *run) createSecret(ctx context.Context) error {
 	case !isMissing(err):
 		return err
 	}
+	if state, m, err = r.catchUp(ctx, state, m); err != nil {
+		return err
+	}
 	current, err := r.readCurrent(ctx, state.currentID)
 	if err != nil {
 		return err

@@ -31,42 +31,58 @@ func newIssuer() *issuer {
 	return k
 }
 
-func (k *issuer) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
+func (k *issuer) Generate(ctx context.Context, g rotation.Generation) (next document.Document, err error) {
 	if _, err := k.Sweep(ctx, g.Ownership); err != nil {
 		return document.Document{}, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.accepted) > 1 {
-		return document.Document{}, errors.New("there is no place for another one")
-	}
-	k.made++
-	made := fmt.Sprintf("smtp-%d", k.made)
-	k.accepted = append(k.accepted, made)
-	return g.Current.Replace(k.field(), made)
+	err = k.call(func() error {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if len(k.accepted) > 1 && g.Emergency {
+			k.accepted = []string{k.value(g.Current)}
+		}
+		if len(k.accepted) > 1 {
+			return errors.New("there is no place for another one")
+		}
+		k.made++
+		made := fmt.Sprintf("smtp-%d", k.made)
+		k.accepted = append(k.accepted, made)
+		next, err = g.Current.Replace(k.field(), made)
+		return err
+	})
+	return next, err
 }
 
 func (k *issuer) Set(ctx context.Context, c rotation.Change) error {
-	if outcome, _ := k.Probe(ctx, c.Pending); outcome != rotation.Accepted {
+	outcome, err := k.Probe(ctx, c.Pending)
+	if outcome == rotation.Denied {
 		return rotation.ErrLost
 	}
-	return nil
+	return err
 }
 
 func (k *issuer) Sweep(ctx context.Context, o rotation.Ownership) (removed []string, err error) {
 	there := strings.Fields(k.accepts())
+	if len(there) < 2 {
+		return nil, nil
+	}
 	held, err := o.Held(ctx)
 	if err != nil || held.Busy && !k.aged {
 		return nil, err
 	}
 	k.owner = o.Owner
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	for _, value := range there {
-		if !slices.ContainsFunc(held.Documents, func(d document.Document) bool { return k.value(d) == value }) {
-			k.accepted = slices.DeleteFunc(k.accepted, func(v string) bool { return v == value })
-			removed = append(removed, value)
+		if slices.ContainsFunc(held.Documents, func(d document.Document) bool { return k.value(d) == value }) {
+			continue
 		}
+		err := k.call(func() error {
+			k.take(value)
+			return nil
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed = append(removed, value)
 	}
 	return removed, nil
 }
