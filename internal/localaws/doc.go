@@ -1,6 +1,6 @@
 // Package localaws stands in for the AWS services that a secret rotation touches, on one loopback HTTP endpoint that the
 // AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, of RDS the change of a
-// master user's password, and of EventBridge what wakes a function.
+// master user's password, of IAM the access keys of users, and of EventBridge what wakes a function.
 //
 //	srv, err := localaws.Start(localaws.Options{})
 //	if err != nil { … }
@@ -36,6 +36,16 @@
 //			return err
 //		}},
 //	})
+//
+// # Access keys
+//
+// IAM's users are made with [Server.AddIAMUser]; a function gives them keys, at most two each, and takes these away.
+// Nothing in the stand-in is called with such a key. What is, as SES by SMTP, asks [Server.KeyAccepts], which learns of a
+// change when [Options.IAMPropagation] is over, while lists show it at once:
+//
+//	err = srv.AddIAMUser(localaws.IAMUser{Name: "mautic-smtp"})
+//	key, err := srv.AddAccessKey("mautic-smtp")
+//	secret, active := srv.KeyAccepts(key.ID)
 //
 // # Faults
 //

@@ -10,7 +10,7 @@ type Call struct {
 	Seq int
 	At  time.Time
 
-	Service   string // "secretsmanager", "ecs", "lambda", "rds"
+	Service   string // "secretsmanager", "ecs", "lambda", "rds", "iam"
 	Operation string // "GetSecretValue"
 	SecretID  string // SecretId as the caller wrote it, if the operation has one
 	Detail    string // the other telling members, such as "VersionStage=AWSPENDING"

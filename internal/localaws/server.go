@@ -43,6 +43,13 @@ type Options struct {
 	// RDSPageSize is the most that RDS lists in one reply. 0 means what the request asks for, 100 if it does not.
 	RDSPageSize int
 
+	// IAMPageSize is the most that IAM lists in one reply. 0 means what the request asks for, 100 if it does not.
+	IAMPageSize int
+
+	// IAMPropagation is how long a new access key, a change of its status and its deletion take until whoever is called
+	// with the key sees them, as [Server.KeyAccepts] tells. It is a real duration; lists show the change at once.
+	IAMPropagation time.Duration
+
 	// Observe, if set, is subscribed to all events from the start.
 	Observe func(Event)
 }
@@ -73,6 +80,7 @@ type Server struct {
 	lambda  *lambda
 	ecs     *ecs
 	rds     *rds
+	iam     *iam
 	bus     *eventBus
 	json    map[string]*jsonService  // by the prefix of X-Amz-Target
 	query   map[string]*queryService // by the service's name in a signature
@@ -114,12 +122,13 @@ func Start(o Options) (*Server, error) {
 	s.lambda = newLambda(s)
 	s.ecs = newECS(s)
 	s.rds = newRDS(s)
+	s.iam = newIAM(s)
 	s.bus = newEventBus(s)
 	s.json = map[string]*jsonService{
 		"secretsmanager":                     s.secrets.service(),
 		"AmazonEC2ContainerServiceV20141113": s.ecs.service(),
 	}
-	s.query = map[string]*queryService{"rds": s.rds.service()}
+	s.query = map[string]*queryService{"rds": s.rds.service(), "iam": s.iam.service()}
 	// Faults abort connections, which net/http would complain about.
 	s.http = &http.Server{Handler: http.HandlerFunc(s.serveHTTP), ErrorLog: log.New(io.Discard, "", 0)}
 	s.spawn(func() { _ = s.http.Serve(listener) })

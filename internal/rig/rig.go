@@ -28,6 +28,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/smtpserver"
 )
 
 // Options of a rig. MySQL and Binary are required.
@@ -64,6 +65,9 @@ type Options struct {
 	// AdminSecret makes an account that may change others' passwords, with a
 	// secret of its own, and tells the function of it.
 	AdminSecret bool
+
+	// SES adds a sender of mail; nil: there is none.
+	SES *SES
 }
 
 // FunctionName is the function's name in each rig.
@@ -85,6 +89,10 @@ type Rig struct {
 	AdminUser      string
 	AdminPassword  string
 	AdminSecretARN string
+
+	// Those of Options.SES: the server, and the key that the user began with.
+	SMTP    *smtpserver.Server
+	SMTPKey localaws.AccessKey
 
 	options Options
 }
@@ -115,6 +123,9 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 		return nil, err
 	}
 	if r.AWS, err = localaws.Start(o.AWS); err != nil {
+		return nil, err
+	}
+	if err := r.startSES(); err != nil {
 		return nil, err
 	}
 	r.Secrets = sm.NewFromConfig(r.AWS.Config())
@@ -151,6 +162,7 @@ func (r *Rig) createFunction() (err error) {
 	if r.AdminSecretARN != "" {
 		env["DATABASE_ADMIN_SECRET_ARN"] = r.AdminSecretARN
 	}
+	r.setSES(env)
 	maps.Copy(env, r.options.Env)
 	r.FunctionARN, err = r.AWS.CreateFunction(localaws.Function{
 		Name:       FunctionName,
@@ -176,11 +188,14 @@ func (r *Rig) Reconfigure(env map[string]string) error {
 	return r.createFunction()
 }
 
-// Close drops the accounts and ends the stand-in with all its processes.
+// Close drops the accounts and ends the stand-ins with all their processes.
 func (r *Rig) Close() error {
 	var faults []error
 	if r.AWS != nil {
 		faults = append(faults, r.AWS.Close())
+	}
+	if r.SMTP != nil {
+		faults = append(faults, r.SMTP.Close())
 	}
 	return errors.Join(append(faults, r.dropAccounts())...)
 }
@@ -197,11 +212,11 @@ func (r *Rig) Document() string {
   "database_password": %q,
   "admin_credentials": { "admin_username": "admin", "admin_password": "%s" },
   "api_keys": { "mautic_api_key": "%s" },
-  "email_configuration": {"smtp_username":"AKIAIOSFODNN7EXAMPLE","smtp_password":"%s"},
+  "email_configuration": %s,
   "secret_key":"%s", "site_url": "https:\/\/mautic.example.com",
   "batch": 1e3,  "account": 12345678901234567890, "feature": true, "feature": false
 }
-`, r.options.DatabaseHost, r.options.DatabasePort, r.Database, r.User, r.Password, rand.Text(), rand.Text(), rand.Text(), rand.Text())
+`, r.options.DatabaseHost, r.options.DatabasePort, r.Database, r.User, r.Password, rand.Text(), rand.Text(), r.emailConfiguration(), rand.Text())
 }
 
 // CreateSecret stores a new secret and returns its ARN.

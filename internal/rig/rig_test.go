@@ -24,6 +24,9 @@ import (
 const settingFile = "RIG_TEST_SETTING_FILE"
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(environmentFile); file != "" {
+		writeEnvironment(file)
+	}
 	if file := os.Getenv(settingFile); file != "" {
 		if err := os.WriteFile(file, []byte(os.Getenv("DATABASE_ADMIN_SECRET_ARN")), 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)

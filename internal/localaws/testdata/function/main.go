@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
@@ -59,6 +60,13 @@ func handle(ctx context.Context, e event) (any, error) {
 			return nil, err
 		}
 		return *out.DBInstances[0].DBInstanceStatus, nil
+	case "key":
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, err
+		}
+		_, err = iam.NewFromConfig(cfg).CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &e.Text})
+		return nil, err
 	case "say":
 		fmt.Println(e.Text)
 		return nil, nil
