@@ -24,6 +24,10 @@ test: ## all tests, with the race detector
 crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)
 
+.PHONY: histories
+histories: ## random histories of rotations, edits, redeploys and faults
+	$(GO) test ./rotation -run InAnyHistory -timeout 30m -rapid.checks=$(or $(CHECKS),1000) -rapid.steps=45
+
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda

@@ -2,8 +2,10 @@ package rotation_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,18 @@ import (
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/document"
 )
+
+// TestMain has fewer histories tried than rapid does by itself, unless told
+// otherwise: `make histories`.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("30"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // What must always hold, in histories that nobody has thought of: rotations,
 // edits by hand, redeploys, an operator's actions, and a fault in any call, in
