@@ -83,6 +83,7 @@ func (r *run) revoke(ctx context.Context, o opened) error {
 		what, err := revoker.Revoke(ctx, Overlap{
 			Current: o.current.doc, Old: o.old.doc,
 			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, o.current.id) },
+			Now:     r.now,
 			Log:     r.log.With("kind", kind.Name()),
 		})
 		if err != nil {

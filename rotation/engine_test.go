@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -38,6 +39,14 @@ func TestEachKindsOverlapEndsInItsOwnTime(t *testing.T) {
 	e.expect("database-2", "api-1", "admin-2")
 	if journal := e.journal(); len(journal) > 0 {
 		t.Errorf("left in the journal: %s", journal)
+	}
+	for _, at := range e.api.looked {
+		if ago := e.aws.Clock().Now().Sub(at); ago < 0 || ago > time.Minute {
+			t.Errorf("the use was looked for as if it were %s earlier by AWS's clock", ago)
+		}
+	}
+	if len(e.api.looked) != 2 {
+		t.Errorf("the use was looked for %d times, not before the quarantine and after it", len(e.api.looked))
 	}
 	if e.services.times != 2 {
 		t.Errorf("%d redeploys for two rotations", e.services.times)

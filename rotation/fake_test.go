@@ -145,6 +145,7 @@ type pair struct {
 	target
 	overlap time.Duration
 	stuck   bool
+	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
@@ -175,7 +176,10 @@ func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error
 	return func() {}, true, nil
 }
 
-func (k *pair) InUse(context.Context, rotation.Overlap, time.Duration) (string, error) {
+func (k *pair) InUse(_ context.Context, o rotation.Overlap, _ time.Duration) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looked = append(k.looked, o.Now)
 	return "", nil
 }
 

@@ -182,6 +182,10 @@ type Overlap struct {
 	// AWSCURRENT, or when a rotation has begun to set another value.
 	Confirm func(ctx context.Context) error
 
+	// Now is the time by AWS's clock, as its last reply before the call told it,
+	// to the second.
+	Now time.Time
+
 	// Quarantined tells that the old value is refused by now, so that a login
 	// which is refused may be somebody's who uses it.
 	Quarantined bool

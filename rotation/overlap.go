@@ -31,6 +31,15 @@ func (o opened) only(kinds []string) opened {
 	return o
 }
 
+// tellTime tells each overlap what time it is by now.
+func (o *opened) tellTime(now time.Time) {
+	o.now = now
+	for name, overlap := range o.overlaps {
+		overlap.Now = now
+		o.overlaps[name] = overlap
+	}
+}
+
 // open reads a version of the journal, and the current one.
 func (r *run) open(ctx context.Context, rec record, m metadata) (o opened, err error) {
 	o = opened{record: rec, now: m.now, overlaps: map[string]Overlap{}, singles: map[string]Change{}}
@@ -61,7 +70,7 @@ func (r *run) open(ctx context.Context, rec record, m metadata) (o opened, err e
 		}
 		log := r.log.With("kind", name)
 		if _, overlaps := kind.(Retirer); overlaps {
-			o.overlaps[name] = Overlap{Current: o.current.doc, Old: o.old.doc, Confirm: confirm, Log: log}
+			o.overlaps[name] = Overlap{Current: o.current.doc, Old: o.old.doc, Confirm: confirm, Now: o.now, Log: log}
 		} else {
 			o.singles[name] = Change{Current: o.current.doc, Pending: o.old.doc, Confirm: confirm, Log: log}
 		}
@@ -164,7 +173,8 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 		r.log.Info("another invocation has done it", "version", rec.id)
 		return nil
 	}
-	o.record, o.now = now, again.now
+	o.record = now
+	o.tellTime(again.now)
 	return f(ctx, o)
 }
 
@@ -203,6 +213,7 @@ func (r *run) closeOverlap(ctx context.Context, o opened, journal []record) erro
 		}
 		r.log.Info("the old value is out of service, for the time being", audit, didQuarantine, "kind", name, "version", o.id)
 	}
+	o.tellTime(r.now)
 	for name, overlap := range o.overlaps {
 		overlap.Quarantined = true
 		o.overlaps[name] = overlap
@@ -340,7 +351,7 @@ func (r *run) retire(ctx context.Context, o opened) error {
 		if err := r.retirer(name).Retire(ctx, overlap); err != nil {
 			return fmt.Errorf("retire the %s credential: %w", name, err)
 		}
-		r.log.Info("retired: the old value is refused, as a login has shown", audit, didRetire, "kind", name, "version", o.id)
+		r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", name, "version", o.id)
 	}
 	for name, single := range o.singles {
 		kind, _ := r.kind(name)

@@ -152,7 +152,7 @@ func (r *run) acceptAgain(ctx context.Context, again record, other version) erro
 		case !overlaps:
 			err = kind.PutBack(ctx, Change{Current: current.doc, Pending: other.doc, Confirm: confirm, Log: log})
 		case slices.Contains(taken, kind.Name()):
-			err = retirer.Restore(ctx, Overlap{Current: other.doc, Old: current.doc, Log: log})
+			err = retirer.Restore(ctx, Overlap{Current: other.doc, Old: current.doc, Now: r.now, Log: log})
 		}
 		if err != nil {
 			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", kind.Name(), err)

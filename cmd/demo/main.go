@@ -1,6 +1,7 @@
 // Command demo shows a whole rotation on this machine: a real MySQL or MariaDB
-// server, the function as it is deployed, and an in-process stand-in for AWS,
-// where the tasks of an application log in afresh some 200 times a second.
+// server with Mautic's tables, the function as it is deployed, and in-process
+// stand-ins for Mautic's pages and for AWS, where the tasks of an application log
+// in afresh some 200 times a second, beside callers of Mautic's API.
 //
 //	go run ./cmd/demo                              rotate, and tell how it went
 //	go run ./cmd/demo -database mariadb            on MariaDB; or mariadb-10.11
@@ -9,7 +10,7 @@
 //	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
 //	go run ./cmd/demo -stay                        stay up, for the AWS CLI
 //
-// The exit status is 1 when a login failed or anything else is not as it
+// The exit status is 1 when a login or a call failed or anything else is not as it
 // should be. Nothing is left running.
 package main
 
@@ -31,6 +32,10 @@ import (
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
 )
+
+// settings of the function that are not the defaults, so that it is quick: a
+// hash of the usual cost takes a busy machine seconds.
+var settings = map[string]string{"WATCH_SECONDS": "2", "ADMIN_HASH_COST": "10"}
 
 // timeLimit is for the rotation with its redeploy, which take some seconds.
 const timeLimit = 2 * time.Minute
@@ -66,6 +71,8 @@ type demo struct {
 	screen *screen
 	app    *rig.Application
 	log    *functionLog
+
+	callers *callers
 }
 
 func run(ctx context.Context, chosen scenario, db database, stay bool) (err error) {
@@ -103,9 +110,9 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 		chosen.prepare(d.app)
 	}
 	options := rig.Options{
-		Env: map[string]string{"WATCH_SECONDS": "2"},
+		Env: settings,
 
-		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin,
+		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin, Mautic: true,
 		AWS: localaws.Options{RotationRetryDelay: time.Second},
 	}
 	if d.Rig, err = rig.New(ctx, options); err != nil {
@@ -131,10 +138,11 @@ func (d *demo) introduce(binary string) {
 	}
 	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda and ECS at "+d.AWS.URL())
 	d.screen.fact("function", rig.FunctionName+", the executable that is deployed, "+size)
-	d.screen.fact("secret", d.SecretName+", in the runbook's layout")
+	d.screen.fact("secret", d.SecretName+", in the runbook's layout, with Mautic's API client and webhook secret")
 	if d.AdminSecretARN != "" {
 		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since it takes an administrator of %s to give an account a second password"))
 	}
+	d.screen.fact("Mautic", d.db.named("stand-in for its pages, on its tables in %s, at ")+d.Mautic.URL())
 	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, and logs in afresh %d times a second",
 		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval))
 }
@@ -153,6 +161,12 @@ func (d *demo) wake() error {
 func (d *demo) play(ctx context.Context, chosen scenario) error {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
+	if err := d.call(ctx); err != nil {
+		return err
+	}
+	defer d.callers.end()
+	d.screen.fact("API callers", fmt.Sprintf("%d integrations that hold the API client's id and key, %d job that reads them from the secret; each makes %d calls a second",
+		integrations, jobs, time.Second/callInterval))
 	before, err := d.AWS.Secret(d.SecretARN)
 	if err != nil {
 		return err
@@ -161,30 +175,18 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 		return err
 	}
 	d.screen.command("aws secretsmanager rotate-secret --secret-id " + d.SecretName + " --rotation-lambda-arn " + d.FunctionARN)
-	token, err := d.Rotate(ctx)
-	if err != nil {
-		return fmt.Errorf("the rotation failed: %w", err)
-	}
-	if chosen.meanwhile != nil {
-		if err := chosen.meanwhile(ctx, d); err != nil {
-			return err
-		}
-	}
-	if err := d.awaitEnd(ctx, chosen.ended); err != nil {
-		return err
-	}
-	if err := pause(ctx, time.Second); err != nil { // and some after
-		return err
-	}
-	end, err := d.look(ctx, before, token)
+	end, err := d.rotate(ctx, chosen.course)
 	if err != nil {
 		return err
 	}
-	if d.app.Literal || d.app.Broken.Load() {
-		if err := d.rotateAgain(ctx, &end); err != nil {
-			return err
-		}
+	if again := chosen.again; again != nil {
+		d.screen.line("")
+		d.screen.line(again.line)
+		again.prepare(d.app)
+		next, err := d.rotate(ctx, again.course)
+		end.next, end.nextErr = &next, err
 	}
+	d.callers.end()
 	d.screen.endStatus()
 	after, err := d.AWS.Secret(d.SecretARN)
 	if err != nil {
@@ -193,39 +195,28 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 	return d.report(before, after, chosen.expect(end))
 }
 
-// rotateAgain is one more rotation, after one that did not end in retired.
-func (d *demo) rotateAgain(ctx context.Context, end *ending) (err error) {
-	d.screen.line("")
-	if d.app.Broken.Swap(false) {
-		d.screen.line("the application is mended, and the secret is rotated once more")
-	} else {
-		d.screen.line("the secret is rotated once more, while the old password is in use")
+// rotate is one rotation, with what follows it.
+func (d *demo) rotate(ctx context.Context, then course) (ending, error) {
+	before, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return ending{}, err
 	}
-	_, end.nextRotation = d.Rotate(ctx)
-	if end.nextRotation != nil {
-		return nil //nolint:nilerr // it is one of the things that are reported
+	token, err := d.Rotate(ctx)
+	if err != nil {
+		return ending{}, fmt.Errorf("the rotation failed: %w", err)
 	}
-	if !d.app.Literal {
-		if err := d.awaitEnd(ctx, func(journal string) bool { return journal == "" }); err != nil {
-			return err
-		}
+	end, err := d.begin(before, token)
+	if err != nil {
+		return ending{}, err
 	}
-	if end.next, err = d.PasswordLabelled("AWSCURRENT"); err != nil {
-		return err
+	if err := then(ctx, d, &end); err != nil {
+		return ending{}, err
 	}
-	end.acceptsOld = d.Login(ctx, end.oldPassword) == nil
-	return nil
-}
-
-// pause lets the application run for a while: what it shows is the logins that
-// go on meanwhile.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, time.Second); err != nil { // some logins after
+		return ending{}, err
 	}
+	err = d.look(ctx, &end)
+	return end, err
 }
 
 // functionLog keeps the function's log, to be searched for secret values.

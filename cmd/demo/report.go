@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,6 +34,25 @@ func (d *demo) report(before, after localaws.SecretState, expected []expectation
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%d\t%d\n", short(t.ARN), t.Service, short(versionWith(after, t.Password)), now, t.Logins, t.Failures)
 	}
+	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Calls of Mautic's API"))
+	fmt.Fprintln(table, "  client\tkey of version\tcalls\tfailed")
+	counted := d.callers.counted()
+	for _, v := range after.Versions {
+		doc, err := document.Parse(v.Value)
+		if err != nil {
+			return err
+		}
+		p := pairIn(doc)
+		n, ok := counted[p]
+		delete(counted, p) // a later version may have it too
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%d\t%d\n", short(p.client), short(v.ID), n.made, n.failed)
+		if n.failed > 0 {
+			fmt.Fprintf(table, "  the last failure: %v\n", n.last)
+		}
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -45,14 +63,15 @@ func (d *demo) report(before, after localaws.SecretState, expected []expectation
 		mark := d.screen.colour(green, "✓")
 		if !e.met {
 			mark = d.screen.colour(red, "✗")
-			faults = append(faults, errors.New("not met: "+e.text))
+			faults = append(faults, errors.New("not met: "+d.db.named(e.text)))
 		}
-		fmt.Fprintf(d.screen.out, "%s %s\n", mark, e.text)
+		fmt.Fprintf(d.screen.out, "%s %s\n", mark, d.db.named(e.text))
 	}
 	return errors.Join(faults...)
 }
 
-// expectation is something that a rotation promises.
+// expectation is something that a rotation promises; its text has %s for the
+// database server.
 type expectation struct {
 	text string
 	met  bool
@@ -60,82 +79,35 @@ type expectation struct {
 
 // always are the expectations of every scenario.
 func (d *demo) always() []expectation {
-	attempts, failures := d.app.Logins()
-	log, secret := d.log.String(), ""
-	if state, err := d.AWS.Secret(d.SecretARN); err == nil {
-		for _, v := range state.Versions {
-			if password := passwordOf(v); password != "" && strings.Contains(log, password) {
-				secret = v.ID
-			}
-		}
-	}
-	if d.AdminPassword != "" && strings.Contains(log, d.AdminPassword) {
-		secret = rig.AdminSecretName
+	log := d.log.String()
+	logins, failed := d.app.Logins()
+	calls, refused := d.callers.total()
+	where := d.leaked(log)
+	text := fmt.Sprintf("no credential of any version is in the function's log (%d lines)", strings.Count(log, "\n"))
+	if where != "" {
+		text += ": " + where
 	}
 	return []expectation{
-		{fmt.Sprintf("no password is in the function's log (%d lines)", strings.Count(log, "\n")), log != "" && secret == ""},
-		d.fewFailures(attempts, failures),
+		{text, log != "" && where == ""},
+		d.fewFailures("logins", failed, logins),
+		d.fewFailures("API calls", refused, calls),
 	}
 }
 
-// fewFailures is that no login failed. Where the server does not tell who uses
+// fewFailures is that nothing failed. Where the server does not tell who uses
 // the old password, whoever does is refused until that is seen, in half a second.
-func (d *demo) fewFailures(attempts, failures int) expectation {
-	text := fmt.Sprintf("failed logins: %d of %d", failures, attempts)
+func (d *demo) fewFailures(what string, failed, made int) expectation {
+	text := fmt.Sprintf("failed %s: %d of %d", what, failed, made)
 	if d.app.Literal && d.db.quiet {
-		return expectation{text + ", until it was seen that the old password is in use", failures < attempts/2}
+		return expectation{text + ", until it was seen that the old password is in use", failed < made/2}
 	}
-	return expectation{text, failures == 0 && attempts > 0}
-}
-
-// look finds out how things are after a rotation from what was current before
-// to the version newID.
-func (d *demo) look(ctx context.Context, before localaws.SecretState, newID string) (ending, error) {
-	after, err := d.AWS.Secret(d.SecretARN)
-	if err != nil {
-		return ending{}, err
-	}
-	was, is := before.Labelled("AWSCURRENT"), localaws.VersionState{}
-	for _, v := range after.Versions {
-		if v.ID == newID {
-			is = v
-		}
-	}
-	e := ending{
-		server: d.db.name(),
-		oldID:  was.ID, newID: newID,
-		currentID: after.Labelled("AWSCURRENT").ID, previousID: after.Labelled("AWSPREVIOUS").ID,
-		oldPassword: passwordOf(was), newPassword: passwordOf(is),
-		tasksWith: map[string]int{},
-		log:       d.log.String(),
-	}
-	e.sameRest = strings.Replace(is.Value, e.newPassword, e.oldPassword, 1) == was.Value
-	e.acceptsOld = d.Login(ctx, e.oldPassword) == nil
-	e.acceptsNew = d.Login(ctx, e.newPassword) == nil
-	for _, t := range d.app.Records() {
-		if t.Stopped.IsZero() {
-			e.tasksWith[t.Password]++
-		}
-	}
-	return e, nil
-}
-
-func passwordOf(v localaws.VersionState) string {
-	doc, err := document.Parse(v.Value)
-	if err != nil {
-		return ""
-	}
-	password, err := doc.Text(rig.PasswordPointer)
-	if err != nil {
-		return ""
-	}
-	return password
+	return expectation{text, failed == 0 && made > 0}
 }
 
 // versionWith is the id of the version that holds a password.
 func versionWith(state localaws.SecretState, password string) string {
 	for _, v := range state.Versions {
-		if passwordOf(v) == password {
+		if rig.PasswordIn(v.Value) == password {
 			return v.ID
 		}
 	}
@@ -154,16 +126,6 @@ func (d *demo) labelReadBy(taskARN string) string {
 	return "a version without a label"
 }
 
-// nothingChanges tells whether the pending version has the current password.
-func (d *demo) nothingChanges() bool {
-	pending, err := d.PasswordLabelled("AWSPENDING")
-	if err != nil {
-		return false
-	}
-	current, err := d.PasswordLabelled("AWSCURRENT")
-	return err == nil && pending == current
-}
-
 // abbreviate leaves of the journal's labels what they begin with.
 func abbreviate(labels []string) string {
 	short := make([]string, len(labels))
@@ -178,7 +140,7 @@ func abbreviate(labels []string) string {
 
 func labelsOf(state localaws.SecretState, id string) string {
 	for _, v := range state.Versions {
-		if v.ID == id {
+		if v.ID == id && len(v.Labels) > 0 {
 			return abbreviate(v.Labels)
 		}
 	}

@@ -27,6 +27,12 @@ In another terminal, with the AWS CLI:
   # would a rotation work? nothing is changed
   aws secretsmanager rotate-secret --secret-id %[2]s --no-rotate-immediately
 
+  # one credential alone
+  aws secretsmanager rotate-secret --secret-id %[2]s --client-request-token only.admin.$(uuidgen)
+
+  # does Mautic know an API client? its id and key are in the secret
+  curl %[6]s/oauth/v2/token -d grant_type=client_credentials -d client_id=… -d client_secret=…
+
   # a secret of your own is refused until it is among the function's SECRET_ARNS
   aws secretsmanager create-secret --name another --secret-string '{"database_password":"x"}'
 
@@ -34,7 +40,7 @@ In another terminal, with the AWS CLI:
 
 What happens is shown here. End it with Ctrl-C; nothing stays behind.
 
-`, exports.String(), d.SecretName, d.FunctionARN, rig.ClusterName, strings.Join(d.app.Services, " "))
+`, exports.String(), d.SecretName, d.FunctionARN, rig.ClusterName, strings.Join(d.app.Services, " "), d.Mautic.URL())
 	<-ctx.Done()
 	d.screen.line("ending")
 	return nil

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // answer writes a JSON object.
@@ -63,7 +62,7 @@ func (s *Server) selfByToken(w http.ResponseWriter, r *http.Request, t tablesOf,
 	err := t.row(r.Context(), "SELECT a.expires_at, c.role_id FROM {oauth2_accesstokens} a JOIN {oauth2_clients} c ON c.id = a.client_id WHERE a.token = ?",
 		[]any{token}, &expires, &role)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && expires < time.Now().Unix():
+	case errors.Is(err, sql.ErrNoRows) || err == nil && expires < s.now().Unix():
 		return refuse(w, http.StatusUnauthorized, "invalid_grant", "The access token provided is invalid.")
 	case err != nil:
 		return err
@@ -101,7 +100,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, t tablesOf) error
 	}
 	token := rand.Text() + rand.Text()
 	if _, err := t.db.ExecContext(r.Context(), t.named("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (?, ?, ?)"),
-		number, token, time.Now().Add(TokenLifetime).Unix()); err != nil {
+		number, token, s.now().Add(TokenLifetime).Unix()); err != nil {
 		return err
 	}
 	return answer(w, http.StatusOK, map[string]any{"access_token": token, "expires_in": int(TokenLifetime.Seconds()), "token_type": "bearer", "scope": nil})

@@ -50,6 +50,9 @@ type Options struct {
 	// api_enable_basic_auth. Both are off by default.
 	APIEnabled, BasicAuth bool
 
+	// Now is the clock by which tokens expire; nil means the real time.
+	Now func() time.Time
+
 	// Wrap, when it is not nil, comes before the pages: to watch requests, or
 	// to put something in their way.
 	Wrap func(http.Handler) http.Handler
@@ -97,6 +100,13 @@ func Start(o Options) (*Server, error) {
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go s.http.Serve(listener) //nolint:errcheck // it ends with Close
 	return s, nil
+}
+
+func (s *Server) now() time.Time {
+	if s.options.Now == nil {
+		return time.Now()
+	}
+	return s.options.Now()
 }
 
 // URL returns the base URL, without a slash at the end.

@@ -11,7 +11,9 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -200,6 +202,25 @@ func TestTokensAreForTheClientsSecretAndOutliveIt(t *testing.T) {
 	f.sql("DELETE FROM {oauth2_accesstokens}")
 	if got := call(); got != 401 {
 		t.Errorf("got %d with a token that is gone", got)
+	}
+}
+
+func TestATokenExpiresByTheGivenClock(t *testing.T) {
+	var ahead atomic.Int64
+	f := start(t, Options{APIEnabled: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}, Seed{})
+	form := url.Values{"client_id": {f.seed.PublicClientID()}, "client_secret": {f.seed.ClientSecret}, "grant_type": {"client_credentials"}}
+	_, body, _ := f.ask("POST", "/oauth/v2/token", form, nil)
+	var token struct {
+		Value string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &token); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[time.Duration]int{TokenLifetime - time.Minute: 200, TokenLifetime + time.Minute: 401} {
+		ahead.Store(int64(after))
+		if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) }); got != want {
+			t.Errorf("got %d after %s, want %d", got, after, want)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package rig puts a whole deployment together on one machine, for tests, the
 // crash matrix, benchmarks and the local run: a real MySQL or MariaDB server, the
 // stand-in for AWS, the function as the executable that is deployed, a secret
-// and an account of its own, and if asked for an administrator's too.
+// and an account of its own, and if asked for an administrator's and a Mautic too.
 //
 //	binary, err := rig.BuildFunction(ctx, dir)
 //	r, err := rig.New(ctx, rig.Options{MySQL: server, Binary: binary})
@@ -27,6 +27,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/smtpserver"
 )
@@ -68,6 +69,10 @@ type Options struct {
 
 	// SES adds a sender of mail; nil: there is none.
 	SES *SES
+
+	// Mautic makes Mautic's tables and starts its pages, puts their credentials
+	// into the secret, and has the function rotate all of them.
+	Mautic bool
 }
 
 // FunctionName is the function's name in each rig.
@@ -94,7 +99,10 @@ type Rig struct {
 	SMTP    *smtpserver.Server
 	SMTPKey localaws.AccessKey
 
+	Mautic *Mautic // nil without Options.Mautic
+
 	options Options
+	seed    mauticserver.Seed
 }
 
 // New makes the account, the secret in the runbook's layout and the function.
@@ -110,7 +118,7 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 		o.Timeout = time.Minute
 	}
 	id := strings.ToLower(rand.Text()[:10])
-	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: "mautic-prod-secrets", options: o}
+	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: "mautic-prod-secrets", options: o, seed: newSeed()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -127,6 +135,11 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	}
 	if err := r.startSES(); err != nil {
 		return nil, err
+	}
+	if o.Mautic {
+		if err := r.startMautic(ctx); err != nil {
+			return nil, err
+		}
 	}
 	r.Secrets = sm.NewFromConfig(r.AWS.Config())
 	if r.SecretARN, err = r.CreateSecret(ctx, r.SecretName, r.Document()); err != nil {
@@ -161,6 +174,10 @@ func (r *Rig) createFunction() (err error) {
 	}
 	if r.AdminSecretARN != "" {
 		env["DATABASE_ADMIN_SECRET_ARN"] = r.AdminSecretARN
+	}
+	if r.Mautic != nil {
+		env["ROTATE_KINDS"] = "database,admin,api,webhook"
+		env["MAUTIC_URL"] = r.Mautic.URL()
 	}
 	r.setSES(env)
 	maps.Copy(env, r.options.Env)
@@ -197,13 +214,22 @@ func (r *Rig) Close() error {
 	if r.SMTP != nil {
 		faults = append(faults, r.SMTP.Close())
 	}
+	if r.Mautic != nil {
+		faults = append(faults, r.Mautic.Close())
+	}
 	return errors.Join(append(faults, r.dropAccounts())...)
 }
 
 // Document is a secret in the runbook's layout for the rig's account, with
 // what a real one holds besides, written in ways that a careless program would
-// not preserve.
+// not preserve. What the runbook lacks of Mautic's credentials is there only
+// where there is a Mautic.
 func (r *Rig) Document() string {
+	clientID, webhooks := "", ""
+	if r.Mautic != nil {
+		clientID = fmt.Sprintf(`, "mautic_api_client_id": %q`, r.seed.PublicClientID())
+		webhooks = fmt.Sprintf("\n  \"webhooks\":{\"secret\":%q},", r.seed.HookSecret)
+	}
 	return fmt.Sprintf(`{
   "database_host": %q,
   "database_port": %d.0,
@@ -211,12 +237,13 @@ func (r *Rig) Document() string {
   "database_user": %q,
   "database_password": %q,
   "admin_credentials": { "admin_username": "admin", "admin_password": "%s" },
-  "api_keys": { "mautic_api_key": "%s" },
+  "api_keys": { "mautic_api_key": "%s"%s },%s
   "email_configuration": %s,
   "secret_key":"%s", "site_url": "https:\/\/mautic.example.com",
   "batch": 1e3,  "account": 12345678901234567890, "feature": true, "feature": false
 }
-`, r.options.DatabaseHost, r.options.DatabasePort, r.Database, r.User, r.Password, rand.Text(), rand.Text(), r.emailConfiguration(), rand.Text())
+`, r.options.DatabaseHost, r.options.DatabasePort, r.Database, r.User, r.Password,
+		r.seed.AdminPassword, r.seed.ClientSecret, clientID, webhooks, r.emailConfiguration(), rand.Text())
 }
 
 // CreateSecret stores a new secret and returns its ARN.

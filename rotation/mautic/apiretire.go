@@ -13,11 +13,26 @@ import (
 // MinOverlap is the time that callers have to take up the new pair.
 func (k *API) MinOverlap() time.Duration { return k.config.Overlap }
 
-// lookBack is for how long before the watch a token of the old client counts as
-// use: a caller with a token asks for another one only when it expires, and
-// many run once a day. It is not longer than the overlap, so that the use
-// before the promotion does not count.
-func (k *API) lookBack() time.Duration { return min(24*time.Hour, k.config.Overlap) }
+// clockMargin is by how much Mautic's clock, which dates the tokens, may be
+// behind AWS's, which everything else here goes by.
+const clockMargin = time.Minute
+
+// useSince is from when on a token of the old client counts as use. Before the
+// quarantine that is some time back: a caller with a token asks for another
+// one only when it expires, and many run once a day. It is not longer than the
+// overlap, so that the use before the promotion does not count.
+//
+// After the quarantine only what is new counts. The margin raises no false
+// alarm: what it takes in from before would have been seen, and kept the old
+// client in service. What shows is a token that was issued between that look
+// and the quarantine, and that is use.
+func (k *API) useSince(o rotation.Overlap) time.Time {
+	back := clockMargin
+	if !o.Quarantined {
+		back = min(24*time.Hour+clockMargin, k.config.Overlap)
+	}
+	return o.Now.Add(-back)
+}
 
 // overlap reads both sides of an overlap. ok is false when there is nothing to
 // take away: the old version names no client.
@@ -52,9 +67,9 @@ func (k *API) Exclusive(ctx context.Context, o rotation.Overlap) (release func()
 }
 
 // InUse looks for access tokens that were issued to the old client: in the last
-// day and during the watch or, after the quarantine, during the watch alone. A
-// request that Mautic refuses leaves no trace in its tables, so after the
-// quarantine there is nothing else to be seen.
+// day and during the watch or, after the quarantine, about that time and during
+// the watch. A request that Mautic refuses leaves no trace in its tables, so
+// after the quarantine there is nothing else to be seen.
 func (k *API) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
 	_, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
@@ -70,15 +85,12 @@ func (k *API) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	since := watch
-	if !o.Quarantined {
-		since += k.lookBack()
-	}
-	n, err := s.tokensSince(ctx, old.clientID, int64(since.Seconds()), int64(k.config.TokenLifetime.Seconds()))
+	since := k.useSince(o)
+	n, err := s.tokensSince(ctx, old.clientID, since, k.config.TokenLifetime)
 	if err != nil || n == 0 {
 		return "", err
 	}
-	return fmt.Sprintf("%d access tokens were issued to the old API client %s within %s", n, old.clientID, since), nil
+	return fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339)), nil
 }
 
 // Quarantine gives the old client a secret that nobody knows. Restore can undo

@@ -16,7 +16,7 @@ import (
 
 // overlap is the one after a change was promoted.
 func (f *fixture) overlap(c rotation.Change) rotation.Overlap {
-	return rotation.Overlap{Current: c.Pending, Old: c.Current, Confirm: func(context.Context) error { return nil }, Log: f.logger()}
+	return rotation.Overlap{Current: c.Pending, Old: c.Current, Confirm: func(context.Context) error { return nil }, Now: time.Now(), Log: f.logger()}
 }
 
 // caller goes on calling the API with a pair, as an integration does, until
@@ -125,6 +125,49 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 		}
 		if k.MinOverlap() != time.Hour || NewAPI(APIConfig{}).MinOverlap() != 7*24*time.Hour {
 			f.t.Error("the overlap is not what was set, or not 7 days")
+		}
+	})
+}
+
+func TestUseIsLookedForByAWSsClock(t *testing.T) {
+	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+		aws := time.Date(2035, 3, 1, 12, 0, 0, 0, time.UTC) // not the database's time
+		var clock atomic.Int64
+		options := apiOn
+		options.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
+		access := f.withMautic(options)
+		mautic, err := access.site()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		c := f.apiChange(NewAPI(APIConfig{Access: access}))
+		for _, tc := range []struct {
+			issued      time.Duration // after aws, by Mautic's clock
+			overlap     time.Duration
+			quarantined bool
+			seen        bool
+		}{
+			{issued: -23 * time.Hour, seen: true},
+			{issued: -24*time.Hour - clockMargin/2, seen: true}, // or Mautic's clock is behind
+			{issued: -25 * time.Hour},
+			{issued: time.Second, seen: true},
+			{issued: -time.Hour, overlap: time.Hour, seen: true},
+			{issued: -time.Hour - time.Second, overlap: time.Hour}, // before the promotion
+			{issued: time.Second, quarantined: true, seen: true},
+			{issued: -clockMargin / 2, quarantined: true, seen: true},
+			{issued: -2 * clockMargin, quarantined: true},
+		} {
+			f.sql("DELETE FROM {oauth2_accesstokens}")
+			clock.Store(aws.Add(tc.issued).Unix())
+			if _, err := mautic.token(f.t.Context(), f.seed.PublicClientID(), f.seed.ClientSecret); err != nil {
+				f.t.Fatal(err)
+			}
+			o := f.overlap(c)
+			o.Now, o.Quarantined = aws, tc.quarantined
+			evidence, err := NewAPI(APIConfig{Access: access, Overlap: tc.overlap}).InUse(f.t.Context(), o, 0)
+			if err != nil || (evidence != "") != tc.seen {
+				f.t.Errorf("%+v: got %q, %v", tc, evidence, err)
+			}
 		}
 	})
 }

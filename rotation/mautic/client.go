@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // clientID is how Mautic knows an OAuth2 client: by the id of its row and its
@@ -198,10 +199,10 @@ func (s *store) deleteTokens(ctx context.Context, c clientID) error {
 	return nil
 }
 
-// tokensSince counts the access tokens that were issued to a client within the
-// last seconds, by the database's clock. Mautic stores when a token expires,
+// tokensSince counts the access tokens that were issued to a client at that
+// second or later, by the clock of Mautic, which stores when a token expires,
 // and not when it was issued.
-func (s *store) tokensSince(ctx context.Context, c clientID, seconds, lifetime int64) (n int, err error) {
-	err = s.row(ctx, "SELECT COUNT(*) FROM {oauth2_accesstokens} WHERE client_id = ? AND expires_at >= UNIX_TIMESTAMP() + ? - ?", []any{c.id, lifetime, seconds}, &n)
+func (s *store) tokensSince(ctx context.Context, c clientID, since time.Time, lifetime time.Duration) (n int, err error) {
+	err = s.row(ctx, "SELECT COUNT(*) FROM {oauth2_accesstokens} WHERE client_id = ? AND expires_at >= ?", []any{c.id, since.Add(lifetime).Unix()}, &n)
 	return n, err
 }

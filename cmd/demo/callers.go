@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/rotation/document"
+)
+
+// callInterval between two calls of a caller, and how many callers there are:
+// integrations hold an API client's id and key, jobs read them from the secret
+// each time.
+const (
+	callInterval = 200 * time.Millisecond
+	integrations = 2
+	jobs         = 1
+)
+
+// callers are programs that use Mautic's API while the secret rotates.
+type callers struct {
+	d       *demo
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	// clock is held for reading during a call, so that AWS's clock is not moved
+	// on between getting a token and using it.
+	clock sync.RWMutex
+
+	mu    sync.Mutex
+	held  pair // by the integrations
+	calls map[pair]calls
+}
+
+// calls counts those that were made with one pair.
+type calls struct {
+	made, failed int
+	last         error // why the last one failed
+}
+
+// call starts the callers. They stop with end.
+func (d *demo) call(ctx context.Context) error {
+	c := &callers{d: d, calls: map[pair]calls{}}
+	if err := c.takeUp(ctx); err != nil {
+		return err
+	}
+	d.callers = c
+	ctx, c.stop = context.WithCancel(ctx)
+	for range integrations {
+		c.running.Go(func() {
+			c.repeat(ctx, func() (pair, error) {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.held, nil
+			})
+		})
+	}
+	for range jobs {
+		c.running.Go(func() { c.repeat(ctx, func() (pair, error) { return c.read(ctx) }) })
+	}
+	return nil
+}
+
+// takeUp gives the integrations the pair that is current, as somebody does by
+// hand.
+func (c *callers) takeUp(ctx context.Context) error {
+	current, err := c.read(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = current
+	return err
+}
+
+// read is what a job does when it starts.
+func (c *callers) read(ctx context.Context) (pair, error) {
+	out, err := c.d.Secrets.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &c.d.SecretARN})
+	if err != nil {
+		return pair{}, err
+	}
+	doc, err := document.Parse(*out.SecretString)
+	return pairIn(doc), err
+}
+
+func (c *callers) repeat(ctx context.Context, find func() (pair, error)) {
+	pace := time.NewTicker(callInterval)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		}
+		c.once(ctx, find)
+	}
+}
+
+func (c *callers) once(ctx context.Context, find func() (pair, error)) {
+	c.clock.RLock()
+	defer c.clock.RUnlock()
+	p, err := find()
+	served := false
+	if err == nil {
+		served, err = c.d.callAPI(ctx, p)
+	}
+	if ctx.Err() != nil {
+		return // stopped in the middle of it
+	}
+	if err == nil && !served {
+		err = fmt.Errorf("the API client %s is refused", p.client)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.calls[p]
+	n.made++
+	if err != nil {
+		n.failed++
+		n.last = err
+	}
+	c.calls[p] = n
+}
+
+// end stops the callers.
+func (c *callers) end() {
+	c.stop()
+	c.running.Wait()
+}
+
+// counted is how many calls were made with each pair.
+func (c *callers) counted() map[pair]calls {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.calls)
+}
+
+// total is how many calls were made, and how many failed.
+func (c *callers) total() (made, failed int) {
+	for _, n := range c.counted() {
+		made += n.made
+		failed += n.failed
+	}
+	return made, failed
+}

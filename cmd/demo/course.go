@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A course is what happens from a promotion to the end of the rotation.
+type course func(context.Context, *demo, *ending) error
+
+// retireAll lets every overlap of a rotation come to its end: those that end
+// with the rollout, and then those that last.
+func retireAll(ctx context.Context, d *demo, e *ending) error {
+	if err := d.showAccepted(ctx, e); err != nil {
+		return err
+	}
+	if err := d.await(ctx, onlyLasting); err != nil {
+		return err
+	}
+	if err := d.callers.takeUp(ctx); err != nil {
+		return err
+	}
+	d.screen.line("the integrations take up the new API client, as somebody would give it to them within " + inDays(apiOverlap))
+	if err := pause(ctx, time.Second); err != nil { // some calls with it
+		return err
+	}
+	d.moveOn(apiOverlap, inDays(apiOverlap)+": the time for that is over")
+	return d.await(ctx, over)
+}
+
+// showAccepted tries the old and the new credentials, and tells what works.
+func (d *demo) showAccepted(ctx context.Context, e *ending) (err error) {
+	if e.promoted, err = d.tryAll(ctx, e.old, e.new); err != nil {
+		return err
+	}
+	text := "what works now:"
+	for _, k := range kinds {
+		text += below + fmt.Sprintf("%-9s %s", k.name, k.works(e.promoted[k.name], d.AWS.Clock().Now()))
+	}
+	d.screen.line(text)
+	return nil
+}
+
+// works says what of a kind is accepted at a time soon after the promotion.
+func (k kind) works(a acceptance, now time.Time) string {
+	switch {
+	case a.new && a.old && k.lasts > 0:
+		return fmt.Sprintf("%s, for %s: until %s by AWS's clock", k.both, inDays(k.lasts), now.Add(k.lasts).Format("2 January 15:04"))
+	case a.new && a.old:
+		return k.both
+	case a.new:
+		return "the new one alone"
+	case a.old:
+		return "the old one alone"
+	default:
+		return "neither the new one nor the old one"
+	}
+}
+
+func inDays(d time.Duration) string { return fmt.Sprintf("%d days", d/(24*time.Hour)) }
+
+// moveOn moves AWS's clock, which Mautic goes by too, while no call is under
+// way.
+func (d *demo) moveOn(by time.Duration, inWords string) {
+	d.callers.clock.Lock()
+	defer d.callers.clock.Unlock()
+	d.screen.line("the clock of AWS is moved on by " + inWords)
+	d.AWS.Clock().Advance(by)
+}
+
+// An entry is what the demo reads of a label of the function's journal.
+type entry struct {
+	phase string
+	live  []string // the kinds whose old value is accepted still
+}
+
+func parseEntry(label string) (e entry) {
+	for i, part := range strings.Split(strings.TrimPrefix(label, "rotation;"), ";") {
+		key, value, _ := strings.Cut(part, "=")
+		switch {
+		case i == 0:
+			e.phase = part
+		case key == "live":
+			e.live = strings.Split(value, ",")
+		}
+	}
+	return e
+}
+
+// Ends of what is waited for, by the journal's entries.
+
+func over(journal []entry) bool { return len(journal) == 0 }
+
+func isHeld(journal []entry) bool {
+	return slices.ContainsFunc(journal, func(e entry) bool { return e.phase == "held" })
+}
+
+// onlyLasting: the overlaps that end with the rollout are closed.
+func onlyLasting(journal []entry) bool {
+	return len(journal) == 1 && journal[0].phase == "old" && !slices.ContainsFunc(kinds, func(k kind) bool {
+		return k.lasts == 0 && slices.Contains(journal[0].live, k.name)
+	})
+}
+
+// await waits until the scenario has come so far.
+func (d *demo) await(ctx context.Context, reached func([]entry) bool) error {
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		labels, err := d.Journal()
+		if err != nil {
+			return err
+		}
+		var journal []entry
+		for _, label := range labels {
+			journal = append(journal, parseEntry(label))
+		}
+		if reached(journal) {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the journal says: %s", strings.Join(labels, " ")))
+		}
+	}
+}
+
+// pause lets the application run for a while: what it shows is the logins that
+// go on meanwhile.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

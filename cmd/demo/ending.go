@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/document"
+)
+
+// ending is how things are when a rotation has come to its end.
+type ending struct {
+	oldID, newID          string // of the versions rotated from and to
+	currentID, previousID string // of those labelled so at the end
+	old, new, current     document.Document
+
+	// What the targets accept, by kind: as soon as the new version was promoted,
+	// where the scenario has looked then, and at the end.
+	promoted, accepts map[string]acceptance
+
+	oldTokens int // that the old API client has
+	tasksWith map[string]int
+	log       string
+
+	next    *ending // of one more rotation, where there was one
+	nextErr error
+}
+
+// acceptance is which of two values a target accepts. Where they are the same,
+// it is both or neither.
+type acceptance struct{ old, new bool }
+
+// tryAll uses the credentials of both documents, as whoever has them does.
+func (d *demo) tryAll(ctx context.Context, was, is document.Document) (map[string]acceptance, error) {
+	accepts := map[string]acceptance{}
+	for _, k := range kinds {
+		old, err := k.accepts(ctx, d, was)
+		if err != nil {
+			return nil, fmt.Errorf("try the old %s credential: %w", k.name, err)
+		}
+		fresh, err := k.accepts(ctx, d, is)
+		if err != nil {
+			return nil, fmt.Errorf("try the new %s credential: %w", k.name, err)
+		}
+		accepts[k.name] = acceptance{old, fresh}
+	}
+	return accepts, nil
+}
+
+// begin is the ending of a rotation from what was current before to the version
+// newID, as far as it is known at its promotion.
+func (d *demo) begin(before localaws.SecretState, newID string) (ending, error) {
+	was := before.Labelled("AWSCURRENT")
+	old, err := document.Parse(was.Value)
+	if err != nil {
+		return ending{}, err
+	}
+	fresh, err := d.document(func(v localaws.VersionState) bool { return v.ID == newID })
+	return ending{oldID: was.ID, newID: newID, old: old, new: fresh}, err
+}
+
+// look finds out how things are at the end.
+func (d *demo) look(ctx context.Context, e *ending) error {
+	state, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return err
+	}
+	current := state.Labelled("AWSCURRENT")
+	e.currentID, e.previousID, e.log = current.ID, state.Labelled("AWSPREVIOUS").ID, d.log.String()
+	if e.current, err = document.Parse(current.Value); err != nil {
+		return err
+	}
+	if e.oldTokens, err = d.tokensOf(ctx, pairIn(e.old)); err != nil {
+		return err
+	}
+	if e.accepts, err = d.tryAll(ctx, e.old, e.new); err != nil {
+		return err
+	}
+	e.tasksWith = map[string]int{}
+	for _, t := range d.app.Records() {
+		if t.Stopped.IsZero() {
+			e.tasksWith[t.Password]++
+		}
+	}
+	return nil
+}
+
+// document is the value of a version of the secret.
+func (d *demo) document(is func(localaws.VersionState) bool) (document.Document, error) {
+	state, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return document.Document{}, err
+	}
+	at := slices.IndexFunc(state.Versions, is)
+	if at < 0 {
+		return document.Document{}, errors.New("there is no such version")
+	}
+	return document.Parse(state.Versions[at].Value)
+}
+
+// rotatedAt is the block in which a secret says when each kind was rotated.
+var rotatedAt = regexp.MustCompile(`,\s*"rotated_at":\s*\{[^}]*\}`)
+
+// sameRest compares the texts of two documents: with the old values in place of
+// the new ones, and without what a rotation adds, they have to be the same to
+// the byte.
+func sameRest(was, is document.Document) bool {
+	rest := rotatedAt.ReplaceAllString(is.Raw(), "")
+	for _, k := range kinds {
+		for _, p := range slices.Concat(k.public, k.secrets) {
+			switch old, fresh := text(was, p), text(is, p); {
+			case fresh == "":
+			case old == "":
+				field := string(p[strings.LastIndexByte(string(p), '/')+1:])
+				rest = regexp.MustCompile(`,\s*"`+field+`":\s*"`+regexp.QuoteMeta(fresh)+`"`).ReplaceAllString(rest, "")
+			default:
+				rest = strings.Replace(rest, `"`+fresh+`"`, `"`+old+`"`, 1)
+			}
+		}
+	}
+	return rest == rotatedAt.ReplaceAllString(was.Raw(), "")
+}
+
+// leaked is where a credential that is in the log stands; "" is nowhere.
+func (d *demo) leaked(log string) string {
+	state, err := d.AWS.Secret(d.SecretARN)
+	if err != nil {
+		return err.Error()
+	}
+	credentials := []document.Pointer{"/email_configuration/smtp_password", "/secret_key"} // that are not rotated
+	for _, k := range kinds {
+		credentials = append(credentials, k.secrets...)
+	}
+	for _, v := range state.Versions {
+		doc, err := document.Parse(v.Value)
+		if err != nil {
+			return err.Error()
+		}
+		for _, p := range credentials {
+			if value := text(doc, p); value != "" && strings.Contains(log, value) {
+				return fmt.Sprintf("field %s of version %s", p, v.ID)
+			}
+		}
+	}
+	if d.AdminPassword != "" && strings.Contains(log, d.AdminPassword) {
+		return rig.AdminSecretName
+	}
+	return ""
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation/document"
+)
+
+// story tells what happens, event by event. It is told one event after the
+// other.
+type story struct {
+	d *demo
+
+	current   document.Document // when the latest rotation started
+	changes   []kind            // of that rotation
+	preflight string            // the token of the latest test-only rotation
+	logged    string            // what was told of the function's log last
+}
+
+// line is what to say of an event, or "".
+func (s *story) line(event localaws.Event) string {
+	switch e := event.(type) {
+	case localaws.RotationEvent:
+		switch e.Name {
+		case localaws.RotationStarted:
+			s.current, _ = s.d.document(func(v localaws.VersionState) bool { return slices.Contains(v.Labels, "AWSCURRENT") })
+		case localaws.TestRotationStarted:
+			s.preflight = e.Token
+		}
+		return s.d.screen.colour(dim, string(e.Name))
+	case localaws.StepFinished:
+		return s.step(e)
+	case localaws.TaskChanged:
+		return s.task(e)
+	case localaws.FunctionLog:
+		return s.log(e.Line)
+	default:
+		return ""
+	}
+}
+
+// step tells what a step has done for each kind.
+func (s *story) step(e localaws.StepFinished) string {
+	screen := s.d.screen
+	if e.Err != nil {
+		return fmt.Sprintf("%s %-13s %s", screen.colour(red, "✗"), e.Step, message(e.Err))
+	}
+	done := screen.colour(green, "✓") + " " + e.Step
+	if e.Token == s.preflight {
+		return done + "  preflight: a rotation would work"
+	}
+	if e.Step == "createSecret" {
+		pending, _ := s.d.document(func(v localaws.VersionState) bool { return v.ID == e.Token })
+		s.changes = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !k.changed(s.current, pending) })
+	}
+	if len(s.changes) == 0 {
+		return done + "  nothing to change"
+	}
+	if e.Step == "finishSecret" {
+		done += "  tried each once more, and moved AWSCURRENT"
+	}
+	for _, k := range s.changes {
+		if did := k.did[e.Step]; did != "" {
+			done += s.d.db.named(below + fmt.Sprintf("%-9s %s", k.name, did))
+		}
+	}
+	return done
+}
+
+// log picks from the function's log what follows a promotion.
+func (s *story) log(line string) string {
+	var entry struct{ Level, Message, Decision, Phase, Why, Evidence, Notice, Kind string }
+	if err := json.Unmarshal([]byte(line), &entry); err != nil {
+		return ""
+	}
+	text := ""
+	switch {
+	case entry.Notice != "":
+		text = s.d.screen.colour(bold, entry.Message)
+	case entry.Message == "reconcile" && entry.Phase == "quarantined":
+		// another invocation is at it
+	case entry.Message == "reconcile" && !slices.Contains([]string{"forget", "redeploy", "tidy up"}, entry.Decision):
+		why, _, _ := strings.Cut(entry.Why, ": service ") // the tasks are shown by themselves
+		text = fmt.Sprintf("reconcile: %s: %s", entry.Decision, why)
+	case strings.HasPrefix(entry.Message, "the old value is out of service"),
+		strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
+		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"),
+		strings.HasPrefix(entry.Message, "something still uses"):
+		text = entry.Message
+	}
+	if text == "" {
+		return ""
+	}
+	if entry.Kind != "" {
+		text = entry.Kind + ": " + text
+	}
+	if entry.Evidence != "" {
+		text += " (" + entry.Evidence + ")"
+	}
+	if text == s.logged {
+		return "" // said already
+	}
+	s.logged = text
+	if entry.Level == "ERROR" || entry.Level == "WARN" {
+		return s.d.screen.colour(red, "! ") + text
+	}
+	return s.d.screen.colour(green, "→ ") + text
+}
+
+// message is what the function said, without what the stand-in puts before it.
+func message(err error) string {
+	var step *localaws.StepError
+	if errors.As(err, &step) {
+		return step.Message
+	}
+	return err.Error()
+}
+
+func (s *story) task(e localaws.TaskChanged) string {
+	task := fmt.Sprintf("  %s task %s", e.Service, short(e.Task))
+	switch {
+	case e.Status == "RUNNING" && e.Healthy:
+		return task + " runs, started with " + s.d.labelReadBy(e.Task)
+	case e.Status == "STOPPED":
+		return task + " has stopped"
+	default:
+		return ""
+	}
+}
+
+// short is enough of an id to tell it from the others.
+func short(id string) string {
+	id = id[strings.LastIndexByte(id, '/')+1:]
+	return id[:min(8, len(id))]
+}

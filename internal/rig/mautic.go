@@ -1,0 +1,65 @@
+package rig
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"mautic-rotation/internal/mauticserver"
+)
+
+// Mautic is what Options.Mautic makes: the tables in the rig's database, and
+// the pages on them. Its clock is AWS's.
+type Mautic struct {
+	*mauticserver.Server
+	Seed mauticserver.Seed // what is in the tables at first, and in the secret
+}
+
+// newSeed makes the credentials that the rig's secret holds from the start.
+func newSeed() mauticserver.Seed {
+	return mauticserver.Seed{AdminPassword: rand.Text(), ClientSecret: rand.Text(), HookSecret: rand.Text()}
+}
+
+// startMautic makes the tables and starts the pages.
+func (r *Rig) startMautic(ctx context.Context) error {
+	seed, err := mauticserver.Schema(ctx, r.MySQL.Admin(), r.Database, "", r.seed)
+	if err != nil {
+		return err
+	}
+	server, err := mauticserver.Start(mauticserver.Options{
+		Open:       r.openForPages,
+		APIEnabled: true,
+		BasicAuth:  true,
+		Now:        r.AWS.Clock().Now,
+	})
+	if err != nil {
+		return err
+	}
+	r.seed, r.Mautic = seed, &Mautic{Server: server, Seed: seed}
+	return nil
+}
+
+// openForPages logs in to the database as the application does: the pages are
+// those of its newest task, with the password that this one was started with.
+// Where no application runs, it is that of AWSCURRENT.
+func (r *Rig) openForPages(context.Context, string) (*sql.DB, error) {
+	password, err := r.pagesPassword()
+	if err != nil {
+		return nil, err
+	}
+	return r.MySQL.Open(r.User, password, r.Database)
+}
+
+func (r *Rig) pagesPassword() (string, error) {
+	if r.options.Application == nil {
+		return r.PasswordLabelled("AWSCURRENT")
+	}
+	for _, task := range slices.Backward(r.options.Application.Records()) {
+		if task.Stopped.IsZero() {
+			return task.Password, nil
+		}
+	}
+	return "", errors.New("no task runs that would serve a page")
+}
