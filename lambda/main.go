@@ -20,6 +20,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	awsrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -28,6 +29,7 @@ import (
 	"mautic-rotation/rotation/ecs"
 	"mautic-rotation/rotation/mautic"
 	"mautic-rotation/rotation/rds"
+	"mautic-rotation/rotation/smtp"
 )
 
 func main() {
@@ -74,6 +76,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	if s.askRDS {
 		s.database.RDS = rds.New(awsrds.NewFromConfig(awsConfig))
 	}
+	s.smtp.IAM = iam.NewFromConfig(awsConfig)
 	measured := metrics{out: os.Stdout}
 	c := rotation.Config{
 		SecretsManager: secrets,
@@ -104,6 +107,8 @@ func kinds(s settings) (list []rotation.Kind) {
 		switch name {
 		case "database":
 			list = append(list, db)
+		case "smtp":
+			list = append(list, smtp.New(s.smtp))
 		case "api":
 			list = append(list, mautic.NewAPI(mautic.APIConfig{Access: access, Overlap: s.mautic.apiOverlap}))
 		case "admin":

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
+	"net/mail"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
+	"mautic-rotation/rotation/smtp"
 )
 
 // settings are what the environment says. They hold for every secret.
@@ -28,6 +31,7 @@ type settings struct {
 	mauticURL      string
 	kinds          []string // that are rotated
 	mautic         mauticSettings
+	smtp           smtp.Config
 	limits         rotation.Limits
 	every          map[string]time.Duration
 }
@@ -42,7 +46,7 @@ type mauticSettings struct {
 
 // offered are the kinds that can be rotated, in the order in which they are
 // set: those whose targets accept one value alone come last.
-var offered = []string{"database", "api", "admin", "webhook"}
+var offered = []string{"database", "smtp", "api", "admin", "webhook"}
 
 // setting is one environment variable. An empty value counts as unset, since a
 // template has no other way to leave one out.
@@ -78,12 +82,7 @@ var known = []setting{
 	}},
 	{"DATABASE_USER", "the account, where the secret does not name it", text(func(p *parsed) *string { return &p.database.User })},
 	{"DATABASE_HOST", "the server, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Host })},
-	{"DATABASE_PORT", "its port", func(p *parsed, value string) (err error) {
-		if p.database.Port, err = strconv.Atoi(value); err != nil || p.database.Port < 1 || p.database.Port > 65535 {
-			return fmt.Errorf("%q is no port", value)
-		}
-		return nil
-	}},
+	{"DATABASE_PORT", "its port", port(func(p *parsed) *int { return &p.database.Port })},
 	{"DATABASE_NAME", "the database, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Name })},
 	{"DATABASE_PASSWORD_POINTER", "where the password stands in the secret", pointer(func(p *parsed) *document.Pointer { return &p.layout.Password })},
 	{"DATABASE_USER_POINTER", "where the user stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.User })},
@@ -145,6 +144,35 @@ var known = []setting{
 		return nil
 	}},
 	{"API_OVERLAP_DAYS", "for how long the old API client goes on working", duration(24*time.Hour, 90, func(p *parsed) *time.Duration { return &p.mautic.apiOverlap })},
+	{"SMTP_IAM_USER", "the IAM user whose access keys are SES's SMTP credentials", func(p *parsed, value string) error {
+		p.smtp.User = value
+		if !iamUserName.MatchString(value) {
+			return fmt.Errorf("%q is no name of an IAM user (without a path or an ARN)", value)
+		}
+		return nil
+	}},
+	{"SMTP_HOST", "the SMTP server, where the secret does not name it", text(func(p *parsed) *string { return &p.smtp.Host })},
+	{"SMTP_PORT", "its port", port(func(p *parsed) *int { return &p.smtp.Port })},
+	{"SMTP_REGION", "the region of SES, where the server's name does not tell", func(p *parsed, value string) error {
+		p.smtp.Region = value
+		if !regionName.MatchString(value) {
+			return fmt.Errorf("%q is no region (eu-west-1)", value)
+		}
+		return nil
+	}},
+	{"SMTP_CA_FILE", "a PEM file of the roots to verify the SMTP server's certificate by", func(p *parsed, value string) error {
+		pem, err := os.ReadFile(value) //nolint:gosec // G304: the path is the operator's setting
+		if err != nil {
+			return err
+		}
+		p.smtp.Roots = x509.NewCertPool()
+		if !p.smtp.Roots.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s holds no certificate in PEM", value)
+		}
+		return nil
+	}},
+	{"SMTP_TEST_FROM", "the sender of a message that tests a new SMTP credential", address(func(p *parsed) *string { return &p.smtp.TestFrom })},
+	{"SMTP_TEST_TO", "its recipient", address(func(p *parsed) *string { return &p.smtp.TestTo })},
 	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
@@ -163,6 +191,12 @@ var known = []setting{
 
 var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
 
+// What IAM takes for a user's name, and what regions are called.
+var (
+	iamUserName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+)
+
 func checkARN(arn string) error {
 	if !secretARN.MatchString(arn) {
 		return fmt.Errorf("%q is not a secret's ARN (arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>)", arn)
@@ -180,7 +214,7 @@ func readSettings(environment []string) (settings, error) {
 		name, value, _ := strings.Cut(entry, "=")
 		values[name] = value
 		if looksLikeOurs(name) {
-			faults = append(faults, fmt.Errorf("%s: no such setting; is it misspelt? The database's are %s", name, strings.Join(ours(), ", ")))
+			faults = append(faults, fmt.Errorf("%s: no such setting; is it misspelt? There are %s", name, strings.Join(ours(), ", ")))
 		}
 	}
 	for _, s := range known {
@@ -213,6 +247,12 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 	if p.database.Way == "admin" && p.adminSecretARN == "" {
 		faults = append(faults, errors.New("DATABASE_WAY=admin takes DATABASE_ADMIN_SECRET_ARN"))
 	}
+	if slices.Contains(p.kinds, "smtp") && p.smtp.User == "" {
+		faults = append(faults, errors.New("ROTATE_KINDS has smtp, which takes SMTP_IAM_USER: the IAM user whose access keys are SES's SMTP credentials"))
+	}
+	if (p.smtp.TestFrom == "") != (p.smtp.TestTo == "") {
+		faults = append(faults, errors.New("SMTP_TEST_FROM and SMTP_TEST_TO go together: set both, or neither when no message is to be sent"))
+	}
 	if p.layout != (database.Layout{}) {
 		if p.layout.Password == "" {
 			faults = append(faults, errors.New("DATABASE_PASSWORD_POINTER is not set, but another DATABASE_…_POINTER is: the secret's layout begins with the password"))
@@ -237,6 +277,29 @@ func (p *parsed) needsRDS() string {
 
 func text(field func(*parsed) *string) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
+		*field(p) = value
+		return nil
+	}
+}
+
+func port(field func(*parsed) *int) func(*parsed, string) error {
+	return func(p *parsed, value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("%q is no port", value)
+		}
+		*field(p) = n
+		return nil
+	}
+}
+
+// address takes an address alone, without a name before it.
+func address(field func(*parsed) *string) func(*parsed, string) error {
+	return func(p *parsed, value string) error {
+		parsed, err := mail.ParseAddress(value)
+		if err != nil || parsed.Address != value {
+			return fmt.Errorf("%q is not an e-mail address (mautic@example.com)", value)
+		}
 		*field(p) = value
 		return nil
 	}
@@ -287,7 +350,7 @@ func list(value string) (items []string) {
 // ours are the names that begin as only this function's do.
 func ours() (names []string) {
 	for _, s := range known {
-		if strings.HasPrefix(s.name, "DATABASE_") {
+		if hasOurPrefix(s.name) {
 			names = append(names, s.name)
 		}
 	}
@@ -297,5 +360,9 @@ func ours() (names []string) {
 // looksLikeOurs finds the misspelt: what is passed over in silence would leave
 // a setting at its default.
 func looksLikeOurs(name string) bool {
-	return strings.HasPrefix(name, "DATABASE_") && !slices.Contains(ours(), name)
+	return hasOurPrefix(name) && !slices.Contains(ours(), name)
+}
+
+func hasOurPrefix(name string) bool {
+	return strings.HasPrefix(name, "DATABASE_") || strings.HasPrefix(name, "SMTP_")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/mysqlserver/loopbacktls"
 	"mautic-rotation/rotation/database"
 )
 
@@ -19,13 +20,18 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 	if err := os.WriteFile(roots, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	authority := filepath.Join(t.TempDir(), "tls", loopbacktls.CAFile)
+	if _, err := loopbacktls.Write(filepath.Dir(authority)); err != nil {
+		t.Fatal(err)
+	}
 	s, err := readSettings([]string{
 		"SECRET_ARNS= " + arn + " , " + arn + ",",
 		"ECS_CLUSTER=mautic-prod-cluster", "ECS_SERVICES=web,cron, worker",
 		"DATABASE_HOST=db.example.com", "DATABASE_PORT=3307", "DATABASE_NAME=mautic", "DATABASE_USER=",
 		"DATABASE_PASSWORD_POINTER=/db/pw", "DATABASE_CA_FILE=" + roots,
 		"ROTATE_EVERY_DAYS=database=30, smtp=365",
-		"ROTATE_KINDS=database, webhook", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14", "ADMIN_HASH_COST=13",
+		"ROTATE_KINDS=database, webhook,smtp", "SMTP_IAM_USER=mautic-smtp", "SMTP_HOST=mail.example.com", "SMTP_PORT=465", "SMTP_REGION=us-gov-west-1",
+		"SMTP_CA_FILE=" + authority, "SMTP_TEST_FROM=mautic@example.com", "SMTP_TEST_TO=success@simulator.amazonses.com", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14", "ADMIN_HASH_COST=13",
 		"DATABASE_WAY=admin", "DATABASE_ADMIN_SECRET_ARN=" + arn, "DATABASE_ENDPOINT=db:3307", "DATABASE_TLS=VERIFY_CA",
 		"DATABASE_RDS=true", "DATABASE_INSTANCE=mautic-prod", "DATABASE_RECOVERY=true",
 		"PASSWORD_LENGTH=41", "PATH=/bin", "AWS_REGION=eu-west-1",
@@ -45,9 +51,13 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 	if want := map[string]time.Duration{"database": 30 * 24 * time.Hour, "smtp": 365 * 24 * time.Hour}; !maps.Equal(s.every, want) {
 		t.Errorf("got %v", s.every)
 	}
-	if !slices.Equal(s.kinds, []string{"database", "webhook"}) || s.mautic.tablePrefix != "m_" || !slices.Equal(s.mautic.hooks, []string{"contacts"}) ||
-		s.mautic.apiOverlap != 14*24*time.Hour || s.mautic.hashCost != 13 || len(kinds(s)) != 2 {
+	if !slices.Equal(s.kinds, []string{"database", "webhook", "smtp"}) || s.mautic.tablePrefix != "m_" || !slices.Equal(s.mautic.hooks, []string{"contacts"}) ||
+		s.mautic.apiOverlap != 14*24*time.Hour || s.mautic.hashCost != 13 || len(kinds(s)) != 3 {
 		t.Errorf("got kinds %v, %+v", s.kinds, s.mautic)
+	}
+	if m := s.smtp; m.User != "mautic-smtp" || m.Host != "mail.example.com" || m.Port != 465 || m.Region != "us-gov-west-1" || m.Roots == nil ||
+		m.TestFrom != "mautic@example.com" || m.TestTo != "success@simulator.amazonses.com" {
+		t.Errorf("got %+v", m)
 	}
 	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
 		t.Errorf("got %+v", d)
@@ -58,10 +68,15 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 }
 
 func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, err := readSettings([]string{
 		"SECRET_ARNS=mautic-prod-secrets", "ECS_CLUSTER=c", "DATABASE_PORT=70000", "DATABASE_HOST_POINTER=host",
 		"DATABASE_NAME_POINTER=/name", "DATABASE_CA_FILE=/no/such/file", "DATABASE_PASWORD_POINTER=/p",
-		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smpt", "DATABASE_WAY=magic", "ADMIN_HASH_COST=4", "DATABASE_TLS=preferred",
+		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smtp,smpt", "SMTP_HOTS=mail.example.com", "SMTP_REGION=Ireland", "SMTP_PORT=0", "SMTP_TEST_FROM=Mautic <mautic@example.com>",
+		"SMTP_TEST_TO=success@simulator.amazonses.com", "SMTP_CA_FILE=" + empty, "DATABASE_WAY=magic", "ADMIN_HASH_COST=4", "DATABASE_TLS=preferred",
 		"DATABASE_RECOVERY=true", "DATABASE_RDS=perhaps", "DATABASE_ADMIN_SECRET_ARN=admin",
 		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
 	})
@@ -77,12 +92,19 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"DATABASE_CA_FILE",
 		"DATABASE_PASWORD_POINTER: no such setting",
 		`"databse=30" is not a kind (admin, api, database`,
-		`"smpt" is not one of database, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
+		`"smpt" is not one of database, smtp, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
 		`"admin" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
+		"ROTATE_KINDS has smtp, which takes SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is no region`, `"0" is no port`,
+		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "holds no certificate in PEM",
 		"length 8", "an alphabet of 3 characters",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %q:\n%v", want, err)
+		}
+	}
+	for _, name := range []string{"arn:aws:iam::123456789012:user/mautic-smtp", "a user", strings.Repeat("n", 65)} {
+		if _, err := readSettings([]string{"SECRET_ARNS=" + arn, "SMTP_IAM_USER=" + name}); err == nil || !strings.Contains(err.Error(), "is no name of an IAM user") {
+			t.Errorf("the user %q: %v", name, err)
 		}
 	}
 	if _, err := readSettings(nil); err == nil || !strings.Contains(err.Error(), "SECRET_ARNS is not set") {

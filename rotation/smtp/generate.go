@@ -1,0 +1,132 @@
+package smtp
+
+import (
+	"context"
+	"fmt"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// Generate makes an access key, and gives the document its id and its password.
+// Should the key be lost before it is stored, the next call takes it away, or
+// Sweep.
+func (k *Kind) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
+	current, err := k.credential(g.Current)
+	if err != nil {
+		return document.Document{}, err
+	}
+	if current.at.region == "" {
+		return document.Document{}, noRegion(current.at)
+	}
+	if err := k.makeRoom(ctx, g, current.keyID); err != nil {
+		return document.Document{}, err
+	}
+	id, password, err := k.create(ctx, current.at.region)
+	if err != nil {
+		return document.Document{}, err
+	}
+	g.Log.Info("made an access key", "user", k.config.User, "key", short(id), "region", current.at.region)
+	next, err := g.Current.Replace(k.config.Layout.Username, id)
+	if err != nil {
+		return document.Document{}, err
+	}
+	return next.Replace(k.config.Layout.Password, password)
+}
+
+func noRegion(at endpoint) error {
+	return fmt.Errorf("a password is made for one region of SES, and the host %s does not tell which: set SMTP_REGION", at.host)
+}
+
+// makeRoom sees to it that the user can be given another key beside current,
+// AWSCURRENT's, which has to be in order.
+func (k *Kind) makeRoom(ctx context.Context, g rotation.Generation, current string) error {
+	o := observed{user: k.config.User, owner: g.Owner}
+	var err error
+	if o.keys, o.now, err = k.list(ctx); err != nil {
+		return err
+	}
+	if err := k.inUse(o.keys, current); err != nil {
+		return err
+	}
+	if o.tag, err = k.owner(ctx); err != nil {
+		return err
+	}
+	if len(o.keys) >= quota {
+		if o, err = k.withHeld(ctx, o, g.Ownership); err != nil {
+			return err
+		}
+	}
+	going, err := o.room(current, g.Emergency)
+	if err != nil {
+		return err
+	}
+	removed, err := k.takeAway(ctx, going)
+	for _, what := range removed {
+		g.Log.Warn("taken away, to make room for a new one", "what", what)
+	}
+	return err
+}
+
+// inUse fails unless the key of AWSCURRENT is one of the user's, and active.
+func (k *Kind) inUse(keys accessKeys, id string) error {
+	key, found := keys.find(id)
+	if !found {
+		return fmt.Errorf("the IAM user %s has no access key %s, which is the user name in AWSCURRENT (field %s): set SMTP_IAM_USER to the user that has it, or store the credential of a key of this one",
+			k.config.User, short(id), k.config.Layout.Username)
+	}
+	if !key.active {
+		return fmt.Errorf("the access key of AWSCURRENT, %[1]s, is inactive: find out who switched it off, and why. To have it accepted again: `aws iam update-access-key --user-name %[2]s --status Active --access-key-id` with its id",
+			short(id), k.config.User)
+	}
+	return nil
+}
+
+// Sweep deletes the access keys that the secret owns and none of its versions
+// holds. With one key there is none, and IAM is asked no more than that.
+func (k *Kind) Sweep(ctx context.Context, w rotation.Ownership) (removed []string, err error) {
+	o := observed{user: k.config.User, owner: w.Owner}
+	if o.keys, o.now, err = k.list(ctx); err != nil || len(o.keys) < quota {
+		return nil, err
+	}
+	if o.tag, err = k.owner(ctx); err != nil || o.tag != o.owner {
+		return nil, err
+	}
+	if o, err = k.withHeld(ctx, o, w); err != nil {
+		return nil, err
+	}
+	return k.takeAway(ctx, o.lost())
+}
+
+// withHeld adds what the secret's versions hold. It comes after the user's keys
+// were listed, so that one that is in neither was never stored.
+func (k *Kind) withHeld(ctx context.Context, o observed, w rotation.Ownership) (observed, error) {
+	held, err := w.Held(ctx)
+	if err != nil {
+		return observed{}, err
+	}
+	o.busy = held.Busy
+	for _, d := range held.Documents {
+		id, err := textOrNone(d, k.config.Layout.Username)
+		if err != nil {
+			return observed{}, err
+		}
+		o.held = append(o.held, id)
+	}
+	return o, nil
+}
+
+// takeAway deletes keys: each is made inactive first, so that a cut in between
+// leaves nothing that is accepted.
+func (k *Kind) takeAway(ctx context.Context, keys accessKeys) (removed []string, err error) {
+	for _, key := range keys {
+		if err := k.deactivate(ctx, key.id); err != nil {
+			return removed, err
+		}
+		if err := k.remove(ctx, key.id); err != nil {
+			return removed, err
+		}
+		removed = append(removed, fmt.Sprintf("access key %s of the IAM user %s", short(key.id), k.config.User))
+	}
+	return removed, nil
+}

@@ -1,0 +1,157 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/smtpserver"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
+	f := newFixture(t, func(s *setup) { s.aws = localaws.Options{IAMPropagation: 100 * time.Millisecond} })
+	c := f.rotated()
+	o := f.overlap(c)
+	pending := f.keyOf(c.Pending)
+	release, ok, err := f.kind.Exclusive(f.ctx, o)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	release()
+	do := func(name string, step func(context.Context, rotation.Overlap) error) {
+		t.Helper()
+		for range 2 {
+			if err := step(f.ctx, o); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	do("quarantine", f.kind.Quarantine)
+	f.wantKeys(f.first.ID+" Inactive", pending+" Active")
+	do("restore", f.kind.Restore)
+	f.wantKeys(f.first.ID+" Active", pending+" Active")
+	do("retire", f.kind.Retire)
+	f.wantKeys(pending + " Active")
+	f.expect(rotation.Denied, c.Current)
+	f.expect(rotation.Accepted, c.Pending)
+	do("quarantine what is gone", f.kind.Quarantine)
+	f.needs(f.kind.Restore(f.ctx, o), "no access key "+short(f.first.ID), "rotate")
+	if f.kind.MinOverlap() != 0 || !f.kind.NeedsRestart() {
+		t.Error("what uses the credential are the services' tasks")
+	}
+}
+
+func TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven(t *testing.T) {
+	moved := errors.New("AWSCURRENT has moved")
+	for name, c := range map[string]struct {
+		given func(*fixture, *rotation.Overlap)
+		want  string
+	}{
+		"the labels have moved": {func(_ *fixture, o *rotation.Overlap) { o.Confirm = func(context.Context) error { return moved } }, moved.Error()},
+		"the current one is inactive": {func(f *fixture, o *rotation.Overlap) { f.switchOff(f.keyOf(o.Current)) },
+			"the old access key stays"},
+		"the current one is gone": {func(f *fixture, o *rotation.Overlap) { f.deleteKey(f.keyOf(o.Current)) }, "the old access key stays"},
+		"the current one does not log in": {func(f *fixture, o *rotation.Overlap) {
+			o.Current = f.documentAt(f.server.Port(), f.keyOf(o.Current), "wrong")
+		}, "not seen to work"},
+		"the server cannot be asked": {func(f *fixture, o *rotation.Overlap) {
+			o.Current = f.documentAt(closedPort(f.t), f.keyOf(o.Current), "p")
+		}, "not seen to work"},
+		"it may not be switched off": {func(f *fixture, _ *rotation.Overlap) { f.refuse("UpdateAccessKey") }, "grant iam:UpdateAccessKey"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(s *setup) { s.config.Propagation = 10 * time.Millisecond })
+			change := f.rotated()
+			o := f.overlap(change)
+			c.given(f, &o)
+			f.needs(f.kind.Quarantine(f.ctx, o), c.want)
+			f.needs(f.kind.Retire(f.ctx, o), c.want)
+			f.expect(rotation.Accepted, change.Current)
+		})
+	}
+}
+
+func TestTheCurrentKeyStaysWhateverTheDocumentsSay(t *testing.T) {
+	f := newFixture(t)
+	o := f.overlap(f.change(f.documentAt(f.server.Port(), f.first.ID, "wrong"), f.documents[0]))
+	for _, step := range []func(context.Context, rotation.Overlap) error{f.kind.Quarantine, f.kind.Retire, f.kind.Restore, f.kind.Quarantine} {
+		if err := step(f.ctx, o); err != nil {
+			t.Error(err)
+		}
+	}
+	f.wantKeys(f.first.ID + " Active")
+	f.expect(rotation.Accepted, f.documents[0])
+}
+
+func TestAKeyIsRetiredOnlyWhenALoginWithItIsRefused(t *testing.T) {
+	accept := func(string, string) bool { return true } // as if nothing had spread
+	f := newFixture(t, func(s *setup) {
+		s.smtp.Accept, s.config.Propagation = accept, 10*time.Millisecond
+	})
+	c := f.rotated()
+	f.needs(f.kind.Retire(f.ctx, f.overlap(c)), "still accepts the old access key "+short(f.first.ID), "SMTP_IAM_USER")
+	f.wantKeys(f.keyOf(c.Pending) + " Active")
+	f.server.Intercept(func(c smtpserver.Command) smtpserver.Fault {
+		if c.Verb == "AUTH" {
+			return smtpserver.Fault{Refuse: smtpserver.TemporaryFailure}
+		}
+		return smtpserver.Fault{}
+	})
+	f.needs(f.kind.Retire(f.ctx, f.overlap(c)), "see the old credential refused", "454")
+	f.server.Intercept(func(c smtpserver.Command) smtpserver.Fault {
+		if c.Verb == "AUTH" {
+			return smtpserver.Fault{Refuse: smtpserver.AuthenticationInvalid}
+		}
+		return smtpserver.Fault{}
+	})
+	if err := f.kind.Retire(f.ctx, f.overlap(c)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLastUseOfAKeyIsAHintAndNoGate(t *testing.T) {
+	f := newFixture(t)
+	o := f.overlap(f.rotated())
+	inUse := func(ctx context.Context, want error) {
+		t.Helper()
+		began := time.Now()
+		evidence, err := f.kind.InUse(ctx, o, 20*time.Millisecond)
+		if evidence != "" || !errors.Is(err, want) {
+			t.Errorf("%q, %v", evidence, err)
+		}
+		if want == nil && time.Since(began) < 20*time.Millisecond {
+			t.Error("it did not wait for the application's health to show")
+		}
+	}
+	inUse(f.ctx, nil)
+	f.aws.MarkKeyUsed(f.first.ID, "ses")
+	inUse(f.ctx, nil)
+	if !strings.Contains(f.log.String(), "service=ses") {
+		t.Errorf("the log does not tell of it: %s", f.log.String())
+	}
+	f.refuse("GetAccessKeyLastUsed")
+	inUse(f.ctx, nil)
+	if !strings.Contains(f.log.String(), "grant iam:GetAccessKeyLastUsed") {
+		t.Errorf("the log does not tell what is missing: %s", f.log.String())
+	}
+	cancelled, cancel := context.WithCancel(f.ctx)
+	cancel()
+	inUse(cancelled, context.Canceled)
+}
+
+func TestAnOverlapThatCannotBeReadIsLeftAlone(t *testing.T) {
+	f := newFixture(t)
+	for _, o := range []rotation.Overlap{{Current: f.documents[0], Old: parse(t, "{}")}, {Current: parse(t, "{}"), Old: f.documents[0]}} {
+		_, inUse := f.kind.InUse(f.ctx, o, 0)
+		for _, err := range []error{inUse, f.kind.Quarantine(f.ctx, o), f.kind.Restore(f.ctx, o), f.kind.Retire(f.ctx, o)} {
+			if !errors.Is(err, document.ErrMissing) {
+				t.Errorf("got %v", err)
+			}
+		}
+	}
+}

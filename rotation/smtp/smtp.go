@@ -1,0 +1,195 @@
+// Package smtp rotates the credential of Amazon SES's SMTP endpoint ("smtp"):
+// the id of an access key of an IAM user, as the user name, and a password
+// that is derived from the key's secret.
+//
+//	kind := smtp.New(smtp.Config{IAM: iam.NewFromConfig(cfg), User: "mautic-smtp"})
+//
+// IAM gives a user two access keys at most, and they take turns: a rotation
+// makes the second one, and the first is deleted when nothing needs it any
+// more. Both are accepted meanwhile.
+//
+// IAM tells a key's secret once, when it makes the key. A crash before the
+// password is stored leaves a key that nobody can use and that blocks every
+// later rotation. It is taken away where the user is known to be the secret's
+// alone, which a tag of the user says: the key [OwnerTag], with the secret's
+// ARN for its value. What carries no such tag is never touched.
+//
+// The secret of a key is stored nowhere, and like the password it is made known
+// to the scrubber that the context carries (package scrub). Of what a server
+// answers, only the codes are passed on.
+package smtp
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// Layout are the places in the document. Username and Password are the kind's;
+// Host and Port are only read.
+type Layout struct {
+	Username, Password document.Pointer
+	Host, Port         document.Pointer
+}
+
+// RunbookLayout is the default.
+var RunbookLayout = Layout{
+	Username: "/email_configuration/smtp_username",
+	Password: "/email_configuration/smtp_password",
+	Host:     "/email_configuration/smtp_host",
+	Port:     "/email_configuration/smtp_port",
+}
+
+const (
+	// DefaultPort takes STARTTLS.
+	DefaultPort = 587
+	// DefaultPropagation is how long it takes, at most, until a new access
+	// key is known everywhere. AWS gives no bound; seconds are usual.
+	DefaultPropagation = 45 * time.Second
+)
+
+// Config is what holds for all secrets of a function.
+type Config struct {
+	IAM API
+
+	// User is the IAM user whose access keys take turns. It is required, and
+	// lasts: the rotation makes keys, and no users.
+	User string
+
+	// Layout's empty fields mean those of RunbookLayout.
+	Layout Layout
+
+	// Host and Port are used where the document does not say. An empty Host
+	// means SES's endpoint in Region, and 0 means DefaultPort. TLS begins at
+	// once on the ports 465 and 2465, and by STARTTLS on all others.
+	Host string
+	Port int
+
+	// Region is that of SES where the host's name does not tell. A password is
+	// good in one region alone.
+	Region string
+
+	// Roots verify the server's certificate. Nil means the system's.
+	Roots *x509.CertPool
+
+	// TestFrom and TestTo are the addresses of a message that Test sends.
+	// Empty: it logs in and sends none. success@simulator.amazonses.com takes
+	// any.
+	TestFrom, TestTo string
+
+	// Propagation is how long a new key is waited for, and a deleted one to be
+	// refused, as far as the context's deadline allows it. 0 means
+	// DefaultPropagation.
+	Propagation time.Duration
+}
+
+// Kind is the credential kind "smtp". Use New.
+type Kind struct {
+	config Config
+
+	pause       time.Duration // before a second attempt; it doubles from there on
+	implicitTLS []int         // the ports where TLS begins at once
+}
+
+var (
+	_ rotation.Kind    = (*Kind)(nil)
+	_ rotation.Issuer  = (*Kind)(nil)
+	_ rotation.Retirer = (*Kind)(nil)
+)
+
+// New returns the kind. It makes no call yet.
+func New(c Config) *Kind {
+	c.Layout.Username = cmp.Or(c.Layout.Username, RunbookLayout.Username)
+	c.Layout.Password = cmp.Or(c.Layout.Password, RunbookLayout.Password)
+	c.Layout.Host = cmp.Or(c.Layout.Host, RunbookLayout.Host)
+	c.Layout.Port = cmp.Or(c.Layout.Port, RunbookLayout.Port)
+	c.Port = cmp.Or(c.Port, DefaultPort)
+	c.Propagation = cmp.Or(c.Propagation, DefaultPropagation)
+	return &Kind{config: c, pause: 500 * time.Millisecond, implicitTLS: []int{465, 2465}}
+}
+
+// Name returns "smtp".
+func (k *Kind) Name() string { return "smtp" }
+
+// NeedsRestart is true: Mautic's tasks get the credential when they start.
+func (k *Kind) NeedsRestart() bool { return true }
+
+// Fields returns the places of the user name and the password. A document in
+// which both are missing or empty sends no mail by SMTP.
+func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
+	name, err := textOrNone(d, k.config.Layout.Username)
+	if err != nil {
+		return nil, err
+	}
+	password, err := textOrNone(d, k.config.Layout.Password)
+	switch {
+	case err != nil:
+		return nil, err
+	case name == "" && password == "":
+		return nil, nil
+	case name == "" || password == "":
+		return nil, fmt.Errorf("of the fields %s and %s one is missing or empty: store both, or neither", k.config.Layout.Username, k.config.Layout.Password)
+	}
+	return []document.Pointer{k.config.Layout.Username, k.config.Layout.Password}, nil
+}
+
+// textOrNone returns the string at p, and "" where there is no such field.
+func textOrNone(d document.Document, p document.Pointer) (string, error) {
+	text, err := d.Text(p)
+	if errors.Is(err, document.ErrMissing) {
+		return "", nil
+	}
+	return text, err
+}
+
+// credential is what a login takes.
+type credential struct {
+	keyID    string // the user name
+	password string
+	at       endpoint
+}
+
+func (k *Kind) credential(d document.Document) (c credential, err error) {
+	if c.keyID, err = d.Text(k.config.Layout.Username); err != nil {
+		return credential{}, err
+	}
+	if c.password, err = d.Text(k.config.Layout.Password); err != nil {
+		return credential{}, err
+	}
+	c.at, err = k.endpoint(d)
+	return c, err
+}
+
+// credentials reads both sides of a change.
+func (k *Kind) credentials(c rotation.Change) (current, pending credential, err error) {
+	if current, err = k.credential(c.Current); err != nil {
+		return credential{}, credential{}, fmt.Errorf("AWSCURRENT: %w", err)
+	}
+	if pending, err = k.credential(c.Pending); err != nil {
+		return credential{}, credential{}, fmt.Errorf("AWSPENDING: %w", err)
+	}
+	return current, pending, nil
+}
+
+// confirmed calls Confirm, if there is one.
+func confirmed(ctx context.Context, confirm func(context.Context) error) error {
+	if confirm == nil {
+		return nil
+	}
+	return confirm(ctx)
+}
+
+// short names an access key as the log does: its whole id is the user name of a
+// credential, which does not belong there. It is enough to tell two keys apart.
+func short(keyID string) string {
+	if len(keyID) <= 8 {
+		return "…"
+	}
+	return keyID[:4] + "…" + keyID[len(keyID)-4:]
+}

@@ -1,0 +1,130 @@
+package smtp
+
+import (
+	"context"
+	"fmt"
+	"net/smtp"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+const (
+	// reserve is how much of an invocation's time is left to whoever called:
+	// to put things back after a test that failed, or to note what was done.
+	reserve = 15 * time.Second
+	// maxPause is the longest pause between two attempts.
+	maxPause = 5 * time.Second
+)
+
+// patiently calls try until it wants no more, or the time is over that a change
+// of a key takes to be known everywhere.
+func (k *Kind) patiently(ctx context.Context, try func() (again bool, err error)) error {
+	end := time.Now().Add(k.config.Propagation)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
+		end = deadline.Add(-reserve)
+	}
+	pause := k.pause
+	for {
+		again, err := try()
+		if !again || time.Until(end) < pause {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// accepted fails unless the server accepts a credential, whose key may be too
+// new for that, or activated too recently.
+func (k *Kind) accepted(ctx context.Context, c credential) error {
+	return k.acceptedFor(ctx, c, nil)
+}
+
+func (k *Kind) acceptedFor(ctx context.Context, c credential, then func(*smtp.Client) error) error {
+	began := time.Now()
+	err := k.patiently(ctx, func() (bool, error) {
+		err := k.login(ctx, c, then)
+		return outcomeOf(err) == rotation.Denied || isTemporary(err), err
+	})
+	if outcomeOf(err) == rotation.Denied || isTemporary(err) {
+		return fmt.Errorf("tried for %s: %w", time.Since(began).Round(time.Second), err)
+	}
+	return err
+}
+
+// refused fails unless the server refuses a credential, whose key may have been
+// deleted too recently for that.
+func (k *Kind) refused(ctx context.Context, c credential) error {
+	return k.patiently(ctx, func() (bool, error) {
+		err := k.login(ctx, c, nil)
+		switch {
+		case err == nil:
+			return true, fmt.Errorf("the SMTP server %s still accepts the old access key %s. A deleted key may be accepted for a while; should it stay so, it is another IAM user's than %s (SMTP_IAM_USER): delete it there", c.at, short(c.keyID), k.config.User)
+		case outcomeOf(err) == rotation.Denied:
+			return false, nil
+		default:
+			return isTemporary(err), fmt.Errorf("see the old credential refused: %w", err)
+		}
+	})
+}
+
+// Test logs in with the pending credential and, where addresses are set, sends
+// a message: that alone shows that the IAM user may send.
+func (k *Kind) Test(ctx context.Context, c rotation.Change) error {
+	_, pending, err := k.credentials(c)
+	if err != nil {
+		return err
+	}
+	if k.config.TestTo == "" {
+		return k.accepted(ctx, pending)
+	}
+	if err := k.acceptedFor(ctx, pending, k.send); err != nil {
+		return err
+	}
+	c.Log.Info("the server has taken a message that was sent with the pending credential", "to", k.config.TestTo)
+	return nil
+}
+
+// send sends the test message.
+func (k *Kind) send(client *smtp.Client) error {
+	if err := client.Mail(k.config.TestFrom); err != nil {
+		return err
+	}
+	if err := client.Rcpt(k.config.TestTo); err != nil {
+		return err
+	}
+	w, err := client.Data()
+	if err != nil {
+		return err
+	}
+	message := strings.Join([]string{
+		"From: <" + k.config.TestFrom + ">",
+		"To: <" + k.config.TestTo + ">",
+		"Subject: Test of a new SMTP credential",
+		"Date: " + time.Now().UTC().Format(time.RFC1123Z),
+		"",
+		"This message was sent with a new SMTP credential, to try it before it is put to use.",
+		"",
+	}, "\r\n")
+	if _, err := w.Write([]byte(message)); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// Probe logs in once.
+func (k *Kind) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+	c, err := k.credential(d)
+	if err != nil {
+		return rotation.Unknown, err
+	}
+	err = k.login(ctx, c, nil)
+	return outcomeOf(err), err
+}
