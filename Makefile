@@ -6,7 +6,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## a whole rotation on this machine, shown live
@@ -46,10 +46,50 @@ lint: ## formatting, vet and linters
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run ./...
 
+.PHONY: lint-template
+lint-template: ## the SAM template: own tests, cfn-lint, SAM's transform, AWS's rules
+	$(GO) test ./internal/template
+	$(GO) test -run=Template ./lambda
+	@tools/template/check
+
 # The function as it is deployed: for arm64, without what differs from machine
 # to machine.
-BUILD_FLAGS := -trimpath -buildvcs=false -tags=lambda.norpc -ldflags='-s -w -buildid='
+BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -trimpath -buildvcs=false -tags=lambda.norpc -ldflags='-s -w -buildid='
 
 .PHONY: build
 build: ## the function for AWS Lambda: build/bootstrap
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(BUILD_FLAGS) -o build/bootstrap ./lambda
+	$(BUILD) -o build/bootstrap ./lambda
+
+# What `sam build` calls, in a copy of this directory.
+.PHONY: build-RotationFunction
+build-RotationFunction:
+	$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./lambda
+
+.PHONY: check-build
+check-build: ## whether the function comes out the same wherever it is built
+	@tools/check-build
+
+# What follows is about a stack, by the values in samconfig.toml: ENV=staging,
+# ENV=prod. It takes the AWS CLI, and to deploy the SAM CLI.
+ENV     ?= dev
+SETTING  = $(shell awk -F'"' '/^\[/ { here = $$0 == "[$(ENV).deploy.parameters]" } here && /^$(1) / { print $$2 }' samconfig.toml)
+
+.PHONY: deploy
+deploy: ## build and deploy the stack of ENV (dev, staging, prod)
+	sam build
+	sam deploy --config-env $(ENV)
+
+.PHONY: preflight rotate logs status
+preflight: ## ask whether a rotation would work, in ENV; the log has the answer
+rotate: ## rotate now, in ENV
+logs: ## follow the function's log, in ENV
+status: ## show the labels of the secret's versions, in ENV
+
+# Each is a command that the stack prints among its outputs.
+preflight: OUTPUT := Preflight
+rotate: OUTPUT := Rotate
+logs: OUTPUT := Logs
+status: OUTPUT := Status
+preflight rotate logs status:
+	@command=$$(aws cloudformation describe-stacks --region $(call SETTING,region) --stack-name $(call SETTING,stack_name) \
+		--query "Stacks[0].Outputs[?OutputKey=='$(OUTPUT)'].OutputValue" --output text) && echo "$$command" && eval "$$command"

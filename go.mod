@@ -15,6 +15,7 @@ require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.25.1
 	github.com/go-sql-driver/mysql v1.10.1
+	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/crypto v0.52.0
 	pgregory.net/rapid v1.3.0
 )

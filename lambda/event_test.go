@@ -1,45 +1,82 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"mautic-rotation/rotation"
 )
 
-func TestEverySampleEventIsOfAShapeThatTheFunctionAccepts(t *testing.T) {
-	want := map[string]request{
-		"reconcile":      {action: actionReconcile},
-		"ecs-deployment": {action: actionReconcile},
-		"schedule":       {action: actionReconcile, tick: true},
-		"abandon":        {action: actionAbandon, secret: arn},
-		"release":        {action: actionRelease, secret: arn},
-	}
+const (
+	token        = "9c11b2aa-5a0e-4d0c-9f57-0123456789ab"
+	tokenOfTest  = "4f6d2c1e-8a90-4b7d-b6c3-abcdef012345"
+	tokenInWords = "only.database.emergency." + token
+)
+
+// samples are what the function makes of the files in events/.
+var samples = map[string]request{
+	"create-secret":          {step: rotation.Event{Step: rotation.CreateSecret, SecretID: arn, Token: token}},
+	"create-secret-in-words": {step: rotation.Event{Step: rotation.CreateSecret, SecretID: arn, Token: tokenInWords}},
+	"set-secret":             {step: rotation.Event{Step: rotation.SetSecret, SecretID: arn, Token: token}},
+	"test-secret":            {step: rotation.Event{Step: rotation.TestSecret, SecretID: arn, Token: token}},
+	// A rotation that is only tried is the same step, of a version without a
+	// value: `aws secretsmanager rotate-secret --no-rotate-immediately`.
+	"test-only":      {step: rotation.Event{Step: rotation.TestSecret, SecretID: arn, Token: tokenOfTest}},
+	"finish-secret":  {step: rotation.Event{Step: rotation.FinishSecret, SecretID: arn, Token: token}},
+	"ecs-deployment": {action: actionReconcile},
+	"schedule":       {action: actionReconcile, tick: true},
+	"reconcile":      {action: actionReconcile},
+	"reconcile-one":  {action: actionReconcile, secret: arn},
+	"abandon":        {action: actionAbandon, secret: arn},
+	"release":        {action: actionRelease, secret: arn},
+}
+
+func TestThereIsASampleEventOfEveryShapeThatTheFunctionAccepts(t *testing.T) {
 	files, err := filepath.Glob("../events/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no sample events: %v", err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var names []string
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		t.Run(name, func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := parse(raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if expected, ok := want[name]; ok {
-				if got != expected {
-					t.Errorf("got %+v, want %+v", got, expected)
-				}
-				return
-			}
-			if err := got.step.Validate(); got.action != "" || err != nil || got.step.SecretID != arn {
-				t.Errorf("got %+v, %v; want a step", got, err)
-			}
-		})
+		names = append(names, name)
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parse(raw)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got != samples[name] {
+			t.Errorf("%s: got %+v, want %+v", name, got, samples[name])
+		}
+		if err := got.step.Validate(); got.action == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	slices.Sort(names)
+	if want := slices.Sorted(maps.Keys(samples)); !slices.Equal(names, want) {
+		t.Errorf("the files are %q, want %q", names, want)
+	}
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+		wantSample(t, string(step), func(r request) bool { return r.step.Step == step })
+	}
+	for _, one := range []action{actionReconcile, actionAbandon, actionRelease} {
+		wantSample(t, string(one), func(r request) bool { return r.action == one && r.secret != "" })
+	}
+	wantSample(t, "for all secrets", func(r request) bool { return r.action == actionReconcile && r.secret == "" && !r.tick })
+	wantSample(t, "a tick", func(r request) bool { return r.tick })
+}
+
+func wantSample(t *testing.T, what string, is func(request) bool) {
+	t.Helper()
+	if !slices.ContainsFunc(slices.Collect(maps.Values(samples)), is) {
+		t.Errorf("no sample event: %s", what)
 	}
 }
 

@@ -77,7 +77,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 		s.database.RDS = rds.New(awsrds.NewFromConfig(awsConfig))
 	}
 	s.smtp.IAM = iam.NewFromConfig(awsConfig)
-	measured := metrics{out: os.Stdout}
+	measured := metrics{out: os.Stdout, function: lambdacontext.FunctionName}
 	c := rotation.Config{
 		SecretsManager: secrets,
 		Kinds:          kinds(s),

@@ -16,17 +16,23 @@ const metricsNamespace = "MauticSecretRotation"
 // metrics writes measurements in CloudWatch's embedded metric format: one JSON
 // object a line, which the log's service reads. Each is under the secret's name,
 // and the step or kind that it is of.
-type metrics struct{ out io.Writer }
+type metrics struct {
+	out io.Writer
+	// function is the function's name. What is not of a step is under that too,
+	// for all secrets together: an alarm names its metric in full, and a
+	// template cannot tell a secret's name by its ARN.
+	function string
+}
 
 var _ rotation.Metrics = metrics{}
 
 // Put is rotation.Metrics.
 func (m metrics) Put(secretARN string, list ...rotation.Metric) {
-	dimensions := map[string]string{"Secret": rotation.SecretName(secretARN)}
-	if list[0].Kind != "" {
-		dimensions["Kind"] = list[0].Kind
+	ofSecret, ofFunction := map[string]string{"Secret": rotation.SecretName(secretARN)}, map[string]string{"Function": m.function}
+	if kind := list[0].Kind; kind != "" {
+		ofSecret["Kind"], ofFunction["Kind"] = kind, kind
 	}
-	m.write(dimensions, list...)
+	m.write([]map[string]string{ofSecret, ofFunction}, list...)
 }
 
 // step measures the end of a step or an action.
@@ -35,23 +41,27 @@ func (m metrics) step(secretARN, step string, milliseconds int64, failed bool) {
 	if failed {
 		failures = 1
 	}
-	m.write(map[string]string{"Secret": rotation.SecretName(secretARN), "Step": step},
+	m.write([]map[string]string{{"Secret": rotation.SecretName(secretARN), "Step": step}},
 		rotation.Metric{Name: "Time", Unit: "Milliseconds", Value: float64(milliseconds)},
 		rotation.Metric{Name: "Failures", Unit: "Count", Value: failures})
 }
 
-// write writes one line, in one call: other lines go to the same stream.
-func (m metrics) write(dimensions map[string]string, list ...rotation.Metric) {
+// write writes one line, in one call: other lines go to the same stream. The
+// measurements are under each of the sets of dimensions.
+func (m metrics) write(sets []map[string]string, list ...rotation.Metric) {
 	type definition struct{ Name, Unit string }
 	type directive struct {
 		Namespace  string
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	d := directive{Namespace: metricsNamespace, Dimensions: [][]string{slices.Sorted(maps.Keys(dimensions))}}
+	d := directive{Namespace: metricsNamespace}
 	line := map[string]any{}
-	for name, value := range dimensions {
-		line[name] = value
+	for _, dimensions := range sets {
+		d.Dimensions = append(d.Dimensions, slices.Sorted(maps.Keys(dimensions)))
+		for name, value := range dimensions {
+			line[name] = value
+		}
 	}
 	for _, metric := range list {
 		d.Metrics = append(d.Metrics, definition{metric.Name, metric.Unit})

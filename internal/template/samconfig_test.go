@@ -1,0 +1,77 @@
+package template_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// overrides are the parameters that samconfig.toml gives, by the environment.
+// The file is read by its shape: a section's line, then one quoted Name=value a
+// line.
+func overrides(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, pair := regexp.MustCompile(`^\[(\w+)\.deploy\.parameters\]$`), regexp.MustCompile(`^  "(\w+)=(.*)",$`)
+	found, environment := map[string]map[string]string{}, ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := section.FindStringSubmatch(line); m != nil {
+			environment = m[1]
+			found[environment] = map[string]string{}
+		} else if m := pair.FindStringSubmatch(line); m != nil {
+			found[environment][m[1]] = m[2]
+		}
+	}
+	return found
+}
+
+func TestSamconfigGivesParametersThatTheTemplateTakes(t *testing.T) {
+	t.Parallel()
+	tpl, all := read(t), overrides(t)
+	for _, environment := range []string{"dev", "staging", "prod"} {
+		given := all[environment]
+		if len(given) < 5 {
+			t.Errorf("%s gives %v", environment, given)
+		}
+		for name, text := range given {
+			if !slices.Contains(tpl.Parameters.Keys(), name) {
+				t.Errorf("%s: the template has no parameter %s", environment, name)
+			} else if why := refused(tpl.Parameters.At(name), text); why != "" {
+				t.Errorf("%s: %s: %s", environment, name, why)
+			}
+		}
+		if other := all["prod"]["FunctionName"]; environment != "prod" && given["FunctionName"] == other {
+			t.Errorf("%s has the function's name of prod: both may be in one account", environment)
+		}
+	}
+}
+
+func TestTheMakefileNamesWhatTheTemplateHas(t *testing.T) {
+	t.Parallel()
+	tpl := read(t)
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := regexp.MustCompile(`(?m)^\w+: OUTPUT := (\w+)$`).FindAllStringSubmatch(string(text), -1)
+	for _, m := range outputs {
+		if tpl.Outputs[m[1]] == nil {
+			t.Errorf("the template has no output %s", m[1])
+		}
+	}
+	if len(outputs) != 4 {
+		t.Errorf("%d targets run an output", len(outputs))
+	}
+	// SAM's builder calls the target by the resource's name.
+	for name := range tpl.Resources {
+		if tpl.Resources.At(name, "Metadata").Text("BuildMethod") == "makefile" && !strings.Contains(string(text), "\nbuild-"+name+":\n") {
+			t.Errorf("the Makefile has no target build-%s", name)
+		}
+	}
+}

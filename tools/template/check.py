@@ -1,0 +1,157 @@
+"""Transforms template.yaml as CloudFormation would, and holds the outcome against
+AWS's own rules (those of Control Tower, for cfn-guard).
+
+    check.py template.yaml [directory of the npm package cdk-validator-cfnguard]
+
+The transform is that of SAM itself (the Python package aws-sam-translator). The
+rules read a template as it is written, and take a condition for a fault; so they
+get it as it is deployed: for each environment of samconfig.toml, with the
+conditions decided and the parameters filled in. Its own rules have to hold for
+each too. A finding is passed over where
+the resource's Metadata says so (guard: SuppressedRules), with the why beside it.
+"""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+PSEUDO = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::AccountId": "123456789012",
+    "AWS::StackName": "stack",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+NOTHING = object()  # what AWS::NoValue is
+
+
+def transform(path):
+    os.environ.setdefault("AWS_DEFAULT_REGION", PSEUDO["AWS::Region"])  # the translator looks for one
+    from cfnlint.decode import cfn_yaml
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    template = json.loads(json.dumps(cfn_yaml.load(path)))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # as packaging leaves it
+    return Translator({}, Parser()).translate(template, {})
+
+
+def environments():
+    with open("samconfig.toml", "rb") as file:
+        config = tomllib.load(file)
+    for name, section in config.items():
+        overrides = section.get("deploy", {}).get("parameters", {}).get("parameter_overrides") if name != "version" else None
+        if overrides:
+            yield name, dict(item.split("=", 1) for item in overrides)
+
+
+class Deployed:
+    """A template with its parameters filled in and its conditions decided."""
+
+    def __init__(self, template, overrides):
+        self.template = template
+        self.parameters = {name: overrides.get(name, p.get("Default")) for name, p in template["Parameters"].items()}
+
+    def resources(self):
+        return {
+            name: self.value({k: v for k, v in r.items() if k not in ("Condition", "Metadata")})
+            for name, r in self.template["Resources"].items()
+            if "Condition" not in r or self.condition(r["Condition"])
+        }
+
+    def broken_rules(self):
+        for name, rule in self.template.get("Rules", {}).items():
+            if self.value(rule.get("RuleCondition", True)):
+                for assertion in rule["Assertions"]:
+                    if not self.value(assertion["Assert"]):
+                        yield f"{name}: {assertion['AssertDescription']}"
+
+    def condition(self, name):
+        return self.value(self.template["Conditions"][name])
+
+    def value(self, v):
+        if isinstance(v, list):
+            return [x for x in map(self.value, v) if x is not NOTHING]
+        if not isinstance(v, dict):
+            return v
+        if len(v) == 1:
+            key, arg = next(iter(v.items()))
+            if key == "Ref" or key.startswith("Fn::"):
+                return self.function(key, arg)
+        pairs = ((k, self.value(x)) for k, x in v.items())
+        return {k: x for k, x in pairs if x is not NOTHING}
+
+    def function(self, key, arg):
+        if key == "Ref":
+            if arg == "AWS::NoValue":
+                return NOTHING
+            return self.parameters.get(arg, PSEUDO.get(arg, {key: arg}))
+        if key == "Fn::If":
+            return self.value(arg[1] if self.condition(arg[0]) else arg[2])
+        if key == "Fn::Sub":
+            text, names = (arg, {}) if isinstance(arg, str) else (arg[0], self.value(arg[1]))
+            return re.sub(r"\$\{([^}!]+)\}", lambda m: str(names.get(m[1], self.function("Ref", m[1]))), text)
+        args = self.value(arg)
+        if key == "Fn::Equals":
+            return str(args[0]) == str(args[1])
+        if key == "Fn::Not":
+            return not args[0]
+        if key == "Fn::And":
+            return all(args)
+        if key == "Fn::Or":
+            return any(args)
+        if key == "Fn::Join":
+            return args[0].join(map(str, args[1]))
+        if key == "Fn::Split":
+            return str(args[1]).split(args[0])
+        if key == "Fn::Select":
+            return args[1][int(args[0])]
+        return {key: args}
+
+
+def guard(package, resources):
+    """The faults that the rules find, as rule and resource."""
+    systems, machines = {"Linux": "ubuntu", "Darwin": "macos"}, {"x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
+    binary = os.path.join(package, "bin", systems[platform.system()], machines[platform.machine()], "cfn-guard")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"Resources": resources}, file)
+        file.flush()
+        run = subprocess.run(
+            [binary, "validate", "--rules", os.path.join(package, "rules/control-tower/cfn-guard"), "--data", file.name,
+             "--structured", "--output-format", "json", "--show-summary", "none"],
+            capture_output=True, text=True, check=False)
+    if run.returncode not in (0, 19):  # 19: not compliant
+        sys.exit(f"cfn-guard ended with {run.returncode}: {run.stderr}")
+    report = json.loads(run.stdout)[0]
+    if not report["compliant"] + report["not_compliant"]:
+        sys.exit("cfn-guard checked nothing")
+    for finding in report["not_compliant"]:
+        for name in sorted(set(re.findall(r"/Resources/(\w+)", json.dumps(finding)))):
+            yield finding["Rule"]["name"], name
+
+
+def main(path, package=None):
+    template = transform(path)
+    print(f"SAM makes {len(template['Resources'])} resources of the template")
+    faults, passed = set(), set()
+    for name, overrides in environments():
+        deployed = Deployed(template, overrides)
+        faults.update(f"{rule} ({name})" for rule in deployed.broken_rules())
+        for rule, resource in guard(package, deployed.resources()) if package else []:
+            suppressed = template["Resources"][resource].get("Metadata", {}).get("guard", {}).get("SuppressedRules", [])
+            (passed if rule in suppressed else faults).add(f"cfn-guard: {rule}: {resource} ({name})")
+    for line in sorted(passed):
+        print("passed over:", line)
+    for line in sorted(faults):
+        print("fault:", line)
+    sys.exit(1 if faults else 0)
+
+
+main(*sys.argv[1:])
