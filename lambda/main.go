@@ -71,7 +71,10 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 	}
 	secrets := secretsmanager.NewFromConfig(awsConfig)
 	if s.adminSecretARN != "" {
-		s.database.Admin = adminSecret(secrets, s.adminSecretARN)
+		s.database.Admin = namedSecret{"DATABASE_ADMIN_SECRET_ARN", s.adminSecretARN, "the administrator's username and password"}.documents(secrets)
+	}
+	if s.databaseSecretARN != "" {
+		s.mautic.databaseDocuments = namedSecret{"DATABASE_SECRET_ARN", s.databaseSecretARN, "the database's credentials"}.documents(secrets)
 	}
 	if s.askRDS {
 		s.database.RDS = rds.New(awsrds.NewFromConfig(awsConfig))
@@ -99,7 +102,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 // kinds are the credential kinds that are to be rotated, in their order.
 func kinds(s settings) (list []rotation.Kind) {
 	db := database.New(s.database)
-	access := mautic.Access{Database: db, TablePrefix: s.mautic.tablePrefix, URL: s.mauticURL}
+	access := mautic.Access{Database: db, DatabaseDocuments: s.mautic.databaseDocuments, TablePrefix: s.mautic.tablePrefix, URL: s.mauticURL}
 	for _, name := range offered {
 		if !slices.Contains(s.kinds, name) {
 			continue

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -22,18 +23,19 @@ import (
 
 // settings are what the environment says. They hold for every secret.
 type settings struct {
-	secretARNs     []string
-	database       database.Config
-	adminSecretARN string // "": there is none
-	askRDS         bool
-	cluster        string
-	services       []string
-	mauticURL      string
-	kinds          []string // that are rotated
-	mautic         mauticSettings
-	smtp           smtp.Config
-	limits         rotation.Limits
-	every          map[string]time.Duration
+	secretARNs        []string
+	database          database.Config
+	adminSecretARN    string // "": there is none
+	databaseSecretARN string // "": each secret has the database's credentials itself
+	askRDS            bool
+	cluster           string
+	services          []string
+	mauticURL         string
+	kinds             []string // that are rotated
+	mautic            mauticSettings
+	smtp              smtp.Config
+	limits            rotation.Limits
+	every             map[string]time.Duration
 }
 
 // mauticSettings are those of the kinds that are in Mautic's own tables.
@@ -42,6 +44,8 @@ type mauticSettings struct {
 	hooks       []string
 	apiOverlap  time.Duration
 	hashCost    int
+
+	databaseDocuments func(context.Context) ([]document.Document, error) // of databaseSecretARN
 }
 
 // offered are the kinds that can be rotated, in the order in which they are
@@ -95,6 +99,10 @@ var known = []setting{
 	}},
 	{"DATABASE_ADMIN_SECRET_ARN", "the secret of an administrator who changes the password", func(p *parsed, value string) error {
 		p.adminSecretARN = value
+		return checkARN(value)
+	}},
+	{"DATABASE_SECRET_ARN", "the secret with the database's credentials, for secrets that have none", func(p *parsed, value string) error {
+		p.databaseSecretARN = value
 		return checkARN(value)
 	}},
 	{"DATABASE_INSTANCE", "the identifier of the RDS instance or cluster", text(func(p *parsed) *string { return &p.database.Instance })},

@@ -32,7 +32,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		"ROTATE_EVERY_DAYS=database=30, smtp=365",
 		"ROTATE_KINDS=database, webhook,smtp", "SMTP_IAM_USER=mautic-smtp", "SMTP_HOST=mail.example.com", "SMTP_PORT=465", "SMTP_REGION=us-gov-west-1",
 		"SMTP_CA_FILE=" + authority, "SMTP_TEST_FROM=mautic@example.com", "SMTP_TEST_TO=success@simulator.amazonses.com", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14", "ADMIN_HASH_COST=13",
-		"DATABASE_WAY=admin", "DATABASE_ADMIN_SECRET_ARN=" + arn, "DATABASE_ENDPOINT=db:3307", "DATABASE_TLS=VERIFY_CA",
+		"DATABASE_WAY=admin", "DATABASE_ADMIN_SECRET_ARN=" + arn, "DATABASE_SECRET_ARN=" + arn, "DATABASE_ENDPOINT=db:3307", "DATABASE_TLS=VERIFY_CA",
 		"DATABASE_RDS=true", "DATABASE_INSTANCE=mautic-prod", "DATABASE_RECOVERY=true",
 		"PASSWORD_LENGTH=41", "PATH=/bin", "AWS_REGION=eu-west-1",
 	})
@@ -59,7 +59,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		m.TestFrom != "mautic@example.com" || m.TestTo != "success@simulator.amazonses.com" {
 		t.Errorf("got %+v", m)
 	}
-	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
+	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || s.databaseSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
 		t.Errorf("got %+v", d)
 	}
 	if n := len(s.database.Passwords.Generate()); n != 41 {
@@ -77,7 +77,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"DATABASE_NAME_POINTER=/name", "DATABASE_CA_FILE=/no/such/file", "DATABASE_PASWORD_POINTER=/p",
 		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smtp,smpt", "SMTP_HOTS=mail.example.com", "SMTP_REGION=Ireland", "SMTP_PORT=0", "SMTP_TEST_FROM=Mautic <mautic@example.com>",
 		"SMTP_TEST_TO=success@simulator.amazonses.com", "SMTP_CA_FILE=" + empty, "DATABASE_WAY=magic", "ADMIN_HASH_COST=4", "DATABASE_TLS=preferred",
-		"DATABASE_RECOVERY=true", "DATABASE_RDS=perhaps", "DATABASE_ADMIN_SECRET_ARN=admin",
+		"DATABASE_RECOVERY=true", "DATABASE_RDS=perhaps", "DATABASE_ADMIN_SECRET_ARN=admin", "DATABASE_SECRET_ARN=mautic-prod-database",
 		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc",
 	})
 	if err == nil {
@@ -93,7 +93,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"DATABASE_PASWORD_POINTER: no such setting",
 		`"databse=30" is not a kind (admin, api, database`,
 		`"smpt" is not one of database, smtp, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
-		`"admin" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
+		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
 		"ROTATE_KINDS has smtp, which takes SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is no region`, `"0" is no port`,
 		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "holds no certificate in PEM",
 		"length 8", "an alphabet of 3 characters",

@@ -29,9 +29,6 @@ func readTemplate(t *testing.T) template.Template {
 // the package: they are for servers of one's own.
 var notInTheTemplate = []string{"DATABASE_CA_FILE", "SMTP_CA_FILE"}
 
-// notReadYet are settings that the template gives already.
-var notReadYet = []string{"DATABASE_SECRET_ARN"}
-
 func TestTheTemplateSetsEveryVariableThatIsRead(t *testing.T) {
 	t.Parallel()
 	set := readTemplate(t).Function().At("Environment", "Variables")
@@ -41,12 +38,9 @@ func TestTheTemplateSetsEveryVariableThatIsRead(t *testing.T) {
 		if set[s.name] == nil && !slices.Contains(notInTheTemplate, s.name) {
 			t.Errorf("the template does not set %s", s.name)
 		}
-		if slices.Contains(notReadYet, s.name) {
-			t.Errorf("%s is read by now: take it from notReadYet", s.name)
-		}
 	}
 	for _, name := range set.Keys() {
-		if !slices.Contains(read, name) && !slices.Contains(notReadYet, name) {
+		if !slices.Contains(read, name) {
 			t.Errorf("the template sets %s, which nothing reads", name)
 		}
 	}
@@ -63,7 +57,7 @@ func TestTheTemplatesDefaultsAreTheFunctionsOwn(t *testing.T) {
 		if ref := set.At(name).Text("Ref"); ref != "" {
 			text = "${" + ref + "}"
 		}
-		if text == "" || slices.Contains(notReadYet, name) {
+		if text == "" {
 			continue
 		}
 		environment = append(environment, name+"="+names.ReplaceAllStringFunc(text, func(m string) string {

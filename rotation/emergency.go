@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (r *run) raiseEmergency(ctx context.Context, o opened) error {
 			continue // what was given up is retired without delay anyway
 		}
 		e := rec.entry
-		e.emergency = true
+		e.emergency, e.refused = true, m.now
 		if _, err := r.write(ctx, rec, e); err != nil {
 			return err
 		}
@@ -38,26 +39,26 @@ func (r *run) raiseEmergency(ctx context.Context, o opened) error {
 }
 
 // revokeAll revokes the values of every version that is marked so, those that
-// are marked on the way included, and returns how things stand then.
+// are marked on the way included, and returns how things stand then. It tries
+// each once.
 func (r *run) revokeAll(ctx context.Context) (m metadata, journal []record, err error) {
 	tried := map[string]bool{r.event.Token: true}
+	var faults []error
 	for {
 		if m, err = r.describe(ctx); err != nil {
-			return metadata{}, nil, err
+			return metadata{}, nil, errors.Join(append(faults, err)...)
 		}
 		if journal, err = readJournal(m.labels); err != nil {
-			return metadata{}, nil, err
+			return metadata{}, nil, errors.Join(append(faults, err)...)
 		}
 		at := slices.IndexFunc(journal, func(rec record) bool {
 			return rec.entry.emergency && !rec.entry.revoked && !tried[rec.id]
 		})
 		if at < 0 {
-			return m, journal, nil
+			return m, journal, errors.Join(faults...)
 		}
 		tried[journal[at].id] = true
-		if err := r.exclusively(ctx, journal[at], r.revoke); err != nil {
-			return metadata{}, nil, err
-		}
+		faults = append(faults, r.exclusively(ctx, journal[at], r.revoke))
 	}
 }
 
@@ -105,21 +106,37 @@ func (r *run) revoke(ctx context.Context, o opened) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(ended)
 	also := ""
-	if len(ended) > 0 {
-		also = " Ended with it: " + strings.Join(ended, "; ") + "."
+	if r.needsRestart(e.gone) {
+		also = " Running tasks that need it fail until they are replaced."
 	}
-	r.notice(didRevoke, "emergency: %s rotated, and the old value is refused. Running tasks that need it fail until they are replaced.%s", inWords(e.gone), also)
+	if len(ended) > 0 {
+		slices.Sort(ended)
+		also += " Ended with it: " + strings.Join(ended, "; ") + "."
+	}
+	r.notice(didRevoke, "emergency: %s rotated, and the old value is refused.%s", inWords(e.gone), also)
 	return nil
 }
 
-// endEmergency tells how long it took until everything ran with the new values.
-func (r *run) endEmergency(ctx context.Context, rec record, m metadata) error {
+// endEmergency tells for how long what needed the old values may have failed.
+func (r *run) endEmergency(ctx context.Context, rec record) error {
+	// Once more for AWS's time: the tasks were looked at after the last answer.
+	if _, err := r.describe(ctx); err != nil {
+		return err
+	}
 	if err := r.forget(ctx, rec); err != nil {
 		return err
 	}
-	r.notice(didRetire, "emergency: everything runs with the new value of %s. Tasks that had the old one were replaced within %s of the redeploy",
-		inWords(rec.entry.gone), max(0, m.now.Sub(rec.entry.since)).Round(time.Second))
+	gone := inWords(rec.entry.gone)
+	switch {
+	case !r.needsRestart(rec.entry.gone):
+		r.notice(didRetire, "emergency: the rotation of %s is complete", gone)
+	case r.redeployer == nil:
+		r.notice(didRetire, "emergency: the rotation of %s is complete. No services are set, so what uses it fails until somebody restarts it", gone)
+	default:
+		refused := r.now.Sub(rec.entry.refused) + time.Second // AWS tells its time to the second alone
+		r.notice(didRetire, "emergency: everything runs with the new value of %s. The application's tasks were refused for at most %s, from the promotion on", gone, refused)
+		r.measure(Metric{Name: metricRefused, Unit: seconds, Value: refused.Seconds()})
+	}
 	return nil
 }

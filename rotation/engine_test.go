@@ -221,6 +221,53 @@ func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 	}
 }
 
+func TestAnEmergencyRedeploysThoughAnOldValueIsNotTakenAwayYet(t *testing.T) {
+	e := newEngine(t)
+	e.database.stuck = true
+	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "not all taken away yet") {
+		t.Fatalf("got %v", err)
+	}
+	if e.services.times != 1 {
+		t.Errorf("%d redeploys: tasks whose values are gone would wait for the rest", e.services.times)
+	}
+	e.database.stuck = false
+	e.reconcile()
+	e.expect("database-1", "api-1", "admin-1")
+	e.reconcile()
+	if journal := e.journal(); len(journal) > 0 || e.services.times != 1 {
+		t.Errorf("%d redeploys, left in the journal: %s", e.services.times, journal)
+	}
+	if !regexp.MustCompile(`The application's tasks were refused for at most [0-9]+s, from the promotion on`).MatchString(e.log.String()) {
+		t.Error("the notice does not say for how long tasks were refused")
+	}
+}
+
+func TestTheServicesAreLookedAtOnlyForWhatIsReadAtTheirStart(t *testing.T) {
+	e := newEngine(t)
+	e.services.unread = true
+	preflight := func() error {
+		_, err := e.secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &e.arn, RotationLambdaARN: &e.fn, RotateImmediately: aws.Bool(false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.aws.WaitRotation(t.Context(), e.arn, "")
+	}
+	if err := preflight(); err == nil || !strings.Contains(err.Error(), "no task reads the secret") {
+		t.Errorf("with a database password: %v", err)
+	}
+	alone := `{"api": "api-0", "admin": "admin-0", "webhook": "webhook-0"}`
+	if _, err := e.secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &e.arn, SecretString: &alone}); err != nil {
+		t.Fatal(err)
+	}
+	if err := preflight(); err != nil {
+		t.Errorf("without: %v", err)
+	}
+	e.mustRotate()
+	if e.services.times != 0 {
+		t.Error("redeployed for nothing")
+	}
+}
+
 func TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone(t *testing.T) {
 	e := newEngine(t)
 	e.mustRotate()

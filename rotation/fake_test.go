@@ -217,6 +217,7 @@ type services struct {
 	mu      sync.Mutex
 	times   int
 	failing bool
+	unread  bool // no task reads the secret
 }
 
 func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
@@ -235,7 +236,12 @@ func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error)
 	return rotation.Rollout{Fresh: true, Steady: true}, nil
 }
 
-func (s *services) Preflight(context.Context, string) []rotation.Check { return nil }
+func (s *services) Preflight(context.Context, string) []rotation.Check {
+	if !s.unread {
+		return nil
+	}
+	return []rotation.Check{{What: "the services", Problem: errors.New("no task reads the secret")}}
+}
 
 // tester is a test, or a history that is tried.
 type tester interface {

@@ -72,6 +72,10 @@ type entry struct {
 	// them; revoked: that has been done. It is never rolled back.
 	emergency, revoked bool
 
+	// refused is when, in an emergency, the promotion began that takes them
+	// away: from then on what needs them fails.
+	refused time.Time
+
 	// next is the version that was promoted over this one, by the end of its
 	// id; of a rolled-back one, the version that is current again.
 	next string
@@ -102,18 +106,20 @@ func (e entry) label(id string) string {
 	}
 	switch {
 	case e.revoked:
-		parts = append(parts, wordRevoked)
+		parts = append(parts, wordRevoked+"="+stamp(e.refused))
 	case e.emergency:
-		parts = append(parts, wordEmergency)
+		parts = append(parts, wordEmergency+"="+stamp(e.refused))
 	}
 	if e.next != "" {
 		parts = append(parts, "next="+endOf(e.next))
 	}
 	if !e.since.IsZero() {
-		parts = append(parts, "since="+e.since.UTC().Format(time.RFC3339Nano))
+		parts = append(parts, "since="+stamp(e.since))
 	}
 	return journalPrefix + strings.Join(parts, ";")
 }
+
+func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
 // parseEntry reads a label. A label of somebody else's is none, which ok tells;
 // one that only looks like the journal's is an error.
@@ -138,14 +144,17 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 			e.gone = kindsIn(value)
 		case wordEmergency:
 			e.emergency = true
+			e.refused, err = time.Parse(time.RFC3339Nano, value)
 		case wordRevoked:
 			e.emergency, e.revoked = true, true
+			e.refused, err = time.Parse(time.RFC3339Nano, value)
 		case "next":
 			e.next = value
 		case "since":
-			if e.since, err = time.Parse(time.RFC3339Nano, value); err != nil {
-				return entry{}, false, fmt.Errorf("the staging label %q has no valid time: remove it from its version, if you know whose it is", label)
-			}
+			e.since, err = time.Parse(time.RFC3339Nano, value)
+		}
+		if err != nil {
+			return entry{}, false, fmt.Errorf("the staging label %q has no valid time: remove it from its version, if you know whose it is", label)
 		}
 	}
 	return e, true, nil

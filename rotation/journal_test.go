@@ -18,8 +18,8 @@ func TestAnEntryIsReadAsItWasWrittenAndFitsIntoALabel(t *testing.T) {
 		{phase: phaseQuarantined, live: []string{"admin", "api", "database", "smtp"}, closing: []string{"admin", "database", "smtp"}, gone: []string{"webhook"}, next: endOf(words), since: began},
 		{phase: phaseQuarantined, live: []string{"database"}, since: began},
 		{phase: phaseOld, live: []string{"api"}, gone: []string{"database"}, next: endOf(words), since: began},
-		{phase: phaseOld, live: []string{"api"}, emergency: true, next: endOf(words)},
-		{phase: phaseHeld, gone: []string{"api"}, emergency: true, revoked: true, next: endOf(words)},
+		{phase: phaseOld, live: []string{"api"}, emergency: true, refused: began, next: endOf(words)},
+		{phase: phaseHeld, gone: []string{"admin", "api", "database", "smtp", "webhook"}, emergency: true, revoked: true, refused: began, next: endOf(words), since: began},
 		{phase: phaseRolledBack},
 	} {
 		label := e.label(words)

@@ -1,9 +1,11 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -345,21 +347,36 @@ func (r *run) restore(ctx context.Context, o opened) error {
 }
 
 // retire removes a version's values for good; where a target accepts one value
-// alone, it is given the current one.
+// alone, it is given the current one. What tasks were started with comes last:
+// from then on the application may fail, and could not be asked any more. One
+// that fails keeps none of the others: they may be what it fails by.
 func (r *run) retire(ctx context.Context, o opened) error {
-	for name, overlap := range o.overlaps {
-		if err := r.retirer(name).Retire(ctx, overlap); err != nil {
-			return fmt.Errorf("retire the %s credential: %w", name, err)
-		}
-		r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", name, "version", o.id)
-	}
+	var faults []error
 	for name, single := range o.singles {
 		kind, _ := r.kind(name)
 		if err := kind.PutBack(ctx, single); err != nil {
-			return fmt.Errorf("put the current %s credential back: %w", name, err)
+			faults = append(faults, fmt.Errorf("put the current %s credential back: %w", name, err))
 		}
 	}
-	return nil
+	order := slices.SortedFunc(maps.Keys(o.overlaps), func(a, b string) int {
+		return cmp.Compare(r.restarts(a), r.restarts(b))
+	})
+	for _, name := range order {
+		if err := r.retirer(name).Retire(ctx, o.overlaps[name]); err != nil {
+			faults = append(faults, fmt.Errorf("retire the %s credential: %w", name, err))
+			continue
+		}
+		r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", name, "version", o.id)
+	}
+	return errors.Join(faults...)
+}
+
+// restarts is 1 for a kind that needs a restart, for sorting.
+func (r *run) restarts(name string) int {
+	if r.needsRestart([]string{name}) {
+		return 1
+	}
+	return 0
 }
 
 // retireGivenUp ends what was never, or is no longer, meant to be used: a

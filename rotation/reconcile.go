@@ -147,7 +147,7 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	case doRevoke:
 		return r.exclusively(ctx, rec, r.revoke)
 	case doEndEmergency:
-		return r.endEmergency(ctx, rec, m)
+		return r.endEmergency(ctx, rec)
 	case doTidy:
 		_, err := r.write(ctx, rec, rec.entry)
 		return err

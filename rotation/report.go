@@ -54,6 +54,9 @@ const (
 	metricHeldOff    = "HeldOff"
 	// metricOverlap is how long an old value was accepted beside the new one.
 	metricOverlap = "OverlapTime"
+	// metricRefused is for how long, in an emergency, tasks of the application
+	// may have been refused.
+	metricRefused = "RefusedTime"
 )
 
 func (r *run) measure(metrics ...Metric) {

@@ -314,16 +314,19 @@ func (r *run) finishSecret(ctx context.Context) error {
 		}
 		old, noted = promotedOver(journal, r.event.Token)
 	}
+	var left error
 	if noted && old.entry.emergency {
-		if m, journal, err = r.revokeAll(ctx); err != nil {
-			return fmt.Errorf("the new version is AWSCURRENT, but the old values are not all taken away yet: %w", err)
-		}
+		m, journal, left = r.revokeAll(ctx)
 		old, noted = promotedOver(journal, r.event.Token)
 	}
 	if noted && old.entry.since.IsZero() {
+		// Also when an old value is left: tasks may fail already.
 		if err := r.redeployAndNote(ctx, old, m); err != nil {
-			return fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err)
+			return errors.Join(left, fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err))
 		}
+	}
+	if left != nil {
+		return fmt.Errorf("the new version is AWSCURRENT, but the old values are not all taken away yet: %w", left)
 	}
 	promoted, _ := entryOf(journal, r.event.Token)
 	if err := r.forget(ctx, promoted); err != nil {
@@ -377,6 +380,9 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 	live := names(overlapping(kinds))
 	if noted = len(live) > 0 || asked.emergency && len(kinds) > 0; noted {
 		e := entry{phase: phaseOld, live: live, emergency: asked.emergency, next: endOf(r.event.Token)}
+		if e.emergency {
+			e.refused = r.now
+		}
 		if old, err = r.write(ctx, old, e); err != nil {
 			return record{}, false, err
 		}
@@ -438,7 +444,7 @@ func (r *run) preflight(ctx context.Context) error {
 	for _, kind := range kinds {
 		report(kind.Name(), kind.Preflight(ctx, current.doc))
 	}
-	if r.redeployer != nil {
+	if r.redeployer != nil && r.needsRestart(names(kinds)) {
 		report("redeploy", r.redeployer.Preflight(ctx, r.event.SecretID))
 	}
 	if r.health != nil {

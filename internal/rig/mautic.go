@@ -43,7 +43,7 @@ func (r *Rig) startMautic(ctx context.Context) error {
 
 // openForPages logs in to the database as the application does: the pages are
 // those of its newest task, with the password that this one was started with.
-// Where no application runs, it is that of AWSCURRENT.
+// Where none runs, it is that of AWSCURRENT.
 func (r *Rig) openForPages(context.Context, string) (*sql.DB, error) {
 	password, err := r.pagesPassword()
 	if err != nil {
@@ -53,10 +53,11 @@ func (r *Rig) openForPages(context.Context, string) (*sql.DB, error) {
 }
 
 func (r *Rig) pagesPassword() (string, error) {
-	if r.options.Application == nil {
+	app := r.options.Application
+	if app == nil || len(app.Services) == 0 {
 		return r.PasswordLabelled("AWSCURRENT")
 	}
-	for _, task := range slices.Backward(r.options.Application.Records()) {
+	for _, task := range slices.Backward(app.Records()) {
 		if task.Stopped.IsZero() {
 			return task.Password, nil
 		}

@@ -299,12 +299,6 @@ func TestTheDatabaseIsOpenedWithWhicheverPasswordWorks(t *testing.T) {
 		if outcome, err := k.Probe(f.t.Context(), wrong); outcome != rotation.Unreachable {
 			f.t.Errorf("got %s, %v: that the database is closed says nothing of the password", outcome, err)
 		}
-		separate := f.access()
-		separate.DatabaseDocuments = func(context.Context) ([]document.Document, error) { return []document.Document{wrong, right}, nil }
-		alone := f.parse(fmt.Sprintf(`{"admin_credentials": {"admin_username": "admin", "admin_password": %q}}`, pendingPassword))
-		if outcome, err := f.admin(separate).Probe(f.t.Context(), alone); outcome != rotation.Accepted {
-			f.t.Errorf("with the database's credentials in a secret of their own: %s, %v", outcome, err)
-		}
 	})
 }
 

@@ -49,16 +49,13 @@ func (k *Admin) Test(ctx context.Context, c rotation.Change) error {
 	if err := k.compare(ctx, c.Pending, c.Current, c.Pending); err != nil {
 		return err
 	}
-	mautic, err := k.config.site()
+	mautic, whyNot, err := k.config.siteFor(ctx, c)
 	if err != nil {
 		return err
 	}
 	if mautic == nil {
-		c.Log.Info("Mautic has the hash of the pending password; signing in was not tried, since no URL is set (MAUTIC_URL)", "user", pending.user)
+		c.Log.Info("Mautic has the hash of the pending password; signing in was not tried, since "+whyNot, "user", pending.user)
 		return nil
-	}
-	if err := mautic.check(ctx); err != nil {
-		return err
 	}
 	return mautic.signIn(ctx, pending, c.Log)
 }
@@ -105,6 +102,8 @@ func (k *Admin) Preflight(ctx context.Context, current document.Document) []rota
 			checks = append(checks, rotation.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
 		}
 		add("the database's user may set a password", s.rehearse(ctx, "UPDATE {users} SET password = password WHERE 1 = 0"))
+		checks = append(checks, rotation.Check{What: "in an emergency, tokens that act for the user can be ended", Warning: s.rehearse(ctx,
+			"DELETE FROM {oauth2_accesstokens} WHERE user_id = 0 AND 1 = 0", "DELETE FROM {oauth2_refreshtokens} WHERE user_id = 0 AND 1 = 0")})
 	}
 	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with what Mautic has stored")...)
 }

@@ -208,7 +208,7 @@ func (k *API) Retire(ctx context.Context, o rotation.Overlap) error {
 		if err := confirmed(ctx, o.Confirm); err != nil {
 			return err
 		}
-		if err := s.deleteTokens(ctx, old.clientID); err != nil {
+		if err := s.deleteTokens(ctx, "client_id", old.id); err != nil {
 			return err
 		}
 	}

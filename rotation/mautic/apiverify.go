@@ -31,7 +31,7 @@ func (k *API) Test(ctx context.Context, c rotation.Change) error {
 		k.sayKeyOnly(c.Log)
 		return nil
 	}
-	mautic, err := k.config.site()
+	mautic, whyNot, err := k.config.siteFor(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -39,11 +39,8 @@ func (k *API) Test(ctx context.Context, c rotation.Change) error {
 		if err := k.stored(ctx, pending, c.Current, c.Pending); err != nil {
 			return err
 		}
-		c.Log.Info("Mautic has the pending API client; no token was asked for, since no URL is set (MAUTIC_URL)", "client", pending.String())
+		c.Log.Info("Mautic has the pending API client; no token was asked for, since "+whyNot, "client", pending.String())
 		return nil
-	}
-	if err := mautic.check(ctx); err != nil {
-		return err
 	}
 	token, err := mautic.token(ctx, pending.String(), pending.secret)
 	if errors.Is(err, errNoGrant) {
@@ -84,6 +81,9 @@ func (k *API) ask(ctx context.Context, p pair, databases ...document.Document) e
 		return k.stored(ctx, p, databases...)
 	}
 	if err := mautic.check(ctx); err != nil {
+		if errors.Is(err, errBroken) {
+			return k.stored(ctx, p, databases...)
+		}
 		return err
 	}
 	_, err = mautic.token(ctx, p.String(), p.secret)

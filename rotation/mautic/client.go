@@ -60,6 +60,9 @@ func newClientSecret() string { return rand.Text() + rand.Text() }
 
 var clientTables = []string{"oauth2_clients", "oauth2_accesstokens", "oauth2_refreshtokens"}
 
+// tokenTables are those of what Mautic has issued.
+var tokenTables = clientTables[1:]
+
 // clientRow is a row of Mautic's oauth2_clients.
 type clientRow struct {
 	clientID
@@ -180,7 +183,7 @@ func (s *store) clear(ctx context.Context, row clientRow) error {
 			return err
 		}
 	}
-	return s.deleteTokens(ctx, row.clientID)
+	return s.deleteTokens(ctx, "client_id", row.id)
 }
 
 // swapSecret replaces a client's secret, unless somebody has changed it
@@ -189,10 +192,11 @@ func (s *store) swapSecret(ctx context.Context, c clientID, from, to string) err
 	return s.exec(ctx, "UPDATE {oauth2_clients} SET secret = ? WHERE id = ? AND random_id = CAST(? AS BINARY) AND secret = CAST(? AS BINARY)", to, c.id, c.random, from)
 }
 
-// deleteTokens ends what was issued to a client.
-func (s *store) deleteTokens(ctx context.Context, c clientID) error {
-	for _, table := range clientTables[1:] {
-		if err := s.exec(ctx, strings.ReplaceAll("DELETE FROM {table} WHERE client_id = ?", "table", table), c.id); err != nil {
+// deleteTokens ends what was issued: to a client (client_id), or for a user
+// (user_id).
+func (s *store) deleteTokens(ctx context.Context, column string, id int64) error {
+	for _, table := range tokenTables {
+		if err := s.exec(ctx, fmt.Sprintf("DELETE FROM {%s} WHERE %s = ?", table, column), id); err != nil {
 			return err
 		}
 	}

@@ -68,6 +68,11 @@ func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed
 	return f
 }
 
+// Fields implements Database.
+func (f *fixture) Fields(d document.Document) ([]document.Pointer, error) {
+	return fieldsOf(d, "/database_password")
+}
+
 // Open implements Database.
 func (f *fixture) Open(_ context.Context, d document.Document) (*sql.DB, error) {
 	user, _ := d.Text("/database_user")

@@ -37,6 +37,10 @@ import (
 
 // A Database opens Mautic's database.
 type Database interface {
+	// Fields lists the places in d that hold the database's credentials; none
+	// when d has no such credentials.
+	Fields(d document.Document) ([]document.Pointer, error)
+
 	// Open logs in with the database credentials that d holds, to the
 	// database that Mautic's tables are in. The caller closes what it gets.
 	// The login may happen as late as the first use.
@@ -48,9 +52,9 @@ type Access struct {
 	Database Database
 
 	// DatabaseDocuments returns the documents that hold the database's
-	// credentials, in the order in which they are tried, when they are in a
-	// secret of their own: its current version, then its pending one. Nil: the
-	// credentials are in the same document as the kind's.
+	// credentials, in the order in which they are tried, for documents that
+	// have none themselves: the current version of another secret, then its
+	// pending one. Nil: each document has them itself.
 	DatabaseDocuments func(ctx context.Context) ([]document.Document, error)
 
 	// TablePrefix is Mautic's db_table_prefix. Empty: it is found by looking at

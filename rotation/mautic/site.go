@@ -12,10 +12,12 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
 )
 
 const (
@@ -159,7 +161,7 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status >= 300 && r.status < 400:
 		return "", s.odd(http.MethodGet, loginPage, r, "set MAUTIC_URL to the URL that Mautic redirects to")
 	case r.status == http.StatusInternalServerError:
-		return "", s.odd(http.MethodGet, loginPage, r, "Mautic is broken, mostly since it cannot log in to its database: see its log")
+		return "", unreachable("GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
 		return "", s.odd(http.MethodGet, loginPage, r, "this is not the base URL of a Mautic: correct MAUTIC_URL")
 	}
@@ -170,10 +172,41 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	return csrf, nil
 }
 
+// errBroken says that Mautic is there and does not work.
+var errBroken = errors.New("that is a broken Mautic, mostly one that cannot log in to its database: see its log")
+
 // check finds out whether there is a Mautic at the URL.
 func (s *site) check(ctx context.Context) error {
 	_, err := s.login(ctx, s.client)
 	return err
+}
+
+// siteFor returns the site at which a change's value can be tried, or why it
+// cannot, and what is stored has to do. A rotation that changes the database's
+// password too, in a way that does not keep the old one, leaves a Mautic that is
+// broken until its tasks are replaced, which comes after the test.
+func (a Access) siteFor(ctx context.Context, c rotation.Change) (s *site, whyNot string, err error) {
+	if s, err = a.site(); err != nil {
+		return nil, "", err
+	}
+	if s == nil {
+		return nil, "no URL is set (MAUTIC_URL)", nil
+	}
+	err = s.check(ctx)
+	if errors.Is(err, errBroken) && a.changesDatabase(c) {
+		return nil, "Mautic does not work until its tasks have the new database password", nil
+	}
+	return s, "", err
+}
+
+// changesDatabase tells whether the database's credentials differ in a change.
+func (a Access) changesDatabase(c rotation.Change) bool {
+	places, err := a.Database.Fields(c.Pending)
+	return err == nil && slices.ContainsFunc(places, func(p document.Pointer) bool {
+		current, errCurrent := c.Current.Text(p)
+		pending, errPending := c.Pending.Text(p)
+		return errCurrent == nil && errPending == nil && current != pending
+	})
 }
 
 // plain tells whether passwords would go over the network unencrypted.

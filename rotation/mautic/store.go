@@ -44,14 +44,9 @@ type store struct {
 // database's password may be rotated together with the kind's own, and then
 // there are moments in which one of the two alone is accepted.
 func (a Access) open(ctx context.Context, tables []string, documents ...document.Document) (*store, error) {
-	if a.DatabaseDocuments != nil {
-		var err error
-		if documents, err = a.DatabaseDocuments(ctx); err != nil {
-			return nil, fmt.Errorf("read the secret with the database's credentials: %w", err)
-		}
-	}
-	if len(documents) == 0 {
-		return nil, errors.New("there is no document with the database's credentials: name the secret that holds them")
+	documents, err := a.withCredentials(ctx, documents)
+	if err != nil {
+		return nil, err
 	}
 	var faults []error
 	for _, d := range documents {
@@ -67,6 +62,31 @@ func (a Access) open(ctx context.Context, tables []string, documents ...document
 		return s, nil
 	}
 	return nil, unreachable("log in to Mautic's database: %w", errors.Join(faults...))
+}
+
+// withCredentials returns the documents to log in with: those given, or those of
+// the secret that is named for documents without the database's credentials.
+func (a Access) withCredentials(ctx context.Context, documents []document.Document) ([]document.Document, error) {
+	own, err := a.Database.Fields(documents[0])
+	switch {
+	case err != nil:
+		return nil, err
+	case len(own) > 0:
+		return documents, nil
+	case a.DatabaseDocuments == nil:
+		return nil, errors.New("the secret has no database credentials, and this credential is in Mautic's tables: set DATABASE_SECRET_ARN to the secret that has them, or add them to this one")
+	}
+	if documents, err = a.DatabaseDocuments(ctx); err != nil {
+		return nil, fmt.Errorf("the database's credentials, which are in another secret: %w", err)
+	}
+	named := slices.DeleteFunc(documents, func(d document.Document) bool {
+		fields, err := a.Database.Fields(d)
+		return err == nil && len(fields) == 0
+	})
+	if len(named) == 0 {
+		return nil, errors.New("the secret that DATABASE_SECRET_ARN names has no database credentials: set it to the one that has them")
+	}
+	return named, nil
 }
 
 func (a Access) connect(ctx context.Context, d document.Document) (*store, error) {

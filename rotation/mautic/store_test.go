@@ -116,9 +116,40 @@ func TestADatabaseOfNoNameAndOneThatIsNoMauticsAreRefused(t *testing.T) {
 		f.needs(err, "no table webhooks", "MAUTIC_TABLE_PREFIX")
 		_, err = NewAPI(APIConfig{Access: f.access()}).Generate(f.t.Context(), rotation.Generation{Current: f.firstClient()})
 		f.needs(err, "no table oauth2_clients, oauth2_accesstokens, oauth2_refreshtokens")
-		none := f.access()
-		none.DatabaseDocuments = func(context.Context) ([]document.Document, error) { return nil, nil }
-		_, err = f.admin(none).Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc("x")})
-		f.needs(err, "no document with the database's credentials")
+	})
+}
+
+func TestADocumentWithoutTheDatabasesCredentialsTakesThoseOfTheNamedSecret(t *testing.T) {
+	onMySQL(t, func(f *fixture) {
+		own := f.adminDoc(f.seed.AdminPassword)
+		alone := f.parse(fmt.Sprintf(`{"admin_credentials": {"admin_username": "admin", "admin_password": %q}}`, f.seed.AdminPassword))
+		wrong := f.parse(fmt.Sprintf(`{"database_user": %q, "database_password": "wrong"}`, f.user))
+		named := func(documents []document.Document, err error) Access {
+			access := f.access()
+			access.DatabaseDocuments = func(context.Context) ([]document.Document, error) { return documents, err }
+			return access
+		}
+		for name, tc := range map[string]struct {
+			access   Access
+			document document.Document
+			want     string // "": it is accepted
+		}{
+			"its own":                      {f.access(), own, ""},
+			"its own, and one is named":    {named([]document.Document{wrong}, nil), own, ""},
+			"the named one's":              {named([]document.Document{own}, nil), alone, ""},
+			"the named one's pending":      {named([]document.Document{wrong, own}, nil), alone, ""},
+			"neither is right":             {named([]document.Document{wrong, wrong}, nil), alone, "the database's password is wrong"},
+			"none is named":                {f.access(), alone, "set DATABASE_SECRET_ARN"},
+			"the named one cannot be read": {named(nil, errors.New("not authorized")), alone, "in another secret: not authorized"},
+			"the named one has none":       {named([]document.Document{alone}, nil), alone, "DATABASE_SECRET_ARN names has no database credentials"},
+		} {
+			outcome, err := f.admin(tc.access).Probe(f.t.Context(), tc.document)
+			switch {
+			case tc.want == "" && outcome != rotation.Accepted:
+				f.t.Errorf("%s: %s, %v", name, outcome, err)
+			case tc.want != "":
+				f.needs(err, tc.want)
+			}
+		}
 	})
 }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+// namedSecret is a secret that a setting names: one that is used to rotate
+// others.
+type namedSecret struct {
+	setting string
+	arn     string
+	holds   string // what is to be in it, for an error
+}
+
+// documents reads its current value and then, when that secret is itself in
+// rotation, its pending one, which the server may take by now instead.
+func (n namedSecret) documents(api rotation.SecretsManager) func(context.Context) ([]document.Document, error) {
+	return func(ctx context.Context) ([]document.Document, error) {
+		var found []document.Document
+		for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
+			out, err := api.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &n.arn, VersionStage: &label})
+			var missing *types.ResourceNotFoundException
+			if label == "AWSPENDING" && errors.As(err, &missing) {
+				break // not in rotation
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read the secret %s: %w: correct %s, or grant secretsmanager:GetSecretValue on it to the function's role", rotation.SecretName(n.arn), err, n.setting)
+			}
+			doc, err := document.Parse(aws.ToString(out.SecretString))
+			if err != nil {
+				return nil, fmt.Errorf("the secret %s, %s: %w: store a JSON object with %s, or correct %s", rotation.SecretName(n.arn), label, err, n.holds, n.setting)
+			}
+			found = append(found, doc)
+		}
+		return found, nil
+	}
+}

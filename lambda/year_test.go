@@ -1,0 +1,101 @@
+package main
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation/document"
+)
+
+func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
+	const (
+		day      = 24 * time.Hour
+		interval = 30 * day
+	)
+	every := map[string]time.Duration{"database": 90 * day, "admin": 60 * day, "api": 180 * day, "webhook": 120 * day}
+	m := deployMauticWithoutTasks(t)
+	// Without the pages: their database's clock does not follow AWS's.
+	m.reconfigure(map[string]string{"ROTATE_EVERY_DAYS": "database=90,admin=60,api=180,webhook=120", "MAUTIC_URL": ""})
+	_, err := m.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{
+		SecretId: &m.SecretARN, RotationLambdaARN: &m.FunctionARN, RotateImmediately: aws.Bool(false),
+		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.AWS.WaitRotation(t.Context(), m.SecretARN, ""); err != nil {
+		t.Fatal(err)
+	}
+	began := m.AWS.Clock().Now()
+	last, times := map[string]time.Time{}, map[string]int{}
+	for window := range 12 {
+		// Eight days after each rotation all overlaps have come to their end.
+		m.AWS.Clock().Advance(8 * day)
+		m.mustSettle()
+		m.AWS.Clock().Advance(interval - 8*day)
+		m.scheduled(window + 1)
+		for kind := range every {
+			at := m.rotatedAt(kind)
+			if at.IsZero() || at.Equal(last[kind]) {
+				continue
+			}
+			times[kind]++
+			if !last[kind].IsZero() && at.Sub(last[kind]) > every[kind]+interval/2 {
+				t.Errorf("%s: %s between two rotations, want at most %s", kind, at.Sub(last[kind]), every[kind]+interval/2)
+			}
+			last[kind] = at
+		}
+	}
+	if want := map[string]int{"database": 4, "admin": 6, "api": 2, "webhook": 3}; !maps.Equal(times, want) {
+		t.Errorf("rotations %v, want %v", times, want)
+	}
+	for kind, at := range last {
+		if age := m.AWS.Clock().Now().Sub(at); age > every[kind]+interval/2 {
+			t.Errorf("%s is %s old", kind, age)
+		}
+	}
+	if passed := m.AWS.Clock().Now().Sub(began); passed < 359*day {
+		t.Errorf("only %s have passed", passed)
+	}
+	m.reconfigure(map[string]string{"MAUTIC_URL": m.site.URL()})
+	m.witness().wantTaken(m.values(), everyKind, "at the end of the year")
+}
+
+// scheduled waits until the schedule has rotated n times.
+func (d *deployment) scheduled(n int) {
+	d.t.Helper()
+	_, err := d.AWS.WaitEvent(d.t.Context(), func(e localaws.Event) bool {
+		if r, ok := e.(localaws.RotationEvent); ok && r.Name == localaws.RotationSucceeded {
+			n--
+		}
+		return n == 0
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// rotatedAt is when the secret says that a kind was last rotated; zero: it does
+// not say.
+func (m *mauticDeployment) rotatedAt(kind string) time.Time {
+	m.t.Helper()
+	doc, err := document.Parse(m.raw("AWSCURRENT"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	text, err := doc.Text(document.Pointer("/rotated_at/" + kind))
+	if err != nil {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return at
+}

@@ -1,0 +1,51 @@
+package mautic
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
+)
+
+func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
+	onMySQL(t, func(f *fixture) {
+		broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+		defer broken.Close()
+		stored, access := f.access(), f.access()
+		access.URL = broken.URL
+		for name, tc := range map[string]struct {
+			set, test rotation.Kind
+			change    rotation.Change
+		}{
+			"admin": {f.admin(stored), f.admin(access), f.adminChange()},
+			"api":   {NewAPI(APIConfig{Access: stored}), NewAPI(APIConfig{Access: access}), f.apiChange(NewAPI(APIConfig{Access: stored}))},
+		} {
+			if err := tc.set.Set(f.t.Context(), tc.change); err != nil {
+				f.t.Fatal(err)
+			}
+			f.needs(tc.test.Test(f.t.Context(), tc.change), "a broken Mautic")
+
+			singly := tc.change
+			singly.Current = f.withPassword(tc.change.Current, "refused")
+			if err := tc.test.Test(f.t.Context(), singly); err != nil || !strings.Contains(f.log.String(), "until its tasks have the new database password") {
+				f.t.Errorf("%s: %v", name, err)
+			}
+			f.expect(tc.test, rotation.Accepted, tc.change.Pending)
+		}
+		wrong := f.apiDoc(f.seed.PublicClientID(), "wrong")
+		f.expect(NewAPI(APIConfig{Access: access}), rotation.Denied, wrong)
+	})
+}
+
+// withPassword is a document with another password for the database.
+func (f *fixture) withPassword(d document.Document, password string) document.Document {
+	f.t.Helper()
+	next, err := d.Put("/database_password", password)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return next
+}
