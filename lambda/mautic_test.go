@@ -22,13 +22,13 @@ type mauticDeployment struct {
 	site *mauticserver.Server
 }
 
-func deployMautic(t *testing.T, app *rig.Application) *mauticDeployment {
+func deployMautic(t *testing.T, app *rig.Application, options ...func(*rig.Options)) *mauticDeployment {
 	t.Helper()
-	d := deployApplication(t, app, func(o *rig.Options) {
+	d := deployApplication(t, app, append(options, func(o *rig.Options) {
 		o.Mautic = true
 		o.Env = map[string]string{"ADMIN_HASH_COST": "10"} // the race detector makes bcrypt slow
 		o.AWS.RotationRetries = -1
-	})
+	})...)
 	return &mauticDeployment{deployment: d, seed: d.Mautic.Seed, site: d.Mautic.Server}
 }
 

@@ -24,14 +24,14 @@ type sesDeployment struct {
 }
 
 // deploySES makes one whose IAM user is the secret's alone.
-func deploySES(t *testing.T, app *rig.Application) *sesDeployment {
+func deploySES(t *testing.T, app *rig.Application, options ...func(*rig.Options)) *sesDeployment {
 	t.Helper()
 	tags := map[string]string{}
-	d := deployApplication(t, app, func(o *rig.Options) {
+	d := deployApplication(t, app, append(options, func(o *rig.Options) {
 		o.SES = &rig.SES{Tags: tags}
 		o.AWS.IAMPropagation = 300 * time.Millisecond
 		o.Env = map[string]string{"SMTP_TEST_FROM": "mautic@example.com", "SMTP_TEST_TO": "success@simulator.amazonses.com"}
-	})
+	})...)
 	s := &sesDeployment{d, tags}
 	s.tag()
 	t.Cleanup(func() {

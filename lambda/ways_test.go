@@ -122,18 +122,23 @@ func deployRDS(t *testing.T, options ...func(*rig.Options)) *deployment {
 	d := deploy(t, options...)
 	err := d.AWS.CreateDBInstance(localaws.DBInstance{
 		Identifier: "mautic-prod-database", Engine: "mysql", Endpoint: d.MySQL.Host(), Port: d.MySQL.Port(),
-		Master: localaws.MasterUser{
-			Name: d.User, LingerTime: 100 * time.Millisecond, ResettingTime: 100 * time.Millisecond,
-			SetPassword: func(ctx context.Context, user, password string) error {
-				_, err := d.MySQL.Admin().ExecContext(ctx, "ALTER USER ?@'%' IDENTIFIED BY ?", user, password)
-				return err
-			},
-		},
+		Master: d.master(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// master is the deployment's account as RDS's master user.
+func (d *deployment) master() localaws.MasterUser {
+	return localaws.MasterUser{
+		Name: d.User, LingerTime: 100 * time.Millisecond, ResettingTime: 100 * time.Millisecond,
+		SetPassword: func(ctx context.Context, user, password string) error {
+			_, err := d.MySQL.Admin().ExecContext(ctx, "ALTER USER ?@'%' IDENTIFIED BY ?", user, password)
+			return err
+		},
+	}
 }
 
 func TestAMasterUsersPasswordIsSetByRDS(t *testing.T) {

@@ -19,9 +19,9 @@
 // with each.
 //
 // What it does not do: signatures are not verified (a request must carry an Authorization header, and its access key id
-// tells which Lambda environment made it, its scope which service it is for; the rest is ignored), permissions are not
-// evaluated, nothing is persisted or encrypted, and quotas on request rates do not exist. An operation that is not there
-// answers UnknownOperationException, or InvalidAction as RDS words it.
+// tells which Lambda environment made it, its scope which service it is for; the rest is ignored), nothing is persisted or
+// encrypted, and quotas on request rates do not exist. An operation that is not there answers UnknownOperationException,
+// or InvalidAction as RDS words it. Permissions are a matter of [Options.Authorize], and those of functions alone.
 //
 // # Databases
 //

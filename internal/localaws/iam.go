@@ -144,6 +144,16 @@ func (s *Server) AccessKeys(user string) []AccessKey {
 	return keys
 }
 
+// keyUser is the name of the user who has a key, or had it; "" when there has been none.
+func (s *Server) keyUser(accessKeyID string) string {
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
+	if k := s.iam.keys[accessKeyID]; k != nil {
+		return k.User
+	}
+	return ""
+}
+
 // KeyAccepts tells what a service that is called with an access key would find: the key's secret, and whether the key may
 // be used now. Changes reach it after [Options.IAMPropagation]. For a key that has never been, the secret is "".
 func (s *Server) KeyAccepts(accessKeyID string) (secret string, active bool) {

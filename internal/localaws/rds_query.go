@@ -54,7 +54,9 @@ func (qs *queryService) request(body []byte) request {
 		}
 	}
 	return request{
-		call: Call{Service: qs.name, Operation: action, Detail: strings.Join(detail, " ")},
+		call:    Call{Service: qs.name, Operation: action, Detail: strings.Join(detail, " ")},
+		members: members(form),
+		query:   true,
 		apply: func(context.Context) reply {
 			if err := o.check(form); err != nil {
 				return queryError(err)

@@ -26,9 +26,22 @@ type reply struct {
 
 // A request is an understood call: what to record of it, and how to apply it.
 type request struct {
-	call  Call
-	apply func(ctx context.Context) reply
-	fail  func(*Error) reply
+	call    Call
+	members members // of its parameters those that are texts or lists of texts
+	query   bool    // it came by the Query protocol
+	apply   func(ctx context.Context) reply
+	fail    func(*Error) reply
+}
+
+// members are a request's parameters, by name; one that holds a single text is a list of one.
+type members map[string][]string
+
+// first is the value of a parameter that has one; "" if it has none.
+func (m members) first(name string) string {
+	if len(m[name]) == 0 {
+		return ""
+	}
+	return m[name][0]
 }
 
 // serveHTTP routes by protocol, as AWS's services do behind their own endpoints: JSON services by X-Amz-Target, query
@@ -53,6 +66,13 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req.call.Caller = s.lambda.caller(accessKeyID(r))
+	apply := req.apply
+	req.apply = func(ctx context.Context) reply {
+		if refused := s.authorize(req); refused != nil {
+			return req.fail(refused)
+		}
+		return apply(ctx)
+	}
 	s.serve(w, r, req)
 }
 
@@ -182,7 +202,8 @@ func (js *jsonService) request(name string, body []byte) request {
 	call := Call{Service: js.name, Operation: name}
 	call.SecretID, call.Detail = describe(body)
 	return request{
-		call: call,
+		call:    call,
+		members: textsOf(body),
 		apply: func(ctx context.Context) reply {
 			out, err := js.operations[name](ctx, body)
 			if err != nil {
@@ -215,6 +236,26 @@ func describe(body []byte) (secretID, detail string) {
 		}
 	}
 	return secretID, strings.TrimPrefix(b.String(), " ")
+}
+
+// textsOf picks from a request's body what authorization may depend on.
+func textsOf(body []byte) members {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(body, &all) != nil {
+		return nil
+	}
+	texts := members{}
+	for name, raw := range all {
+		var one string
+		var many []string
+		switch {
+		case json.Unmarshal(raw, &one) == nil:
+			texts[name] = []string{one}
+		case json.Unmarshal(raw, &many) == nil:
+			texts[name] = many
+		}
+	}
+	return texts
 }
 
 // asError gives errors that are not AWS's the shape of an internal failure.

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -112,6 +113,17 @@ func (m *secretsManager) read(id string) (*secret, error) {
 	return state, nil
 }
 
+// peek returns a secret as it is, for the services that look at it on their own.
+func (m *secretsManager) peek(id string) (*secret, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.find(id)
+	if err != nil {
+		return nil, false
+	}
+	return r.state, true
+}
+
 // update changes a secret by f, wholly or, on an error, not at all.
 func (m *secretsManager) update(id string, f func(*secret) error) (*secret, error) {
 	m.mu.Lock()
@@ -210,7 +222,7 @@ func (m *secretsManager) createSecret(_ context.Context, in createSecretInput) (
 	}
 	now := m.srv.clock.Now()
 	s := &secret{
-		arn:         m.srv.arn("secretsmanager", "secret:"+in.Name+"-"+randomText(6, letters)),
+		arn:         m.srv.arn("secretsmanager", "secret:"+in.Name+"-"+cmp.Or(m.srv.opts.SecretSuffix, randomText(6, letters))),
 		name:        in.Name,
 		description: in.Description,
 		kmsKeyID:    in.KmsKeyID,

@@ -50,6 +50,16 @@ type Options struct {
 	// with the key sees them, as [Server.KeyAccepts] tells. It is a real duration; lists show the change at once.
 	IAMPropagation time.Duration
 
+	// SecretSuffix is the six characters at the end of secrets' ARNs. By default they are random, as AWS's are; set, an
+	// ARN is known before there is the secret.
+	SecretSuffix string
+
+	// Authorize, if set, stands for the role of the functions: it is asked about each of their calls, before the call
+	// has any effect, and refuses one by an error. What the function is answered ends with the error's text, which IAM
+	// words as "no identity-based policy allows the ecs:ListTasks action". Nobody else's calls are asked about: not those
+	// of other clients, nor those by which ECS reads a task's secrets. It is called concurrently.
+	Authorize func(AccessRequest) error
+
 	// Observe, if set, is subscribed to all events from the start.
 	Observe func(Event)
 }

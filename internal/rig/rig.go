@@ -50,6 +50,9 @@ type Options struct {
 	// runs there.
 	Application *Application
 
+	// Settings are the function's environment in place of the rig's own, such as
+	// a template has it. What is different on this machine is added.
+	Settings map[string]string
 	// Env are further settings of the function, or others than the rig's.
 	Env map[string]string
 	// Timeout of an invocation; zero means 60 s.
@@ -75,8 +78,11 @@ type Options struct {
 	Mautic bool
 }
 
-// FunctionName is the function's name in each rig.
-const FunctionName = "mautic-secret-rotation"
+// Names in each rig.
+const (
+	FunctionName = "mautic-secret-rotation"
+	SecretName   = "mautic-prod-secrets"
+)
 
 // Rig is a deployment. Its fields are for reading.
 type Rig struct {
@@ -118,7 +124,7 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 		o.Timeout = time.Minute
 	}
 	id := strings.ToLower(rand.Text()[:10])
-	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: "mautic-prod-secrets", options: o, seed: newSeed()}
+	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: SecretName, options: o, seed: newSeed()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -163,23 +169,16 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 }
 
 func (r *Rig) createFunction() (err error) {
-	env := map[string]string{
-		"SECRET_ARNS":      r.SecretARN,
-		"DATABASE_CA_FILE": r.options.DatabaseCAFile,
-		"WATCH_SECONDS":    "1",
+	env := maps.Clone(r.options.Settings)
+	if env == nil {
+		env = r.settings()
 	}
-	if app := r.options.Application; app != nil {
-		env["ECS_CLUSTER"] = ClusterName
-		env["ECS_SERVICES"] = strings.Join(app.Services, ",")
-	}
-	if r.AdminSecretARN != "" {
-		env["DATABASE_ADMIN_SECRET_ARN"] = r.AdminSecretARN
-	}
+	env["DATABASE_CA_FILE"] = r.options.DatabaseCAFile
+	env["WATCH_SECONDS"] = "1"
 	if r.Mautic != nil {
-		env["ROTATE_KINDS"] = "database,admin,api,webhook"
 		env["MAUTIC_URL"] = r.Mautic.URL()
 	}
-	r.setSES(env)
+	r.reachSES(env)
 	maps.Copy(env, r.options.Env)
 	r.FunctionARN, err = r.AWS.CreateFunction(localaws.Function{
 		Name:       FunctionName,
@@ -190,6 +189,23 @@ func (r *Rig) createFunction() (err error) {
 		Logs:       r.options.Logs,
 	})
 	return err
+}
+
+// settings are the rig's own.
+func (r *Rig) settings() map[string]string {
+	env := map[string]string{"SECRET_ARNS": r.SecretARN}
+	if app := r.options.Application; app != nil {
+		env["ECS_CLUSTER"] = ClusterName
+		env["ECS_SERVICES"] = strings.Join(app.Services, ",")
+	}
+	if r.AdminSecretARN != "" {
+		env["DATABASE_ADMIN_SECRET_ARN"] = r.AdminSecretARN
+	}
+	if r.Mautic != nil {
+		env["ROTATE_KINDS"] = "database,admin,api,webhook"
+	}
+	r.setSES(env)
+	return env
 }
 
 // Reconfigure gives the function other settings, as a deployment does: they

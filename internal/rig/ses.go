@@ -69,9 +69,16 @@ func (r *Rig) setSES(env map[string]string) {
 	}
 	env["ROTATE_KINDS"] = cmp.Or(env["ROTATE_KINDS"], "database") + ",smtp"
 	env["SMTP_IAM_USER"] = SMTPUser
+	env["SMTP_REGION"] = r.region()
+}
+
+// reachSES tells the function where the sender is.
+func (r *Rig) reachSES(env map[string]string) {
+	if r.SMTP == nil {
+		return
+	}
 	env["SMTP_HOST"] = r.SMTP.Host()
 	env["SMTP_PORT"] = strconv.Itoa(r.SMTP.Port())
-	env["SMTP_REGION"] = r.region()
 	env["SMTP_CA_FILE"] = r.SMTP.CAFile()
 }
 
