@@ -34,9 +34,16 @@ bench: ## start-up time, size, memory, calls and logins; failed logins by each w
 	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 
+.PHONY: mutate
+mutate: ## break the engine on purpose, and see the crash matrix notice
+	@$(GO) run ./cmd/mutate $(MUTATE)
+
 .PHONY: fuzz
-fuzz: ## look for documents that a rotation would damage
-	$(GO) test -run='^$$' -fuzz=FuzzReplace -fuzztime=$(or $(FUZZTIME),30s) ./rotation/document
+fuzz: ## hostile input to all that parses: each fuzz target in turn, for FUZZTIME (30s)
+	@set -e; grep -ro '^func Fuzz[A-Za-z0-9]*' --include='*_test.go' . | sort | while IFS=: read -r file target; do \
+		target=$${target#func }; echo "$$target in $$(dirname "$$file")"; \
+		$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(or $(FUZZTIME),30s) -fuzzminimizetime=1s $(FUZZ) "$$(dirname "$$file")" </dev/null; \
+	done
 
 .PHONY: lint
 lint: ## formatting, vet and linters

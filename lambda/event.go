@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -46,6 +47,8 @@ func parse(raw json.RawMessage) (request, error) {
 		return request{}, errors.New("unknown event: " + usage)
 	}
 	switch {
+	case several(shape.Step != "", shape.Action != "", shape.Source != ""):
+		return request{}, errors.New("the event is of more than one shape: " + usage)
 	case shape.Step != "":
 		return request{step: rotation.Event{
 			Step:          rotation.Step(shape.Step),
@@ -67,4 +70,9 @@ func parse(raw json.RawMessage) (request, error) {
 	default:
 		return request{}, errors.New("unknown event: " + usage)
 	}
+}
+
+// several tells whether more than one of the facts holds.
+func several(facts ...bool) bool {
+	return len(slices.DeleteFunc(facts, func(fact bool) bool { return !fact })) > 1
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
 	"net/mail"
 	"os"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mautic"
 	"mautic-rotation/rotation/password"
 	"mautic-rotation/rotation/smtp"
 )
@@ -77,6 +80,9 @@ var known = []setting{
 			}
 			p.secretARNs = append(p.secretARNs, arn)
 		}
+		if len(p.secretARNs) == 0 {
+			return fmt.Errorf("%q has none", value)
+		}
 		return nil
 	}},
 	{"ECS_CLUSTER", "the cluster of the services, by name or ARN", text(func(p *parsed) *string { return &p.cluster })},
@@ -106,7 +112,10 @@ var known = []setting{
 		return checkARN(value)
 	}},
 	{"DATABASE_INSTANCE", "the identifier of the RDS instance or cluster", text(func(p *parsed) *string { return &p.database.Instance })},
-	{"DATABASE_ENDPOINT", "where to connect to in place of what the secret names, host or host:port", text(func(p *parsed) *string { return &p.database.Endpoint })},
+	{"DATABASE_ENDPOINT", "where to connect to in place of what the secret names", func(p *parsed, value string) error {
+		p.database.Endpoint = value
+		return checkEndpoint(value)
+	}},
 	{"DATABASE_RECOVERY", "whether RDS may be asked to set a master password that nobody knows", func(p *parsed, value string) (err error) {
 		if p.database.Recovery, err = strconv.ParseBool(value); err != nil {
 			return fmt.Errorf("%q is neither true nor false", value)
@@ -130,13 +139,20 @@ var known = []setting{
 		p.database.CAFile = value
 		return nil
 	}},
-	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", text(func(p *parsed) *string { return &p.mauticURL })},
+	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", func(p *parsed, value string) error {
+		p.mauticURL = value
+		_, err := mautic.NewHealth(value, http.DefaultClient)
+		return err
+	}},
 	{"ROTATE_KINDS", "which credentials of the secrets are rotated", func(p *parsed, value string) error {
 		p.kinds = list(value)
 		for _, name := range p.kinds {
 			if !slices.Contains(offered, name) {
 				return fmt.Errorf("%q is not one of %s", name, strings.Join(offered, ", "))
 			}
+		}
+		if len(p.kinds) == 0 {
+			return fmt.Errorf("%q names none of %s", value, strings.Join(offered, ", "))
 		}
 		return nil
 	}},
@@ -212,6 +228,20 @@ func checkARN(arn string) error {
 	return nil
 }
 
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+func checkEndpoint(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	if err != nil {
+		host, port = value, strconv.Itoa(database.DefaultPort)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil || number < 1 || number > 65535 || !hostName.MatchString(host) && net.ParseIP(host) == nil {
+		return fmt.Errorf("%q is neither a host nor host:port", value)
+	}
+	return nil
+}
+
 // readSettings reads the environment, as os.Environ gives it, and names all
 // its faults at once.
 func readSettings(environment []string) (settings, error) {
@@ -238,7 +268,7 @@ func readSettings(environment []string) (settings, error) {
 
 // conclude checks what several variables say together.
 func (p *parsed) conclude(values map[string]string) (faults []error) {
-	if values["SECRET_ARNS"] == "" {
+	if strings.TrimSpace(values["SECRET_ARNS"]) == "" {
 		faults = append(faults, errors.New("SECRET_ARNS is not set: give the ARNs of the secrets to rotate, separated by commas"))
 	}
 	if (p.cluster == "") != (len(p.services) == 0) {
@@ -262,8 +292,17 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 		faults = append(faults, errors.New("SMTP_TEST_FROM and SMTP_TEST_TO go together: set both, or neither when no message is to be sent"))
 	}
 	if p.layout != (database.Layout{}) {
-		if p.layout.Password == "" {
-			faults = append(faults, errors.New("DATABASE_PASSWORD_POINTER is not set, but another DATABASE_…_POINTER is: the secret's layout begins with the password"))
+		for name, place := range map[string]document.Pointer{
+			"DATABASE_USER_POINTER": p.layout.User, "DATABASE_HOST_POINTER": p.layout.Host,
+			"DATABASE_PORT_POINTER": p.layout.Port, "DATABASE_NAME_POINTER": p.layout.Name,
+		} {
+			switch {
+			case place == "":
+			case p.layout.Password == "":
+				faults = append(faults, fmt.Errorf("DATABASE_PASSWORD_POINTER is not set, but %s is: the secret's layout begins with the password", name))
+			case place == p.layout.Password:
+				faults = append(faults, fmt.Errorf("%s is what DATABASE_PASSWORD_POINTER is (%s), and a rotation changes what stands there", name, place))
+			}
 		}
 		p.database.Layouts = []database.Layout{p.layout}
 	}
@@ -337,8 +376,8 @@ func rhythms(value string) (map[string]time.Duration, error) {
 	for _, item := range list(value) {
 		name, days, _ := strings.Cut(item, "=")
 		n, err := strconv.Atoi(days)
-		if _, known := rotation.DefaultEvery[name]; !known || err != nil || n < 1 || n > 1000 {
-			return nil, fmt.Errorf("%q is not a kind (%s), an equals sign and a number of days from 1 to 1000", item,
+		if _, known := rotation.DefaultEvery[name]; !known || err != nil || n < 1 || n > 1000 || every[name] != 0 {
+			return nil, fmt.Errorf("%q is not a kind (%s), once, an equals sign and a number of days from 1 to 1000", item,
 				strings.Join(slices.Sorted(maps.Keys(rotation.DefaultEvery)), ", "))
 		}
 		every[name] = time.Duration(n) * 24 * time.Hour

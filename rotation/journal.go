@@ -90,7 +90,17 @@ type entry struct {
 // longer token, where a UUID is expected to stand.
 const idEnd = 36
 
-func endOf(id string) string { return id[max(0, len(id)-idEnd):] }
+// endOf is what an entry quotes of a version's id. Secrets Manager takes any
+// characters in one, those that an entry is written with too; these are left
+// out here.
+func endOf(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(";=,", r) {
+			return '_'
+		}
+		return r
+	}, id[max(0, len(id)-idEnd):])
+}
 
 // concerned are the kinds that the entry is about, gone or not.
 func (e entry) concerned() []string { return append(slices.Clone(e.live), e.gone...) }
@@ -121,6 +131,15 @@ func (e entry) label(id string) string {
 
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
+// readStamp reads what stamp can write again.
+func readStamp(text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if year := at.UTC().Year(); err == nil && (year < 1 || year > 9999) {
+		return time.Time{}, fmt.Errorf("the year %d", year)
+	}
+	return at, err
+}
+
 // parseEntry reads a label. A label of somebody else's is none, which ok tells;
 // one that only looks like the journal's is an error.
 func parseEntry(label string) (e entry, ok bool, err error) {
@@ -144,14 +163,14 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 			e.gone = kindsIn(value)
 		case wordEmergency:
 			e.emergency = true
-			e.refused, err = time.Parse(time.RFC3339Nano, value)
+			e.refused, err = readStamp(value)
 		case wordRevoked:
 			e.emergency, e.revoked = true, true
-			e.refused, err = time.Parse(time.RFC3339Nano, value)
+			e.refused, err = readStamp(value)
 		case "next":
 			e.next = value
 		case "since":
-			e.since, err = time.Parse(time.RFC3339Nano, value)
+			e.since, err = readStamp(value)
 		}
 		if err != nil {
 			return entry{}, false, fmt.Errorf("the staging label %q has no valid time: remove it from its version, if you know whose it is", label)

@@ -213,37 +213,51 @@ func intervalOf(rules *types.RotationRulesType, last, next time.Time) time.Durat
 	if rules == nil {
 		return 0
 	}
-	var n int
+	var n int64
 	var unit string
 	if _, err := fmt.Sscanf(aws.ToString(rules.ScheduleExpression), "rate(%d %s", &n, &unit); err == nil {
 		if strings.HasPrefix(unit, "hour") {
-			return time.Duration(n) * time.Hour
+			return intervalIn(n, time.Hour)
 		}
-		return time.Duration(n) * 24 * time.Hour
+		return intervalIn(n, day)
 	}
 	if days := aws.ToInt64(rules.AutomaticallyAfterDays); days > 0 {
-		return time.Duration(days) * 24 * time.Hour
+		return intervalIn(days, day)
 	}
 	if last.IsZero() || next.IsZero() {
 		return 0
 	}
-	return max(0, next.Sub(last))
+	return intervalIn(int64(next.Sub(last)), time.Nanosecond)
 }
 
-// windowOf is the length of a schedule's window. Without one, Secrets Manager
+const (
+	day = 24 * time.Hour
+	// maxInterval is the most that Secrets Manager takes.
+	maxInterval = 1000 * day
+)
+
+// intervalIn is n units, or 0 where that is no time between two rotations.
+func intervalIn(n int64, unit time.Duration) time.Duration {
+	if n < 0 || n > int64(maxInterval/unit) {
+		return 0
+	}
+	return time.Duration(n) * unit
+}
+
+// windowOf is the length of a schedule's window, which is within a day. Without one, Secrets Manager
 // closes it after an hour for a schedule in hours, and at the end of the day
 // for one in days.
 func windowOf(rules *types.RotationRulesType) time.Duration {
 	if rules == nil {
 		return 0
 	}
-	if length, err := time.ParseDuration(aws.ToString(rules.Duration)); err == nil {
+	if length, err := time.ParseDuration(aws.ToString(rules.Duration)); err == nil && length > 0 && length <= day {
 		return length
 	}
 	if strings.Contains(aws.ToString(rules.ScheduleExpression), "hour") {
 		return time.Hour
 	}
-	return 24 * time.Hour
+	return day
 }
 
 func versionWith(labels map[string][]string, label string) string {

@@ -7,6 +7,7 @@
 //	go run ./cmd/crash -scenario plain              those of one scenario
 //	go run ./cmd/crash -sample 10                   ten of each scenario
 //	go run ./cmd/crash -only plain/17/killed-after  one of them
+//	go run ./cmd/crash -match 'killed-after .*DISCARD'  those whose name and call match
 //	go run ./cmd/crash -database mariadb            on MariaDB
 package main
 
@@ -18,6 +19,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,17 +34,20 @@ import (
 
 // options are the command's.
 type options struct {
-	only, scenario, logs string
-	database             string
-	sample, parallel     int
+	only, scenario, match, logs string
+	database                    string
+	sample, parallel            int
+	first                       bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.only, "only", "", "run one trial, by its name")
 	flag.StringVar(&o.scenario, "scenario", "", "run the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
+	flag.StringVar(&o.match, "match", "", "run the trials whose name, a space, and the name of the call match a regular expression")
 	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb or mariadb-10.11; on MariaDB by an administrator's login")
 	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
+	flag.BoolVar(&o.first, "first", false, "end a trial at its first violation")
 	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
 	flag.IntVar(&o.parallel, "parallel", 16, "how many trials run at once")
 	flag.Parse()
@@ -86,7 +91,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	matrix := &crash.Matrix{MySQL: server, Binary: binary, LogDir: o.logs}
+	matrix := &crash.Matrix{MySQL: server, Binary: binary, LogDir: o.logs, FirstOnly: o.first}
 	fmt.Println("against", server.Origin())
 	if o.only != "" {
 		return one(ctx, matrix, o.only)
@@ -121,6 +126,10 @@ type result struct {
 }
 
 func all(ctx context.Context, matrix *crash.Matrix, o options) error {
+	wanted, err := regexp.Compile(o.match)
+	if err != nil {
+		return err
+	}
 	flavor := matrix.MySQL.Flavor()
 	start := time.Now()
 	var results []result
@@ -131,6 +140,10 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 		trials, err := matrix.Trials(ctx, scenario)
 		if err != nil {
 			return err
+		}
+		trials = slices.DeleteFunc(trials, func(t crash.Trial) bool { return !wanted.MatchString(t.String() + " " + t.Name) })
+		if len(trials) == 0 {
+			continue
 		}
 		if o.sample > 0 {
 			trials = crash.Sample(trials, o.sample)
@@ -235,6 +248,9 @@ func conclude(results []result, took time.Duration) error {
 		if r.err != nil {
 			failures++
 		}
+	}
+	if len(results) == 0 {
+		return errors.New("there are no such trials")
 	}
 	fmt.Printf("\n%d trials in %s: %d violations\n", len(results), took.Round(time.Second), violations)
 	if violations+failures > 0 {

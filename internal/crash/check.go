@@ -18,6 +18,8 @@ import (
 
 // ledger collects what does not hold.
 type ledger struct {
+	first func() // called at the first violation; may be nil
+
 	mu         sync.Mutex
 	violations []string
 }
@@ -26,6 +28,15 @@ func (l *ledger) note(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.violations = append(l.violations, fmt.Sprintf(format, args...))
+	if l.first != nil {
+		l.first()
+	}
+}
+
+func (l *ledger) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.violations)
 }
 
 // snapshot is what was AWSCURRENT at a moment.
@@ -55,6 +66,37 @@ func passwordOf(v localaws.VersionState) (string, bool) {
 	}
 	password, err := doc.Text(rig.PasswordPointer)
 	return password, err == nil
+}
+
+// checkRedeployed: when the rotation service says that a rotation has succeeded,
+// the redeploy has begun, without any reconcile.
+func checkRedeployed(r *rig.Rig, found *ledger) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	for _, version := range state.Versions {
+		promotedOver := slices.ContainsFunc(version.Labels, func(label string) bool { return strings.HasPrefix(label, "rotation;old;") })
+		if promotedOver && !slices.ContainsFunc(version.Labels, func(label string) bool { return strings.Contains(label, ";since=") }) {
+			found.note("the rotation has succeeded without a redeploy")
+		}
+	}
+}
+
+// checkRollback: a version that was rolled back has lost AWSPENDING by the time
+// that another one is current, or its rotation would be taken up again.
+func checkRollback(moment string, r *rig.Rig, found *ledger) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	pending := state.Labelled("AWSPENDING")
+	marked := slices.ContainsFunc(pending.Labels, func(label string) bool { return strings.HasPrefix(label, "rotation;rolled-back;") })
+	if marked && !slices.Contains(pending.Labels, "AWSCURRENT") {
+		found.note("%s: AWSPENDING is on the version that was rolled back", moment)
+	}
 }
 
 // checkRetired: a new password is current, and no other is accepted.

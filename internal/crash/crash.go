@@ -98,6 +98,9 @@ type Matrix struct {
 	// LogDir is where the function's logs of trials with violations go; "" is
 	// nowhere.
 	LogDir string
+
+	// FirstOnly ends a trial at its first violation.
+	FirstOnly bool
 }
 
 // listings is how often a scenario is made to happen to list its calls: a

@@ -45,7 +45,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	}
 	defer func() { err = errors.Join(err, proxy.Close()) }()
 	var log bytes.Buffer
-	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: 100 * time.Millisecond, Literal: scenario.literal}
+	app := scenario.app()
 	r, err := rig.New(ctx, rig.Options{
 		MySQL: server, Binary: m.Binary, Logs: &log,
 		DatabaseHost: proxy.Host(), DatabasePort: proxy.Port(), DatabaseCAFile: proxy.CAFile(),
@@ -63,7 +63,17 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	}
 
 	found := &ledger{}
-	if calls, err = watch(ctx, r, proxy, scenario, trial, found); err != nil {
+	if m.FirstOnly {
+		found.first = cancel // of what comes after: it would wait for what does not happen
+	}
+	calls, err = watch(ctx, r, proxy, scenario, trial, found)
+	if m.FirstOnly {
+		checkLogins(app, found)
+		if violations := found.all(); len(violations) > 0 {
+			return calls, violations[:1], nil
+		}
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := rotateOnceMore(ctx, r, scenario, found); err != nil {
@@ -103,6 +113,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 		if err := r.CurrentLogsIn(ctx); err != nil {
 			found.note("%s: %v", moment, err)
 		}
+		checkRollback(moment, r, found)
 		if !checkOld.Load() {
 			return
 		}
@@ -128,6 +139,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 		}
 	}
 	w.check("when it has begun")
+	checkRedeployed(r, found)
 
 	// From here on a task's password is accepted until the task is gone, which
 	// the tasks' own logins tell.

@@ -23,6 +23,11 @@ type Scenario struct {
 	// literal is rig.Application.Literal.
 	literal bool
 
+	// seldom: tasks log in when they start, and again when they stop, which
+	// takes them a while. In between nothing but their being there tells that
+	// the password they were started with is needed.
+	seldom bool
+
 	// prepare brings the deployment to where the watched part begins.
 	prepare func(context.Context, *rig.Rig) error
 
@@ -52,6 +57,7 @@ type ending struct {
 // The endings.
 var (
 	retired    = ending{settle: settle, check: checkRetired}
+	impatient  = ending{settle: settleImpatiently, check: checkRetired}
 	rolledBack = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
 	givenUp    = ending{settle: settle, check: checkUnchanged, keepsOld: true}
 	held       = ending{settle: settleHeld, check: checkHeld, keepsOld: true}
@@ -84,6 +90,19 @@ var Scenarios = []Scenario{
 		Name: "held", What: "a rotation whose old password the application goes on using",
 		literal: true, prepare: nothing, begin: rotate, end: held, next: stillHeld,
 	},
+	{
+		Name: "seldom", What: "a rotation of an application that logs in seldom, with a reconcile in the midst of the rollout",
+		seldom: true, prepare: nothing, begin: rotate, end: impatient, next: retired,
+	},
+}
+
+// app is the application of a deployment.
+func (s Scenario) app() *rig.Application {
+	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: 100 * time.Millisecond, Literal: s.literal}
+	if s.seldom {
+		app.Interval, app.LastLogin, app.DrainTime = time.Hour, true, 5*time.Second
+	}
+	return app
 }
 
 func nothing(context.Context, *rig.Rig) error { return nil }
@@ -158,6 +177,16 @@ func abandon(_ context.Context, r *rig.Rig) error {
 }
 
 func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
+
+// settleImpatiently reconciles in the midst of the rollout too, as its own
+// events have the function do.
+func settleImpatiently(ctx context.Context, r *rig.Rig) error {
+	fault := r.Reconcile()
+	if err := r.Settle(ctx); err != nil {
+		return errors.Join(fault, err)
+	}
+	return nil
+}
 
 // settleRollback lets the time pass in which the application is to come up.
 func settleRollback(ctx context.Context, r *rig.Rig) error {

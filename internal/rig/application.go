@@ -25,6 +25,9 @@ type Application struct {
 	// told to stop.
 	StartTime, DrainTime time.Duration
 
+	// LastLogin makes a task log in once more when it is told to stop.
+	LastLogin bool
+
 	// CircuitBreaker switches ECS's on, with rollback.
 	CircuitBreaker bool
 
@@ -95,27 +98,35 @@ func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error
 	pace := time.NewTicker(a.Interval)
 	defer pace.Stop()
 	for {
-		// Not with the task's context: a login that the end of the task breaks
-		// off is no failed one, so it is let finish.
-		err := r.Login(context.WithoutCancel(ctx), record.Password)
-		a.mu.Lock()
-		record.Logins++
-		if err != nil {
-			record.Failures++
-			if record.FirstFailure == nil {
-				record.FirstFailure = err
-			}
-		}
-		a.mu.Unlock()
-		if err == nil {
+		if err := a.login(ctx, r, record); err == nil {
 			task.Ready()
 		}
 		select {
 		case <-ctx.Done():
+			if a.LastLogin {
+				return a.login(ctx, r, record)
+			}
 			return nil
 		case <-pace.C:
 		}
 	}
+}
+
+// login logs in once, and records it.
+func (a *Application) login(ctx context.Context, r *Rig, record *TaskRecord) error {
+	// Not with the task's context: a login that the end of the task breaks
+	// off is no failed one, so it is let finish.
+	err := r.Login(context.WithoutCancel(ctx), record.Password)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	record.Logins++
+	if err != nil {
+		record.Failures++
+		if record.FirstFailure == nil {
+			record.FirstFailure = err
+		}
+	}
+	return err
 }
 
 // Records are what the tasks did so far, in the order in which they started.

@@ -90,10 +90,19 @@ func (d Document) Text(p Pointer) (string, error) {
 		return "", fmt.Errorf("field %s is %s, not a string: write it in quotes", p, typeName(raw))
 	}
 	text := unquote(raw)
-	if strings.ContainsRune(text, utf8.RuneError) {
-		return "", fmt.Errorf("field %s contains half of a surrogate pair or U+FFFD, which no login can send", p)
+	if err := readable(p, text); err != nil {
+		return "", err
 	}
 	return text, nil
+}
+
+// readable refuses what JSON cannot hold, or readers of it do not agree on: it
+// would come back as something else.
+func readable(p Pointer, text string) error {
+	if strings.ContainsRune(text, utf8.RuneError) { // what is not UTF-8 counts as one
+		return fmt.Errorf("field %s contains half of a surrogate pair or U+FFFD, which no login can send", p)
+	}
+	return nil
 }
 
 // Integer returns the whole number at p, which may be written as a number in
@@ -121,10 +130,14 @@ func (d Document) Integer(p Pointer) (int, error) {
 
 // Replace returns the document with the value at p replaced by the string
 // text. No other byte changes. It fails with ErrMissing when there is no such
-// field, and when the result would pass MaxBytes.
+// field, when Text could not read the text back, and when the result would pass
+// MaxBytes.
 func (d Document) Replace(p Pointer, text string) (Document, error) {
 	at, err := d.find(p)
 	if err != nil {
+		return Document{}, err
+	}
+	if err := readable(p, text); err != nil {
 		return Document{}, err
 	}
 	next := d.raw[:at.start] + quote(text) + d.raw[at.end:]

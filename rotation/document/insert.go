@@ -8,9 +8,12 @@ import (
 // Insert returns the document with a new field at p that holds the string text,
 // as the last one of its object. Objects on the way that are not there are made.
 // It is written as its neighbours are; no byte of theirs changes. It fails when
-// the field is there already, when something on the way is not an object, and
-// when the result would pass MaxBytes.
+// the field is there already, when something on the way is not an object, when
+// Text could not read the text back, and when the result would pass MaxBytes.
 func (d Document) Insert(p Pointer, text string) (Document, error) {
+	if err := readable(p, text); err != nil {
+		return Document{}, err
+	}
 	object := span{start: skipSpace(d.raw, 0)}
 	object.end = skipValue(d.raw, object.start)
 	tokens := p.tokens()
@@ -30,7 +33,11 @@ func (d Document) Insert(p Pointer, text string) (Document, error) {
 				return Document{}, fmt.Errorf("with the new %s the value would have %d bytes, and Secrets Manager stores at most %d: shorten the secret or split it",
 					p, len(next), MaxBytes)
 			}
-			return Document{raw: next}, nil
+			inserted, err := Parse(next) // which may be too deep now
+			if err != nil {
+				return Document{}, fmt.Errorf("with the new %s: %w", p, err)
+			}
+			return inserted, nil
 		}
 		object = found[0]
 	}

@@ -1,7 +1,6 @@
 package document
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -48,32 +47,4 @@ func TestInsertRefusesWhatIsThereAndWhatIsNoObject(t *testing.T) {
 	if _, err := big.Insert("/b", "y"); err == nil || !strings.Contains(err.Error(), "stores at most") {
 		t.Errorf("got %v", err)
 	}
-}
-
-func FuzzPut(f *testing.F) {
-	f.Add(`{"a": 1, "b" :{}}`, "/b/c", "x")
-	f.Add("{\n\t\"a\":\r\n[]}", "/a~1/b", "\"\\")
-	f.Fuzz(func(t *testing.T, value, pointer, text string) {
-		d, err := Parse(value)
-		if err != nil {
-			return
-		}
-		p, err := ParsePointer(pointer)
-		if err != nil {
-			return
-		}
-		next, err := d.Put(p, text)
-		if err != nil {
-			return
-		}
-		if !json.Valid([]byte(next.Raw())) {
-			t.Fatalf("not valid any more: %q", next.Raw())
-		}
-		var decoded string
-		if raw, err := json.Marshal(text); err == nil && json.Unmarshal(raw, &decoded) == nil && decoded == text {
-			if got, err := next.Text(p); err == nil && got != text {
-				t.Errorf("put %q, got %q", text, got)
-			}
-		}
-	})
 }

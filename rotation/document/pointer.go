@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Pointer names a place in a document as a JSON Pointer (RFC 6901):
@@ -20,6 +21,9 @@ var ErrMissing = errors.New("missing")
 func ParsePointer(s string) (Pointer, error) {
 	if !strings.HasPrefix(s, "/") {
 		return "", fmt.Errorf("%q is not a JSON Pointer: it has to start with a slash, like /database_password", s)
+	}
+	if !utf8.ValidString(s) {
+		return "", fmt.Errorf("%q is not valid UTF-8 text, so no document has such a field", s)
 	}
 	for i := 0; i < len(s); i++ {
 		if s[i] == '~' && (i+1 == len(s) || s[i+1] != '0' && s[i+1] != '1') {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"slices"
@@ -30,12 +31,12 @@ func (c clientID) String() string { return fmt.Sprintf("%d_%s", c.id, c.random) 
 var publicID = regexp.MustCompile(`^([1-9][0-9]{0,9})_([A-Za-z0-9]{1,191})$`)
 
 func parseClientID(public string) (clientID, error) {
-	parts := publicID.FindStringSubmatch(public)
-	if parts == nil {
-		return clientID{}, errors.New(`it is not the public key of an API client, which Mautic shows as "1_3bcbxd9e24…" (Settings, API Credentials)`)
+	if parts := publicID.FindStringSubmatch(public); parts != nil {
+		if id, err := strconv.ParseInt(parts[1], 10, 64); err == nil && id <= math.MaxUint32 {
+			return clientID{id, parts[2]}, nil
+		}
 	}
-	id, err := strconv.ParseInt(parts[1], 10, 64)
-	return clientID{id, parts[2]}, err
+	return clientID{}, errors.New(`it is not the public key of an API client, which Mautic shows as "1_3bcbxd9e24…" (Settings, API Credentials)`)
 }
 
 // standbyRandomID is the random_id of a client's standby. The two clients that

@@ -43,11 +43,11 @@ func (h *Health) Sick(ctx context.Context) string {
 	}
 	response, err := h.client.Do(request)
 	if err != nil {
-		return err.Error()
+		return brief(err.Error())
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Sprintf("GET %s answers %s, not 200", h.shown, response.Status)
+		return fmt.Sprintf("GET %s answers %s, not 200", h.shown, brief(response.Status))
 	}
 	return ""
 }

@@ -94,7 +94,7 @@ func (s *site) ask(ctx context.Context, client *http.Client, method, path string
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return reply{}, unreachable("%w: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", err)
+		return reply{}, unreachable("%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
@@ -111,9 +111,19 @@ func (s *site) shown(path string) string { return s.base.JoinPath(path).Redacted
 func (s *site) odd(method, path string, r reply, remedy string) error {
 	to := ""
 	if r.location != "" {
-		to = " to " + withoutQuery(r.location)
+		to = " to " + brief(withoutQuery(r.location))
 	}
 	return unreachable("%s %s answers %d%s: %s", method, s.shown(path), r.status, to, remedy)
+}
+
+// brief is what a server says, which may be as long as it likes. It is not cut:
+// half of a secret value would not be known for one.
+func brief(text string) string {
+	const most = 500
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("(%d bytes, too many to show)", len(text))
 }
 
 func withoutQuery(location string) string {
@@ -131,19 +141,24 @@ const (
 )
 
 var (
-	inputTag   = regexp.MustCompile(`(?i)<input\b[^>]*>`)
-	csrfName   = regexp.MustCompile(`(?i)\bname\s*=\s*["']_csrf_token["']`)
-	inputValue = regexp.MustCompile(`(?i)\bvalue\s*=\s*(?:"([^"]*)"|'([^']*)')`)
+	// An attribute's value may hold whatever ends a tag, or looks like another
+	// attribute, so each is read as a whole.
+	inputTag       = regexp.MustCompile(`(?i)<input((?:\s|/)(?:[^<>"']|"[^"]*"|'[^']*')*)>`)
+	inputAttribute = regexp.MustCompile(`([^\s"'=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?`)
 )
 
 // csrfToken finds the hidden field in Mautic's login form.
 func csrfToken(page string) (string, bool) {
-	for _, tag := range inputTag.FindAllString(page, -1) {
-		if !csrfName.MatchString(tag) {
-			continue
+	for _, tag := range inputTag.FindAllStringSubmatch(page, -1) {
+		attributes := map[string]string{}
+		for _, a := range inputAttribute.FindAllStringSubmatch(tag[1], -1) {
+			name := strings.ToLower(a[1])
+			if _, twice := attributes[name]; !twice { // the first counts
+				attributes[name] = html.UnescapeString(a[2] + a[3] + a[4])
+			}
 		}
-		if value := inputValue.FindStringSubmatch(tag); value != nil {
-			return html.UnescapeString(value[1] + value[2]), true
+		if token, ok := attributes["value"]; ok && attributes["name"] == "_csrf_token" {
+			return token, true
 		}
 	}
 	return "", false
