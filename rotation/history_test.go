@@ -81,7 +81,7 @@ type history struct {
 	rotations int
 
 	// moved: AWSCURRENT was moved by hand, and no reconcile has taken note of
-	// it. The secret is to be left alone until then (see README).
+	// it. The secret is to be left alone until then (see docs/operate.md).
 	moved bool
 
 	// spoilt are versions that were there when an emergency began: whatever
@@ -306,8 +306,8 @@ func (h *history) takePendingOff() {
 	h.note("AWSPENDING is taken off %s by hand", pending)
 }
 
-// goBack does by hand what README tells of: the version before is made current
-// again, while its overlap is open.
+// goBack does by hand what docs/operate.md tells of: the version before is made
+// current again, while its overlap is open.
 func (h *history) goBack() {
 	current := h.version("AWSCURRENT").ID
 	if pending := h.version("AWSPENDING").ID; h.moved || pending != "" && pending != current {
