@@ -24,6 +24,9 @@ type ending struct {
 	promoted, accepts map[string]acceptance
 
 	oldTokens int // that the old API client has
+	// delivered: a message was, with the new access key, while the old one was active.
+	delivered bool
+	keys      []string // ids of the IAM user's access keys
 	tasksWith map[string]int
 	log       string
 
@@ -61,7 +64,7 @@ func (d *demo) begin(before localaws.SecretState, newID string) (ending, error) 
 		return ending{}, err
 	}
 	fresh, err := d.document(func(v localaws.VersionState) bool { return v.ID == newID })
-	return ending{oldID: was.ID, newID: newID, old: old, new: fresh}, err
+	return ending{oldID: was.ID, newID: newID, old: old, new: fresh, delivered: d.sentBeforeSwitchedOff(keyIn(old), keyIn(fresh))}, err
 }
 
 // look finds out how things are at the end.
@@ -74,6 +77,9 @@ func (d *demo) look(ctx context.Context, e *ending) error {
 	e.currentID, e.previousID, e.log = current.ID, state.Labelled("AWSPREVIOUS").ID, d.log.String()
 	if e.current, err = document.Parse(current.Value); err != nil {
 		return err
+	}
+	for _, key := range d.AWS.AccessKeys(rig.SMTPUser) {
+		e.keys = append(e.keys, key.ID)
 	}
 	if e.oldTokens, err = d.tokensOf(ctx, pairIn(e.old)); err != nil {
 		return err
@@ -132,7 +138,7 @@ func (d *demo) leaked(log string) string {
 	if err != nil {
 		return err.Error()
 	}
-	credentials := []document.Pointer{"/email_configuration/smtp_password", "/secret_key"} // that are not rotated
+	credentials := []document.Pointer{"/secret_key"} // that is not rotated
 	for _, k := range kinds {
 		credentials = append(credentials, k.secrets...)
 	}
@@ -145,6 +151,11 @@ func (d *demo) leaked(log string) string {
 			if value := text(doc, p); value != "" && strings.Contains(log, value) {
 				return fmt.Sprintf("field %s of version %s", p, v.ID)
 			}
+		}
+	}
+	for _, key := range append(d.AWS.AccessKeys(rig.SMTPUser), d.SMTPKey) {
+		if strings.Contains(log, key.Secret) {
+			return "the secret of access key " + keyName(key.ID)
 		}
 	}
 	if d.AdminPassword != "" && strings.Contains(log, d.AdminPassword) {

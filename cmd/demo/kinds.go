@@ -12,6 +12,7 @@ import (
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mautic"
+	"mautic-rotation/rotation/smtp"
 )
 
 // A kind is what the demo knows of a credential kind: what to say of it, and how
@@ -102,6 +103,21 @@ var kinds = []kind{
 		retired:    promise{"webhook: Mautic signs with the secret in use, and the next one is published beside it", nextPublished},
 		rolledBack: promise{"webhook: Mautic signs with the secret in use, and the next one is published no more", nextWithdrawn},
 	},
+	{
+		name:    "smtp",
+		secrets: []document.Pointer{smtp.RunbookLayout.Password},
+		public:  []document.Pointer{smtp.RunbookLayout.Username},
+		did: map[string]string{
+			"createSecret": "the IAM user's second access key, with the password that SES derives from its secret",
+			"setSecret":    "the second key is active, beside the first one",
+			"testSecret":   "the new key logs in, and a message is sent with it",
+			"finishSecret": "the new deployments read it, too",
+		},
+		accepts:    mailLogsIn,
+		both:       "the new key; the old one too, until no task uses it any more",
+		retired:    promise{"smtp: a message was delivered with the new key before the old one was switched off; the old one is refused and deleted", keyRetired},
+		rolledBack: promise{"smtp: the old key logs in; the one that was rolled back is refused and deleted", keyRolledBack},
+	},
 }
 
 // apiOverlap is the function's default for API_OVERLAP_DAYS.
@@ -134,6 +150,14 @@ func onlyNewFromTheStart(e ending, k kind) bool {
 func onlyOld(e ending, k kind) bool { return e.accepts[k.name] == acceptance{old: true} }
 
 func clientRetired(e ending, k kind) bool { return overlapped(e, k) && e.oldTokens == 0 }
+
+func keyRetired(e ending, k kind) bool {
+	return overlapped(e, k) && e.delivered && slices.Equal(e.keys, []string{keyIn(e.new)})
+}
+
+func keyRolledBack(e ending, k kind) bool {
+	return onlyOld(e, k) && slices.Equal(e.keys, []string{keyIn(e.old)})
+}
 
 // nextPublished is what the first rotation of a webhook secret does.
 func nextPublished(e ending, k kind) bool {

@@ -1,7 +1,8 @@
 // Command demo shows a whole rotation on this machine: a real MySQL or MariaDB
 // server with Mautic's tables, the function as it is deployed, and in-process
-// stand-ins for Mautic's pages and for AWS, where the tasks of an application log
-// in afresh some 200 times a second, beside callers of Mautic's API.
+// stand-ins for Mautic's pages, for SES and for AWS, where the tasks of an
+// application log in afresh some 200 times a second and send mail, beside callers
+// of Mautic's API.
 //
 //	go run ./cmd/demo                              rotate, and tell how it went
 //	go run ./cmd/demo -database mariadb            on MariaDB; or mariadb-10.11
@@ -10,7 +11,7 @@
 //	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
 //	go run ./cmd/demo -stay                        stay up, for the AWS CLI
 //
-// The exit status is 1 when a login or a call failed or anything else is not as it
+// The exit status is 1 when a login, a call or a mail failed or anything else is not as it
 // should be. Nothing is left running.
 package main
 
@@ -31,11 +32,16 @@ import (
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/smtp"
 )
 
 // settings of the function that are not the defaults, so that it is quick: a
 // hash of the usual cost takes a busy machine seconds.
-var settings = map[string]string{"WATCH_SECONDS": "2", "ADMIN_HASH_COST": "10"}
+// And those that have a new SMTP credential tried with a message.
+var settings = map[string]string{
+	"WATCH_SECONDS": "2", "ADMIN_HASH_COST": "10",
+	"SMTP_TEST_FROM": rig.MailFrom, "SMTP_TEST_TO": "success@simulator.amazonses.com",
+}
 
 // timeLimit is for the rotation with its redeploy, which take some seconds.
 const timeLimit = 2 * time.Minute
@@ -103,7 +109,7 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 
 	d := &demo{db: db, screen: s, log: &functionLog{}, app: &rig.Application{
 		Services: []string{"mautic-prod-web", "mautic-prod-worker"},
-		Tasks:    2, Interval: 20 * time.Millisecond,
+		Tasks:    2, Interval: 20 * time.Millisecond, MailInterval: 500 * time.Millisecond,
 		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
 	}}
 	if chosen.prepare != nil {
@@ -112,13 +118,16 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 	options := rig.Options{
 		Env: settings,
 
-		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin, Mautic: true,
+		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin, Mautic: true, SES: &rig.SES{},
 		AWS: localaws.Options{RotationRetryDelay: time.Second},
 	}
 	if d.Rig, err = rig.New(ctx, options); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.AWS.TagIAMUser(rig.SMTPUser, smtp.OwnerTag, d.SecretARN); err != nil {
+		return err
+	}
 	defer s.watch(d)() // ends before what it watches
 	if err := d.wake(); err != nil {
 		return err
@@ -136,15 +145,16 @@ func (d *demo) introduce(binary string) {
 	if info, err := os.Stat(binary); err == nil {
 		size = fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
 	}
-	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda and ECS at "+d.AWS.URL())
+	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda, ECS and IAM at "+d.AWS.URL())
 	d.screen.fact("function", rig.FunctionName+", the executable that is deployed, "+size)
 	d.screen.fact("secret", d.SecretName+", in the runbook's layout, with Mautic's API client and webhook secret")
 	if d.AdminSecretARN != "" {
 		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since it takes an administrator of %s to give an account a second password"))
 	}
 	d.screen.fact("Mautic", d.db.named("stand-in for its pages, on its tables in %s, at ")+d.Mautic.URL())
-	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, and logs in afresh %d times a second",
-		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval))
+	d.screen.fact("mail", fmt.Sprintf("stand-in for SES's SMTP endpoint at %s:%d; IAM user %s has access key %s", d.SMTP.Host(), d.SMTP.Port(), rig.SMTPUser, keyName(d.SMTPKey.ID)))
+	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, logs in afresh %d times and sends %d mails a second",
+		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval, time.Second/d.app.MailInterval))
 }
 
 // wake has EventBridge wake the function, as the deployment does: when a

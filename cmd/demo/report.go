@@ -53,6 +53,11 @@ func (d *demo) report(before, after localaws.SecretState, expected []expectation
 			fmt.Fprintf(table, "  the last failure: %v\n", n.last)
 		}
 	}
+	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Mail"))
+	fmt.Fprintln(table, "  access key\tin IAM\tmessages\trefused logins")
+	for _, row := range d.mailTable() {
+		fmt.Fprintln(table, "  "+row)
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -82,6 +87,7 @@ func (d *demo) always() []expectation {
 	log := d.log.String()
 	logins, failed := d.app.Logins()
 	calls, refused := d.callers.total()
+	mails, unsent := d.app.Mails()
 	where := d.leaked(log)
 	text := fmt.Sprintf("no credential of any version is in the function's log (%d lines)", strings.Count(log, "\n"))
 	if where != "" {
@@ -89,8 +95,10 @@ func (d *demo) always() []expectation {
 	}
 	return []expectation{
 		{text, log != "" && where == ""},
+		d.twoKeys(),
 		d.fewFailures("logins", failed, logins),
 		d.fewFailures("API calls", refused, calls),
+		{fmt.Sprintf("failed mails: %d of %d that the tasks sent", unsent, mails), unsent == 0 && mails > 0},
 	}
 }
 

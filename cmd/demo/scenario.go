@@ -29,7 +29,7 @@ type encore struct {
 
 var scenarios = map[string]scenario{
 	"plain": {
-		title:  "Mautic's %s password, administrator, API client and webhook secret are rotated, on this machine",
+		title:  "Mautic's %s password, administrator, API client, webhook secret and SMTP credential are rotated, on this machine",
 		course: retireAll,
 		expect: retired,
 	},
@@ -115,11 +115,12 @@ func rolledBack(e ending) []expectation {
 }
 
 func held(e ending) []expectation {
-	database, api := e.accepts["database"], e.accepts["api"]
+	database, api, mail := e.accepts["database"], e.accepts["api"], e.accepts["smtp"]
 	return []expectation{
 		{"AWSCURRENT is the new version", e.currentID == e.newID},
 		{"database: %s accepts the new password; it accepts the old one still, since it is in use", database.new && database.old},
 		{"api: both clients get tokens, as within any overlap", api.new && api.old},
+		{"smtp: both access keys log in, as long as the rotation is held", mail.new && mail.old && e.delivered},
 		{"the log says what was seen and what to do", (strings.Contains(e.log, "by its old password within") || strings.Contains(e.log, "the server refused")) && strings.Contains(e.log, "release")},
 		{"a rotation after that succeeds, and leaves alone what is held", e.nextErr == nil && databasePassword(e.next.new) == databasePassword(e.new) && pairIn(e.next.new) == pairIn(e.new)},
 	}

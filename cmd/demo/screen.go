@@ -103,8 +103,11 @@ func (s *screen) end() { s.setStatus("") }
 
 // watch shows what happens from now on, until stop is called.
 func (s *screen) watch(d *demo) (stop func()) {
-	told := &story{d: d}
+	told := &story{d: d, told: map[string]bool{}}
 	cancel := d.AWS.Subscribe(func(event localaws.Event) {
+		for _, text := range told.mail() {
+			s.line(text)
+		}
 		if text := told.line(event); text != "" {
 			s.line(text)
 		}
@@ -154,7 +157,8 @@ func (s *screen) tally(d *demo) string {
 			bar += "○"
 		}
 	}
-	return fmt.Sprintf("%s  %s  tasks %s (● new)", s.count("logins", d.app.Logins), s.count("API calls", d.callers.total), bar)
+	return fmt.Sprintf("%s  %s  %s  tasks %s (● new)",
+		s.count("logins", d.app.Logins), s.count("API calls", d.callers.total), s.count("mails", d.app.Mails), bar)
 }
 
 func (s *screen) count(what string, total func() (made, failed int)) string {

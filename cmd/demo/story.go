@@ -20,6 +20,7 @@ type story struct {
 	changes   []kind            // of that rotation
 	preflight string            // the token of the latest test-only rotation
 	logged    string            // what was told of the function's log last
+	told      map[string]bool   // of mail
 }
 
 // line is what to say of an event, or "".
@@ -37,6 +38,8 @@ func (s *story) line(event localaws.Event) string {
 		return s.step(e)
 	case localaws.TaskChanged:
 		return s.task(e)
+	case localaws.CallFinished:
+		return s.keys(e.Call)
 	case localaws.FunctionLog:
 		return s.log(e.Line)
 	default:

@@ -39,7 +39,8 @@
 //
 // # Access keys
 //
-// IAM's users are made with [Server.AddIAMUser]; a function gives them keys, at most two each, and takes these away.
+// IAM's users are made with [Server.AddIAMUser], and [Server.TagIAMUser] tags them later; a function gives them keys, at
+// most two each, and takes these away.
 // Nothing in the stand-in is called with such a key. What is, as SES by SMTP, asks [Server.KeyAccepts], which learns of a
 // change when [Options.IAMPropagation] is over, while lists show it at once:
 //

@@ -3,6 +3,7 @@ package localaws
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,6 +101,23 @@ func (s *Server) AddIAMUser(u IAMUser) error {
 	}
 	setDefault(&u.Path, "/")
 	i.users = append(i.users, &iamUser{IAMUser: u, id: "AIDA" + randomText(17, base32Digits), created: i.now()})
+	return nil
+}
+
+// TagIAMUser gives a user a tag, in place of one with the same key.
+func (s *Server) TagIAMUser(name, key, value string) error {
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
+	u, err := s.iam.findUser(name)
+	if err != nil {
+		return err
+	}
+	tags := maps.Clone(u.Tags) // AddIAMUser's caller has the map, too
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	tags[key] = value
+	u.Tags = tags
 	return nil
 }
 

@@ -216,10 +216,15 @@ func TestAUserIsTold(t *testing.T) {
 	f := start(t, localaws.Options{IAMPageSize: 1})
 	policies := []string{"arn:aws:iam::123456789012:policy/ses", "arn:aws:iam::aws:policy/AmazonSESFullAccess"}
 	f.user(localaws.IAMUser{
-		Name: "smtp", Path: "/mail/", Tags: map[string]string{"Team": "web", "App": "mautic"},
+		Name: "smtp", Path: "/mail/", Tags: map[string]string{"Team": "web"},
 		Policies: policies, InlinePolicies: []string{"AmazonSesSendingAccess", "more"},
 	})
 	f.user(localaws.IAMUser{Name: "other"})
+	for _, app := range []string{"another", "mautic"} {
+		if err := f.TagIAMUser("smtp", "App", app); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := f.AddIAMUser(localaws.IAMUser{Name: "SMTP"}); err == nil {
 		t.Error("a user was added twice")
 	}
@@ -314,6 +319,9 @@ func TestWhatIAMRefuses(t *testing.T) {
 
 	_, err := f.iam().CreateAccessKey(f.ctx, &iam.CreateAccessKeyInput{UserName: aws.String("gone")})
 	wantError(t, err, "NoSuchEntity", "The user with name gone cannot be found.")
+	if err := f.TagIAMUser("gone", "App", "mautic"); err == nil {
+		t.Error("a user that is not there was tagged")
+	}
 	_, err = f.iam().ListAccessKeys(f.ctx, &iam.ListAccessKeysInput{UserName: aws.String("gone")})
 	wantError(t, err, "NoSuchEntity", "The user with name gone cannot be found.")
 	_, err = f.iam().ListAccessKeys(f.ctx, &iam.ListAccessKeysInput{})

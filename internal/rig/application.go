@@ -15,11 +15,16 @@ import (
 const ClusterName = "mautic-prod-cluster"
 
 // Application is what runs in ECS: services whose tasks read the password when
-// they start, and then log in afresh, over and over, with what they read.
+// they start, and then log in afresh, over and over, with what they read, and
+// send mail if asked for.
 type Application struct {
 	Services []string      // their names
 	Tasks    int           // of each service
 	Interval time.Duration // between two logins of a task
+
+	// MailInterval is the time between two messages of a task, which logs in
+	// afresh for each of them; 0: it sends none. It takes Options.SES.
+	MailInterval time.Duration
 
 	// StartTime passes before a task's container runs, DrainTime before it is
 	// told to stop.
@@ -52,6 +57,9 @@ type TaskRecord struct {
 	Started, Stopped time.Time
 	Logins, Failures int
 	FirstFailure     error
+
+	Mails, MailFailures int
+	FirstMailFailure    error
 }
 
 // start runs the application's services.
@@ -64,7 +72,7 @@ func (a *Application) start(r *Rig) error {
 			// One task more than usual while it deploys, so that they are
 			// replaced one after the other.
 			MaximumPercent: 100 + (100+a.Tasks-1)/a.Tasks,
-			Secrets:        []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: r.SecretARN + ":database_password::"}},
+			Secrets:        a.secrets(r.SecretARN),
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,
 			CircuitBreaker: a.CircuitBreaker, CircuitBreakerRollback: a.CircuitBreaker,
@@ -95,6 +103,11 @@ func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error
 		record.Stopped = time.Now()
 		a.mu.Unlock()
 	}()
+	if a.MailInterval > 0 {
+		var mails sync.WaitGroup
+		mails.Go(func() { a.sendMails(ctx, r, task.Env[mailVariable], record) })
+		defer mails.Wait()
+	}
 	pace := time.NewTicker(a.Interval)
 	defer pace.Stop()
 	for {

@@ -10,6 +10,12 @@ import (
 // PasswordPointer is where the rig's secret holds the database password.
 const PasswordPointer = document.Pointer("/database_password")
 
+// Where it holds the credential for SMTP.
+const (
+	smtpUserPointer     = document.Pointer("/email_configuration/smtp_username")
+	smtpPasswordPointer = document.Pointer("/email_configuration/smtp_password")
+)
+
 // ValueLabelled returns the whole value of the version that has the label, as
 // it is stored: not through the API, which may show stale reads.
 func (r *Rig) ValueLabelled(label string) (string, error) {
@@ -60,14 +66,17 @@ func (r *Rig) CurrentLogsIn(ctx context.Context) error {
 }
 
 // PasswordIn returns the database password in a version's value, or "".
-func PasswordIn(value string) string {
+func PasswordIn(value string) string { return textIn(value, PasswordPointer) }
+
+// textIn returns a field of a version's value, or "".
+func textIn(value string, p document.Pointer) string {
 	doc, err := document.Parse(value)
 	if err != nil {
 		return ""
 	}
-	password, err := doc.Text(PasswordPointer)
+	text, err := doc.Text(p)
 	if err != nil {
 		return ""
 	}
-	return password
+	return text
 }

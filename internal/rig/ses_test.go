@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -170,6 +171,36 @@ func TestSendersSettingsGiveWayToThoseOfTheOptions(t *testing.T) {
 	if got := settings(t, r, "ROTATE_KINDS", "SMTP_IAM_USER"); !slices.Equal(got, []string{"smtp", SMTPUser}) {
 		t.Errorf("the function is told %q", got)
 	}
+}
+
+func TestTasksSendMailWithTheCredentialThatTheyReadAtTheirStart(t *testing.T) {
+	t.Parallel()
+	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 50 * time.Millisecond, MailInterval: 10 * time.Millisecond}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), SES: &SES{}, Application: app})
+	wait := func(what string, reached func(made, failed int) bool) {
+		t.Helper()
+		for deadline := time.After(30 * time.Second); !reached(app.Mails()); {
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-deadline:
+				t.Fatalf("%s: it never came to that: %+v", what, app.Records())
+			}
+		}
+	}
+	wait("a task sends", func(made, failed int) bool { return made > 1 && failed == 0 })
+	for _, m := range r.SMTP.Messages() {
+		if m.Username != r.SMTPKey.ID || m.From != MailFrom || !slices.Equal(m.To, []string{MailTo}) || !strings.Contains(m.Data, "Subject: "+MailSubject+"\n") {
+			t.Errorf("a message of %s, from %s to %s:\n%s", m.Username, m.From, m.To, m.Data)
+		}
+	}
+
+	client := iam.NewFromConfig(r.AWS.Config())
+	if _, err := client.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String(SMTPUser), AccessKeyId: &r.SMTPKey.ID}); err != nil {
+		t.Fatal(err)
+	}
+	wait("a message is refused", func(_, failed int) bool { return failed > 0 })
+	wantAnswer(t, app.Records()[0].FirstMailFailure, smtpserver.AuthenticationInvalid)
+	wantAnswer(t, r.MailLogin(t.Context(), r.SMTPKey.ID, smtpserver.Password(r.SMTPKey.Secret, r.region())), smtpserver.AuthenticationInvalid)
 }
 
 func TestWithoutASenderThereIsNone(t *testing.T) {

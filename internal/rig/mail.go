@@ -1,0 +1,124 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/smtp"
+	"strconv"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+)
+
+// Who sends and gets the application's mail, and what it is about.
+const (
+	MailFrom    = "mautic@example.com"
+	MailTo      = "contact@example.net"
+	MailSubject = "The newsletter"
+)
+
+// mailTimeout is for one login with the message that follows it.
+const mailTimeout = 10 * time.Second
+
+// MailLogin logs in afresh at the SMTP server, as whoever has the credential
+// does. It takes Options.SES, as SendMail does.
+func (r *Rig) MailLogin(ctx context.Context, username, password string) error {
+	return r.mail(ctx, username, password, func(*smtp.Client) error { return nil })
+}
+
+// SendMail logs in afresh and sends one message of the application's.
+func (r *Rig) SendMail(ctx context.Context, username, password string) error {
+	return r.mail(ctx, username, password, func(client *smtp.Client) error {
+		if err := client.Mail(MailFrom); err != nil {
+			return err
+		}
+		if err := client.Rcpt(MailTo); err != nil {
+			return err
+		}
+		body, err := client.Data()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(body, "From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\n\r\nHello.\r\n", MailFrom, MailTo, MailSubject); err != nil {
+			return err
+		}
+		return body.Close()
+	})
+}
+
+// mail logs in, under TLS, and calls then.
+func (r *Rig) mail(ctx context.Context, username, password string, then func(*smtp.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	defer cancel()
+	host := r.SMTP.Host()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(r.SMTP.Port())))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	client, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return err
+	}
+	secure := r.SMTP.TLSConfig()
+	secure.ServerName = host
+	if err := client.StartTLS(secure); err != nil {
+		return err
+	}
+	if err := client.Auth(smtp.PlainAuth("", username, password, host)); err != nil {
+		return err
+	}
+	if err := then(client); err != nil {
+		return err
+	}
+	return client.Quit()
+}
+
+// mailVariable is where a task that sends mail has the whole secret: ECS picks
+// no fields of what stands below /email_configuration.
+const mailVariable = "MAUTIC_SECRETS"
+
+// secrets are what a task reads when it starts.
+func (a *Application) secrets(secretARN string) []localaws.ContainerSecret {
+	secrets := []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":database_password::"}}
+	if a.MailInterval > 0 {
+		secrets = append(secrets, localaws.ContainerSecret{Name: mailVariable, ValueFrom: secretARN})
+	}
+	return secrets
+}
+
+// sendMails sends messages with the credential that a task has read, over and
+// over, until the task ends.
+func (a *Application) sendMails(ctx context.Context, r *Rig, secret string, record *TaskRecord) {
+	username, password := textIn(secret, smtpUserPointer), textIn(secret, smtpPasswordPointer)
+	pace := time.NewTicker(a.MailInterval)
+	defer pace.Stop()
+	for {
+		err := r.SendMail(context.WithoutCancel(ctx), username, password) // see run
+		a.mu.Lock()
+		record.Mails++
+		if err != nil {
+			record.MailFailures++
+			if record.FirstMailFailure == nil {
+				record.FirstMailFailure = err
+			}
+		}
+		a.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		}
+	}
+}
+
+// Mails are how many messages the tasks sent so far, and how many of them failed.
+func (a *Application) Mails() (attempts, failures int) {
+	for _, t := range a.Records() {
+		attempts += t.Mails
+		failures += t.MailFailures
+	}
+	return attempts, failures
+}
