@@ -43,9 +43,12 @@ func (l *ledger) all() []string {
 type snapshot struct {
 	version  localaws.VersionState
 	password string
+	doc      document.Document
+	on       deployment
+	at       time.Time // by AWS's clock
 }
 
-func look(r *rig.Rig) (snapshot, error) {
+func look(r *rig.Rig, on deployment) (snapshot, error) {
 	state, err := r.AWS.Secret(r.SecretARN)
 	if err != nil {
 		return snapshot{}, err
@@ -55,7 +58,8 @@ func look(r *rig.Rig) (snapshot, error) {
 	if !ok {
 		return snapshot{}, errors.New("AWSCURRENT has no password")
 	}
-	return snapshot{current, password}, nil
+	doc, err := document.Parse(current.Value)
+	return snapshot{current, password, doc, on, r.AWS.Clock().Now()}, err
 }
 
 // passwordOf returns a version's password, if it has one.
@@ -99,10 +103,14 @@ func checkRollback(moment string, r *rig.Rig, found *ledger) {
 	}
 }
 
-// checkRetired: a new password is current, and no other is accepted.
+// checkRetired: a new password is current, with a new value of each other kind,
+// and no others are accepted.
 func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	checkPromoted(r, before, found)
 	checkClosed(ctx, r, found)
+	for _, t := range before.on.targets {
+		t.checkFinal(ctx, r, before, found)
+	}
 }
 
 // checkRolledBack: a new password was current, and is no more.
@@ -120,7 +128,7 @@ func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *le
 
 // checkUnchanged: AWSCURRENT is what it was, and no other password is accepted.
 func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
-	now, err := look(r)
+	now, err := look(r, before.on)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -140,7 +148,7 @@ func checkHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) 
 
 // checkStillHeld: besides, the rotation has changed nothing.
 func checkStillHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
-	if now, err := look(r); err != nil || now.password != before.password {
+	if now, err := look(r, before.on); err != nil || now.password != before.password {
 		found.note("the password was changed while an older one was held (%v)", err)
 	}
 	checkStillUsed(ctx, r, found)
@@ -173,7 +181,7 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 	}
 	old, errOld := document.Parse(before.version.Value)
 	now, errNow := document.Parse(current.Value)
-	if errOld != nil || errNow != nil || !old.EqualOutside(now, []document.Pointer{rig.PasswordPointer}) {
+	if errOld != nil || errNow != nil || !old.EqualOutside(now, before.on.owned()) {
 		found.note("fields that the rotation does not own have changed")
 	}
 }
@@ -245,18 +253,29 @@ func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	return password
 }
 
-// checkLogins looks for failed logins of the application, and checkLog for a
-// password of any version in the function's log.
-func checkLogins(app *rig.Application, found *ledger) {
-	if attempts, failures := app.Logins(); failures > 0 || attempts == 0 {
+// checkLogins looks for failed logins of the application, where none may fail,
+// and checkLog for a value of any version in the function's log.
+func checkLogins(app *rig.Application, scenario Scenario, found *ledger) {
+	if attempts, failures := app.Logins(); failures > 0 && !scenario.refusesTasks() || attempts == 0 {
 		found.note("%d of %d logins of the application failed", failures, attempts)
 	}
 }
 
-func checkLog(log string, state localaws.SecretState, found *ledger) {
+func checkLog(log string, state localaws.SecretState, on deployment, found *ledger) {
 	for _, version := range state.Versions {
 		if password, ok := passwordOf(version); ok && strings.Contains(log, password) {
 			found.note("the log holds the password of version %s", version.ID)
+		}
+		doc, err := document.Parse(version.Value)
+		if err != nil {
+			continue // a version without a value
+		}
+		for _, t := range on.targets {
+			for _, at := range t.places {
+				if value, err := doc.Text(at); err == nil && !t.names(at) && strings.Contains(log, value) {
+					found.note("the log holds %s of version %s", at, version.ID)
+				}
+			}
 		}
 	}
 }

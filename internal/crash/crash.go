@@ -2,7 +2,8 @@
 // outside and each way in which that call can go wrong, and checks at every
 // moment what must always hold.
 //
-// A rotation's calls, to AWS and to MySQL, are counted in the order in which
+// A rotation's calls, to AWS, to MySQL, to the SMTP server and to Mautic's
+// pages, are counted in the order in which
 // they happen, those of the reconciles that bring it to its end included. A
 // trial is a whole rotation, on a deployment of its own, with one fault at one
 // call; retries are let happen, it is brought to its end, and the next rotation
@@ -42,9 +43,11 @@ var Faults = []Fault{ErrorBefore, Throttled, KilledBefore, KilledAfter, ReplyLos
 func (f Fault) appliesTo(call string) bool {
 	switch f {
 	case Throttled, StaleReads:
-		return !strings.HasPrefix(call, "mysql ")
+		return strings.HasPrefix(call, "aws ")
 	case AppliedLate:
-		return !strings.HasPrefix(call, "mysql login") // the server waits for the client's answer
+		// In a login the server waits for the client's answer, as in SMTP. Mautic's
+		// pages are only asked.
+		return strings.HasPrefix(call, "aws ") || strings.HasPrefix(call, "mysql ") && !strings.HasPrefix(call, "mysql login")
 	default:
 		return true
 	}

@@ -46,18 +46,28 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	defer func() { err = errors.Join(err, proxy.Close()) }()
 	var log bytes.Buffer
 	app := scenario.app()
-	r, err := rig.New(ctx, rig.Options{
+	var pages pages
+	options := rig.Options{
 		MySQL: server, Binary: m.Binary, Logs: &log,
 		DatabaseHost: proxy.Host(), DatabasePort: proxy.Port(), DatabaseCAFile: proxy.CAFile(),
 		AWS:         localaws.Options{RotationRetries: retries},
 		Application: app,
 		AdminSecret: server.Flavor().IsMariaDB(), // which dual passwords take there
-	})
+		Pages:       pages.wrap,
+	}
+	if scenario.on.options != nil {
+		scenario.on.options(&options)
+	}
+	r, err := rig.New(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}
 	closeRig := sync.OnceValue(r.Close)
 	defer func() { err = errors.Join(err, closeRig()) }()
+	tagUser(options, r)
+	if err := scenario.on.makeReady(ctx, r); err != nil {
+		return nil, nil, fmt.Errorf("prepare the deployment of %s: %w", scenario.Name, err)
+	}
 	if err := scenario.prepare(ctx, r); err != nil {
 		return nil, nil, fmt.Errorf("prepare the scenario %s: %w", scenario.Name, err)
 	}
@@ -66,9 +76,9 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	if m.FirstOnly {
 		found.first = cancel // of what comes after: it would wait for what does not happen
 	}
-	calls, err = watch(ctx, r, proxy, scenario, trial, found)
+	calls, err = watch(ctx, r, proxy, &pages, scenario, trial, found)
 	if m.FirstOnly {
-		checkLogins(app, found)
+		checkLogins(app, scenario, found)
 		if violations := found.all(); len(violations) > 0 {
 			return calls, violations[:1], nil
 		}
@@ -89,8 +99,8 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	if err := closeRig(); err != nil { // the log is complete now
 		return nil, nil, err
 	}
-	checkLog(log.String(), state, found)
-	checkLogins(app, found)
+	checkLog(log.String(), state, scenario.on, found)
+	checkLogins(app, scenario, found)
 	if m.LogDir != "" && len(found.violations) > 0 {
 		name := strings.ReplaceAll(trial.String(), "/", "-") + ".log"
 		if err = os.MkdirAll(m.LogDir, 0o700); err == nil {
@@ -101,8 +111,8 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 }
 
 // watch is the watched part of a trial.
-func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Scenario, trial Trial, found *ledger) (calls []string, err error) {
-	before, err := look(r)
+func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *pages, scenario Scenario, trial Trial, found *ledger) (calls []string, err error) {
+	before, err := look(r, scenario.on)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +120,15 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 	var checkOld atomic.Bool
 	checkOld.Store(true)
 	w.check = func(moment string) {
-		if err := r.CurrentLogsIn(ctx); err != nil {
-			found.note("%s: %v", moment, err)
+		if !scenario.on.single {
+			if err := r.CurrentLogsIn(ctx); err != nil {
+				found.note("%s: %v", moment, err)
+			}
 		}
 		checkRollback(moment, r, found)
-		if !checkOld.Load() {
+		old := checkOld.Load()
+		scenario.checkTargets(ctx, r, moment, before, old, found)
+		if !old || scenario.on.single || scenario.emergency && !stillCurrent(r, before) {
 			return
 		}
 		if err := r.Login(ctx, before.password); err != nil {
@@ -124,6 +138,12 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 	r.AWS.SetVariants(trial.variants())
 	r.AWS.Intercept(w.onAWS)
 	proxy.SetHook(w.onSQL)
+	pages.wire.Store(w)
+	defer pages.wire.Store(nil)
+	if r.SMTP != nil {
+		r.SMTP.Intercept(w.onSMTP)
+		defer r.SMTP.Intercept(nil)
+	}
 	defer r.AWS.Intercept(nil)
 	defer proxy.SetHook(nil)
 	defer r.AWS.SetVariants(trial.variants()) // the reads catch up
@@ -163,7 +183,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, scenario Sc
 // once nothing is wrong with the application.
 func rotateOnceMore(ctx context.Context, r *rig.Rig, scenario Scenario, found *ledger) error {
 	r.Application().Broken.Store(false)
-	before, err := look(r)
+	before, err := look(r, scenario.on)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +29,13 @@ type Scenario struct {
 	// the password they were started with is needed.
 	seldom bool
 
+	// on is what is rotated.
+	on deployment
+
+	// emergency: what was there before is refused from the promotion on, and
+	// running tasks fail until they are replaced.
+	emergency bool
+
 	// prepare brings the deployment to where the watched part begins.
 	prepare func(context.Context, *rig.Rig) error
 
@@ -40,7 +48,9 @@ type Scenario struct {
 
 // RunsOn tells whether the scenario is one of a make of server. MariaDB does not
 // log who uses an old password, so whoever does is refused for a moment.
-func (s Scenario) RunsOn(flavor mysqlserver.Flavor) bool { return !s.literal || !flavor.IsMariaDB() }
+func (s Scenario) RunsOn(flavor mysqlserver.Flavor) bool {
+	return !s.literal && !s.on.onMySQL || !flavor.IsMariaDB()
+}
 
 // An ending is how a rotation ends after its four steps.
 type ending struct {
@@ -56,12 +66,15 @@ type ending struct {
 
 // The endings.
 var (
-	retired    = ending{settle: settle, check: checkRetired}
-	impatient  = ending{settle: settleImpatiently, check: checkRetired}
-	rolledBack = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
-	givenUp    = ending{settle: settle, check: checkUnchanged, keepsOld: true}
-	held       = ending{settle: settleHeld, check: checkHeld, keepsOld: true}
-	stillHeld  = ending{settle: settleHeld, check: checkStillHeld, keepsOld: true}
+	retired = ending{settle: settle, check: checkRetired}
+	// retiredInDays: what callers of their own may use is kept for days, and the
+	// webhooks' next secret has been known for a day when it is used.
+	retiredInDays = ending{settle: settleInDays, check: checkRetired}
+	impatient     = ending{settle: settleImpatiently, check: checkRetired}
+	rolledBack    = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
+	givenUp       = ending{settle: settle, check: checkUnchanged, keepsOld: true}
+	held          = ending{settle: settleHeld, check: checkHeld, keepsOld: true}
+	stillHeld     = ending{settle: settleHeld, check: checkStillHeld, keepsOld: true}
 )
 
 // Scenarios are all scenarios.
@@ -94,7 +107,38 @@ var Scenarios = []Scenario{
 		Name: "seldom", What: "a rotation of an application that logs in seldom, with a reconcile in the midst of the rollout",
 		seldom: true, prepare: nothing, begin: rotate, end: impatient, next: retired,
 	},
+	{
+		Name: "smtp", What: "a rotation of the database and of SMTP",
+		on: withSMTP, prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "mautic", What: "a rotation of the database and of all that is in Mautic's own tables",
+		on: withMautic, prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
+	},
+	{
+		Name: "all", What: "a rotation of every kind",
+		on: withAll, prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
+	},
+	{
+		Name: "emergency", What: "an emergency rotation of the database and of all that is in Mautic's own tables",
+		on: withMautic, emergency: true, prepare: nothing, begin: rotateAtOnce, end: retiredInDays, next: retiredInDays,
+	},
+	{
+		Name: "admin", What: "a rotation by an administrator of the database",
+		on: byAdministrator, prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "single", What: "a rotation of an account that has one password at a time",
+		on: singly, prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "rds", What: "a rotation by RDS, of the master user",
+		on: byRDS, prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
 }
+
+// refusesTasks tells whether logins of running tasks may fail.
+func (s Scenario) refusesTasks() bool { return s.emergency || s.on.single }
 
 // app is the application of a deployment.
 func (s Scenario) app() *rig.Application {
@@ -176,7 +220,42 @@ func abandon(_ context.Context, r *rig.Rig) error {
 	return r.Invoke(fmt.Appendf(nil, `{"Action":"abandon","SecretId":%q}`, r.SecretARN))
 }
 
+// rotateAtOnce is rotate in an emergency.
+func rotateAtOnce(ctx context.Context, r *rig.Rig) error {
+	token := "emergency." + strings.ToLower(rand.Text())
+	_, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN, ClientRequestToken: &token})
+	if err != nil {
+		return rotate(ctx, r) // which goes on with the one that was begun
+	}
+	return r.AWS.WaitRotation(ctx, r.SecretARN, token)
+}
+
 func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
+
+// settleInDays lets the days pass too for which an old API client is kept, when
+// nothing else is left.
+func settleInDays(ctx context.Context, r *rig.Rig) error {
+	soon, cancel := context.WithTimeout(ctx, reconcileTime)
+	defer cancel()
+	for {
+		if err := r.WaitSteady(soon); err != nil {
+			return err
+		}
+		fault := r.Reconcile()
+		journal, err := r.Journal()
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(journal, func(label string) bool { return !strings.Contains(label, ";live=api;") }) {
+			break
+		}
+		if soon.Err() != nil {
+			return errors.Join(fmt.Errorf("besides the API client the journal says %s: %w", journal, soon.Err()), fault)
+		}
+	}
+	r.AWS.Clock().Advance(apiOverlap + 24*time.Hour)
+	return r.Settle(ctx)
+}
 
 // settleImpatiently reconciles in the midst of the rollout too, as its own
 // events have the function do.

@@ -148,9 +148,9 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 }
 
 // labelled puts what a version is in the place of its id, and leaves out times
-// and the ids of tasks, so that a call has the same name in every trial.
+// and the ids of tasks and keys, so that a call has the same name in every trial.
 func (w *wire) labelled(detail string) string {
-	detail = regexp.MustCompile(`;since=[^ ]*| tasks=.*`).ReplaceAllString(detail, "")
+	detail = regexp.MustCompile(`;since=[^ ]*| tasks=.*|AccessKeyId=[^ ]* ?`).ReplaceAllString(detail, "")
 	state, err := w.rig.AWS.Secret(w.rig.SecretARN)
 	if err != nil {
 		return detail

@@ -33,6 +33,7 @@ func (r *Rig) startMautic(ctx context.Context) error {
 		APIEnabled: true,
 		BasicAuth:  true,
 		Now:        r.AWS.Clock().Now,
+		Wrap:       r.options.Pages,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,9 @@ type Options struct {
 	// Mautic makes Mautic's tables and starts its pages, puts their credentials
 	// into the secret, and has the function rotate all of them.
 	Mautic bool
+
+	// Pages, when it is not nil, comes before Mautic's pages.
+	Pages func(http.Handler) http.Handler
 }
 
 // Names in each rig.
@@ -206,6 +210,11 @@ func (r *Rig) settings() map[string]string {
 	}
 	r.setSES(env)
 	return env
+}
+
+// Endpoint is where the function finds the server.
+func (r *Rig) Endpoint() (host string, port int) {
+	return r.options.DatabaseHost, r.options.DatabasePort
 }
 
 // Reconfigure gives the function other settings, as a deployment does: they

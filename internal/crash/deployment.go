@@ -1,0 +1,169 @@
+package crash
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/document"
+)
+
+// A deployment is what a scenario's rotation rotates. The zero one is a
+// database account that keeps its old password itself.
+type deployment struct {
+	// options are those of the rig; nil leaves them alone.
+	options func(*rig.Options)
+
+	// prepare makes what the rig has no option for; it may be nil.
+	prepare func(context.Context, *rig.Rig) error
+
+	// targets are those that are looked at besides the account itself.
+	targets []target
+
+	// single: the account has one password at a time, so that logins fail
+	// between set and the end of the rollout. There is a target for it.
+	single bool
+
+	// onMySQL: it is not run on MariaDB, or would be the same there.
+	onMySQL bool
+}
+
+// The deployments.
+var (
+	withSMTP = deployment{options: addSMTP, targets: []target{smtpTarget}}
+
+	withMautic = deployment{options: addMautic, prepare: readyMautic, targets: mauticTargets}
+
+	withAll = deployment{
+		options: func(o *rig.Options) {
+			addSMTP(o)
+			addMautic(o)
+		},
+		prepare: readyMautic,
+		targets: append([]target{smtpTarget}, mauticTargets...),
+	}
+
+	byAdministrator = deployment{options: func(o *rig.Options) { o.AdminSecret = true }, onMySQL: true}
+
+	singly = deployment{
+		options: func(o *rig.Options) {
+			o.Privileges = []string{}
+			set(o, map[string]string{"DATABASE_WAY": "single"})
+		},
+		targets: []target{onePassword}, single: true, onMySQL: true,
+	}
+
+	byRDS = deployment{
+		options: func(o *rig.Options) {
+			o.Privileges = []string{}
+			set(o, map[string]string{"DATABASE_RDS": "true"})
+		},
+		prepare: addInstance, targets: []target{onePassword}, single: true, onMySQL: true,
+	}
+)
+
+// onePassword is the account where it has one password at a time.
+var onePassword = target{
+	kind:   "database",
+	places: []document.Pointer{rig.PasswordPointer},
+	accepts: func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error) {
+		password, err := d.Text(rig.PasswordPointer)
+		if err != nil {
+			return false, err
+		}
+		return r.Login(ctx, password) == nil, nil // checkClosed tells refusals from other errors
+	},
+	single: true,
+}
+
+func set(o *rig.Options, env map[string]string) {
+	if o.Env == nil {
+		o.Env = map[string]string{}
+	}
+	maps.Copy(o.Env, env)
+}
+
+func addSMTP(o *rig.Options) {
+	o.SES = &rig.SES{Tags: map[string]string{}}
+	set(o, map[string]string{"SMTP_TEST_FROM": "mautic@example.com", "SMTP_TEST_TO": "success@simulator.amazonses.com"})
+}
+
+func addMautic(o *rig.Options) {
+	o.Mautic = true
+	set(o, map[string]string{"ADMIN_HASH_COST": "10"}) // the least that is allowed
+}
+
+// addInstance makes the account the master user of an RDS instance.
+func addInstance(_ context.Context, r *rig.Rig) error {
+	host, port := r.Endpoint()
+	return r.AWS.CreateDBInstance(localaws.DBInstance{
+		Identifier: "mautic-prod-database", Engine: "mysql", Endpoint: host, Port: port,
+		Master: localaws.MasterUser{
+			Name: r.User, LingerTime: 100 * time.Millisecond, ResettingTime: 100 * time.Millisecond,
+			SetPassword: func(ctx context.Context, user, password string) error {
+				_, err := r.MySQL.Admin().ExecContext(ctx, "ALTER USER ?@'%' IDENTIFIED BY ?", user, password)
+				return err
+			},
+		},
+	})
+}
+
+// store puts fields into AWSCURRENT, as an operator does by hand.
+func store(ctx context.Context, r *rig.Rig, fields map[document.Pointer]string) error {
+	value, err := r.ValueLabelled("AWSCURRENT")
+	if err != nil {
+		return err
+	}
+	d, err := document.Parse(value)
+	for at, text := range fields {
+		if err == nil {
+			d, err = d.Put(at, text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	value = d.Raw()
+	_, err = r.Secrets.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &r.SecretARN, SecretString: &value})
+	return err
+}
+
+// makeReady brings a new rig to where the scenario's prepare begins. When each
+// kind was last rotated is noted as of long ago, so that a trial adds no field.
+func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
+	if d.prepare != nil {
+		if err := d.prepare(ctx, r); err != nil {
+			return err
+		}
+	}
+	if len(d.targets) == 0 || d.single {
+		return nil
+	}
+	noted := map[document.Pointer]string{}
+	for _, at := range d.rotatedAt() {
+		noted[at] = "2020-01-01T00:00:00Z"
+	}
+	return store(ctx, r, noted)
+}
+
+// rotatedAt are the places of the times of the last rotations.
+func (d deployment) rotatedAt() []document.Pointer {
+	places := []document.Pointer{"/rotated_at/database"}
+	for _, t := range d.targets {
+		places = append(places, document.Pointer("/rotated_at/"+t.kind))
+	}
+	return places
+}
+
+// owned are the places that a rotation changes.
+func (d deployment) owned() []document.Pointer {
+	places := append([]document.Pointer{rig.PasswordPointer}, d.rotatedAt()...)
+	for _, t := range d.targets {
+		places = append(places, t.places...)
+	}
+	return places
+}

@@ -1,0 +1,54 @@
+package crash
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+)
+
+// pages come before Mautic's: they let a trial's wire see the requests.
+type pages struct{ wire atomic.Pointer[wire] }
+
+func (p *pages) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, request *http.Request) {
+		w := p.wire.Load()
+		if w == nil || request.UserAgent() == ownAgent {
+			next.ServeHTTP(out, request)
+			return
+		}
+		w.onPage(out, request, next)
+	})
+}
+
+// onPage decides about a request to Mautic.
+func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.Handler) {
+	moment, hit := w.next("mautic " + request.Method + " " + request.URL.Path)
+	w.check("before " + moment)
+	fault := w.trial.Fault
+	if !hit {
+		fault = ""
+	}
+	switch fault {
+	case ErrorBefore:
+		http.Error(out, "injected", http.StatusInternalServerError)
+		return
+	case KilledBefore:
+		w.kill()
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+	answer := httptest.NewRecorder()
+	next.ServeHTTP(answer, request)
+	w.check("after " + moment)
+	switch fault {
+	case KilledAfter:
+		w.kill()
+		panic(http.ErrAbortHandler)
+	case ReplyLost:
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range answer.Header() {
+		out.Header()[name] = values
+	}
+	out.WriteHeader(answer.Code)
+	_, _ = out.Write(answer.Body.Bytes()) // the function may be gone
+}

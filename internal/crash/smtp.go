@@ -1,0 +1,81 @@
+package crash
+
+import (
+	"context"
+
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/internal/smtpserver"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/smtp"
+)
+
+// smtpTarget is SES with the IAM user's keys.
+var smtpTarget = target{
+	kind:    "smtp",
+	places:  []document.Pointer{smtp.RunbookLayout.Username, smtp.RunbookLayout.Password},
+	public:  []document.Pointer{smtp.RunbookLayout.Username},
+	accepts: keyAccepted,
+	final:   checkKeys,
+}
+
+func keyAccepted(_ context.Context, r *rig.Rig, d document.Document) (bool, error) {
+	name, err := d.Text(smtp.RunbookLayout.Username)
+	if err != nil {
+		return false, err
+	}
+	password, err := d.Text(smtp.RunbookLayout.Password)
+	if err != nil {
+		return false, err
+	}
+	return smtpserver.AcceptKeys(r.AWS.Config().Region, r.AWS.KeyAccepts)(name, password), nil
+}
+
+// checkKeys: when nothing is left open the user has the current key alone, and
+// that is active.
+func checkKeys(r *rig.Rig, current document.Document, found *ledger) {
+	name, _ := current.Text(smtp.RunbookLayout.Username)
+	keys := r.AWS.AccessKeys(rig.SMTPUser)
+	if len(keys) != 1 || keys[0].ID != name || keys[0].Status != "Active" {
+		found.note("at the end the user has %d keys, or not the one in AWSCURRENT alone", len(keys))
+	}
+}
+
+// checkKeyCount: IAM allows a user two keys.
+func checkKeyCount(r *rig.Rig, moment string, found *ledger) {
+	if keys := r.AWS.AccessKeys(rig.SMTPUser); len(keys) > 2 {
+		found.note("%s: the user has %d keys", moment, len(keys))
+	}
+}
+
+// tagUser says that the IAM user is the secret's alone.
+func tagUser(o rig.Options, r *rig.Rig) {
+	if o.SES != nil {
+		o.SES.Tags[smtp.OwnerTag] = r.SecretARN // before anybody asks
+	}
+}
+
+// onSMTP decides about a command of SMTP.
+func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
+	moment, hit := w.next("smtp " + c.Verb)
+	w.check("before " + moment)
+	fault := smtpserver.Fault{After: func() { w.check("after " + moment) }}
+	if !hit {
+		return fault
+	}
+	switch w.trial.Fault {
+	case ErrorBefore:
+		fault.Refuse = smtpserver.TemporaryFailure
+	case KilledBefore:
+		w.kill()
+		fault.Drop = true
+	case KilledAfter:
+		after := fault.After
+		fault.LoseReply, fault.After = true, func() {
+			after()
+			w.kill()
+		}
+	case ReplyLost:
+		fault.LoseReply = true
+	}
+	return fault
+}

@@ -1,0 +1,180 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/document"
+)
+
+// A target accepts the values of one kind. It is asked behind the function's
+// back.
+type target struct {
+	kind string
+
+	// places are what a rotation changes in the document.
+	places []document.Pointer
+
+	// public are those of them that are no secret.
+	public []document.Pointer
+
+	// accepts leaves no trace, and is asked at every moment.
+	accepts func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error)
+
+	// works uses the value as its users do, at the end. Nil: accepts has to do.
+	works func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error)
+
+	// single: it accepts one value at a time, which from set to promotion is
+	// the one in AWSPENDING.
+	single bool
+
+	// overlap is for how long it accepts the old value at least; 0: until every
+	// task is new.
+	overlap time.Duration
+
+	// final checks what else holds when nothing is left open; it may be nil.
+	final func(r *rig.Rig, current document.Document, found *ledger)
+}
+
+// names tells whether a place holds a name, which may be logged.
+func (t target) names(at document.Pointer) bool { return slices.Contains(t.public, at) }
+
+// value is what the document holds for the target, to be compared.
+func (t target) value(d document.Document) string {
+	var value string
+	for _, at := range t.places {
+		text, _ := d.Text(at) // a place that is missing is empty
+		value += text + "\n"
+	}
+	return value
+}
+
+// labelled parses the value of the version with a label; false: there is none.
+func labelled(r *rig.Rig, label string) (localaws.VersionState, document.Document, bool) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return localaws.VersionState{}, document.Document{}, false
+	}
+	version := state.Labelled(label)
+	d, err := document.Parse(version.Value)
+	return version, d, err == nil
+}
+
+// acceptsCurrent tells whether AWSCURRENT's value is accepted, or where only
+// one can be, AWSPENDING's.
+func (t target) acceptsCurrent(ctx context.Context, r *rig.Rig) error {
+	const attempts = 2 // the labels may move between the reading and the asking
+	var fault error
+	for range attempts {
+		labels := []string{"AWSCURRENT"}
+		if t.single {
+			labels = append(labels, "AWSPENDING")
+		}
+		for _, label := range labels {
+			_, d, ok := labelled(r, label)
+			if !ok {
+				continue
+			}
+			accepted, err := t.accepts(ctx, r, d)
+			if accepted {
+				return nil
+			}
+			fault = err
+		}
+	}
+	return errors.Join(fmt.Errorf("what AWSCURRENT has of %s is not accepted", t.kind), fault)
+}
+
+// keptFor tells why what was AWSCURRENT before has to be accepted; "" when it
+// need not be.
+func (t target) keptFor(r *rig.Rig, before snapshot, beginning bool) string {
+	if t.single {
+		return ""
+	}
+	if beginning {
+		return "its rotation has only begun"
+	}
+	if r.AWS.Clock().Now().Before(before.at.Add(t.overlap)) {
+		return "its overlap is not over"
+	}
+	for _, task := range r.Application().Records() {
+		if task.Stopped.IsZero() && task.Password == before.password {
+			return "a task was started with it"
+		}
+	}
+	return ""
+}
+
+// checkOverlap checks that an old value is accepted for as long as it is needed.
+func (t target) checkOverlap(ctx context.Context, r *rig.Rig, moment string, before snapshot, beginning bool, found *ledger) {
+	accepted, err := t.accepts(ctx, r, before.doc)
+	if accepted {
+		return
+	}
+	// Afterwards: a task that runs still did so when the target was asked.
+	if why := t.keptFor(r, before, beginning); why != "" {
+		found.note("%s: the old value of %s is refused, and %s (%v)", moment, t.kind, why, err)
+	}
+}
+
+// checkTargets checks at a moment what each target accepts.
+func (s Scenario) checkTargets(ctx context.Context, r *rig.Rig, moment string, before snapshot, beginning bool, found *ledger) {
+	for _, t := range s.on.targets {
+		if err := t.acceptsCurrent(ctx, r); err != nil {
+			found.note("%s: %v", moment, err)
+		}
+		if !s.emergency || stillCurrent(r, before) {
+			t.checkOverlap(ctx, r, moment, before, beginning, found)
+		}
+	}
+	checkKeyCount(r, moment, found)
+}
+
+// stillCurrent tells whether nothing has been promoted yet.
+func stillCurrent(r *rig.Rig, before snapshot) bool {
+	version, _, ok := labelled(r, "AWSCURRENT")
+	return ok && version.ID == before.version.ID
+}
+
+// checkFinal checks that a new value is current and works, and no other does.
+func (t target) checkFinal(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		found.note("%v", err)
+		return
+	}
+	current, err := document.Parse(state.Labelled("AWSCURRENT").Value)
+	if err != nil {
+		found.note("AWSCURRENT: %v", err)
+		return
+	}
+	if t.value(current) == t.value(before.doc) {
+		found.note("%s was not rotated", t.kind)
+	}
+	works := t.works
+	if works == nil {
+		works = t.accepts
+	}
+	if ok, err := works(ctx, r, current); !ok {
+		found.note("at the end: the value of %s in AWSCURRENT does not work (%v)", t.kind, err)
+	}
+	asked := []string{t.value(current)}
+	for _, version := range state.Versions {
+		d, err := document.Parse(version.Value)
+		if err != nil || slices.Contains(asked, t.value(d)) {
+			continue // without a value, or with one that was asked about
+		}
+		asked = append(asked, t.value(d))
+		if ok, err := works(ctx, r, d); ok || err != nil {
+			found.note("at the end: the value of %s in version %s is accepted, or cannot be told to be refused (%v)", t.kind, version.ID, err)
+		}
+	}
+	if t.final != nil {
+		t.final(r, current, found)
+	}
+}
