@@ -19,7 +19,7 @@ func deployApplication(t *testing.T, app *rig.Application, options ...func(*rig.
 	if app.Services == nil {
 		app.Services = []string{"mautic-prod-web", "mautic-prod-worker"}
 	}
-	app.Tasks, app.Interval = 2, 20*time.Millisecond
+	app.Tasks, app.Interval = 2, 100*time.Millisecond
 	return deploy(t, append(options, func(o *rig.Options) { o.Application = app })...)
 }
 

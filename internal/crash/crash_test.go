@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { mysqltest.Main(m) }
 
 // sampleSize is how many trials of each scenario the tests run; `make crash`
 // runs all of them.
-const sampleSize = 2
+const sampleSize = 1
 
 // leftOut are scenarios that take long, and whose calls are for the most part
 // those of another one.

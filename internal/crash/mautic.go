@@ -2,17 +2,14 @@ package crash
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
-	"golang.org/x/crypto/bcrypt"
-
+	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mautic"
@@ -52,9 +49,6 @@ func texts(d document.Document, places ...document.Pointer) ([]string, error) {
 	return all, nil
 }
 
-// compared are the hashes that passwords were compared with: bcrypt is slow.
-var compared sync.Map
-
 func adminHashed(ctx context.Context, r *rig.Rig, d document.Document) (bool, error) {
 	password, err := d.Text(adminPassword)
 	if err != nil {
@@ -65,13 +59,7 @@ func adminHashed(ctx context.Context, r *rig.Rig, d document.Document) (bool, er
 	if err := row.Scan(&hash); err != nil {
 		return false, err
 	}
-	pair := sha256.Sum256([]byte(hash + "\n" + password))
-	if known, ok := compared.Load(pair); ok {
-		return known.(bool), nil
-	}
-	matches := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
-	compared.Store(pair, matches)
-	return matches, nil
+	return mauticserver.Matches(hash, password), nil
 }
 
 func clientStored(ctx context.Context, r *rig.Rig, d document.Document) (bool, error) {

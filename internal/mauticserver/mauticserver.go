@@ -19,6 +19,7 @@ package mauticserver
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -241,8 +242,19 @@ func (t tablesOf) user(ctx context.Context, name string) (user, error) {
 	return u, err
 }
 
-// letsIn compares a password with the hash. bcrypt does not mind whether it
-// begins with $2y$, as PHP writes it, or with $2a$.
-func (u user) letsIn(password string) bool {
-	return u.id != 0 && bcrypt.CompareHashAndPassword([]byte(u.hash), []byte(password)) == nil
+func (u user) letsIn(password string) bool { return u.id != 0 && Matches(u.hash, password) }
+
+// comparisons are what Matches has found: bcrypt is slow by design.
+var comparisons sync.Map
+
+// Matches tells whether a hash, as Mautic keeps it, is one of a password. bcrypt
+// does not mind whether it begins with $2y$, as PHP writes it, or with $2a$.
+func Matches(hash, password string) bool {
+	pair := sha256.Sum256([]byte(hash + "\n" + password))
+	if known, ok := comparisons.Load(pair); ok {
+		return known.(bool)
+	}
+	matches := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+	comparisons.Store(pair, matches)
+	return matches
 }
