@@ -54,4 +54,18 @@ var mutations = []mutation{
 		new:    "",
 		killer: trials("rolled-back", "/2/error-before "),
 	},
+	{
+		name: "any-unknown-key", what: "an access key that no version holds is deleted, whoever's the IAM user is",
+		file:   "rotation/smtp/room.go",
+		old:    "	case len(unheld) > 0 && o.tag == \"\":\n",
+		new:    "	case false:\n",
+		killer: []string{"test", "./rotation/smtp", "-run", "^TestALostKeyStaysWhereTheUserMayBeSomebodyElses$"},
+	},
+	{
+		name: "value-logged", what: "the log holds a new password, in a form that is not scrubbed",
+		file:   "rotation/steps.go",
+		old:    "	r.log.Info(\"made the pending version\", audit, didStore, \"kinds\", names(kinds))\n",
+		new:    "	r.log.Info(\"made the pending version\", audit, didStore, \"kinds\", names(kinds), \"value\", []byte(pending.Raw()))\n",
+		killer: trials("plain", noFault),
+	},
 }

@@ -253,29 +253,9 @@ func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	return password
 }
 
-// checkLogins looks for failed logins of the application, where none may fail,
-// and checkLog for a value of any version in the function's log.
+// checkLogins looks for failed logins of the application, where none may fail.
 func checkLogins(app *rig.Application, scenario Scenario, found *ledger) {
 	if attempts, failures := app.Logins(); failures > 0 && !scenario.refusesTasks() || attempts == 0 {
 		found.note("%d of %d logins of the application failed", failures, attempts)
-	}
-}
-
-func checkLog(log string, state localaws.SecretState, on deployment, found *ledger) {
-	for _, version := range state.Versions {
-		if password, ok := passwordOf(version); ok && strings.Contains(log, password) {
-			found.note("the log holds the password of version %s", version.ID)
-		}
-		doc, err := document.Parse(version.Value)
-		if err != nil {
-			continue // a version without a value
-		}
-		for _, t := range on.targets {
-			for _, at := range t.places {
-				if value, err := doc.Text(at); err == nil && !t.names(at) && strings.Contains(log, value) {
-					found.note("the log holds %s of version %s", at, version.ID)
-				}
-			}
-		}
 	}
 }

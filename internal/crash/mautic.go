@@ -26,7 +26,6 @@ var mauticTargets = []target{
 	{kind: "admin", places: []document.Pointer{adminPassword}, accepts: adminHashed, works: adminLetIn, single: true},
 	{
 		kind: "api", places: []document.Pointer{mautic.RunbookAPILayout.ClientID, mautic.RunbookAPILayout.Key},
-		public:  []document.Pointer{mautic.RunbookAPILayout.ClientID},
 		accepts: clientStored, works: clientServed, overlap: apiOverlap,
 	},
 	{

@@ -92,14 +92,23 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err // what was found may be of the cancelling
 	}
-	state, err := r.AWS.Secret(r.SecretARN)
+	values, err := r.SecretValues()
+	if err != nil {
+		return nil, nil, err
+	}
+	leaks, err := r.Leaks(ctx, values)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := closeRig(); err != nil { // the log is complete now
 		return nil, nil, err
 	}
-	checkLog(log.String(), state, scenario.on, found)
+	for _, finding := range values.In(log.String()) {
+		leaks = append(leaks, "the log: "+finding)
+	}
+	for _, finding := range leaks {
+		found.note("leaked: %s", finding)
+	}
 	checkLogins(app, scenario, found)
 	if m.LogDir != "" && len(found.violations) > 0 {
 		name := strings.ReplaceAll(trial.String(), "/", "-") + ".log"

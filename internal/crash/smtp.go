@@ -13,7 +13,6 @@ import (
 var smtpTarget = target{
 	kind:    "smtp",
 	places:  []document.Pointer{smtp.RunbookLayout.Username, smtp.RunbookLayout.Password},
-	public:  []document.Pointer{smtp.RunbookLayout.Username},
 	accepts: keyAccepted,
 	final:   checkKeys,
 }

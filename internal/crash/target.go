@@ -20,9 +20,6 @@ type target struct {
 	// places are what a rotation changes in the document.
 	places []document.Pointer
 
-	// public are those of them that are no secret.
-	public []document.Pointer
-
 	// accepts leaves no trace, and is asked at every moment.
 	accepts func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error)
 
@@ -40,9 +37,6 @@ type target struct {
 	// final checks what else holds when nothing is left open; it may be nil.
 	final func(r *rig.Rig, current document.Document, found *ledger)
 }
-
-// names tells whether a place holds a name, which may be logged.
-func (t target) names(at document.Pointer) bool { return slices.Contains(t.public, at) }
 
 // value is what the document holds for the target, to be compared.
 func (t target) value(d document.Document) string {

@@ -111,8 +111,10 @@ type Rig struct {
 
 	Mautic *Mautic // nil without Options.Mautic
 
-	options Options
-	seed    mauticserver.Seed
+	options    Options
+	seed       mauticserver.Seed
+	secretARNs []string // of all secrets that were made by CreateSecret
+	tempDir    string   // the function's
 }
 
 // New makes the account, the secret in the runbook's layout and the function.
@@ -136,6 +138,9 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	}()
 	if o.AdminSecret {
 		r.AdminUser, r.AdminPassword = "admin_"+id, rand.Text()
+	}
+	if r.tempDir, err = os.MkdirTemp("", "mautic-rotation-function-"); err != nil {
+		return nil, err
 	}
 	if err := r.createAccounts(ctx); err != nil {
 		return nil, err
@@ -177,6 +182,7 @@ func (r *Rig) createFunction() (err error) {
 	if env == nil {
 		env = r.settings()
 	}
+	env["TMPDIR"] = r.tempDir
 	env["DATABASE_CA_FILE"] = r.options.DatabaseCAFile
 	env["WATCH_SECONDS"] = "1"
 	if r.Mautic != nil {
@@ -217,6 +223,9 @@ func (r *Rig) Endpoint() (host string, port int) {
 	return r.options.DatabaseHost, r.options.DatabasePort
 }
 
+// TempDir is where the function's temporary files would be.
+func (r *Rig) TempDir() string { return r.tempDir }
+
 // Reconfigure gives the function other settings, as a deployment does: they
 // are added to those that it has.
 func (r *Rig) Reconfigure(env map[string]string) error {
@@ -242,7 +251,7 @@ func (r *Rig) Close() error {
 	if r.Mautic != nil {
 		faults = append(faults, r.Mautic.Close())
 	}
-	return errors.Join(append(faults, r.dropAccounts())...)
+	return errors.Join(append(faults, os.RemoveAll(r.tempDir), r.dropAccounts())...)
 }
 
 // Document is a secret in the runbook's layout for the rig's account, with
@@ -277,6 +286,7 @@ func (r *Rig) CreateSecret(ctx context.Context, name, value string) (string, err
 	if err != nil {
 		return "", err
 	}
+	r.secretARNs = append(r.secretARNs, *out.ARN)
 	return *out.ARN, nil
 }
 
