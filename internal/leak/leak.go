@@ -68,7 +68,7 @@ func forms(value string) []form {
 		{name: "in JSON", text: inJSON(value)},
 		{name: "in JSON, by code units", text: codeUnits(value), anyCase: true},
 		{name: "in Go's quotes", text: strings.Trim(fmt.Sprintf("%q", value), `"`)},
-		{name: "as a list of bytes", text: strings.Trim(fmt.Sprint([]byte(value)), "[]")},
+		{name: "as a list of bytes", text: strings.Trim(fmt.Sprintf("%d", []byte(value)), "[]")},
 		{name: "in a URL's query", text: url.QueryEscape(value)},
 		{name: "in a URL's path", text: url.PathEscape(value)},
 		{name: "in a URL, byte by byte", text: byteByByte("%", value), anyCase: true},

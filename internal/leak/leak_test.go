@@ -20,7 +20,7 @@ func TestAValueIsFoundInEachFormAndNotNamed(t *testing.T) {
 			"JSON":          string(asJSON),
 			"JSON in JSON":  nested(nested(value)),
 			"Go":            fmt.Sprintf("%#v", value),
-			"bytes":         fmt.Sprint([]byte("x" + value + "y")),
+			"bytes":         fmt.Sprintf("%d", []byte("x"+value+"y")),
 			"query":         "?p=" + url.QueryEscape(value),
 			"path":          "/" + url.PathEscape(value),
 			"percent":       percent(value),
