@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -162,11 +163,13 @@ func (d *deployment) underLoadOfCurrent(f func()) {
 	d.t.Helper()
 	stop, load := make(chan struct{}), sync.WaitGroup{}
 	load.Go(func() {
+		pace := time.NewTicker(10 * time.Millisecond)
+		defer pace.Stop()
 		for {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-pace.C:
 			}
 			if err := d.CurrentLogsIn(d.t.Context()); err != nil {
 				d.t.Error(err)
