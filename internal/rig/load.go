@@ -19,9 +19,9 @@ type Load struct {
 	running            sync.WaitGroup
 }
 
-// loadInterval between two logins of one worker: four workers make some 200 a
+// loadInterval between two logins of one worker: four workers make some 100 a
 // second.
-const loadInterval = 20 * time.Millisecond
+const loadInterval = 40 * time.Millisecond
 
 // StartLoad starts the load; it ends with Stop.
 func (r *Rig) StartLoad(ctx context.Context) (*Load, error) {

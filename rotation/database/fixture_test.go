@@ -248,7 +248,7 @@ func (f *fixture) whileLoggingIn(s *inService, do func()) {
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			pace := time.NewTicker(25 * time.Millisecond) // leaves the processor to what is tested
+			pace := time.NewTicker(50 * time.Millisecond) // leaves the processor to what is tested
 			defer pace.Stop()
 			for {
 				s.mu.RLock()
