@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -165,6 +166,10 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 func runAll(ctx context.Context, matrix *crash.Matrix, trials []crash.Trial, parallel int) []result {
 	results := make([]result, len(trials))
 	places := make(chan struct{}, parallel)
+	var done, bad atomic.Int64
+	defer every(progressTime, func() {
+		fmt.Fprintf(os.Stderr, "%s: %d of %d trials, %d of them with a violation\n", trials[0].Scenario, done.Load(), len(trials), bad.Load())
+	})()
 	var group sync.WaitGroup
 	for i, trial := range trials {
 		places <- struct{}{}
@@ -177,10 +182,36 @@ func runAll(ctx context.Context, matrix *crash.Matrix, trials []crash.Trial, par
 			defer func() { <-places }()
 			violations, err := matrix.Run(ctx, trial)
 			results[i] = result{trial, violations, err}
+			if err != nil || len(violations) > 0 {
+				bad.Add(1)
+			}
+			done.Add(1)
 		})
 	}
 	group.Wait()
 	return results
+}
+
+// progressTime is how often those who wait are told how far it is.
+const progressTime = time.Minute
+
+// every calls f now and then until it is stopped.
+func every(pause time.Duration, f func()) (stop func()) {
+	ticker, stopped := time.NewTicker(pause), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				f()
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(stopped)
+	}
 }
 
 // printTable has a line for each call and a column for each fault: a dot where

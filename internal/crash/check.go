@@ -46,6 +46,19 @@ type snapshot struct {
 	doc      document.Document
 	on       deployment
 	at       time.Time // by AWS's clock
+	taken    time.Time // by this machine's
+}
+
+// keeps tells whether a task keeps values of the snapshot from its start, so
+// that it has to be replaced: what is Mautic's own is read anew each time.
+func (s snapshot) keeps(task rig.TaskRecord) bool {
+	switch s.on.only {
+	case "":
+		return task.Password == s.password
+	case smtpTarget.kind:
+		return task.Started.Before(s.taken) // it reads no password of the database that changes
+	}
+	return false
 }
 
 func look(r *rig.Rig, on deployment) (snapshot, error) {
@@ -59,7 +72,7 @@ func look(r *rig.Rig, on deployment) (snapshot, error) {
 		return snapshot{}, errors.New("AWSCURRENT has no password")
 	}
 	doc, err := document.Parse(current.Value)
-	return snapshot{current, password, doc, on, r.AWS.Clock().Now()}, err
+	return snapshot{current, password, doc, on, r.AWS.Clock().Now(), time.Now()}, err
 }
 
 // passwordOf returns a version's password, if it has one.
@@ -110,6 +123,11 @@ func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledge
 	checkClosed(ctx, r, found)
 	for _, t := range before.on.targets {
 		t.checkFinal(ctx, r, before, found)
+	}
+	for _, task := range r.Application().Records() {
+		if task.Stopped.IsZero() && before.keeps(task) {
+			found.note("at the end: a task that keeps old values goes on running")
+		}
 	}
 }
 
@@ -173,8 +191,11 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 		return
 	}
 	current := state.Labelled("AWSCURRENT")
-	if password, ok := passwordOf(current); !ok || password == before.password || current.ID == before.version.ID {
-		found.note("the password has not changed")
+	if current.ID == before.version.ID {
+		found.note("no new version was promoted")
+	}
+	if password, ok := passwordOf(current); !ok || (password == before.password) != (before.on.only != "") {
+		found.note("the password has not changed, or is none of those that are rotated and has")
 	}
 	if previous := state.Labelled("AWSPREVIOUS"); previous.ID != before.version.ID || previous.Value != before.version.Value {
 		found.note("AWSPREVIOUS is not what was current before")

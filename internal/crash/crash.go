@@ -12,11 +12,14 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
@@ -34,10 +37,12 @@ const (
 	ReplyLost    Fault = "reply-lost"    // the call is applied, the connection breaks
 	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied when the function has tried again
 	StaleReads   Fault = "stale-reads"   // from this call on, reads of the secret lag behind
+	Duplicated   Fault = "duplicated"    // before the call is applied, the event comes a second time, and is handled
+	Deadline     Fault = "deadline"      // from this call on all are applied and none is answered, until Lambda ends the invocation
 )
 
 // Faults are all faults, in the order of the report.
-var Faults = []Fault{ErrorBefore, Throttled, KilledBefore, KilledAfter, ReplyLost, AppliedLate, StaleReads}
+var Faults = []Fault{ErrorBefore, Throttled, KilledBefore, KilledAfter, ReplyLost, AppliedLate, StaleReads, Duplicated, Deadline}
 
 // appliesTo tells whether a fault makes sense for a call.
 func (f Fault) appliesTo(call string) bool {
@@ -80,6 +85,15 @@ func (t Trial) variants() localaws.Variants {
 	return round[(t.Call+slices.Index(Faults, t.Fault))%len(round)]
 }
 
+// timeout is how long the trial's invocations may take: where one of them takes
+// all of it, not much more than the function wants to be left before a change.
+func (t Trial) timeout() time.Duration {
+	if t.Fault == Deadline {
+		return 30 * time.Second
+	}
+	return time.Minute
+}
+
 // ParseTrial reads a trial's name.
 func ParseTrial(name string) (Trial, error) {
 	parts := strings.Split(name, "/")
@@ -115,17 +129,26 @@ const listings = 2
 // from them its trials.
 func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error) {
 	var calls []string
+	var faults []error
+	var mu sync.Mutex
+	var group sync.WaitGroup
 	for range listings {
-		seen, violations, err := m.run(ctx, scenario, Trial{Scenario: scenario.Name})
-		if err != nil {
-			return nil, err
-		}
-		if len(violations) > 0 {
-			return nil, fmt.Errorf("scenario %s without any fault: %s", scenario.Name, strings.Join(violations, "; "))
-		}
-		if len(calls) == 0 || len(seen) < len(calls) {
-			calls = seen
-		}
+		group.Go(func() {
+			seen, violations, err := m.run(ctx, scenario, Trial{Scenario: scenario.Name})
+			if err == nil && len(violations) > 0 {
+				err = fmt.Errorf("scenario %s without any fault: %s", scenario.Name, strings.Join(violations, "; "))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			faults = append(faults, err)
+			if len(calls) == 0 || len(seen) < len(calls) {
+				calls = seen
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	var trials []Trial
 	for i, call := range calls {

@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -23,6 +24,9 @@ type deployment struct {
 
 	// targets are those that are looked at besides the account itself.
 	targets []target
+
+	// only is the one kind that is rotated; "" is the database with all targets.
+	only string
 
 	// single: the account has one password at a time, so that logins fail
 	// between set and the end of the rollout. There is a target for it.
@@ -65,6 +69,17 @@ var (
 		prepare: addInstance, targets: []target{onePassword}, single: true, onMySQL: true,
 	}
 )
+
+// alone is a deployment of which one kind is rotated.
+func alone(kind string, d deployment) deployment {
+	options := d.options
+	d.only, d.options = kind, func(o *rig.Options) {
+		options(o)
+		set(o, map[string]string{"ROTATE_KINDS": kind})
+	}
+	d.targets = slices.DeleteFunc(slices.Clone(d.targets), func(t target) bool { return t.kind != kind })
+	return d
+}
 
 // onePassword is the account where it has one password at a time.
 var onePassword = target{
@@ -152,7 +167,10 @@ func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
 
 // rotatedAt are the places of the times of the last rotations.
 func (d deployment) rotatedAt() []document.Pointer {
-	places := []document.Pointer{"/rotated_at/database"}
+	var places []document.Pointer
+	if d.only == "" {
+		places = append(places, "/rotated_at/database")
+	}
 	for _, t := range d.targets {
 		places = append(places, document.Pointer("/rotated_at/"+t.kind))
 	}
@@ -161,7 +179,10 @@ func (d deployment) rotatedAt() []document.Pointer {
 
 // owned are the places that a rotation changes.
 func (d deployment) owned() []document.Pointer {
-	places := append([]document.Pointer{rig.PasswordPointer}, d.rotatedAt()...)
+	places := d.rotatedAt()
+	if d.only == "" {
+		places = append(places, rig.PasswordPointer)
+	}
 	for _, t := range d.targets {
 		places = append(places, t.places...)
 	}

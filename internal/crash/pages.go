@@ -23,7 +23,6 @@ func (p *pages) wrap(next http.Handler) http.Handler {
 // onPage decides about a request to Mautic.
 func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.Handler) {
 	moment, hit := w.next("mautic " + request.Method + " " + request.URL.Path)
-	w.check("before " + moment)
 	fault := w.trial.Fault
 	if !hit {
 		fault = ""
@@ -35,6 +34,8 @@ func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.
 	case KilledBefore:
 		w.kill()
 		panic(http.ErrAbortHandler) // closes the connection
+	case Duplicated:
+		w.repeat()
 	}
 	answer := httptest.NewRecorder()
 	next.ServeHTTP(answer, request)
@@ -44,6 +45,9 @@ func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.
 		w.kill()
 		panic(http.ErrAbortHandler)
 	case ReplyLost:
+		panic(http.ErrAbortHandler)
+	case Deadline:
+		<-w.over
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range answer.Header() {

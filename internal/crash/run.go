@@ -51,6 +51,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		MySQL: server, Binary: m.Binary, Logs: &log,
 		DatabaseHost: proxy.Host(), DatabasePort: proxy.Port(), DatabaseCAFile: proxy.CAFile(),
 		AWS:         localaws.Options{RotationRetries: retries},
+		Timeout:     trial.timeout(),
 		Application: app,
 		AdminSecret: server.Flavor().IsMariaDB(), // which dual passwords take there
 		Pages:       pages.wrap,
@@ -125,7 +126,8 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{rig: r, trial: trial, release: make(chan struct{}), applied: make(chan struct{})}
+	w := newWire(r, trial)
+	defer r.AWS.Subscribe(w.onEvent)()
 	var checkOld atomic.Bool
 	checkOld.Store(true)
 	w.check = func(moment string) {
@@ -157,8 +159,9 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	defer proxy.SetHook(nil)
 	defer r.AWS.SetVariants(trial.variants()) // the reads catch up
 
+	w.check("before it begins")
 	failure := scenario.begin(ctx, r)
-	if err := w.releaseLate(ctx); err != nil {
+	if err := errors.Join(w.releaseLate(ctx), w.waitHandled(ctx)); err != nil {
 		return nil, err
 	}
 	if failure != nil {
@@ -183,6 +186,9 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	}
 	if err := scenario.end.settle(ctx, r); err != nil {
 		found.note("it does not come to its end: %v", err)
+	}
+	if err := w.waitHandled(ctx); err != nil {
+		return nil, err
 	}
 	scenario.end.check(ctx, r, before, found)
 	return w.seen(), nil

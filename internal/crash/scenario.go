@@ -120,6 +120,22 @@ var Scenarios = []Scenario{
 		on: withAll, prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
 	},
 	{
+		Name: "smtp-alone", What: "a rotation of SMTP, and of no other kind in the secret",
+		on: alone("smtp", withSMTP), prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "admin-alone", What: "likewise, of the Mautic administrator's password",
+		on: alone("admin", withMautic), prepare: nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
+		Name: "api-alone", What: "likewise, of the API client",
+		on: alone("api", withMautic), prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
+	},
+	{
+		Name: "webhook-alone", What: "likewise, of the webhooks' secret",
+		on: alone("webhook", withMautic), prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
+	},
+	{
 		Name: "emergency", What: "an emergency rotation of the database and of all that is in Mautic's own tables",
 		on: withMautic, emergency: true, prepare: nothing, begin: rotateAtOnce, end: retiredInDays, next: retiredInDays,
 	},

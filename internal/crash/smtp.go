@@ -56,7 +56,6 @@ func tagUser(o rig.Options, r *rig.Rig) {
 // onSMTP decides about a command of SMTP.
 func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
 	moment, hit := w.next("smtp " + c.Verb)
-	w.check("before " + moment)
 	fault := smtpserver.Fault{After: func() { w.check("after " + moment) }}
 	if !hit {
 		return fault
@@ -75,6 +74,14 @@ func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
 		}
 	case ReplyLost:
 		fault.LoseReply = true
+	case Duplicated:
+		w.repeat()
+	case Deadline:
+		after := fault.After
+		fault.LoseReply, fault.After = true, func() {
+			after()
+			<-w.over
+		}
 	}
 	return fault
 }

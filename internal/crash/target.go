@@ -97,7 +97,7 @@ func (t target) keptFor(r *rig.Rig, before snapshot, beginning bool) string {
 		return "its overlap is not over"
 	}
 	for _, task := range r.Application().Records() {
-		if task.Stopped.IsZero() && task.Password == before.password {
+		if task.Stopped.IsZero() && before.keeps(task) {
 			return "a task was started with it"
 		}
 	}

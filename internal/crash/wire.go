@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlproxy"
@@ -20,15 +21,30 @@ type wire struct {
 	rig   *rig.Rig
 	trial Trial
 
-	// check is called at every moment: before and after each call.
+	// check is called at every moment: after each call, since between two of them
+	// nothing is done to anything outside.
 	check func(moment string)
 
 	// release lets a late call be applied; applied is closed when it is.
 	release, applied chan struct{}
 	released         bool
 
+	// handled is closed when the event that came twice has been handled again.
+	handled chan struct{}
+
+	// over is closed when the invocation has ended that the fault is for.
+	over chan struct{}
+
 	mu    sync.Mutex
 	calls []string
+	hitAt time.Time // when the trial's call was made, by AWS's clock
+}
+
+func newWire(r *rig.Rig, trial Trial) *wire {
+	return &wire{
+		rig: r, trial: trial,
+		release: make(chan struct{}), applied: make(chan struct{}), handled: make(chan struct{}), over: make(chan struct{}),
+	}
 }
 
 // next counts a call and tells whether the fault is for it.
@@ -37,7 +53,61 @@ func (w *wire) next(name string) (moment string, hit bool) {
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, name)
 	n := len(w.calls)
-	return fmt.Sprintf("call %d, %s", n, name), n == w.trial.Call
+	hit = n == w.trial.Call || n > w.trial.Call && w.trial.Fault == Deadline && !isClosed(w.over)
+	if n == w.trial.Call {
+		w.hitAt = w.rig.AWS.Clock().Now()
+	}
+	return fmt.Sprintf("call %d, %s", n, name), hit
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// onEvent learns that an invocation is over. They come one after the other, and
+// their ends are told a little later than they happen.
+func (w *wire) onEvent(e localaws.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	finished, ok := e.(localaws.InvocationFinished)
+	if ok && !w.hitAt.IsZero() && finished.At.After(w.hitAt) && !isClosed(w.over) {
+		close(w.over)
+	}
+}
+
+// patience is for how long a call waits for an event that came twice. It is
+// less than the function lets a call take, and what still goes on afterwards
+// waits for something that the first invocation holds.
+const patience = 4 * time.Second
+
+// repeat has the event come a second time that the function is handling.
+func (w *wire) repeat() {
+	go func() {
+		defer close(w.handled)
+		_ = w.rig.AWS.Redeliver(rig.FunctionName) // the function is there, it makes a call
+	}()
+	select {
+	case <-w.handled:
+	case <-time.After(patience):
+	}
+}
+
+// waitHandled waits until the event that came twice has been handled again.
+func (w *wire) waitHandled(ctx context.Context) error {
+	if w.trial.Fault != Duplicated || !w.reached() {
+		return nil
+	}
+	select {
+	case <-w.handled:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: the event that came twice was never handled", w.trial)
+	}
 }
 
 func (w *wire) seen() []string {
@@ -76,10 +146,7 @@ func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 		name += " " + w.labelled(c.Detail)
 	}
 	moment, hit := w.next(name)
-	fault := localaws.Fault{
-		Before: func() { w.check("before " + moment) },
-		After:  func() { w.check("after " + moment) },
-	}
+	fault := localaws.Fault{After: func() { w.check("after " + moment) }}
 	if !hit {
 		return fault
 	}
@@ -105,6 +172,14 @@ func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 		v := w.trial.variants()
 		v.StaleReads = localaws.StaleReads{Reads: 2}
 		w.rig.AWS.SetVariants(v)
+	case Duplicated:
+		fault.Before = w.repeat
+	case Deadline:
+		after := fault.After
+		fault.LoseReply, fault.After = true, func() {
+			after()
+			<-w.over
+		}
 	}
 	return fault
 }
@@ -116,7 +191,6 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 		name += ": " + c.Text
 	}
 	moment, hit := w.next(name)
-	w.check("before " + moment)
 	action := mysqlproxy.Action{After: func(error) { w.check("after " + moment) }}
 	if !hit {
 		return action
@@ -142,6 +216,15 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 		action.After = func(err error) {
 			after(err)
 			close(w.applied)
+		}
+	case Duplicated:
+		w.repeat()
+	case Deadline:
+		action.Fault = mysqlproxy.LoseReply
+		after := action.After
+		action.After = func(err error) {
+			after(err)
+			<-w.over
 		}
 	}
 	return action

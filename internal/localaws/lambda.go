@@ -119,6 +119,22 @@ func (s *Server) Invoke(function string, payload []byte) (InvokeResult, error) {
 	return s.lambda.invoke(function, payload, "")
 }
 
+// Redeliver gives a function the events once more that it is handling at the moment, each to an environment of its own,
+// as happens where delivery is promised at least once. It returns when they have been handled, and what came of them is
+// told by InvocationFinished alone.
+func (s *Server) Redeliver(function string) error {
+	fn, err := s.lambda.find(function)
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	for _, inv := range s.lambda.underWay(fn) {
+		group.Go(func() { _, _ = s.lambda.invoke(fn.Name, inv.payload, inv.step) })
+	}
+	group.Wait()
+	return nil
+}
+
 // HandlerConfig is [Server.Config] for the handler of a [Function]: calls made with it carry their [Caller]. The
 // context must be the handler's.
 func (s *Server) HandlerConfig(ctx context.Context) aws.Config {
@@ -238,6 +254,18 @@ func (l *lambda) alive(match func(*environment) bool) []*environment {
 		}
 	}
 	return found
+}
+
+// underWay lists the invocations that a function is handling.
+func (l *lambda) underWay(fn *function) []*invocation {
+	busy := l.alive(func(e *environment) bool { return e.fn == fn && !slices.Contains(fn.idle, e) })
+	var list []*invocation
+	for _, e := range busy {
+		if inv := e.current.Load(); inv != nil {
+			list = append(list, inv)
+		}
+	}
+	return list
 }
 
 // caller tells which environment signs with an access key.

@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -268,4 +269,44 @@ func TestHelperParent(t *testing.T) {
 	pid := f.echo("").PID
 	os.Stderr.WriteString("child " + strconv.Itoa(pid) + "\n")
 	select {}
+}
+
+func TestRedeliverGivesTheEventThatIsBeingHandledToAnotherEnvironment(t *testing.T) {
+	t.Parallel()
+	f := start(t, localaws.Options{})
+	begun, again := make(chan string, 3), make(chan struct{})
+	f.handler(localaws.Function{Name: "fn", Timeout: 20 * time.Second, Handler: func(ctx context.Context, payload []byte) ([]byte, error) {
+		begun <- string(payload)
+		if len(begun) < cap(begun)-1 { // the first one waits for the second
+			select {
+			case <-again:
+			case <-ctx.Done():
+			}
+		}
+		return payload, nil
+	}})
+	if err := f.Redeliver("fn"); err != nil || len(begun) > 0 {
+		t.Errorf("an idle function was given %d events: %v", len(begun), err)
+	}
+	var first sync.WaitGroup
+	first.Go(func() { f.Invoke("fn", []byte(`"once"`)) })
+	for len(begun) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := f.Redeliver("fn"); err != nil {
+		t.Error(err)
+	}
+	close(again)
+	first.Wait()
+	close(begun)
+	var got []string
+	for payload := range begun {
+		got = append(got, payload)
+	}
+	if !slices.Equal(got, []string{`"once"`, `"once"`}) {
+		t.Errorf("got %q", got)
+	}
+	if err := f.Redeliver("none"); err == nil {
+		t.Error("a function that is not there: no error")
+	}
 }

@@ -48,6 +48,27 @@ func (s *Server) Login(ctx context.Context, user, password, database string) err
 	return db.PingContext(ctx)
 }
 
+// Accepts makes one fresh login by the server's socket, which takes a fifth of Login's time, and ends it: for those who ask
+// whether a password is accepted, and ask often. A server in a container has no socket here: there it is Login.
+func (s *Server) Accepts(ctx context.Context, user, password, database string) error {
+	if _, err := os.Stat(s.dir.socket()); err != nil {
+		return s.Login(ctx, user, password, database)
+	}
+	config := mysql.NewConfig()
+	config.Net, config.Addr = "unix", s.dir.socket()
+	config.User, config.Passwd, config.DBName = user, password, database
+	config.Logger = &mysql.NopLogger{} // as in Open
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return err
+	}
+	connection, err := connector.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	return connection.Close()
+}
+
 // Open returns a pool that logs in as user, verifying the server.
 func (s *Server) Open(user, password, database string) (*sql.DB, error) {
 	config := mysql.NewConfig()
@@ -119,17 +140,21 @@ func (s *Server) awaitEnd(refusal error) error {
 
 // diedEarly explains why the server ended before it accepted a login.
 func (s *Server) diedEarly() error {
-	log := tail(s.dir.log())
+	// Not in its end alone: one that logs notes too has much to say about its shutdown.
+	log, err := os.ReadFile(s.dir.log())
+	if err != nil {
+		return err
+	}
 	for _, sign := range []string{
 		"Address already in use",    // mysqld and mariadbd
 		"port is already allocated", // docker
 		"address already in use",    // podman
 	} {
-		if strings.Contains(log, sign) {
+		if strings.Contains(string(log), sign) {
 			return errPortTaken
 		}
 	}
-	return fmt.Errorf("it ended at once (%w); its log ends:\n%s", s.process.err, log)
+	return fmt.Errorf("it ended at once (%w); its log ends:\n%s", s.process.err, tail(s.dir.log()))
 }
 
 // tail returns the last lines of a log.

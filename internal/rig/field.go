@@ -43,9 +43,10 @@ func (r *Rig) PasswordLabelled(label string) (string, error) {
 	return doc.Text(PasswordPointer)
 }
 
-// Login logs in afresh as the rig's account, at the server itself.
+// Login logs in afresh as the rig's account, at the server itself: by its
+// socket, to be quick.
 func (r *Rig) Login(ctx context.Context, password string) error {
-	return r.MySQL.Login(ctx, r.User, password, r.Database)
+	return r.MySQL.Accepts(ctx, r.User, password, r.Database)
 }
 
 // CurrentLogsIn checks the first thing that must always hold: what AWSCURRENT
