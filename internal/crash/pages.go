@@ -34,6 +34,8 @@ func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.
 	case KilledBefore:
 		w.kill()
 		panic(http.ErrAbortHandler) // closes the connection
+	case AppliedLate:
+		w.neverLate()
 	case Duplicated:
 		w.repeat()
 	}

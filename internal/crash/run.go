@@ -164,7 +164,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	if err := errors.Join(w.releaseLate(ctx), w.waitHandled(ctx)); err != nil {
 		return nil, err
 	}
-	if failure != nil {
+	if failure != nil && stillCurrent(r, before) { // else the reconcile brings it to its end
 		r.AWS.SetVariants(trial.variants())
 		if err := scenario.begin(ctx, r); err != nil {
 			found.note("tried again with nothing in its way: %v", err)

@@ -74,6 +74,8 @@ func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
 		}
 	case ReplyLost:
 		fault.LoseReply = true
+	case AppliedLate:
+		w.neverLate()
 	case Duplicated:
 		w.repeat()
 	case Deadline:

@@ -136,6 +136,10 @@ func (w *wire) releaseLate(ctx context.Context) error {
 	return nil
 }
 
+// neverLate is for a call that cannot be applied late, and has the number of one
+// that can: this trial made a reconcile more than the one that listed the calls.
+func (w *wire) neverLate() { close(w.applied) }
+
 // onAWS decides about a call to AWS.
 func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 	if c.Caller.Function == "" {
@@ -211,6 +215,10 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 	case ReplyLost:
 		action.Fault = mysqlproxy.LoseReply
 	case AppliedLate:
+		if c.Kind == mysqlproxy.Login {
+			w.neverLate()
+			break
+		}
 		action.Fault, action.Release = mysqlproxy.Late, w.release
 		after := action.After
 		action.After = func(err error) {
