@@ -72,7 +72,7 @@ func run(ctx context.Context, only string) error {
 		}
 		fmt.Printf("  seen (%s): %s\n", time.Since(began).Round(time.Second), seen)
 	}
-	fmt.Printf("\n%d mutations, %d of them seen\n", len(chosen), len(chosen)-len(faults))
+	fmt.Printf("\n%d of %d mutations seen\n", len(chosen)-len(faults), len(chosen))
 	return errors.Join(faults...)
 }
 

@@ -55,6 +55,20 @@ var mutations = []mutation{
 		killer: trials("rolled-back", "/2/error-before "),
 	},
 	{
+		name: "set-unnoted", what: "a new password is set without a note in the journal",
+		file:   "rotation/steps.go",
+		old:    "	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})\n	return err\n",
+		new:    "	return nil\n",
+		killer: trials("plain", noFault),
+	},
+	{
+		name: "forgotten-too-soon", what: "the journal forgets a password that was given up before it is taken away",
+		file:   "rotation/overlap.go",
+		old:    "	if err := r.retire(ctx, o); err != nil {\n		return err\n	}\n	if o.entry.phase != phaseRolledBack {\n",
+		new:    "	if o.entry.phase != phaseRolledBack {\n		if err := r.forget(ctx, o.record); err != nil {\n			return err\n		}\n	}\n	if err := r.retire(ctx, o); err != nil {\n		return err\n	}\n	if o.entry.phase != phaseRolledBack {\n",
+		killer: trials("given-up", noFault),
+	},
+	{
 		name: "any-unknown-key", what: "an access key that no version holds is deleted, whoever's the IAM user is",
 		file:   "rotation/smtp/room.go",
 		old:    "	case len(unheld) > 0 && o.tag == \"\":\n",

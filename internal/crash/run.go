@@ -130,7 +130,11 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	defer r.AWS.Subscribe(w.onEvent)()
 	var checkOld atomic.Bool
 	checkOld.Store(true)
+	accepted := live{known: map[mysqlserver.Stored]string{}}
 	w.check = func(moment string) {
+		if err := accepted.check(ctx, r); err != nil {
+			found.note("%s: %v", moment, err)
+		}
 		if !scenario.on.single {
 			if err := r.CurrentLogsIn(ctx); err != nil {
 				found.note("%s: %v", moment, err)

@@ -251,23 +251,11 @@ func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
 // settleInDays lets the days pass too for which an old API client is kept, when
 // nothing else is left.
 func settleInDays(ctx context.Context, r *rig.Rig) error {
-	soon, cancel := context.WithTimeout(ctx, reconcileTime)
-	defer cancel()
-	for {
-		if err := r.WaitSteady(soon); err != nil {
-			return err
-		}
-		fault := r.Reconcile()
-		journal, err := r.Journal()
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(journal, func(label string) bool { return !strings.Contains(label, ";live=api;") }) {
-			break
-		}
-		if soon.Err() != nil {
-			return errors.Join(fmt.Errorf("besides the API client the journal says %s: %w", journal, soon.Err()), fault)
-		}
+	err := r.SettleUntil(ctx, func(journal []string) bool {
+		return !slices.ContainsFunc(journal, func(label string) bool { return !strings.Contains(label, ";live=api;") })
+	})
+	if err != nil {
+		return err
 	}
 	r.AWS.Clock().Advance(apiOverlap + 24*time.Hour)
 	return r.Settle(ctx)

@@ -39,11 +39,17 @@ const settleTime = time.Minute
 // redeploy, or where nothing is redeployed for the day that an old value is
 // kept, and reconciles until the journal is empty.
 func (r *Rig) Settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
 	if r.options.Application == nil {
 		r.AWS.Clock().Advance(25 * time.Hour)
 	}
+	return r.SettleUntil(ctx, func(journal []string) bool { return len(journal) == 0 })
+}
+
+// SettleUntil waits for the redeploy and reconciles, until the journal is as
+// wanted. Its error after a minute has that of the last reconcile.
+func (r *Rig) SettleUntil(ctx context.Context, wanted func(journal []string) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
 	pace := time.NewTicker(100 * time.Millisecond) // of interest only while another invocation is at it
 	defer pace.Stop()
 	for {
@@ -52,7 +58,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 		}
 		fault := r.Reconcile()
 		journal, err := r.Journal()
-		if err != nil || len(journal) == 0 {
+		if err != nil || wanted(journal) {
 			return err
 		}
 		select {

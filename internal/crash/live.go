@@ -1,0 +1,87 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/rig"
+)
+
+// live knows the passwords that the account accepts, as the server tells. One
+// that is neither AWSCURRENT's nor in the journal would be accepted for good.
+type live struct {
+	mu    sync.Mutex
+	known map[mysqlserver.Stored]string // by the server, and the password itself
+}
+
+// check checks that each password of the account is current, or in the journal
+// as one that is accepted.
+func (l *live) check(ctx context.Context, r *rig.Rig) error {
+	const attempts = 2 // a password may go, and its version's entry after it, between the two readings
+	var fault error
+	for range attempts {
+		if fault = l.checkOnce(ctx, r); fault == nil {
+			return nil
+		}
+	}
+	return fault
+}
+
+func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
+	// The account first: a version has its entry before the account has its password.
+	stored, err := r.MySQL.StoredPasswords(ctx, r.User)
+	if err != nil {
+		return err
+	}
+	state, err := r.AWS.Secret(r.SecretARN)
+	if err != nil {
+		return err
+	}
+	accounted := map[string]bool{}
+	for _, version := range state.Versions {
+		if password, ok := passwordOf(version); ok && slices.ContainsFunc(version.Labels, accountsForPassword) {
+			accounted[password] = true
+		}
+	}
+	var faults []error
+	for at, one := range stored {
+		if held, err := l.among(ctx, r, accounted, one); err != nil || !held {
+			faults = append(faults, errors.Join(fmt.Errorf("password %d of the %d that the account accepts is neither current nor in the journal", at+1, len(stored)), err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// accountsForPassword tells whether a version with this label may have a password
+// that is accepted.
+func accountsForPassword(label string) bool {
+	return label == "AWSCURRENT" || journalOfPassword.MatchString(label)
+}
+
+var journalOfPassword = regexp.MustCompile(`^rotation;.*;live=([a-z]+,)*database([,;]|$)`)
+
+// among tells whether a stored password is one of those given. The server is
+// asked once for each password: to hash takes it a while.
+func (l *live) among(ctx context.Context, r *rig.Rig, passwords map[string]bool, stored mysqlserver.Stored) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if password, ok := l.known[stored]; ok {
+		return passwords[password], nil
+	}
+	for password := range passwords {
+		is, err := r.MySQL.Is(ctx, stored, password)
+		if err != nil {
+			return false, err
+		}
+		if is {
+			l.known[stored] = password
+			return true, nil
+		}
+	}
+	return false, nil
+}
