@@ -6,6 +6,7 @@
 //	go run ./cmd/crash                              all trials
 //	go run ./cmd/crash -scenario plain              those of one scenario
 //	go run ./cmd/crash -sample 10                   ten of each scenario
+//	go run ./cmd/crash -pairs 100                   two faults in one rotation, a hundred times for each scenario
 //	go run ./cmd/crash -only plain/17/killed-after  one of them
 //	go run ./cmd/crash -match 'killed-after .*DISCARD'  those whose name and call match
 //	go run ./cmd/crash -database mariadb            on MariaDB
@@ -37,7 +38,7 @@ import (
 type options struct {
 	only, scenario, match, logs string
 	database                    string
-	sample, parallel            int
+	sample, pairs, parallel     int
 	first                       bool
 }
 
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
 	flag.BoolVar(&o.first, "first", false, "end a trial at its first violation")
 	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
+	flag.IntVar(&o.pairs, "pairs", 0, "run so many trials of each scenario with a second fault after the first, the same ones each time, and no others")
 	flag.IntVar(&o.parallel, "parallel", 16, "how many trials run at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -146,13 +148,18 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 		if len(trials) == 0 {
 			continue
 		}
-		if o.sample > 0 {
+		switch {
+		case o.pairs > 0:
+			trials = crash.Pairs(trials, o.pairs)
+		case o.sample > 0:
 			trials = crash.Sample(trials, o.sample)
 		}
 		fmt.Printf("\n%s: %s\n", scenario.Name, scenario.What)
 		began := time.Now()
 		got := runAll(ctx, matrix, trials, o.parallel)
-		printTable(got)
+		if o.pairs == 0 {
+			printTable(got)
+		}
 		printViolations(got)
 		fmt.Printf("%d trials in %s\n", len(got), time.Since(began).Round(time.Second))
 		results = append(results, got...)

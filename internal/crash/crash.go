@@ -28,7 +28,8 @@ import (
 // A Fault is what goes wrong with one call.
 type Fault string
 
-// The faults. Each of them happens once; what comes after goes well.
+// The faults. Each of them happens once; what comes after goes well, unless the
+// trial has a second one.
 const (
 	ErrorBefore  Fault = "error-before"  // the call is answered with an error, and not applied
 	Throttled    Fault = "throttled"     // AWS asks to slow down; the SDK tries again
@@ -64,10 +65,39 @@ type Trial struct {
 	Call     int // from 1
 	Name     string
 	Fault    Fault
+	Second   Second // the zero one: there is none
 }
 
-// String is the trial's name for ParseTrial: "plain/17/killed-after".
-func (t Trial) String() string { return fmt.Sprintf("%s/%d/%s", t.Scenario, t.Call, t.Fault) }
+// A Second fault follows the first one: at a call of those that try it again,
+// or after them. There may be no such call.
+type Second struct {
+	Later int // so many calls
+	Fault Fault
+}
+
+// seconds are the faults that come as a second one, and furthest how much later:
+// a step and the one after it are tried again in that.
+var seconds = []Fault{ErrorBefore, KilledBefore, KilledAfter, ReplyLost}
+
+const furthest = 20
+
+// String is the trial's name for ParseTrial: "plain/17/killed-after", or with a
+// second fault three calls later "plain/17/killed-after/3/reply-lost".
+func (t Trial) String() string {
+	name := fmt.Sprintf("%s/%d/%s", t.Scenario, t.Call, t.Fault)
+	if t.Second.Fault != "" {
+		name += fmt.Sprintf("/%d/%s", t.Second.Later, t.Second.Fault)
+	}
+	return name
+}
+
+// faults is how often something goes wrong.
+func (t Trial) faults() int {
+	if t.Second.Fault != "" {
+		return 2
+	}
+	return 1
+}
 
 // variants are the behaviours of AWS that are not documented, or seen to differ,
 // under which the trial runs. All of them times all trials would be too many, so
@@ -97,14 +127,27 @@ func (t Trial) timeout() time.Duration {
 // ParseTrial reads a trial's name.
 func ParseTrial(name string) (Trial, error) {
 	parts := strings.Split(name, "/")
-	if len(parts) != 3 {
-		return Trial{}, fmt.Errorf("%q is no trial: write it as plain/17/killed-after", name)
+	if len(parts) != 3 && len(parts) != 5 {
+		return Trial{}, fmt.Errorf("%q is no trial: write it as plain/17/killed-after, or with a second fault three calls later as plain/17/killed-after/3/reply-lost", name)
 	}
-	call, err := strconv.Atoi(parts[1])
-	if err != nil || call < 1 || !slices.Contains(Faults, Fault(parts[2])) {
+	call, ok := parseFault(parts[1:3], Faults)
+	if !ok {
 		return Trial{}, fmt.Errorf("%q is no trial: the faults are %v", name, Faults)
 	}
-	return Trial{Scenario: parts[0], Call: call, Fault: Fault(parts[2])}, nil
+	trial := Trial{Scenario: parts[0], Call: call, Fault: Fault(parts[2])}
+	if len(parts) == 5 {
+		if trial.Second.Later, ok = parseFault(parts[3:], seconds); !ok {
+			return Trial{}, fmt.Errorf("%q is no trial: the second faults are %v", name, seconds)
+		}
+		trial.Second.Fault = Fault(parts[4])
+	}
+	return trial, nil
+}
+
+// parseFault reads the number of a call before the name of a fault.
+func parseFault(parts []string, faults []Fault) (call int, ok bool) {
+	call, err := strconv.Atoi(parts[0])
+	return call, err == nil && call > 0 && slices.Contains(faults, Fault(parts[1]))
 }
 
 // Matrix runs trials against one server. Trials may run at the same time.
@@ -170,6 +213,18 @@ func Sample(trials []Trial, n int) []Trial {
 		sample = append(sample, trials[i])
 	}
 	return sample
+}
+
+// Pairs draws n times one of the trials and gives it a second fault: the same
+// ones each time.
+func Pairs(trials []Trial, n int) []Trial {
+	draw := rand.New(rand.NewPCG(3, 4))
+	pairs := make([]Trial, n)
+	for i := range pairs {
+		pairs[i] = trials[draw.IntN(len(trials))]
+		pairs[i].Second = Second{Later: 1 + draw.IntN(furthest), Fault: seconds[draw.IntN(len(seconds))]}
+	}
+	return pairs
 }
 
 // Run carries out a trial and returns what did not hold: nothing, if all is

@@ -57,11 +57,18 @@ func TestASampleOfTheMatrixHasNoViolation(t *testing.T) {
 }
 
 func TestParseTrialReadsWhatStringWrites(t *testing.T) {
-	want := Trial{Scenario: "plain", Call: 17, Fault: KilledAfter}
-	if got, err := ParseTrial(want.String()); err != nil || got != want {
-		t.Errorf("got %v, %v", got, err)
+	for _, want := range []Trial{
+		{Scenario: "plain", Call: 17, Fault: KilledAfter},
+		{Scenario: "plain", Call: 17, Fault: KilledAfter, Second: Second{Later: 3, Fault: ReplyLost}},
+	} {
+		if got, err := ParseTrial(want.String()); err != nil || got != want {
+			t.Errorf("got %v, %v", got, err)
+		}
 	}
-	for _, bad := range []string{"", "plain", "plain/17", "plain/0/killed-after", "plain/x/killed-after", "plain/1/nonsense"} {
+	for _, bad := range []string{
+		"", "plain", "plain/17", "plain/0/killed-after", "plain/x/killed-after", "plain/1/nonsense",
+		"plain/1/killed-after/3", "plain/1/killed-after/0/reply-lost", "plain/1/killed-after/3/deadline", "plain/1/killed-after/3/reply-lost/",
+	} {
 		if _, err := ParseTrial(bad); err == nil {
 			t.Errorf("%q: no error", bad)
 		}

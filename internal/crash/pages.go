@@ -22,11 +22,7 @@ func (p *pages) wrap(next http.Handler) http.Handler {
 
 // onPage decides about a request to Mautic.
 func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.Handler) {
-	moment, hit := w.next("mautic " + request.Method + " " + request.URL.Path)
-	fault := w.trial.Fault
-	if !hit {
-		fault = ""
-	}
+	moment, fault := w.next("mautic " + request.Method + " " + request.URL.Path)
 	switch fault {
 	case ErrorBefore:
 		http.Error(out, "injected", http.StatusInternalServerError)

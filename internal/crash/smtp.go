@@ -55,12 +55,9 @@ func tagUser(o rig.Options, r *rig.Rig) {
 
 // onSMTP decides about a command of SMTP.
 func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
-	moment, hit := w.next("smtp " + c.Verb)
+	moment, wanted := w.next("smtp " + c.Verb)
 	fault := smtpserver.Fault{After: func() { w.check("after " + moment) }}
-	if !hit {
-		return fault
-	}
-	switch w.trial.Fault {
+	switch wanted {
 	case ErrorBefore:
 		fault.Refuse = smtpserver.TemporaryFailure
 	case KilledBefore:

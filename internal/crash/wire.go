@@ -47,17 +47,22 @@ func newWire(r *rig.Rig, trial Trial) *wire {
 	}
 }
 
-// next counts a call and tells whether the fault is for it.
-func (w *wire) next(name string) (moment string, hit bool) {
+// next counts a call and tells which fault is for it; "" is none.
+func (w *wire) next(name string) (moment string, fault Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, name)
 	n := len(w.calls)
-	hit = n == w.trial.Call || n > w.trial.Call && w.trial.Fault == Deadline && !isClosed(w.over)
-	if n == w.trial.Call {
+	switch {
+	case n == w.trial.Call:
 		w.hitAt = w.rig.AWS.Clock().Now()
+		fault = w.trial.Fault
+	case n > w.trial.Call && w.trial.Fault == Deadline && !isClosed(w.over):
+		fault = Deadline
+	case n == w.trial.Call+w.trial.Second.Later:
+		fault = w.trial.Second.Fault
 	}
-	return fmt.Sprintf("call %d, %s", n, name), hit
+	return fmt.Sprintf("call %d, %s", n, name), fault
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -149,12 +154,9 @@ func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 	if c.Detail != "" {
 		name += " " + w.labelled(c.Detail)
 	}
-	moment, hit := w.next(name)
+	moment, wanted := w.next(name)
 	fault := localaws.Fault{After: func() { w.check("after " + moment) }}
-	if !hit {
-		return fault
-	}
-	switch w.trial.Fault {
+	switch wanted {
 	case ErrorBefore:
 		fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "injected", Status: 400}
 	case Throttled:
@@ -194,12 +196,9 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 	if c.Text != "" {
 		name += ": " + c.Text
 	}
-	moment, hit := w.next(name)
+	moment, wanted := w.next(name)
 	action := mysqlproxy.Action{After: func(error) { w.check("after " + moment) }}
-	if !hit {
-		return action
-	}
-	switch w.trial.Fault {
+	switch wanted {
 	case ErrorBefore:
 		action.Fault = mysqlproxy.Refuse
 	case KilledBefore:
