@@ -16,9 +16,18 @@ run: ## a whole rotation on this machine, shown live
 local: ## the same, left up, to try the AWS CLI against
 	@$(GO) run ./cmd/demo -stay
 
+# Tests wait more than they work, hence more of them at once than cores.
 .PHONY: test
 test: ## all tests, with the race detector
-	$(GO) test -race -parallel 6 ./... # tests wait more than they work
+	@tools/timed "make test" $(GO) test -race -parallel 6 ./...
+
+.PHONY: check
+check: ## what is quick: formatting, vet, linters, and all tests that need no server
+	@tools/timed "make check" sh -c '$(MAKE) --no-print-directory lint && $(GO) test -short ./...'
+
+.PHONY: busy
+busy: ## make test three times in a row while six busy processes keep every core loaded
+	@tools/busy $(MAKE) --no-print-directory test
 
 .PHONY: crash
 crash: ## a crash at every call of a rotation
