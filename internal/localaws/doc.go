@@ -14,8 +14,8 @@
 // This package only wires: each service is a package of its own below it, which says what it does and what it does not do.
 // Package wire has the protocols, the record of calls, the faults and the authorization; package host has the clock, the
 // record of events, background work and child processes. Services know each other by small interfaces of their own, and not
-// by import. By convention, a file that also imports an SDK's package of the same name imports a service's package under its
-// name with "local" before it, such as localecs.
+// by import. Callers import a service's package under its name with "local" before it, such as localecs, because the SDK has
+// packages of the same names.
 //
 // It aims to be small and to err on the strict side. An operation that a service lacks answers UnknownOperationException, or
 // InvalidAction as the Query services word it. Permissions are a matter of [Options.Authorize], and those of functions alone.
