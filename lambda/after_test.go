@@ -9,7 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
@@ -47,7 +50,7 @@ func (d *deployment) rotateWith(token string) error {
 	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token}); err != nil {
 		return err
 	}
-	return d.AWS.WaitRotation(d.t.Context(), d.SecretARN, token)
+	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token)
 }
 
 func (d *deployment) mustReconcile() {
@@ -59,7 +62,7 @@ func (d *deployment) mustReconcile() {
 
 func TestARotationEndsWithTheOldPasswordRefused(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
-	if err := d.AWS.SendEvents(rig.FunctionName); err != nil {
+	if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -112,16 +115,16 @@ func TestAReconcileMayRunAtAnyTimeAndManyTimesAtOnce(t *testing.T) {
 func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
 	for name, tc := range map[string]struct {
 		breaker  bool
-		variants localaws.Variants
+		variants localsecretsmanager.Variants
 	}{
 		"by the circuit breaker's word":           {breaker: true},
 		"by the deadline":                         {},
-		"with AWSPENDING left on the bad version": {breaker: true, variants: localaws.Variants{PendingAfterSuccess: localaws.PendingStays}},
+		"with AWSPENDING left on the bad version": {breaker: true, variants: localsecretsmanager.Variants{PendingAfterSuccess: localsecretsmanager.PendingStays}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &rig.Application{CircuitBreaker: tc.breaker}
 			d := deployApplication(t, app)
-			d.AWS.SetVariants(tc.variants)
+			d.AWS.SecretsManager.SetVariants(tc.variants)
 			app.Broken.Store(true)
 			bad := d.mustRotate()
 			badPassword := d.password("AWSCURRENT")
@@ -154,8 +157,8 @@ func (d *deployment) awaitFailedRollout(breaker bool) {
 		return
 	}
 	for _, service := range d.Application().Services {
-		_, err := d.AWS.WaitEvent(d.t.Context(), func(e localaws.Event) bool {
-			change, ok := e.(localaws.DeploymentChanged)
+		_, err := d.AWS.WaitEvent(d.t.Context(), func(e host.Event) bool {
+			change, ok := e.(localecs.DeploymentChanged)
 			return ok && change.RolloutState == "FAILED" && strings.HasSuffix(change.Service, service)
 		})
 		if err != nil {
@@ -232,8 +235,8 @@ func quarantineIsUndone(t *testing.T, privileges []string) {
 
 func TestARedeployThatGotLostIsMadeGood(t *testing.T) {
 	d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
-		return localaws.Fault{KillBefore: c.Operation == "UpdateService"}
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
+		return wire.Fault{KillBefore: c.Operation == "UpdateService"}
 	})
 	if _, err := d.Rotate(t.Context()); err == nil {
 		t.Fatal("the rotation succeeded without a redeploy")
@@ -273,11 +276,11 @@ func TestWhatIsOpenIsFinishedWhenRotationHasBeenCancelled(t *testing.T) {
 
 func TestAStuckRotationCanBeAbandoned(t *testing.T) {
 	d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Caller.Step != "testSecret" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
+		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
 	})
 	_, err := d.Rotate(t.Context())
 	wantError(t, err, "stuck")
@@ -298,21 +301,21 @@ func TestAStuckRotationCanBeAbandoned(t *testing.T) {
 }
 
 func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) {
-	for name, variants := range map[string]localaws.Variants{
+	for name, variants := range map[string]localsecretsmanager.Variants{
 		"AWSPENDING has gone":                 {},
-		"AWSPENDING stays on the newer value": {PendingAfterSuccess: localaws.PendingStays},
+		"AWSPENDING stays on the newer value": {PendingAfterSuccess: localsecretsmanager.PendingStays},
 	} {
 		t.Run(name, func(t *testing.T) { goesBackByHand(t, variants) })
 	}
 }
 
-func goesBackByHand(t *testing.T, variants localaws.Variants) {
+func goesBackByHand(t *testing.T, variants localsecretsmanager.Variants) {
 	t.Helper()
 	d := deployApplication(t, &rig.Application{})
-	d.AWS.SetVariants(variants)
+	d.AWS.SecretsManager.SetVariants(variants)
 	bad := d.mustRotate()
 	badPassword := d.password("AWSCURRENT")
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,17 +338,17 @@ func goesBackByHand(t *testing.T, variants localaws.Variants) {
 func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
 	var once, death sync.Once
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Operation == "UpdateService" {
 			// And the attempt that wrote the entry dies after the promotion.
-			fault := localaws.Fault{}
+			fault := wire.Fault{}
 			death.Do(func() { fault.KillBefore = true })
 			return fault
 		}
 		if c.Caller.Step != "finishSecret" || !strings.Contains(c.Detail, "AWSCURRENT") || c.Operation != "UpdateSecretVersionStage" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Before: func() {
+		return wire.Fault{Before: func() {
 			once.Do(func() {
 				if err := d.Reconcile(); err != nil {
 					t.Errorf("reconcile: %v", err)

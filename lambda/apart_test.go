@@ -8,7 +8,7 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
@@ -121,11 +121,11 @@ func TestTheDatabasesSecretMayBeInRotationItself(t *testing.T) {
 	// Singly: the server takes the pending password alone. Mautic is broken
 	// until its tasks have it, so nobody asks it.
 	a.reconfigure(map[string]string{"DATABASE_WAY": "single", "MAUTIC_URL": ""})
-	a.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	a.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Caller.Step != "testSecret" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "in the middle", Status: 400}}
+		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "in the middle", Status: 400}}
 	})
 	_, err := a.Rotate(t.Context())
 	wantError(t, err, "in the middle")
@@ -135,7 +135,7 @@ func TestTheDatabasesSecretMayBeInRotationItself(t *testing.T) {
 	for _, small := range []*mauticDeployment{a.admin, a.api, a.webhook} {
 		small.mustRotate()
 	}
-	if err := a.AWS.WaitRotation(t.Context(), a.SecretARN, a.again()); err != nil {
+	if err := a.AWS.SecretsManager.WaitRotation(t.Context(), a.SecretARN, a.again()); err != nil {
 		t.Fatal(err)
 	}
 	a.AWS.Clock().Advance(25 * time.Hour)

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -118,14 +118,14 @@ func TestWhatARotationWouldFailByIsNamedBeforeAnythingChanges(t *testing.T) {
 // of the secret, whatever is current.
 func (m *mauticDeployment) pinnedService(name string) {
 	m.t.Helper()
-	state, err := m.AWS.Secret(m.SecretARN)
+	state, err := m.AWS.SecretsManager.State(m.SecretARN)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	_, err = m.AWS.RunService(localaws.Service{
+	_, err = m.AWS.ECS.RunService(localecs.Service{
 		Cluster: rig.ClusterName, Name: name, DesiredCount: -1,
-		Run:     func(context.Context, localaws.Task) error { return nil },
-		Secrets: []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: m.SecretARN + ":database_password::" + state.Labelled("AWSCURRENT").ID}},
+		Run:     func(context.Context, localecs.Task) error { return nil },
+		Secrets: []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: m.SecretARN + ":database_password::" + state.Labelled("AWSCURRENT").ID}},
 	})
 	if err != nil {
 		m.t.Fatal(err)

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
@@ -39,15 +42,15 @@ func benchmarkStart(b *testing.B, path string) {
 		b.Fatal(err)
 	}
 	defer aws.Close()
-	_, err = aws.CreateFunction(localaws.Function{Name: "f", Binary: path, Env: map[string]string{"SECRET_ARNS": arn}, Timeout: time.Minute})
+	_, err = aws.Lambda.CreateFunction(locallambda.Function{Name: "f", Binary: path, Env: map[string]string{"SECRET_ARNS": arn}, Timeout: time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for range b.N {
-		if _, err := aws.Invoke("f", []byte(`{}`)); err != nil {
+		if _, err := aws.Lambda.Invoke("f", []byte(`{}`)); err != nil {
 			b.Fatal(err)
 		}
-		aws.KillEnvironments("f")
+		aws.Lambda.KillEnvironments("f")
 	}
 	if err := aws.Close(); err != nil { // all events have been delivered
 		b.Fatal(err)
@@ -69,15 +72,15 @@ type environments struct {
 	ofSteps map[string]time.Duration
 }
 
-func (e *environments) observe(event localaws.Event) {
+func (e *environments) observe(event host.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch event := event.(type) {
-	case localaws.EnvironmentStarted:
+	case locallambda.EnvironmentStarted:
 		e.inits = append(e.inits, event.InitDuration)
-	case localaws.EnvironmentEnded:
+	case locallambda.EnvironmentEnded:
 		e.maxRSS = max(e.maxRSS, event.MaxRSS)
-	case localaws.StepFinished:
+	case localsecretsmanager.StepFinished:
 		if e.ofSteps == nil {
 			e.ofSteps = map[string]time.Duration{}
 		}

@@ -8,17 +8,17 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
 func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
-	is := func(step, operation, detail string) func(localaws.Call) bool {
-		return func(c localaws.Call) bool {
+	is := func(step, operation, detail string) func(wire.Call) bool {
+		return func(c wire.Call) bool {
 			return c.Caller.Step == step && c.Operation == operation && strings.Contains(c.Detail, detail)
 		}
 	}
-	for name, moment := range map[string]func(localaws.Call) bool{
+	for name, moment := range map[string]func(wire.Call) bool{
 		"before the pending value is stored":      is("createSecret", "PutSecretValue", ""),
 		"between createSecret and setSecret":      is("setSecret", "GetSecretValue", "AWSCURRENT"),
 		"before the password is set":              is("setSecret", "UpdateSecretVersionStage", "rotation;set"),
@@ -34,11 +34,11 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.AWS.RotationRetries = 1 })
 			var once sync.Once
 			edited := false
-			d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+			d.AWS.Intercept(func(c wire.Call) wire.Fault {
 				if c.Caller.Function == "" || !moment(c) {
-					return localaws.Fault{}
+					return wire.Fault{}
 				}
-				return localaws.Fault{Before: func() { once.Do(func() { edited = true; d.editByHand() }) }}
+				return wire.Fault{Before: func() { once.Do(func() { edited = true; d.editByHand() }) }}
 			})
 			_, firstErr := d.Rotate(t.Context())
 			d.accepts(true, d.password("AWSCURRENT"))
@@ -57,7 +57,7 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 			old := d.password("AWSCURRENT")
 			if _, err := d.Rotate(t.Context()); err != nil {
 				wantError(t, err, "will be reattempted")
-				wantError(t, d.AWS.WaitRotation(t.Context(), d.SecretARN, d.pendingID()), "given up")
+				wantError(t, d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.pendingID()), "given up")
 				d.mustRotate()
 			}
 			d.mustSettle()
@@ -73,7 +73,7 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 // pendingID is the version that is AWSPENDING.
 func (d *deployment) pendingID() string {
 	d.t.Helper()
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func (d *deployment) editByHand() {
 // everyOtherPasswordIsRefused checks it of all that a version has ever held.
 func (d *deployment) everyOtherPasswordIsRefused() {
 	d.t.Helper()
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -117,14 +117,14 @@ func TestTheTakeAwayRacesTheNextRotationsSet(t *testing.T) {
 		default:
 		}
 	}
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		switch {
 		case c.Caller.Step == "" && strings.Contains(c.Detail, "VersionStage=rotation;quarantined"):
 			nudge(rotateNow)
 		case c.Caller.Step == "setSecret" && strings.Contains(c.Detail, "VersionStage=rotation;set"):
 			nudge(reconcileNow)
 		}
-		return localaws.Fault{}
+		return wire.Fault{}
 	})
 	on := func(signal chan struct{}, do func() error) {
 		busy.Go(func() {

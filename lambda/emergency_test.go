@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/internal/rig"
 )
@@ -144,11 +144,11 @@ func TestAnEmergencyUnderLoadEndsAllThatTheOldValuesGaveAndTellsItsPrice(t *test
 
 	// The old values are refused before the new tasks are even asked for.
 	var once sync.Once
-	m.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	m.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Operation != "UpdateService" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Before: func() {
+		return wire.Fault{Before: func() {
 			once.Do(func() {
 				m.accepts(false, m.Password)
 				for what, query := range map[string]string{
@@ -218,9 +218,9 @@ func TestAnEmergencyUnderLoadEndsAllThatTheOldValuesGaveAndTellsItsPrice(t *test
 
 func TestAStuckPendingValueIsGivenUpBeforeAnEmergencyAndNotUsedByIt(t *testing.T) {
 	d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	d.AWS.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Caller.Step == "testSecret" {
-			fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}
+			fault.Error = &wire.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}
 		}
 		return fault
 	})
@@ -232,7 +232,7 @@ func TestAStuckPendingValueIsGivenUpBeforeAnEmergencyAndNotUsedByIt(t *testing.T
 	// An emergency cannot begin: Secrets Manager tries the stuck one again.
 	const token = "emergency.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
 	wantError(t, d.rotateWith(token), "will be reattempted")
-	wantError(t, d.AWS.WaitRotation(t.Context(), d.SecretARN, d.pendingID()), "stuck")
+	wantError(t, d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.pendingID()), "stuck")
 	if err := d.Invoke([]byte(`{"Action":"abandon","SecretId":"` + d.SecretARN + `"}`)); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localeventbridge "mautic-rotation/internal/localaws/eventbridge"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
@@ -19,7 +20,7 @@ func (d *deployment) awaitRetired(every time.Duration) {
 			d.t.Fatal(err)
 		}
 		d.AWS.Clock().Advance(every)
-		if err := d.AWS.WaitIdle(d.t.Context()); err != nil {
+		if err := d.AWS.EventBridge.WaitIdle(d.t.Context()); err != nil {
 			d.t.Fatal(err)
 		}
 		if d.journal() == "" {
@@ -31,34 +32,34 @@ func (d *deployment) awaitRetired(every time.Duration) {
 
 func TestEventsMayBeLostDoubledOrOutOfOrder(t *testing.T) {
 	const every = 5 * time.Minute
-	for name, fault := range map[string]func(e localaws.BusEvent, later <-chan struct{}) localaws.EventFault{
-		"lost": func(e localaws.BusEvent, _ <-chan struct{}) localaws.EventFault {
-			return localaws.EventFault{Lose: e.Source == "aws.ecs"}
+	for name, fault := range map[string]func(e localeventbridge.Event, later <-chan struct{}) localeventbridge.Fault{
+		"lost": func(e localeventbridge.Event, _ <-chan struct{}) localeventbridge.Fault {
+			return localeventbridge.Fault{Lose: e.Source == "aws.ecs"}
 		},
-		"doubled": func(localaws.BusEvent, <-chan struct{}) localaws.EventFault {
-			return localaws.EventFault{Twice: true}
+		"doubled": func(localeventbridge.Event, <-chan struct{}) localeventbridge.Fault {
+			return localeventbridge.Fault{Twice: true}
 		},
-		"out of order": func(e localaws.BusEvent, later <-chan struct{}) localaws.EventFault {
+		"out of order": func(e localeventbridge.Event, later <-chan struct{}) localeventbridge.Fault {
 			if e.Name == "SERVICE_DEPLOYMENT_IN_PROGRESS" {
-				return localaws.EventFault{Late: later}
+				return localeventbridge.Fault{Late: later}
 			}
-			return localaws.EventFault{}
+			return localeventbridge.Fault{}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{})
-			if err := d.AWS.SendEvents(rig.FunctionName); err != nil {
+			if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := d.AWS.Schedule(rig.FunctionName, every, nil); err != nil {
+			if _, err := d.AWS.EventBridge.Schedule(rig.FunctionName, every, nil); err != nil {
 				t.Fatal(err)
 			}
 			later := make(chan struct{})
-			d.AWS.InterceptEvents(func(e localaws.BusEvent) localaws.EventFault { return fault(e, later) })
+			d.AWS.EventBridge.Intercept(func(e localeventbridge.Event) localeventbridge.Fault { return fault(e, later) })
 			d.mustRotate()
 			d.awaitRetired(every)
 			close(later) // what was held back comes when all is over
-			if err := d.AWS.WaitIdle(t.Context()); err != nil {
+			if err := d.AWS.EventBridge.WaitIdle(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			d.accepts(true, d.password("AWSCURRENT"))
@@ -74,7 +75,7 @@ func TestEventsMayBeLostDoubledOrOutOfOrder(t *testing.T) {
 func TestTheStepsThemselvesRedeploy(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
 	var once sync.Once
-	d.AWS.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	d.AWS.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "VersionStage=AWSCURRENT") {
 			once.Do(func() { fault.KillAfter = true }) // the retry finds its token current
 		}

@@ -51,7 +51,7 @@ func TestNothingIsSetWhileTheApplicationIsNotHealthy(t *testing.T) {
 	d.accepts(false, d.password("AWSPENDING"))
 
 	page.set(func() bool { return true })
-	if err := d.AWS.WaitRotation(t.Context(), d.SecretARN, d.again()); err != nil {
+	if err := d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.again()); err != nil {
 		t.Fatal(err)
 	}
 	d.accepts(true, d.Password, d.password("AWSCURRENT"))
@@ -63,7 +63,7 @@ func TestNothingIsSetWhileTheApplicationIsNotHealthy(t *testing.T) {
 // again has a rotation that has failed taken up again.
 func (d *deployment) again() (token string) {
 	d.t.Helper()
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 )
 
@@ -47,7 +48,7 @@ func (d *deployment) rotateWeekly() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if err := d.AWS.WaitRotation(d.t.Context(), d.SecretARN, ""); err != nil {
+	if err := d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, ""); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -58,7 +59,7 @@ func (d *deployment) nextScheduledRotation() {
 	d.t.Helper()
 	ended := func() (n int) {
 		for _, event := range d.AWS.Events() {
-			if r, ok := event.(localaws.RotationEvent); ok && r.Name == localaws.RotationSucceeded {
+			if r, ok := event.(localsecretsmanager.RotationEvent); ok && r.Name == localsecretsmanager.RotationSucceeded {
 				n++
 			}
 		}
@@ -66,8 +67,8 @@ func (d *deployment) nextScheduledRotation() {
 	}
 	before, seen := ended(), 0
 	d.AWS.Clock().Advance(week)
-	_, err := d.AWS.WaitEvent(d.t.Context(), func(e localaws.Event) bool {
-		if r, ok := e.(localaws.RotationEvent); ok && r.Name == localaws.RotationSucceeded {
+	_, err := d.AWS.WaitEvent(d.t.Context(), func(e host.Event) bool {
+		if r, ok := e.(localsecretsmanager.RotationEvent); ok && r.Name == localsecretsmanager.RotationSucceeded {
 			seen++
 		}
 		return seen > before

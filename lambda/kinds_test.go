@@ -250,7 +250,7 @@ func TestOnTheThirdDayWhatIsMadeCurrentAgainByHandIsAcceptedForEveryKind(t *test
 	w.wantTaken(before, "api", "of the old values, once every task has been replaced")
 	m.AWS.Clock().Advance(3 * 24 * time.Hour)
 
-	state, err := m.AWS.Secret(m.SecretARN)
+	state, err := m.AWS.SecretsManager.State(m.SecretARN)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestTheSearchFindsAValueThatIsPlanted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -32,9 +32,9 @@ type throttle struct {
 	stored    map[string]int // PutSecretValue, by secret
 }
 
-func (th *throttle) decide(c localaws.Call) localaws.Fault {
+func (th *throttle) decide(c wire.Call) wire.Fault {
 	if c.Caller.Function == "" {
-		return localaws.Fault{}
+		return wire.Fault{}
 	}
 	th.mu.Lock()
 	defer th.mu.Unlock()
@@ -43,13 +43,13 @@ func (th *throttle) decide(c localaws.Call) localaws.Fault {
 	}
 	if th.let >= th.perSecond {
 		th.throttled++
-		return localaws.Fault{Error: localaws.Throttled()}
+		return wire.Fault{Error: wire.Throttled()}
 	}
 	th.let++
 	if c.Operation == "PutSecretValue" {
 		th.stored[c.SecretID]++
 	}
-	return localaws.Fault{}
+	return wire.Fault{}
 }
 
 func TestManySecretsAtOnceAreRotatedOnceEachHoweverOftenAWSThrottles(t *testing.T) {
@@ -81,7 +81,7 @@ func TestManySecretsAtOnceAreRotatedOnceEachHoweverOftenAWSThrottles(t *testing.
 		rotations.Go(func() {
 			out, err := d.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &a.arn, RotationLambdaARN: &d.FunctionARN})
 			if err == nil {
-				err = d.AWS.WaitRotation(t.Context(), a.arn, aws.ToString(out.VersionId))
+				err = d.AWS.SecretsManager.WaitRotation(t.Context(), a.arn, aws.ToString(out.VersionId))
 			}
 			if err != nil {
 				t.Errorf("%s: %v", a.arn, err)
@@ -95,7 +95,7 @@ func TestManySecretsAtOnceAreRotatedOnceEachHoweverOftenAWSThrottles(t *testing.
 		t.Errorf("only %d calls were throttled", limit.throttled)
 	}
 	for _, a := range accounts {
-		state, err := d.AWS.Secret(a.arn)
+		state, err := d.AWS.SecretsManager.State(a.arn)
 		if err != nil {
 			t.Fatal(err)
 		}

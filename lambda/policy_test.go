@@ -15,6 +15,8 @@ import (
 
 	"mautic-rotation/internal/cloudformation"
 	"mautic-rotation/internal/localaws"
+	localrds "mautic-rotation/internal/localaws/rds"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/policy"
 	"mautic-rotation/internal/rig"
 )
@@ -156,7 +158,7 @@ func (p *policyTest) deploys(t *testing.T, parameters map[string]string) func(*r
 	return func(o *rig.Options) {
 		o.Settings = environment
 		o.AWS.SecretSuffix = secretSuffix
-		o.AWS.Authorize = func(a localaws.AccessRequest) error {
+		o.AWS.Authorize = func(a wire.AccessRequest) error {
 			return enforce(policy.Request{Action: a.Action, Resource: a.Resource, Context: a.Context})
 		}
 	}
@@ -224,8 +226,8 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 	},
 	"a rotation that is given up": func(t *testing.T, p *policyTest) {
 		d := deploy(t, p.deploys(t, nil), func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-		d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
-			return localaws.Fault{KillBefore: c.Caller.Step == "testSecret"}
+		d.AWS.Intercept(func(c wire.Call) wire.Fault {
+			return wire.Fault{KillBefore: c.Caller.Step == "testSecret"}
 		})
 		if _, err := d.Rotate(t.Context()); err == nil {
 			t.Error("the rotation did not get stuck")
@@ -293,7 +295,7 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 	},
 	"an RDS cluster": func(t *testing.T, p *policyTest) {
 		d := deploy(t, unprivileged, p.deploys(t, rdsParameters("cluster", clusterID)))
-		if err := d.AWS.CreateDBCluster(localaws.DBCluster{
+		if err := d.AWS.RDS.CreateDBCluster(localrds.DBCluster{
 			Identifier: clusterID, Endpoint: d.MySQL.Host(), Port: d.MySQL.Port(), Master: d.master(),
 		}); err != nil {
 			t.Fatal(err)
@@ -336,7 +338,7 @@ func rotateSeveralSecrets(t *testing.T, p *policyTest) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.AWS.WaitRotation(t.Context(), id, aws.ToString(out.VersionId)); err != nil {
+		if err := d.AWS.SecretsManager.WaitRotation(t.Context(), id, aws.ToString(out.VersionId)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
@@ -37,7 +38,7 @@ func TestARotationChangesThePasswordAndNothingElse(t *testing.T) {
 // raw is the whole value of the version with the label.
 func (d *deployment) raw(label string) string {
 	d.t.Helper()
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -62,21 +63,21 @@ func TestRotationsFollowOneAnother(t *testing.T) {
 }
 
 func TestARotationWorksWhateverOfTwoThingsAWSDoes(t *testing.T) {
-	for name, variants := range map[string]localaws.Variants{
-		"AWSPENDING goes with the promotion": {PendingAfterSuccess: localaws.PendingRemovedOnPromotion},
-		"AWSPENDING stays":                   {PendingAfterSuccess: localaws.PendingStays},
+	for name, variants := range map[string]localsecretsmanager.Variants{
+		"AWSPENDING goes with the promotion": {PendingAfterSuccess: localsecretsmanager.PendingRemovedOnPromotion},
+		"AWSPENDING stays":                   {PendingAfterSuccess: localsecretsmanager.PendingStays},
 		"a RotationToken is sent":            {RotationTokenSent: true},
 		"versions without labels go":         {DeleteUnlabelled: true},
-		"reads lag behind writes":            {StaleReads: localaws.StaleReads{Reads: 2}},
+		"reads lag behind writes":            {StaleReads: localsecretsmanager.StaleReads{Reads: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-			d.AWS.SetVariants(variants)
+			d.AWS.SecretsManager.SetVariants(variants)
 			for range 2 {
 				old := d.password("AWSCURRENT")
 				token := d.mustRotate()
 				d.accepts(true, old, d.password("AWSCURRENT"))
-				state, err := d.AWS.Secret(d.SecretARN)
+				state, err := d.AWS.SecretsManager.State(d.SecretARN)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -124,17 +125,17 @@ func (d *deployment) beginByHand() (token string) {
 	d.t.Helper()
 	d.enableRotation()
 	token = strings.Repeat("0123456789abcdef", 2)
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Caller.Function == "" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "not yet", Status: 400}}
+		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not yet", Status: 400}}
 	})
 	_, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token})
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	wantError(d.t, d.AWS.WaitRotation(d.t.Context(), d.SecretARN, token), "not yet")
+	wantError(d.t, d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token), "not yet")
 	d.AWS.Intercept(nil)
 	return token
 }
@@ -156,17 +157,17 @@ func (d *deployment) preflight() error {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return d.AWS.WaitRotation(d.t.Context(), d.SecretARN, "")
+	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, "")
 }
 
 func TestATestOnlyRotationIsAPreflight(t *testing.T) {
-	for name, value := range map[string]localaws.TestRotationValue{
-		"on a version without a value":           localaws.TestRotationNoValue,
-		"on a version with the current document": localaws.TestRotationCurrentValue,
+	for name, value := range map[string]localsecretsmanager.TestRotationValue{
+		"on a version without a value":           localsecretsmanager.TestRotationNoValue,
+		"on a version with the current document": localsecretsmanager.TestRotationCurrentValue,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-			d.AWS.SetVariants(localaws.Variants{TestRotationValue: value})
+			d.AWS.SecretsManager.SetVariants(localsecretsmanager.Variants{TestRotationValue: value})
 			if err := d.preflight(); err != nil {
 				t.Errorf("where nothing is missing: %v", err)
 			}
@@ -205,7 +206,7 @@ func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
 			var killed atomic.Bool
 			proxy.SetHook(func(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 				if strings.HasPrefix(c.Text, "ALTER USER") && killed.CompareAndSwap(false, true) {
-					return dies(func() { d.AWS.KillEnvironments(rig.FunctionName) })
+					return dies(func() { d.AWS.Lambda.KillEnvironments(rig.FunctionName) })
 				}
 				return mysqlproxy.Action{}
 			})
@@ -220,11 +221,11 @@ func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
 
 func TestARotationAfterAnAbandonedOneKeepsThePasswordInUse(t *testing.T) {
 	d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Caller.Step == "finishSecret" {
-			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "no permission", Status: 400}}
+			return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "no permission", Status: 400}}
 		}
-		return localaws.Fault{}
+		return wire.Fault{}
 	})
 	d.underLoad(func() {
 		token, err := d.Rotate(t.Context())
@@ -299,7 +300,7 @@ func TestOneWarmProcessServesSeveralSecrets(t *testing.T) {
 		if _, err := d.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &other, RotationLambdaARN: &d.FunctionARN}); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.AWS.WaitRotation(t.Context(), other, ""); err != nil {
+		if err := d.AWS.SecretsManager.WaitRotation(t.Context(), other, ""); err != nil {
 			t.Errorf("the other secret, in AWS's layout: %v", err)
 		}
 	}

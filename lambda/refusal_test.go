@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -107,7 +107,7 @@ func TestASecretThatCannotBeRotatedIsRefusedInCreateSecret(t *testing.T) {
 				in.SecretString = aws.String(tc.value(d.raw("AWSCURRENT")))
 			}
 			if tc.owner != "" {
-				if err := d.AWS.SetOwningService(d.SecretARN, tc.owner); err != nil {
+				if err := d.AWS.SecretsManager.SetOwningService(d.SecretARN, tc.owner); err != nil {
 					t.Fatal(err)
 				}
 			} else if _, err := d.Secrets.PutSecretValue(t.Context(), in); err != nil {
@@ -141,7 +141,7 @@ func TestAnEditMadeAfterCreateSecretIsNotUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,11 +204,11 @@ func TestAPermissionThatIsMissingIsNamed(t *testing.T) {
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
 		t.Run(operation, func(t *testing.T) {
 			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-			d.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+			d.AWS.Intercept(func(c wire.Call) wire.Fault {
 				if c.Operation != operation || c.Caller.Function == "" {
-					return localaws.Fault{}
+					return wire.Fault{}
 				}
-				return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "User is not authorized to perform: secretsmanager:" + operation, Status: 400}}
+				return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "User is not authorized to perform: secretsmanager:" + operation, Status: 400}}
 			})
 			token, err := d.Rotate(t.Context())
 			wantError(t, err, "secretsmanager:"+operation)
@@ -216,7 +216,7 @@ func TestAPermissionThatIsMissingIsNamed(t *testing.T) {
 			d.AWS.Intercept(nil) // it is granted
 			_, err = d.StartRotation(t.Context())
 			wantError(t, err, "That rotation will be reattempted")
-			if err := d.AWS.WaitRotation(t.Context(), d.SecretARN, token); err != nil {
+			if err := d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, token); err != nil {
 				t.Errorf("the rotation, tried again: %v", err)
 			}
 			d.accepts(true, d.Password, d.password("AWSCURRENT"))

@@ -7,7 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 )
 
@@ -17,8 +19,8 @@ func TestWhenOneOfTwoServicesFailsBothGoBack(t *testing.T) {
 	app.Broken.Store(true)
 	d.mustRotate()
 	bad := d.password("AWSCURRENT")
-	_, err := d.AWS.WaitEvent(t.Context(), func(e localaws.Event) bool {
-		change, ok := e.(localaws.DeploymentChanged)
+	_, err := d.AWS.WaitEvent(t.Context(), func(e host.Event) bool {
+		change, ok := e.(localecs.DeploymentChanged)
 		return ok && change.RolloutState == "FAILED" && strings.HasSuffix(change.Service, "worker")
 	})
 	if err != nil {
@@ -87,7 +89,7 @@ func TestASecondRotationDuringTheOverlapEvictsNothing(t *testing.T) {
 
 func TestARotationEndsWhereAWSPENDINGStaysOnThePromotedVersion(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
-	d.AWS.SetVariants(localaws.Variants{PendingAfterSuccess: localaws.PendingStays})
+	d.AWS.SecretsManager.SetVariants(localsecretsmanager.Variants{PendingAfterSuccess: localsecretsmanager.PendingStays})
 	for range 2 {
 		old := d.password("AWSCURRENT")
 		d.mustRotate()

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/internal/smtpserver"
 	"mautic-rotation/rotation/document"
@@ -35,7 +35,7 @@ func deploySES(t *testing.T, app *rig.Application, options ...func(*rig.Options)
 	s := &sesDeployment{d, tags}
 	s.tag()
 	t.Cleanup(func() {
-		for _, key := range append(d.AWS.AccessKeys(rig.SMTPUser), d.SMTPKey) {
+		for _, key := range append(d.AWS.IAM.AccessKeys(rig.SMTPUser), d.SMTPKey) {
 			if strings.Contains(d.log.String(), key.Secret) {
 				t.Error("the log holds the secret of an access key")
 			}
@@ -63,7 +63,7 @@ func (s *sesDeployment) current() string {
 
 // keys are those that the user has, with their statuses.
 func (s *sesDeployment) keys() (list []string) {
-	for _, key := range s.AWS.AccessKeys(rig.SMTPUser) {
+	for _, key := range s.AWS.IAM.AccessKeys(rig.SMTPUser) {
 		list = append(list, key.ID+" "+key.Status)
 	}
 	return list
@@ -92,7 +92,7 @@ func (s *sesDeployment) wasRefused(id string) {
 			last = login
 		}
 	}
-	if _, accepted := s.AWS.KeyAccepts(id); last.Accepted || accepted {
+	if _, accepted := s.AWS.IAM.KeyAccepts(id); last.Accepted || accepted {
 		s.t.Errorf("the key %s is accepted, or was when it was last tried", id)
 	}
 }
@@ -106,11 +106,11 @@ func TestARotationOfTheDatabaseAndOfSMTPEndsWithTheOldKeyRefused(t *testing.T) {
 	for round := range 2 {
 		var once sync.Once
 		sent := -1
-		s.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+		s.AWS.Intercept(func(c wire.Call) wire.Fault {
 			if c.Operation == "UpdateAccessKey" {
 				once.Do(func() { sent = len(s.SMTP.Messages()) })
 			}
-			return localaws.Fault{}
+			return wire.Fault{}
 		})
 		oldPassword := s.password("AWSCURRENT")
 		s.mustRotate()
@@ -157,17 +157,17 @@ func TestARollbackKeepsTheOldKeyAndTakesTheNewOneAway(t *testing.T) {
 func TestACrashWhileAKeyIsMadeIsHealedByTheRetry(t *testing.T) {
 	for name, crash := range map[string]struct {
 		operation string
-		fault     localaws.Fault
+		fault     wire.Fault
 	}{
-		"before it is told":  {"CreateAccessKey", localaws.Fault{KillAfter: true}},
-		"before it is there": {"CreateAccessKey", localaws.Fault{KillBefore: true}},
-		"before it is kept":  {"PutSecretValue", localaws.Fault{KillBefore: true}},
-		"when it is kept":    {"PutSecretValue", localaws.Fault{KillAfter: true}},
+		"before it is told":  {"CreateAccessKey", wire.Fault{KillAfter: true}},
+		"before it is there": {"CreateAccessKey", wire.Fault{KillBefore: true}},
+		"before it is kept":  {"PutSecretValue", wire.Fault{KillBefore: true}},
+		"when it is kept":    {"PutSecretValue", wire.Fault{KillAfter: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := deploySES(t, &rig.Application{})
 			var once sync.Once
-			s.AWS.Intercept(func(c localaws.Call) (f localaws.Fault) {
+			s.AWS.Intercept(func(c wire.Call) (f wire.Fault) {
 				if c.Caller.Step == "createSecret" && c.Operation == crash.operation {
 					once.Do(func() { f = crash.fault })
 				}
@@ -185,7 +185,7 @@ func TestACrashWhileAKeyIsMadeIsHealedByTheRetry(t *testing.T) {
 func TestALostKeyOfAnUntaggedUserIsLeftUntilSomebodySaysWhoseItIs(t *testing.T) {
 	s := deploySES(t, &rig.Application{})
 	delete(s.tags, smtp.OwnerTag)
-	lost, err := s.AWS.AddAccessKey(rig.SMTPUser)
+	lost, err := s.AWS.IAM.AddAccessKey(rig.SMTPUser)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestALostKeyOfAnUntaggedUserIsLeftUntilSomebodySaysWhoseItIs(t *testing.T) 
 	s.mustReconcile()
 	s.wantKeys(s.SMTPKey.ID, lost.ID)
 	s.tag()
-	if err := s.AWS.WaitRotation(t.Context(), s.SecretARN, s.tryAgain()); err != nil {
+	if err := s.AWS.SecretsManager.WaitRotation(t.Context(), s.SecretARN, s.tryAgain()); err != nil {
 		t.Fatal(err)
 	}
 	s.mustSettle()
@@ -242,9 +242,9 @@ func (s *sesDeployment) deleteKey(id string) {
 func TestAKeyThatIsDeletedByHandBeforeItIsSetEndsItsRotation(t *testing.T) {
 	s := deploySES(t, &rig.Application{})
 	var once sync.Once
-	s.AWS.Intercept(func(c localaws.Call) (f localaws.Fault) {
+	s.AWS.Intercept(func(c wire.Call) (f wire.Fault) {
 		if c.Caller.Step == "setSecret" && c.Operation == "ListAccessKeys" {
-			once.Do(func() { f.Before = func() { s.deleteKey(s.AWS.AccessKeys(rig.SMTPUser)[1].ID) } })
+			once.Do(func() { f.Before = func() { s.deleteKey(s.AWS.IAM.AccessKeys(rig.SMTPUser)[1].ID) } })
 		}
 		return f
 	})

@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localrds "mautic-rotation/internal/localaws/rds"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
@@ -120,7 +121,7 @@ func deployRDS(t *testing.T, options ...func(*rig.Options)) *deployment {
 		o.AWS.RotationRetries = -1
 	}}, options...)
 	d := deploy(t, options...)
-	err := d.AWS.CreateDBInstance(localaws.DBInstance{
+	err := d.AWS.RDS.CreateDBInstance(localrds.DBInstance{
 		Identifier: "mautic-prod-database", Engine: "mysql", Endpoint: d.MySQL.Host(), Port: d.MySQL.Port(),
 		Master: d.master(),
 	})
@@ -131,8 +132,8 @@ func deployRDS(t *testing.T, options ...func(*rig.Options)) *deployment {
 }
 
 // master is the deployment's account as RDS's master user.
-func (d *deployment) master() localaws.MasterUser {
-	return localaws.MasterUser{
+func (d *deployment) master() localrds.MasterUser {
+	return localrds.MasterUser{
 		Name: d.User, LingerTime: 100 * time.Millisecond, ResettingTime: 100 * time.Millisecond,
 		SetPassword: func(ctx context.Context, user, password string) error {
 			_, err := d.MySQL.Admin().ExecContext(ctx, "ALTER USER ?@'%' IDENTIFIED BY ?", user, password)
@@ -150,7 +151,7 @@ func TestAMasterUsersPasswordIsSetByRDS(t *testing.T) {
 	if !strings.Contains(d.log.String(), `"way":"rds"`) || !strings.Contains(d.log.String(), "each of their new logins fails") {
 		t.Error("the log does not say which way, and at what price")
 	}
-	state, err := d.AWS.DBInstance("mautic-prod-database")
+	state, err := d.AWS.RDS.InstanceState("mautic-prod-database")
 	if err != nil || state.PasswordsSet != 1 {
 		t.Errorf("RDS has set %d passwords, %v", state.PasswordsSet, err)
 	}
@@ -159,7 +160,7 @@ func TestAMasterUsersPasswordIsSetByRDS(t *testing.T) {
 func TestAStepThatIsCutOffWhileRDSAppliesThePasswordIsMadeGood(t *testing.T) {
 	d := deployRDS(t, func(o *rig.Options) { o.AWS.RotationRetries = 2 })
 	killed := false
-	d.AWS.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	d.AWS.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Operation == "ModifyDBInstance" && !killed {
 			killed, fault.KillAfter = true, true
 		}

@@ -9,7 +9,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/rotation/document"
 )
 
@@ -29,7 +30,7 @@ func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.AWS.WaitRotation(t.Context(), m.SecretARN, ""); err != nil {
+	if err := m.AWS.SecretsManager.WaitRotation(t.Context(), m.SecretARN, ""); err != nil {
 		t.Fatal(err)
 	}
 	began := m.AWS.Clock().Now()
@@ -70,8 +71,8 @@ func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
 // scheduled waits until the schedule has rotated n times.
 func (d *deployment) scheduled(n int) {
 	d.t.Helper()
-	_, err := d.AWS.WaitEvent(d.t.Context(), func(e localaws.Event) bool {
-		if r, ok := e.(localaws.RotationEvent); ok && r.Name == localaws.RotationSucceeded {
+	_, err := d.AWS.WaitEvent(d.t.Context(), func(e host.Event) bool {
+		if r, ok := e.(localsecretsmanager.RotationEvent); ok && r.Name == localsecretsmanager.RotationSucceeded {
 			n--
 		}
 		return n == 0

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 )
 
@@ -250,7 +250,7 @@ func TestTheServicesAreLookedAtOnlyForWhatIsReadAtTheirStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return e.aws.WaitRotation(t.Context(), e.arn, "")
+		return e.aws.SecretsManager.WaitRotation(t.Context(), e.arn, "")
 	}
 	if err := preflight(); err == nil || !strings.Contains(err.Error(), "no task reads the secret") {
 		t.Errorf("with a database password: %v", err)
@@ -272,9 +272,9 @@ func TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone(t *testing.T) {
 	e := newEngine(t)
 	e.mustRotate()
 	e.reconcile() // the API client's overlap is open for days
-	e.aws.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "VersionStage=AWSCURRENT") {
-			fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "not promoted", Status: 400}
+			fault.Error = &wire.Error{Code: "AccessDeniedException", Message: "not promoted", Status: 400}
 		}
 		return fault
 	})

@@ -17,6 +17,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/document"
@@ -323,7 +325,7 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 		t.Fatal(err)
 	}
 	e.arn = *out.ARN
-	if e.fn, err = e.aws.CreateFunction(localaws.Function{Name: "f", Handler: e.handle, Timeout: time.Minute}); err != nil {
+	if e.fn, err = e.aws.Lambda.CreateFunction(locallambda.Function{Name: "f", Handler: e.handle, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -348,7 +350,7 @@ func (e *engine) rotate(token string) error {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return e.aws.WaitRotation(e.t.Context(), e.arn, *out.VersionId)
+	return e.aws.SecretsManager.WaitRotation(e.t.Context(), e.arn, *out.VersionId)
 }
 
 func (e *engine) mustRotate() {
@@ -375,9 +377,9 @@ func (e *engine) current(k *target) string {
 	return k.value(doc)
 }
 
-func (e *engine) version(label string) localaws.VersionState {
+func (e *engine) version(label string) localsecretsmanager.VersionState {
 	e.t.Helper()
-	state, err := e.aws.Secret(e.arn)
+	state, err := e.aws.SecretsManager.State(e.arn)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -386,7 +388,7 @@ func (e *engine) version(label string) localaws.VersionState {
 
 func (e *engine) journal() (labels []string) {
 	e.t.Helper()
-	state, err := e.aws.Secret(e.arn)
+	state, err := e.aws.SecretsManager.State(e.arn)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -16,7 +16,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"pgregory.net/rapid"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/document"
 )
@@ -123,11 +124,11 @@ func newHistory(rt *rapid.T) *history {
 	for _, k := range h.targets() {
 		k.fault = h.disturb
 	}
-	h.aws.Intercept(func(c localaws.Call) (f localaws.Fault) {
+	h.aws.Intercept(func(c wire.Call) (f wire.Fault) {
 		if c.Service != "secretsmanager" || c.Operation == "RotateSecret" {
 			return f
 		}
-		refusal := &localaws.Error{Code: "AccessDeniedException", Message: errFault.Error(), Status: 400}
+		refusal := &wire.Error{Code: "AccessDeniedException", Message: errFault.Error(), Status: 400}
 		switch h.next() {
 		case failsOnce, diesBefore:
 			f.Error = refusal
@@ -139,8 +140,8 @@ func newHistory(rt *rapid.T) *history {
 	return h
 }
 
-func (h *history) state() localaws.SecretState {
-	state, err := h.aws.Secret(h.arn)
+func (h *history) state() localsecretsmanager.SecretState {
+	state, err := h.aws.SecretsManager.State(h.arn)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func (h *history) rotateWith(rt *rapid.T, words string) {
 		h.note("  %s is taken up again", pending)
 		token = pending
 	}
-	h.outcome(h.aws.WaitRotation(rt.Context(), h.arn, token))
+	h.outcome(h.aws.SecretsManager.WaitRotation(rt.Context(), h.arn, token))
 }
 
 func (h *history) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&h.log, nil)) }
@@ -338,7 +339,7 @@ func (h *history) suffix() string {
 }
 
 // values are what a version holds of each kind; nil when it has no value.
-func (h *history) values(v localaws.VersionState) map[string]string {
+func (h *history) values(v localsecretsmanager.VersionState) map[string]string {
 	doc, err := document.Parse(v.Value)
 	if err != nil {
 		return nil
@@ -371,7 +372,7 @@ func (h *history) sound() {
 }
 
 func (h *history) violation() string {
-	state, err := h.aws.Secret(h.arn)
+	state, err := h.aws.SecretsManager.State(h.arn)
 	if err != nil {
 		return err.Error()
 	}
@@ -414,7 +415,7 @@ func (h *history) violation() string {
 	return ""
 }
 
-func allLabels(state localaws.SecretState) (labels []string) {
+func allLabels(state localsecretsmanager.SecretState) (labels []string) {
 	for _, v := range state.Versions {
 		labels = append(labels, v.Labels...)
 	}

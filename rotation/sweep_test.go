@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/document"
@@ -89,9 +89,9 @@ func (k *issuer) Sweep(ctx context.Context, o rotation.Ownership) (removed []str
 
 // failPut has the value of a rotation not be stored.
 func (e *engine) failPut(when *bool) {
-	e.aws.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if *when && c.Operation == "PutSecretValue" {
-			fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "not stored", Status: 400}
+			fault.Error = &wire.Error{Code: "AccessDeniedException", Message: "not stored", Status: 400}
 		}
 		return fault
 	})
@@ -143,9 +143,9 @@ func TestAValueThatWasMadeAndNeverStoredIsTakenAwayByAReconcile(t *testing.T) {
 func TestAValueOfARotationThatIsGivenUpBeforeItWasSetIsTakenAway(t *testing.T) {
 	smtp := newIssuer()
 	e := newEngine(t, smtp)
-	e.aws.Intercept(func(c localaws.Call) (fault localaws.Fault) {
+	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "rotation;set") {
-			fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "not noted", Status: 400}
+			fault.Error = &wire.Error{Code: "AccessDeniedException", Message: "not noted", Status: 400}
 		}
 		return fault
 	})
@@ -196,5 +196,5 @@ func (e *engine) resume(token string) error {
 	if err == nil || !strings.Contains(err.Error(), "will be reattempted") {
 		e.t.Fatalf("it is not taken up again: %v", err)
 	}
-	return e.aws.WaitRotation(e.t.Context(), e.arn, token)
+	return e.aws.SecretsManager.WaitRotation(e.t.Context(), e.arn, token)
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -57,19 +57,19 @@ func (d *demo) tryAll(ctx context.Context, was, is document.Document) (map[strin
 
 // begin is the ending of a rotation from what was current before to the version
 // newID, as far as it is known at its promotion.
-func (d *demo) begin(before localaws.SecretState, newID string) (ending, error) {
+func (d *demo) begin(before localsecretsmanager.SecretState, newID string) (ending, error) {
 	was := before.Labelled("AWSCURRENT")
 	old, err := document.Parse(was.Value)
 	if err != nil {
 		return ending{}, err
 	}
-	fresh, err := d.document(func(v localaws.VersionState) bool { return v.ID == newID })
+	fresh, err := d.document(func(v localsecretsmanager.VersionState) bool { return v.ID == newID })
 	return ending{oldID: was.ID, newID: newID, old: old, new: fresh, delivered: d.sentBeforeSwitchedOff(keyIn(old), keyIn(fresh))}, err
 }
 
 // look finds out how things are at the end.
 func (d *demo) look(ctx context.Context, e *ending) error {
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (d *demo) look(ctx context.Context, e *ending) error {
 	if e.current, err = document.Parse(current.Value); err != nil {
 		return err
 	}
-	for _, key := range d.AWS.AccessKeys(rig.SMTPUser) {
+	for _, key := range d.AWS.IAM.AccessKeys(rig.SMTPUser) {
 		e.keys = append(e.keys, key.ID)
 	}
 	if e.oldTokens, err = d.tokensOf(ctx, pairIn(e.old)); err != nil {
@@ -97,8 +97,8 @@ func (d *demo) look(ctx context.Context, e *ending) error {
 }
 
 // document is the value of a version of the secret.
-func (d *demo) document(is func(localaws.VersionState) bool) (document.Document, error) {
-	state, err := d.AWS.Secret(d.SecretARN)
+func (d *demo) document(is func(localsecretsmanager.VersionState) bool) (document.Document, error) {
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return document.Document{}, err
 	}
@@ -134,7 +134,7 @@ func sameRest(was, is document.Document) bool {
 
 // leaked is where a credential that is in the log stands; "" is nowhere.
 func (d *demo) leaked(log string) string {
-	state, err := d.AWS.Secret(d.SecretARN)
+	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return err.Error()
 	}
@@ -153,7 +153,7 @@ func (d *demo) leaked(log string) string {
 			}
 		}
 	}
-	for _, key := range append(d.AWS.AccessKeys(rig.SMTPUser), d.SMTPKey) {
+	for _, key := range append(d.AWS.IAM.AccessKeys(rig.SMTPUser), d.SMTPKey) {
 		if strings.Contains(log, key.Secret) {
 			return "the secret of access key " + keyName(key.ID)
 		}

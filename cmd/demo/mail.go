@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/internal/smtpserver"
 	"mautic-rotation/rotation/document"
@@ -34,7 +34,7 @@ func mailLogsIn(ctx context.Context, d *demo, doc document.Document) (bool, erro
 
 // keyStatus is active, inactive or deleted.
 func (d *demo) keyStatus(id string) string {
-	for _, key := range d.AWS.AccessKeys(rig.SMTPUser) {
+	for _, key := range d.AWS.IAM.AccessKeys(rig.SMTPUser) {
 		if key.ID == id {
 			return strings.ToLower(key.Status)
 		}
@@ -50,7 +50,7 @@ func (d *demo) sentBeforeSwitchedOff(old, fresh string) bool {
 }
 
 // keys tells of a call that has changed the IAM user's keys.
-func (s *story) keys(call localaws.Call) string {
+func (s *story) keys(call wire.Call) string {
 	if call.Service != "iam" || call.ErrorCode != "" {
 		return ""
 	}
@@ -61,7 +61,7 @@ func (s *story) keys(call localaws.Call) string {
 	switch call.Operation {
 	case "CreateAccessKey":
 		var keys []string
-		for _, key := range s.d.AWS.AccessKeys(rig.SMTPUser) {
+		for _, key := range s.d.AWS.IAM.AccessKeys(rig.SMTPUser) {
 			keys = append(keys, keyName(key.ID))
 		}
 		return "  IAM: a key is made: " + rig.SMTPUser + " has " + strings.Join(keys, " and ")
@@ -133,7 +133,7 @@ func (d *demo) mailTable() (rows []string) {
 func (d *demo) twoKeys() expectation {
 	keys, most, refused := 1, 1, 0
 	for _, event := range d.AWS.Events() {
-		call, ok := event.(localaws.CallFinished)
+		call, ok := event.(wire.CallFinished)
 		switch {
 		case !ok || call.Call.Service != "iam":
 		case call.Call.Operation == "CreateAccessKey" && call.Call.ErrorCode != "":

@@ -125,7 +125,7 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.AWS.TagIAMUser(rig.SMTPUser, smtp.OwnerTag, d.SecretARN); err != nil {
+	if err := d.AWS.IAM.TagUser(rig.SMTPUser, smtp.OwnerTag, d.SecretARN); err != nil {
 		return err
 	}
 	defer s.watch(d)() // ends before what it watches
@@ -160,10 +160,10 @@ func (d *demo) introduce(binary string) {
 // wake has EventBridge wake the function, as the deployment does: when a
 // deployment changes its state, and by a schedule, which is quicker here.
 func (d *demo) wake() error {
-	if err := d.AWS.SendEvents(rig.FunctionName); err != nil {
+	if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 		return err
 	}
-	_, err := d.AWS.Schedule(rig.FunctionName, 2*time.Second, nil)
+	_, err := d.AWS.EventBridge.Schedule(rig.FunctionName, 2*time.Second, nil)
 	return err
 }
 
@@ -177,7 +177,7 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 	defer d.callers.end()
 	d.screen.fact("API callers", fmt.Sprintf("%d integrations that hold the API client's id and key, %d job that reads them from the secret; each makes %d calls a second",
 		integrations, jobs, time.Second/callInterval))
-	before, err := d.AWS.Secret(d.SecretARN)
+	before, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 	}
 	d.callers.end()
 	d.screen.endStatus()
-	after, err := d.AWS.Secret(d.SecretARN)
+	after, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 
 // rotate is one rotation, with what follows it.
 func (d *demo) rotate(ctx context.Context, then course) (ending, error) {
-	before, err := d.AWS.Secret(d.SecretARN)
+	before, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
 		return ending{}, err
 	}

@@ -6,17 +6,17 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
 
 // report tells how the rotation went. The error is what is not as it should be.
-func (d *demo) report(before, after localaws.SecretState, expected []expectation) error {
+func (d *demo) report(before, after localsecretsmanager.SecretState, expected []expectation) error {
 	table := tabwriter.NewWriter(d.screen.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Steps"))
 	for _, event := range d.AWS.Events() {
-		if step, ok := event.(localaws.StepFinished); ok {
+		if step, ok := event.(localsecretsmanager.StepFinished); ok {
 			fmt.Fprintf(table, "  %s\t%d ms\n", step.Step, step.Duration.Milliseconds())
 		}
 	}
@@ -113,7 +113,7 @@ func (d *demo) fewFailures(what string, failed, made int) expectation {
 }
 
 // versionWith is the id of the version that holds a password.
-func versionWith(state localaws.SecretState, password string) string {
+func versionWith(state localsecretsmanager.SecretState, password string) string {
 	for _, v := range state.Versions {
 		if rig.PasswordIn(v.Value) == password {
 			return v.ID
@@ -146,7 +146,7 @@ func abbreviate(labels []string) string {
 	return strings.Join(short, ", ")
 }
 
-func labelsOf(state localaws.SecretState, id string) string {
+func labelsOf(state localsecretsmanager.SecretState, id string) string {
 	for _, v := range state.Versions {
 		if v.ID == id && len(v.Labels) > 0 {
 			return abbreviate(v.Labels)

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
 )
 
 // screen writes lines as things happen and, on a terminal, keeps a line below
@@ -104,7 +104,7 @@ func (s *screen) end() { s.setStatus("") }
 // watch shows what happens from now on, until stop is called.
 func (s *screen) watch(d *demo) (stop func()) {
 	told := &story{d: d, told: map[string]bool{}}
-	cancel := d.AWS.Subscribe(func(event localaws.Event) {
+	cancel := d.AWS.Subscribe(func(event host.Event) {
 		for _, text := range told.mail() {
 			s.line(text)
 		}

@@ -7,7 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/document"
 )
 
@@ -24,23 +28,23 @@ type story struct {
 }
 
 // line is what to say of an event, or "".
-func (s *story) line(event localaws.Event) string {
+func (s *story) line(event host.Event) string {
 	switch e := event.(type) {
-	case localaws.RotationEvent:
+	case localsecretsmanager.RotationEvent:
 		switch e.Name {
-		case localaws.RotationStarted:
-			s.current, _ = s.d.document(func(v localaws.VersionState) bool { return slices.Contains(v.Labels, "AWSCURRENT") })
-		case localaws.TestRotationStarted:
+		case localsecretsmanager.RotationStarted:
+			s.current, _ = s.d.document(func(v localsecretsmanager.VersionState) bool { return slices.Contains(v.Labels, "AWSCURRENT") })
+		case localsecretsmanager.TestRotationStarted:
 			s.preflight = e.Token
 		}
 		return s.d.screen.colour(dim, string(e.Name))
-	case localaws.StepFinished:
+	case localsecretsmanager.StepFinished:
 		return s.step(e)
-	case localaws.TaskChanged:
+	case localecs.TaskChanged:
 		return s.task(e)
-	case localaws.CallFinished:
+	case wire.CallFinished:
 		return s.keys(e.Call)
-	case localaws.FunctionLog:
+	case locallambda.FunctionLog:
 		return s.log(e.Line)
 	default:
 		return ""
@@ -48,7 +52,7 @@ func (s *story) line(event localaws.Event) string {
 }
 
 // step tells what a step has done for each kind.
-func (s *story) step(e localaws.StepFinished) string {
+func (s *story) step(e localsecretsmanager.StepFinished) string {
 	screen := s.d.screen
 	if e.Err != nil {
 		return fmt.Sprintf("%s %-13s %s", screen.colour(red, "✗"), e.Step, message(e.Err))
@@ -58,7 +62,7 @@ func (s *story) step(e localaws.StepFinished) string {
 		return done + "  preflight: a rotation would work"
 	}
 	if e.Step == "createSecret" {
-		pending, _ := s.d.document(func(v localaws.VersionState) bool { return v.ID == e.Token })
+		pending, _ := s.d.document(func(v localsecretsmanager.VersionState) bool { return v.ID == e.Token })
 		s.changes = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !k.changed(s.current, pending) })
 	}
 	if len(s.changes) == 0 {
@@ -117,14 +121,14 @@ func (s *story) log(line string) string {
 
 // message is what the function said, without what the stand-in puts before it.
 func message(err error) string {
-	var step *localaws.StepError
+	var step *localsecretsmanager.StepError
 	if errors.As(err, &step) {
 		return step.Message
 	}
 	return err.Error()
 }
 
-func (s *story) task(e localaws.TaskChanged) string {
+func (s *story) task(e localecs.TaskChanged) string {
 	task := fmt.Sprintf("  %s task %s", e.Service, short(e.Task))
 	switch {
 	case e.Status == "RUNNING" && e.Healthy:

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -41,7 +41,7 @@ func (l *ledger) all() []string {
 
 // snapshot is what was AWSCURRENT at a moment.
 type snapshot struct {
-	version  localaws.VersionState
+	version  localsecretsmanager.VersionState
 	password string
 	doc      document.Document
 	on       deployment
@@ -62,7 +62,7 @@ func (s snapshot) keeps(task rig.TaskRecord) bool {
 }
 
 func look(r *rig.Rig, on deployment) (snapshot, error) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return snapshot{}, err
 	}
@@ -76,7 +76,7 @@ func look(r *rig.Rig, on deployment) (snapshot, error) {
 }
 
 // passwordOf returns a version's password, if it has one.
-func passwordOf(v localaws.VersionState) (string, bool) {
+func passwordOf(v localsecretsmanager.VersionState) (string, bool) {
 	doc, err := document.Parse(v.Value)
 	if err != nil {
 		return "", false // a version without a value
@@ -88,7 +88,7 @@ func passwordOf(v localaws.VersionState) (string, bool) {
 // checkRedeployed: when the rotation service says that a rotation has succeeded,
 // the redeploy has begun, without any reconcile.
 func checkRedeployed(r *rig.Rig, found *ledger) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -104,7 +104,7 @@ func checkRedeployed(r *rig.Rig, found *ledger) {
 // checkRollback: a version that was rolled back has lost AWSPENDING by the time
 // that another one is current, or its rotation would be taken up again.
 func checkRollback(moment string, r *rig.Rig, found *ledger) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -133,7 +133,7 @@ func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledge
 
 // checkRolledBack: a new password was current, and is no more.
 func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -185,7 +185,7 @@ func checkStillUsed(ctx context.Context, r *rig.Rig, found *ledger) {
 // checkPromoted: another version is current, with another password and nothing
 // else changed.
 func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -213,7 +213,7 @@ func checkClosed(ctx context.Context, r *rig.Rig, found *ledger) {
 		found.note("left in the journal: %v (%v)", journal, err)
 	}
 	current := checkCurrent(ctx, r, found)
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
@@ -262,7 +262,7 @@ func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	if err := r.CurrentLogsIn(ctx); err != nil {
 		found.note("at the end: %v", err)
 	}
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return ""

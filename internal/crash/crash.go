@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/mysqlserver"
 )
 
@@ -102,14 +102,14 @@ func (t Trial) faults() int {
 // variants are the behaviours of AWS that are not documented, or seen to differ,
 // under which the trial runs. All of them times all trials would be too many, so
 // they go round.
-func (t Trial) variants() localaws.Variants {
+func (t Trial) variants() localsecretsmanager.Variants {
 	if t.Fault == "" {
-		return localaws.Variants{}
+		return localsecretsmanager.Variants{}
 	}
-	round := []localaws.Variants{
+	round := []localsecretsmanager.Variants{
 		{},
-		{PendingAfterSuccess: localaws.PendingRemovedOnPromotion},
-		{PendingAfterSuccess: localaws.PendingStays, DeleteUnlabelled: true},
+		{PendingAfterSuccess: localsecretsmanager.PendingRemovedOnPromotion},
+		{PendingAfterSuccess: localsecretsmanager.PendingStays, DeleteUnlabelled: true},
 		{DeleteUnlabelled: true},
 	}
 	return round[(t.Call+slices.Index(Faults, t.Fault))%len(round)]

@@ -8,7 +8,7 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	localrds "mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -115,9 +115,9 @@ func addMautic(o *rig.Options) {
 // addInstance makes the account the master user of an RDS instance.
 func addInstance(_ context.Context, r *rig.Rig) error {
 	host, port := r.Endpoint()
-	return r.AWS.CreateDBInstance(localaws.DBInstance{
+	return r.AWS.RDS.CreateDBInstance(localrds.DBInstance{
 		Identifier: "mautic-prod-database", Engine: "mysql", Endpoint: host, Port: port,
-		Master: localaws.MasterUser{
+		Master: localrds.MasterUser{
 			Name: r.User, LingerTime: 100 * time.Millisecond, ResettingTime: 100 * time.Millisecond,
 			SetPassword: func(ctx context.Context, user, password string) error {
 				_, err := r.MySQL.Admin().ExecContext(ctx, "ALTER USER ?@'%' IDENTIFIED BY ?", user, password)

@@ -38,7 +38,7 @@ func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
 	if err != nil {
 		return err
 	}
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return err
 	}

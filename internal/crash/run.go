@@ -150,7 +150,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 			found.note("%s: what a running task was started with is refused: %v", moment, err)
 		}
 	}
-	r.AWS.SetVariants(trial.variants())
+	r.AWS.SecretsManager.SetVariants(trial.variants())
 	r.AWS.Intercept(w.onAWS)
 	proxy.SetHook(w.onSQL)
 	pages.wire.Store(w)
@@ -161,7 +161,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	}
 	defer r.AWS.Intercept(nil)
 	defer proxy.SetHook(nil)
-	defer r.AWS.SetVariants(trial.variants()) // the reads catch up
+	defer r.AWS.SecretsManager.SetVariants(trial.variants()) // the reads catch up
 
 	w.check("before it begins")
 	failure := scenario.begin(ctx, r)
@@ -170,7 +170,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	}
 	// Once it is promoted, the reconcile brings it to its end.
 	for left := trial.faults(); left > 0 && failure != nil && stillCurrent(r, before); left-- {
-		r.AWS.SetVariants(trial.variants())
+		r.AWS.SecretsManager.SetVariants(trial.variants())
 		if failure = scenario.begin(ctx, r); failure != nil && left == 1 {
 			found.note("tried again with nothing in its way: %v", failure)
 		}

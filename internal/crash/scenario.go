@@ -11,7 +11,7 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"mautic-rotation/internal/localaws"
+	awswire "mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
 )
@@ -181,11 +181,11 @@ func breakApplication(_ context.Context, r *rig.Rig) error {
 
 // getStuck begins a rotation that sets its password and gets no further.
 func getStuck(ctx context.Context, r *rig.Rig) error {
-	r.AWS.Intercept(func(c localaws.Call) localaws.Fault {
+	r.AWS.Intercept(func(c awswire.Call) awswire.Fault {
 		if c.Caller.Step == "testSecret" {
-			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
+			return awswire.Fault{Error: &awswire.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
 		}
-		return localaws.Fault{}
+		return awswire.Fault{}
 	})
 	defer r.AWS.Intercept(nil)
 	if _, err := r.Rotate(ctx); err == nil {
@@ -203,7 +203,7 @@ func abandonByHand(ctx context.Context, r *rig.Rig) error {
 	if err := getStuck(ctx, r); err != nil {
 		return err
 	}
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func abandonByHand(ctx context.Context, r *rig.Rig) error {
 // good: asking for it again makes Secrets Manager take up the same version,
 // unless the failed one left nothing pending.
 func rotate(ctx context.Context, r *rig.Rig) error {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func rotate(ctx context.Context, r *rig.Rig) error {
 		}
 		token = state.Labelled("AWSPENDING").ID
 	}
-	return r.AWS.WaitRotation(ctx, r.SecretARN, token)
+	return r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
 func abandon(_ context.Context, r *rig.Rig) error {
@@ -243,7 +243,7 @@ func rotateAtOnce(ctx context.Context, r *rig.Rig) error {
 	if err != nil {
 		return rotate(ctx, r) // which goes on with the one that was begun
 	}
-	return r.AWS.WaitRotation(ctx, r.SecretARN, token)
+	return r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
 func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }

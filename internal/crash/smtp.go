@@ -26,14 +26,14 @@ func keyAccepted(_ context.Context, r *rig.Rig, d document.Document) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	return smtpserver.AcceptKeys(r.AWS.Config().Region, r.AWS.KeyAccepts)(name, password), nil
+	return smtpserver.AcceptKeys(r.AWS.Config().Region, r.AWS.IAM.KeyAccepts)(name, password), nil
 }
 
 // checkKeys: when nothing is left open the user has the current key alone, and
 // that is active.
 func checkKeys(r *rig.Rig, current document.Document, found *ledger) {
 	name, _ := current.Text(smtp.RunbookLayout.Username)
-	keys := r.AWS.AccessKeys(rig.SMTPUser)
+	keys := r.AWS.IAM.AccessKeys(rig.SMTPUser)
 	if len(keys) != 1 || keys[0].ID != name || keys[0].Status != "Active" {
 		found.note("at the end the user has %d keys, or not the one in AWSCURRENT alone", len(keys))
 	}
@@ -41,7 +41,7 @@ func checkKeys(r *rig.Rig, current document.Document, found *ledger) {
 
 // checkKeyCount: IAM allows a user two keys.
 func checkKeyCount(r *rig.Rig, moment string, found *ledger) {
-	if keys := r.AWS.AccessKeys(rig.SMTPUser); len(keys) > 2 {
+	if keys := r.AWS.IAM.AccessKeys(rig.SMTPUser); len(keys) > 2 {
 		found.note("%s: the user has %d keys", moment, len(keys))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
 )
@@ -49,10 +49,10 @@ func (t target) value(d document.Document) string {
 }
 
 // labelled parses the value of the version with a label; false: there is none.
-func labelled(r *rig.Rig, label string) (localaws.VersionState, document.Document, bool) {
-	state, err := r.AWS.Secret(r.SecretARN)
+func labelled(r *rig.Rig, label string) (localsecretsmanager.VersionState, document.Document, bool) {
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
-		return localaws.VersionState{}, document.Document{}, false
+		return localsecretsmanager.VersionState{}, document.Document{}, false
 	}
 	version := state.Labelled(label)
 	d, err := document.Parse(version.Value)
@@ -137,7 +137,7 @@ func stillCurrent(r *rig.Rig, before snapshot) bool {
 
 // checkFinal checks that a new value is current and works, and no other does.
 func (t target) checkFinal(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return

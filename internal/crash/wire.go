@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
+	awswire "mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/rig"
 )
@@ -76,10 +79,10 @@ func isClosed(c <-chan struct{}) bool {
 
 // onEvent learns that an invocation is over. They come one after the other, and
 // their ends are told a little later than they happen.
-func (w *wire) onEvent(e localaws.Event) {
+func (w *wire) onEvent(e host.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	finished, ok := e.(localaws.InvocationFinished)
+	finished, ok := e.(locallambda.InvocationFinished)
 	if ok && !w.hitAt.IsZero() && finished.At.After(w.hitAt) && !isClosed(w.over) {
 		close(w.over)
 	}
@@ -94,7 +97,7 @@ const patience = 4 * time.Second
 func (w *wire) repeat() {
 	go func() {
 		defer close(w.handled)
-		_ = w.rig.AWS.Redeliver(rig.FunctionName) // the function is there, it makes a call
+		_ = w.rig.AWS.Lambda.Redeliver(rig.FunctionName) // the function is there, it makes a call
 	}()
 	select {
 	case <-w.handled:
@@ -146,21 +149,21 @@ func (w *wire) releaseLate(ctx context.Context) error {
 func (w *wire) neverLate() { close(w.applied) }
 
 // onAWS decides about a call to AWS.
-func (w *wire) onAWS(c localaws.Call) localaws.Fault {
+func (w *wire) onAWS(c awswire.Call) awswire.Fault {
 	if c.Caller.Function == "" {
-		return localaws.Fault{} // the trial's own
+		return awswire.Fault{} // the trial's own
 	}
 	name := fmt.Sprintf("aws %s: %s", cmp.Or(c.Caller.Step, "reconcile"), c.Operation)
 	if c.Detail != "" {
 		name += " " + w.labelled(c.Detail)
 	}
 	moment, wanted := w.next(name)
-	fault := localaws.Fault{After: func() { w.check("after " + moment) }}
+	fault := awswire.Fault{After: func() { w.check("after " + moment) }}
 	switch wanted {
 	case ErrorBefore:
-		fault.Error = &localaws.Error{Code: "AccessDeniedException", Message: "injected", Status: 400}
+		fault.Error = &awswire.Error{Code: "AccessDeniedException", Message: "injected", Status: 400}
 	case Throttled:
-		fault.Error = localaws.Throttled()
+		fault.Error = awswire.Throttled()
 	case KilledBefore:
 		fault.KillBefore = true
 	case KilledAfter:
@@ -176,8 +179,8 @@ func (w *wire) onAWS(c localaws.Call) localaws.Fault {
 		}
 	case StaleReads:
 		v := w.trial.variants()
-		v.StaleReads = localaws.StaleReads{Reads: 2}
-		w.rig.AWS.SetVariants(v)
+		v.StaleReads = localsecretsmanager.StaleReads{Reads: 2}
+		w.rig.AWS.SecretsManager.SetVariants(v)
 	case Duplicated:
 		fault.Before = w.repeat
 	case Deadline:
@@ -241,7 +244,7 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 // and the ids of tasks and keys, so that a call has the same name in every trial.
 func (w *wire) labelled(detail string) string {
 	detail = regexp.MustCompile(`;since=[^ ]*| tasks=.*|AccessKeyId=[^ ]* ?`).ReplaceAllString(detail, "")
-	state, err := w.rig.AWS.Secret(w.rig.SecretARN)
+	state, err := w.rig.AWS.SecretsManager.State(w.rig.SecretARN)
 	if err != nil {
 		return detail
 	}
@@ -267,4 +270,4 @@ func what(labels []string) string {
 	return "unlabelled"
 }
 
-func (w *wire) kill() { w.rig.AWS.KillEnvironments(rig.FunctionName) }
+func (w *wire) kill() { w.rig.AWS.Lambda.KillEnvironments(rig.FunctionName) }

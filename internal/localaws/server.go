@@ -1,176 +1,145 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/eventbridge"
+	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/internal/localaws/iam"
+	"mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/rds"
+	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 )
 
-// ErrClosed is returned by what waits on a server that is closed meanwhile.
-var ErrClosed = errors.New("localaws: server closed")
-
-// Options of a Server. The zero value is ready to use.
-type Options struct {
-	Region    string // default us-east-1
-	AccountID string // default 123456789012
-	Clock     *Clock // default: real time
-
-	// Addr is the address to listen on, default 127.0.0.1:0. Keep it on loopback: the stand-in lets everyone in.
-	Addr string
-
-	// Variants switches between what AWS may do; see [Server.SetVariants] to change it later.
-	Variants Variants
-
-	// RotationRetries is how often the rotation service tries a failed rotation again before it gives up, and
-	// RotationRetryDelay how long it waits before each. AWS's numbers are not documented, beyond "multiple times".
-	// 0 retries means 2, a negative number none.
-	RotationRetries    int
-	RotationRetryDelay time.Duration
-
-	// ListTasksPageSize is the most tasks that ECS lists in one reply. 0 means 100, which is ECS's own.
-	ListTasksPageSize int
-
-	// RDSPageSize is the most that RDS lists in one reply. 0 means what the request asks for, 100 if it does not.
-	RDSPageSize int
-
-	// IAMPageSize is the most that IAM lists in one reply. 0 means what the request asks for, 100 if it does not.
-	IAMPageSize int
-
-	// IAMPropagation is how long a new access key, a change of its status and its deletion take until whoever is called
-	// with the key sees them, as [Server.KeyAccepts] tells. It is a real duration; lists show the change at once.
-	IAMPropagation time.Duration
-
-	// SecretSuffix is the six characters at the end of secrets' ARNs. By default they are random, as AWS's are; set, an
-	// ARN is known before there is the secret.
-	SecretSuffix string
-
-	// Authorize, if set, stands for the role of the functions: it is asked about each of their calls, before the call
-	// has any effect, and refuses one by an error. What the function is answered ends with the error's text, which IAM
-	// words as "no identity-based policy allows the ecs:ListTasks action". Nobody else's calls are asked about: not those
-	// of other clients, nor those by which ECS reads a task's secrets. It is called concurrently.
-	Authorize func(AccessRequest) error
-
-	// Observe, if set, is subscribed to all events from the start.
-	Observe func(Event)
-}
-
-// Server is a running stand-in.
+// Server is a running stand-in. Its services are its fields.
 type Server struct {
-	opts  Options
-	clock *Clock
+	SecretsManager *secretsmanager.StandIn
+	Lambda         *lambda.StandIn
+	ECS            *ecs.StandIn
+	RDS            *rds.StandIn
+	IAM            *iam.StandIn
+	EventBridge    *eventbridge.StandIn
+
+	host  *host.Host
+	calls *wire.Recorder
 	http  *http.Server
 	url   string
 
-	ctx      context.Context // ends, with ErrClosed, when the server is closed
-	cancel   context.CancelCauseFunc
 	closing  sync.Once
 	closeErr error
-
-	workMu sync.Mutex // orders the start of work before the wait for its end
-	work   sync.WaitGroup
-
-	events    *events
-	variants  atomic.Pointer[Variants]
-	intercept atomic.Pointer[func(Call) Fault]
-
-	callsMu sync.Mutex
-	calls   []*Call
-
-	secrets *secretsManager
-	lambda  *lambda
-	ecs     *ecs
-	rds     *rds
-	iam     *iam
-	bus     *eventBus
-	json    map[string]*jsonService  // by the prefix of X-Amz-Target
-	query   map[string]*queryService // by the service's name in a signature
 }
 
 // Start starts a stand-in on a loopback port.
 func Start(o Options) (*Server, error) {
-	if o.Region == "" {
-		o.Region = "us-east-1"
-	}
-	if o.AccountID == "" {
-		o.AccountID = "123456789012"
-	}
-	if o.Clock == nil {
-		o.Clock = &Clock{}
-	}
-	if o.Addr == "" {
-		o.Addr = "127.0.0.1:0"
-	}
-	if o.RotationRetries == 0 {
-		o.RotationRetries = 2
-	}
-	listener, err := net.Listen("tcp", o.Addr)
+	listener, err := net.Listen("tcp", cmp.Or(o.Addr, "127.0.0.1:0"))
 	if err != nil {
 		return nil, fmt.Errorf("localaws: %w", err)
 	}
+	account := host.Account{Region: cmp.Or(o.Region, "us-east-1"), ID: cmp.Or(o.AccountID, "123456789012")}
 	s := &Server{
-		opts:   o,
-		clock:  o.Clock,
-		url:    "http://" + listener.Addr().String(),
-		events: newEvents(),
+		host: host.New(account, o.Clock, o.Random),
+		url:  "http://" + listener.Addr().String(),
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.variants.Store(&o.Variants)
 	if o.Observe != nil {
-		s.events.subscribe(o.Observe)
+		s.host.Events.Subscribe(o.Observe)
 	}
-	s.secrets = newSecretsManager(s)
-	s.lambda = newLambda(s)
-	s.ecs = newECS(s)
-	s.rds = newRDS(s)
-	s.iam = newIAM(s)
-	s.bus = newEventBus(s)
-	s.json = map[string]*jsonService{
-		"secretsmanager":                     s.secrets.service(),
-		"AmazonEC2ContainerServiceV20141113": s.ecs.service(),
-	}
-	s.query = map[string]*queryService{"rds": s.rds.service(), "iam": s.iam.service()}
+	s.calls = wire.NewRecorder(s.host.Env())
+	s.wireServices(o)
 	// Faults abort connections, which net/http would complain about.
-	s.http = &http.Server{Handler: http.HandlerFunc(s.serveHTTP), ErrorLog: log.New(io.Discard, "", 0)}
-	s.spawn(func() { _ = s.http.Serve(listener) })
+	s.http = &http.Server{Handler: s.router(o), ErrorLog: log.New(io.Discard, "", 0)}
+	s.host.Spawn(func() { _ = s.http.Serve(listener) })
 	return s, nil
 }
 
-// spawn runs f in a goroutine that Close waits for. Once the server is closing it does nothing
-// and returns false.
-func (s *Server) spawn(f func()) bool {
-	s.workMu.Lock()
-	defer s.workMu.Unlock()
-	if s.ctx.Err() != nil {
-		return false
+// wireServices makes the services and gives each what it needs of the others.
+func (s *Server) wireServices(o Options) {
+	async := host.NewAsync(s.host)
+	s.Lambda = lambda.New(s.host, async, lambda.Options{Endpoint: s.url, SecretKey: dummySecretKey})
+	s.EventBridge = eventbridge.New(s.host, s.Lambda, async)
+	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
+		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
+		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
+	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
+	s.RDS = rds.New(s.host, rds.Options{PageSize: o.RDSPageSize})
+	s.IAM = iam.New(s.host.Env(), iam.Options{PageSize: o.IAMPageSize, Propagation: o.IAMPropagation})
+}
+
+// taskSecrets is where ECS reads the secrets of its tasks.
+type taskSecrets struct{ secrets *secretsmanager.StandIn }
+
+func (t taskSecrets) SecretText(secretARN, label, version string) (*string, error) {
+	out, err := t.secrets.GetSecretValue(context.Background(), secretsmanager.GetSecretValueInput{
+		SecretID: secretARN, VersionStage: label, VersionID: version,
+	})
+	return out.SecretString, err
+}
+
+func (s *Server) router(o Options) *wire.Router {
+	return &wire.Router{
+		Host:       s.host,
+		Recorder:   s.calls,
+		Callers:    s.Lambda,
+		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
+		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API()},
+		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API()},
+		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
-	s.work.Go(f)
-	return true
+}
+
+func (s *Server) accessRules() wire.Rules {
+	all := wire.Rules{}
+	for _, rules := range []wire.Rules{
+		s.SecretsManager.AccessRules(), s.ECS.AccessRules(), s.RDS.AccessRules(), s.IAM.AccessRules(),
+	} {
+		maps.Copy(all, rules)
+	}
+	return all
+}
+
+// AuthorizedActions are the actions that a function can be allowed or refused.
+func AuthorizedActions() []string {
+	// The names of the rules do not depend on what the services hold.
+	s := &Server{
+		SecretsManager: &secretsmanager.StandIn{Core: &secretsmanager.Core{}}, ECS: &ecs.StandIn{Core: &ecs.Core{}},
+		RDS: &rds.StandIn{}, IAM: &iam.StandIn{},
+	}
+	return slices.Sorted(maps.Keys(s.accessRules()))
 }
 
 // URL is the endpoint of all services.
 func (s *Server) URL() string { return s.url }
 
 // Clock is the server's clock.
-func (s *Server) Clock() *Clock { return s.clock }
+func (s *Server) Clock() *host.Clock { return s.host.Clock }
 
 // Config is ready for the constructors of the SDK's clients.
 func (s *Server) Config() aws.Config {
 	return s.config(clientKeyID)
 }
 
+// HandlerConfig is [Server.Config] for the handler of a function: calls made with it carry their [wire.Caller]. The
+// context must be the handler's.
+func (s *Server) HandlerConfig(ctx context.Context) aws.Config {
+	return s.config(cmp.Or(lambda.KeyOf(ctx), clientKeyID))
+}
+
 func (s *Server) config(keyID string) aws.Config {
 	return aws.Config{
-		Region:       s.opts.Region,
+		Region:       s.host.Account.Region,
 		BaseEndpoint: aws.String(s.url),
 		Credentials:  credentials.NewStaticCredentialsProvider(keyID, dummySecretKey, ""),
 	}
@@ -181,8 +150,8 @@ func (s *Server) config(keyID string) aws.Config {
 func (s *Server) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + s.url,
-		"AWS_REGION=" + s.opts.Region,
-		"AWS_DEFAULT_REGION=" + s.opts.Region,
+		"AWS_REGION=" + s.host.Account.Region,
+		"AWS_DEFAULT_REGION=" + s.host.Account.Region,
 		"AWS_ACCESS_KEY_ID=" + clientKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + dummySecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
@@ -195,23 +164,35 @@ const (
 	dummySecretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
+// Intercept lets f decide about every call from now on; it replaces an earlier f, and nil ends interception. Calls are
+// served concurrently, and so f is called concurrently; it may block.
+func (s *Server) Intercept(f func(wire.Call) wire.Fault) { s.calls.Intercept(f) }
+
+// Calls returns all calls so far in order of arrival.
+func (s *Server) Calls() []wire.Call { return s.calls.Calls() }
+
+// Subscribe calls f with every event from now on, in order and one at a time, until cancelled or until the server is
+// closed. f may call the server, except Close.
+func (s *Server) Subscribe(f func(host.Event)) (cancel func()) { return s.host.Events.Subscribe(f) }
+
+// Events returns what happened so far.
+func (s *Server) Events() []host.Event { return s.host.Events.All() }
+
+// WaitEvent returns once an event, past or to come, satisfies the condition. It returns that event, the error of the
+// context, or [host.ErrClosed].
+func (s *Server) WaitEvent(ctx context.Context, condition func(host.Event) bool) (host.Event, error) {
+	return s.host.Events.Wait(ctx, condition)
+}
+
 // Close ends everything that the server started and waits for it: Lambda processes, tasks, rotations, schedules,
 // observers. Closing again does nothing more.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
-		s.workMu.Lock()
-		s.cancel(ErrClosed)
-		s.workMu.Unlock()
-		s.secrets.stopSchedules()
-		s.bus.stop()
+		s.host.Stop()
+		s.SecretsManager.Stop()
+		s.EventBridge.Stop()
 		s.closeErr = s.http.Close()
-		s.work.Wait()
-		s.events.end()
+		s.host.Close()
 	})
 	return s.closeErr
-}
-
-// arn builds the ARN of a resource of this account.
-func (s *Server) arn(service, resource string) string {
-	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, s.opts.Region, s.opts.AccountID, resource)
 }

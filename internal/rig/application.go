@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
 )
 
 // ClusterName is the name of the rig's ECS cluster.
@@ -65,7 +65,7 @@ type TaskRecord struct {
 // start runs the application's services.
 func (a *Application) start(r *Rig) error {
 	for _, name := range a.Services {
-		_, err := r.AWS.RunService(localaws.Service{
+		_, err := r.AWS.ECS.RunService(localecs.Service{
 			Cluster:      ClusterName,
 			Name:         name,
 			DesiredCount: a.Tasks,
@@ -77,7 +77,7 @@ func (a *Application) start(r *Rig) error {
 			DrainTime:      a.DrainTime,
 			CircuitBreaker: a.CircuitBreaker, CircuitBreakerRollback: a.CircuitBreaker,
 			RestartDelay: 10 * time.Millisecond,
-			Run:          func(ctx context.Context, task localaws.Task) error { return a.run(ctx, r, task) },
+			Run:          func(ctx context.Context, task localecs.Task) error { return a.run(ctx, r, task) },
 		})
 		if err != nil {
 			return err
@@ -87,7 +87,7 @@ func (a *Application) start(r *Rig) error {
 }
 
 // run is a task's container. Like Mautic, it goes on when a login fails.
-func (a *Application) run(ctx context.Context, r *Rig, task localaws.Task) error {
+func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error {
 	if a.Broken.Load() && (a.BrokenService == "" || a.BrokenService == task.Service) && task.Env["MAUTIC_DB_PASSWORD"] != r.Password {
 		return errors.New("this application does not start with any other password")
 	}
@@ -173,7 +173,7 @@ func (r *Rig) WaitSteady(ctx context.Context) error {
 		return nil
 	}
 	for _, name := range r.options.Application.Services {
-		if err := r.AWS.WaitService(ctx, ClusterName, name); err != nil {
+		if err := r.AWS.ECS.WaitService(ctx, ClusterName, name); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ const (
 // ValueLabelled returns the whole value of the version that has the label, as
 // it is stored: not through the API, which may show stale reads.
 func (r *Rig) ValueLabelled(label string) (string, error) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,7 @@ func (r *Rig) SecretValues() (*leak.Values, error) {
 	values.Add("the account's first password", r.Password)
 	values.Add("the administrator's password", r.AdminPassword)
 	for _, arn := range r.secretARNs {
-		state, err := r.AWS.Secret(arn)
+		state, err := r.AWS.SecretsManager.State(arn)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (r *Rig) SecretValues() (*leak.Values, error) {
 		}
 	}
 	if r.SMTP != nil {
-		for _, key := range r.AWS.AccessKeys(SMTPUser) {
+		for _, key := range r.AWS.IAM.AccessKeys(SMTPUser) {
 			values.Add("the secret of the access key "+key.ID, key.Secret)
 		}
 	}

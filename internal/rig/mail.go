@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
 )
 
 // Who sends and gets the application's mail, and what it is about.
@@ -81,10 +81,10 @@ func (r *Rig) mail(ctx context.Context, username, password string, then func(*sm
 const mailVariable = "MAUTIC_SECRETS"
 
 // secrets are what a task reads when it starts.
-func (a *Application) secrets(secretARN string) []localaws.ContainerSecret {
-	secrets := []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":database_password::"}}
+func (a *Application) secrets(secretARN string) []localecs.ContainerSecret {
+	secrets := []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":database_password::"}}
 	if a.MailInterval > 0 {
-		secrets = append(secrets, localaws.ContainerSecret{Name: mailVariable, ValueFrom: secretARN})
+		secrets = append(secrets, localecs.ContainerSecret{Name: mailVariable, ValueFrom: secretARN})
 	}
 	return secrets
 }

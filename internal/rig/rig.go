@@ -28,6 +28,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws"
+	localiam "mautic-rotation/internal/localaws/iam"
+	locallambda "mautic-rotation/internal/localaws/lambda"
 	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/smtpserver"
@@ -107,7 +109,7 @@ type Rig struct {
 
 	// Those of Options.SES: the server, and the key that the user began with.
 	SMTP    *smtpserver.Server
-	SMTPKey localaws.AccessKey
+	SMTPKey localiam.AccessKey
 
 	Mautic *Mautic // nil without Options.Mautic
 
@@ -190,7 +192,7 @@ func (r *Rig) createFunction() (err error) {
 	}
 	r.reachSES(env)
 	maps.Copy(env, r.options.Env)
-	r.FunctionARN, err = r.AWS.CreateFunction(localaws.Function{
+	r.FunctionARN, err = r.AWS.Lambda.CreateFunction(locallambda.Function{
 		Name:       FunctionName,
 		Binary:     r.options.Binary,
 		Env:        env,
@@ -235,7 +237,7 @@ func (r *Rig) Reconfigure(env map[string]string) error {
 	}
 	maps.Copy(merged, env)
 	r.options.Env = merged
-	r.AWS.DeleteFunction(FunctionName)
+	r.AWS.Lambda.DeleteFunction(FunctionName)
 	return r.createFunction()
 }
 
@@ -306,7 +308,7 @@ func (r *Rig) Rotate(ctx context.Context) (token string, err error) {
 	if token, err = r.StartRotation(ctx); err != nil {
 		return "", err
 	}
-	return token, r.AWS.WaitRotation(ctx, r.SecretARN, token)
+	return token, r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
 // Step invokes the function for one step, as the rotation service does, and
@@ -321,7 +323,7 @@ func (r *Rig) Step(step, secretARN, token string) error {
 
 // Invoke invokes the function with any event.
 func (r *Rig) Invoke(event []byte) error {
-	result, err := r.AWS.Invoke(FunctionName, event)
+	result, err := r.AWS.Lambda.Invoke(FunctionName, event)
 	if err != nil {
 		return err
 	}

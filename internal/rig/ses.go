@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"mautic-rotation/internal/localaws"
+	localiam "mautic-rotation/internal/localaws/iam"
 	"mautic-rotation/internal/smtpserver"
 )
 
@@ -35,7 +35,7 @@ func (r *Rig) startSES() (err error) {
 	if ses == nil {
 		return nil
 	}
-	err = r.AWS.AddIAMUser(localaws.IAMUser{
+	err = r.AWS.IAM.AddUser(localiam.User{
 		Name:           SMTPUser,
 		Tags:           ses.Tags,
 		InlinePolicies: []string{"AmazonSesSendingAccess"}, // the name that SES's console gives it
@@ -43,18 +43,18 @@ func (r *Rig) startSES() (err error) {
 	if err != nil {
 		return err
 	}
-	if r.SMTPKey, err = r.AWS.AddAccessKey(SMTPUser); err != nil {
+	if r.SMTPKey, err = r.AWS.IAM.AddAccessKey(SMTPUser); err != nil {
 		return err
 	}
 	r.SMTP, err = smtpserver.Start(smtpserver.Options{
-		Accept:    smtpserver.AcceptKeys(r.region(), r.AWS.KeyAccepts),
+		Accept:    smtpserver.AcceptKeys(r.region(), r.AWS.IAM.KeyAccepts),
 		Region:    r.region(),
 		Intercept: ses.Intercept,
 		Denied: func(string) string {
 			if !ses.MayNotSend.Load() {
 				return ""
 			}
-			return r.AWS.IAMUserARN(SMTPUser)
+			return r.AWS.IAM.UserARN(SMTPUser)
 		},
 	})
 	return err

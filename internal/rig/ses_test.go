@@ -206,7 +206,7 @@ func TestTasksSendMailWithTheCredentialThatTheyReadAtTheirStart(t *testing.T) {
 func TestWithoutASenderThereIsNone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{MySQL: mysqltest.Shared(t)})
-	if r.SMTP != nil || len(r.AWS.AccessKeys(SMTPUser)) != 0 {
+	if r.SMTP != nil || len(r.AWS.IAM.AccessKeys(SMTPUser)) != 0 {
 		t.Error("there is one")
 	}
 	if got := settings(t, r, "ROTATE_KINDS", "SMTP_IAM_USER", "SMTP_HOST"); !slices.Equal(got, []string{"", "", ""}) {

@@ -15,7 +15,7 @@ func (r *Rig) Reconcile() error { return r.Invoke([]byte(`{"Action":"reconcile"}
 // Journal are the labels of the function's journal, on whatever version, but for
 // those that only remember a rotation which failed and is over.
 func (r *Rig) Journal() ([]string, error) {
-	state, err := r.AWS.Secret(r.SecretARN)
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		return nil, err
 	}

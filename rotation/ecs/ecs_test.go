@@ -8,13 +8,14 @@ import (
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
 )
 
 const cluster = "mautic-prod-cluster"
 
 // start runs the services, with idle tasks unless they have a Run, and returns
 // a client.
-func start(t *testing.T, services ...localaws.Service) (*localaws.Server, *awsecs.Client) {
+func start(t *testing.T, services ...localecs.Service) (*localaws.Server, *awsecs.Client) {
 	t.Helper()
 	t.Parallel()
 	aws, err := localaws.Start(localaws.Options{})
@@ -29,13 +30,13 @@ func start(t *testing.T, services ...localaws.Service) (*localaws.Server, *awsec
 	for _, s := range services {
 		s.Cluster = cluster
 		if s.Run == nil {
-			s.Run = func(ctx context.Context, task localaws.Task) error {
+			s.Run = func(ctx context.Context, task localecs.Task) error {
 				task.Ready()
 				<-ctx.Done()
 				return nil
 			}
 		}
-		if _, err := aws.RunService(s); err != nil {
+		if _, err := aws.ECS.RunService(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -47,7 +48,7 @@ func start(t *testing.T, services ...localaws.Service) (*localaws.Server, *awsec
 func wait(t *testing.T, aws *localaws.Server, services ...string) {
 	t.Helper()
 	for _, name := range services {
-		if err := aws.WaitService(t.Context(), cluster, name); err != nil {
+		if err := aws.ECS.WaitService(t.Context(), cluster, name); err != nil {
 			t.Fatal(err)
 		}
 	}

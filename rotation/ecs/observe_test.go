@@ -13,16 +13,18 @@ import (
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/ecs"
 )
 
 func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 	stop := make(chan struct{})
-	aws, client := start(t, localaws.Service{Name: "cron"}, localaws.Service{
+	aws, client := start(t, localecs.Service{Name: "cron"}, localecs.Service{
 		Name: "web",
-		Run: func(ctx context.Context, task localaws.Task) error {
+		Run: func(ctx context.Context, task localecs.Task) error {
 			task.Ready()
 			<-ctx.Done()
 			<-stop
@@ -36,14 +38,14 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	draining := func(e localaws.Event) bool {
-		task, ok := e.(localaws.TaskChanged)
+	draining := func(e host.Event) bool {
+		task, ok := e.(localecs.TaskChanged)
 		return ok && task.Service == "web" && task.Status == "STOPPING" && task.CreatedAt.Before(since)
 	}
 	if _, err := aws.WaitEvent(t.Context(), draining); err != nil {
 		t.Fatal(err)
 	}
-	if err := aws.WaitService(t.Context(), cluster, "cron"); err != nil {
+	if err := aws.ECS.WaitService(t.Context(), cluster, "cron"); err != nil {
 		t.Fatal(err)
 	}
 	got := rollout(t, services, since)
@@ -63,7 +65,7 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 
 func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
 	const tasks = 130 // ListTasks and DescribeTasks both end at 100
-	aws, client := start(t, localaws.Service{Name: "web", DesiredCount: tasks})
+	aws, client := start(t, localecs.Service{Name: "web", DesiredCount: tasks})
 	wait(t, aws, "web")
 	services := ecs.New(client, cluster, []string{"web"})
 	got := rollout(t, services, aws.Clock().Now())
@@ -77,7 +79,7 @@ func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
 }
 
 func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "idle", DesiredCount: -1})
+	aws, client := start(t, localecs.Service{Name: "web"}, localecs.Service{Name: "idle", DesiredCount: -1})
 	wait(t, aws, "web", "idle")
 	names := []string{"idle", "arn:aws:ecs:us-east-1:123456789012:service/" + cluster + "/web"}
 	for range 9 {
@@ -93,14 +95,14 @@ func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
 }
 
 func TestARolloutIsNotKnownWhenACallFails(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"})
+	aws, client := start(t, localecs.Service{Name: "web"})
 	wait(t, aws, "web")
 	for _, operation := range []string{"DescribeServices", "ListTasks", "DescribeTasks"} {
-		aws.Intercept(func(call localaws.Call) localaws.Fault {
+		aws.Intercept(func(call wire.Call) wire.Fault {
 			if call.Operation != operation {
-				return localaws.Fault{}
+				return wire.Fault{}
 			}
-			return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "not authorized"}}
+			return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not authorized"}}
 		})
 		_, err := ecs.New(client, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
 		if err == nil || !strings.Contains(err.Error(), "AccessDenied") || !strings.Contains(err.Error(), "web") {
@@ -120,7 +122,7 @@ func (f forgetful) DescribeTasks(context.Context, *awsecs.DescribeTasksInput, ..
 }
 
 func TestATaskThatCannotBeDescribedIsNotTakenForGone(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"})
+	aws, client := start(t, localecs.Service{Name: "web"})
 	wait(t, aws, "web")
 	_, err := ecs.New(forgetful{client, "ACCESS_DENIED"}, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
 	if err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
@@ -143,9 +145,9 @@ func rollout(t *testing.T, services *ecs.Services, since time.Time) rotation.Rol
 
 func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
 	var broken atomic.Bool
-	aws, client := start(t, localaws.Service{
+	aws, client := start(t, localecs.Service{
 		Name: "web", CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
-		Run: func(ctx context.Context, task localaws.Task) error {
+		Run: func(ctx context.Context, task localecs.Task) error {
 			if broken.Load() {
 				return errors.New("access denied for user")
 			}

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/ecs"
 )
 
 func TestPreflightNamesTheServicesThatTakeNoForcedDeployment(t *testing.T) {
-	_, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
+	_, client := start(t, localecs.Service{Name: "web"}, localecs.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
 	names := []string{"web", "bluegreen", "gone"}
 	for range 9 { // more than one call describes
 		names = append(names, "web")
@@ -41,13 +42,13 @@ const (
 )
 
 func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
-	reads := func(valueFrom string) []localaws.ContainerSecret {
-		return []localaws.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: valueFrom}}
+	reads := func(valueFrom string) []localecs.ContainerSecret {
+		return []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: valueFrom}}
 	}
 	aws, client := start(t,
-		localaws.Service{Name: "good", Image: pinned, Secrets: reads(secretARN + ":password::")},
-		localaws.Service{Name: "pins", Image: pinned, Secrets: reads(secretARN + ":password::" + versionID), DesiredCount: -1},
-		localaws.Service{Name: "apart", Image: "mautic/mautic:5-apache", MinimumHealthyPercent: -1},
+		localecs.Service{Name: "good", Image: pinned, Secrets: reads(secretARN + ":password::")},
+		localecs.Service{Name: "pins", Image: pinned, Secrets: reads(secretARN + ":password::" + versionID), DesiredCount: -1},
+		localecs.Service{Name: "apart", Image: "mautic/mautic:5-apache", MinimumHealthyPercent: -1},
 	)
 	checks := ecs.New(client, cluster, []string{"good", "pins", "apart", "good", "gone"}).Preflight(t.Context(), secretARN)
 	expect(t, checks,
@@ -69,12 +70,12 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 }
 
 func TestPreflightWarnsOfATaskDefinitionThatItMayNotRead(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web", Image: pinned})
-	aws.Intercept(func(call localaws.Call) localaws.Fault {
+	aws, client := start(t, localecs.Service{Name: "web", Image: pinned})
+	aws.Intercept(func(call wire.Call) wire.Fault {
 		if call.Operation != "DescribeTaskDefinition" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDeniedException", Message: "not authorized"}}
+		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not authorized"}}
 	})
 	expect(t, ecs.New(client, cluster, []string{"web"}).Preflight(t.Context(), secretARN),
 		"warning: service web reads the secret's current version when its tasks start: not looked at: read task definition web:1",

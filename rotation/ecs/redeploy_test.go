@@ -8,16 +8,17 @@ import (
 
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/ecs"
 )
 
 func TestRedeployReplacesTheTasksOfEveryService(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "cron"})
+	aws, client := start(t, localecs.Service{Name: "web"}, localecs.Service{Name: "cron"})
 	deployments := func() map[string]bool {
 		ids := map[string]bool{}
 		for _, event := range aws.Events() {
-			if e, ok := event.(localaws.TaskChanged); ok && e.Status == "RUNNING" {
+			if e, ok := event.(localecs.TaskChanged); ok && e.Status == "RUNNING" {
 				ids[e.StartedBy] = true
 			}
 		}
@@ -35,7 +36,7 @@ func TestRedeployReplacesTheTasksOfEveryService(t *testing.T) {
 }
 
 func TestAServiceThatCannotBeRedeployedDoesNotKeepTheOthersFromIt(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"})
+	aws, client := start(t, localecs.Service{Name: "web"})
 	_, err := ecs.New(client, cluster, []string{"gone", "web"}).Redeploy(t.Context(), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "service gone") || strings.Contains(err.Error(), "service web") {
 		t.Errorf("got %v", err)
@@ -50,13 +51,13 @@ func TestAServiceThatCannotBeRedeployedDoesNotKeepTheOthersFromIt(t *testing.T) 
 }
 
 func TestRedeployReturnsWhenTheFirstOfTheDeploymentsWasCreated(t *testing.T) {
-	aws, client := start(t, localaws.Service{Name: "web"}, localaws.Service{Name: "cron"})
+	aws, client := start(t, localecs.Service{Name: "web"}, localecs.Service{Name: "cron"})
 	wait(t, aws, "web", "cron")
-	aws.Intercept(func(call localaws.Call) localaws.Fault {
+	aws.Intercept(func(call wire.Call) wire.Fault {
 		if call.Operation != "UpdateService" {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{After: func() { aws.Clock().Advance(time.Minute) }}
+		return wire.Fault{After: func() { aws.Clock().Advance(time.Minute) }}
 	})
 	since, err := ecs.New(client, cluster, []string{"web", "gone", "cron"}).Redeploy(t.Context(), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "service gone") {
@@ -69,7 +70,7 @@ func TestRedeployReturnsWhenTheFirstOfTheDeploymentsWasCreated(t *testing.T) {
 }
 
 func TestRedeployReturnsNoTimeWhenNothingWasForced(t *testing.T) {
-	_, client := start(t, localaws.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
+	_, client := start(t, localecs.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
 	since, err := ecs.New(client, cluster, []string{"gone", "bluegreen"}).Redeploy(t.Context(), slog.New(slog.DiscardHandler))
 	if !since.IsZero() {
 		t.Errorf("got %s", since)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	localrds "mautic-rotation/internal/localaws/rds"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/rds"
 )
@@ -24,23 +26,23 @@ func TestAwaitIsNotFooledByADatabaseThatIsStillAvailable(t *testing.T) {
 			f := start(t)
 			// The order is carried out late enough to be seen pending, and not
 			// before somebody has looked at the reset.
-			master := localaws.MasterUser{LingerTime: 2 * time.Second, SetPassword: func(ctx context.Context, _, _ string) error {
+			master := localrds.MasterUser{LingerTime: 2 * time.Second, SetPassword: func(ctx context.Context, _, _ string) error {
 				begun := len(f.Calls())
-				_, err := f.WaitEvent(ctx, func(e localaws.Event) bool {
-					call, ok := e.(localaws.CallFinished)
+				_, err := f.WaitEvent(ctx, func(e host.Event) bool {
+					call, ok := e.(wire.CallFinished)
 					return ok && call.Call.Seq > begun
 				})
 				return err
 			}}
-			state := f.DBCluster
+			state := f.RDS.ClusterState
 			switch identifier {
 			case "plain":
-				state = f.DBInstance
-				f.create(localaws.DBInstance{Identifier: identifier, Master: master})
+				state = f.RDS.InstanceState
+				f.create(localrds.DBInstance{Identifier: identifier, Master: master})
 			case "aurora":
-				f.create(localaws.DBCluster{Identifier: identifier, Master: master})
+				f.create(localrds.DBCluster{Identifier: identifier, Master: master})
 			case "multi-az":
-				f.create(localaws.DBCluster{Identifier: identifier, Engine: "mysql", Master: master})
+				f.create(localrds.DBCluster{Identifier: identifier, Engine: "mysql", Master: master})
 			}
 			db := f.named(identifier)
 			if err := f.SetMasterPassword(t.Context(), db, newPassword, f.logger()); err != nil {
@@ -52,7 +54,7 @@ func TestAwaitIsNotFooledByADatabaseThatIsStillAvailable(t *testing.T) {
 			if err := f.Await(t.Context(), db, f.logger()); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := state(identifier); err != nil || got != (localaws.DBState{Status: "available", PasswordsSet: 1}) {
+			if got, err := state(identifier); err != nil || got != (localrds.DBState{Status: "available", PasswordsSet: 1}) {
 				t.Errorf("it is %+v, %v", got, err)
 			}
 			for _, seen := range []string{"status=available pending=true", "status=resetting-master-credentials pending=true"} {
@@ -70,7 +72,7 @@ func TestAwaitIsNotFooledByADatabaseThatIsStillAvailable(t *testing.T) {
 }
 
 func TestThePasswordsRuleIsCheckedBeforeRDSIsAsked(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain"})
+	f := start(t, localrds.DBInstance{Identifier: "plain"})
 	for password, problem := range map[string]string{
 		"":                       "of 0 characters: RDS takes 8 to 41",
 		"1234567":                "of 7 characters",
@@ -111,8 +113,8 @@ func TestThePasswordsRuleIsCheckedBeforeRDSIsAsked(t *testing.T) {
 }
 
 func TestAPasswordThatRDSManagesIsLeftToRDS(t *testing.T) {
-	master := localaws.MasterUser{ManagedSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"}
-	f := start(t, localaws.DBInstance{Identifier: "plain", Master: master}, localaws.DBCluster{Identifier: "aurora", Master: master})
+	master := localrds.MasterUser{ManagedSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"}
+	f := start(t, localrds.DBInstance{Identifier: "plain", Master: master}, localrds.DBCluster{Identifier: "aurora", Master: master})
 	for identifier, command := range map[string]string{
 		"plain":  "aws rds modify-db-instance --db-instance-identifier plain --rotate-master-user-password",
 		"aurora": "aws rds modify-db-cluster --db-cluster-identifier aurora --rotate-master-user-password",
@@ -126,7 +128,7 @@ func TestAPasswordThatRDSManagesIsLeftToRDS(t *testing.T) {
 }
 
 func TestADatabaseThatIsNotAvailableIsLeftAlone(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain", Status: "backing-up"}, localaws.DBCluster{Identifier: "aurora", Status: "failing-over"})
+	f := start(t, localrds.DBInstance{Identifier: "plain", Status: "backing-up"}, localrds.DBCluster{Identifier: "aurora", Status: "failing-over"})
 	for identifier, status := range map[string]string{"plain": "backing-up", "aurora": "failing-over"} {
 		stale := f.named(identifier)
 		stale.Available = true
@@ -140,14 +142,14 @@ func TestADatabaseThatIsNotAvailableIsLeftAlone(t *testing.T) {
 
 func TestADatabaseThatBecomesBusyMeanwhileIsTriedAgain(t *testing.T) {
 	f := start(t, estate()...)
-	f.Intercept(func(c localaws.Call) localaws.Fault {
+	f.Intercept(func(c wire.Call) wire.Fault {
 		switch c.Operation {
 		case "ModifyDBInstance":
-			return localaws.Fault{Error: &localaws.Error{Code: "InvalidDBInstanceState", Message: "Database instance is not in available state."}}
+			return wire.Fault{Error: &wire.Error{Code: "InvalidDBInstanceState", Message: "Database instance is not in available state."}}
 		case "ModifyDBCluster":
-			return localaws.Fault{Error: &localaws.Error{Code: "InvalidDBClusterStateFault", Message: "DB cluster is not available"}}
+			return wire.Fault{Error: &wire.Error{Code: "InvalidDBClusterStateFault", Message: "DB cluster is not available"}}
 		}
-		return localaws.Fault{}
+		return wire.Fault{}
 	})
 	for _, db := range []rds.Database{plain, aurora} {
 		err := f.SetMasterPassword(t.Context(), db, newPassword, f.logger())
@@ -156,7 +158,7 @@ func TestADatabaseThatBecomesBusyMeanwhileIsTriedAgain(t *testing.T) {
 }
 
 func TestStorageThatIsOptimisedDoesNotHoldUpAChange(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain", Status: "storage-optimization"})
+	f := start(t, localrds.DBInstance{Identifier: "plain", Status: "storage-optimization"})
 	db := f.named("plain")
 	if err := f.SetMasterPassword(t.Context(), db, newPassword, f.logger()); err != nil {
 		t.Fatal(err)
@@ -164,13 +166,13 @@ func TestStorageThatIsOptimisedDoesNotHoldUpAChange(t *testing.T) {
 	if err := f.Await(t.Context(), db, f.logger()); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := f.DBInstance("plain"); err != nil || state.PasswordsSet != 1 {
+	if state, err := f.RDS.InstanceState("plain"); err != nil || state.PasswordsSet != 1 {
 		t.Errorf("%+v, %v", state, err)
 	}
 }
 
 func TestAnOrderMayBeGivenAgain(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain", Master: localaws.MasterUser{LingerTime: time.Hour}})
+	f := start(t, localrds.DBInstance{Identifier: "plain", Master: localrds.MasterUser{LingerTime: time.Hour}})
 	for range 2 {
 		if err := f.SetMasterPassword(t.Context(), rds.Database{Identifier: "plain"}, newPassword, f.logger()); err != nil {
 			t.Fatal(err)
@@ -182,7 +184,7 @@ func TestAnOrderMayBeGivenAgain(t *testing.T) {
 }
 
 func TestAwaitLeavesItsCallerTheTimeToLogIn(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain", Master: localaws.MasterUser{LingerTime: time.Hour}}, localaws.DBInstance{Identifier: "idle"})
+	f := start(t, localrds.DBInstance{Identifier: "plain", Master: localrds.MasterUser{LingerTime: time.Hour}}, localrds.DBInstance{Identifier: "idle"})
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	if err := f.Await(ctx, f.named("idle"), f.logger()); err != nil {
@@ -213,7 +215,7 @@ type written func()
 func (f written) Write(b []byte) (int, error) { f(); return len(b), nil }
 
 func TestAwaitEndsWithItsContext(t *testing.T) {
-	f := start(t, localaws.DBInstance{Identifier: "plain", Status: "rebooting"})
+	f := start(t, localrds.DBInstance{Identifier: "plain", Status: "rebooting"})
 	f.Interval = time.Hour
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("the caller has gone")
@@ -226,9 +228,9 @@ func TestAwaitEndsWithItsContext(t *testing.T) {
 func TestAnOrderChangesThePasswordAtARealServer(t *testing.T) {
 	server := mysqltest.Shared(t)
 	user, first := mysqltest.UniqueUser(t)
-	f := start(t, localaws.DBInstance{
+	f := start(t, localrds.DBInstance{
 		Identifier: "plain", Endpoint: server.Host(), Port: server.Port(),
-		Master: localaws.MasterUser{Name: user, SetPassword: func(ctx context.Context, user, password string) error {
+		Master: localrds.MasterUser{Name: user, SetPassword: func(ctx context.Context, user, password string) error {
 			_, err := server.Admin().ExecContext(ctx, "ALTER USER ? IDENTIFIED BY ?", user, password)
 			return err
 		}},

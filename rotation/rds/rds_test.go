@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"mautic-rotation/internal/localaws"
+	localrds "mautic-rotation/internal/localaws/rds"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/rds"
 )
@@ -54,10 +56,10 @@ func (f *fixture) create(database any) {
 	f.t.Helper()
 	var err error
 	switch d := database.(type) {
-	case localaws.DBInstance:
-		err = f.CreateDBInstance(d)
-	case localaws.DBCluster:
-		err = f.CreateDBCluster(d)
+	case localrds.DBInstance:
+		err = f.RDS.CreateDBInstance(d)
+	case localrds.DBCluster:
+		err = f.RDS.CreateDBCluster(d)
 	}
 	if err != nil {
 		f.t.Fatal(err)
@@ -100,13 +102,13 @@ func wantError(t *testing.T, err error, texts ...string) {
 // pages than one.
 func estate() []any {
 	return []any{
-		localaws.DBInstance{Identifier: "other"},
-		localaws.DBCluster{Identifier: "other"},
-		localaws.DBCluster{Identifier: "aurora", DBName: "mautic", CustomEndpoints: []string{"a.example.org", "jobs.example.org"}},
-		localaws.DBCluster{Identifier: "multi-az", Engine: "mysql", Master: localaws.MasterUser{Name: "root"}},
-		localaws.DBInstance{Identifier: "aurora-1", Cluster: "aurora"},
-		localaws.DBInstance{Identifier: "multi-az-1", Cluster: "multi-az"},
-		localaws.DBInstance{Identifier: "plain", Engine: "mariadb", Endpoint: "127.0.0.1", Port: 3307, DBName: "mautic"},
+		localrds.DBInstance{Identifier: "other"},
+		localrds.DBCluster{Identifier: "other"},
+		localrds.DBCluster{Identifier: "aurora", DBName: "mautic", CustomEndpoints: []string{"a.example.org", "jobs.example.org"}},
+		localrds.DBCluster{Identifier: "multi-az", Engine: "mysql", Master: localrds.MasterUser{Name: "root"}},
+		localrds.DBInstance{Identifier: "aurora-1", Cluster: "aurora"},
+		localrds.DBInstance{Identifier: "multi-az-1", Cluster: "multi-az"},
+		localrds.DBInstance{Identifier: "plain", Engine: "mariadb", Endpoint: "127.0.0.1", Port: 3307, DBName: "mautic"},
 	}
 }
 
@@ -221,11 +223,11 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 		{"ModifyDBInstance", func() error { return set(plain) }},
 		{"ModifyDBCluster", func() error { return set(aurora) }},
 	} {
-		f.Intercept(func(call localaws.Call) localaws.Fault {
+		f.Intercept(func(call wire.Call) wire.Fault {
 			if call.Operation != c.operation {
-				return localaws.Fault{}
+				return wire.Fault{}
 			}
-			return localaws.Fault{Error: &localaws.Error{Code: "AccessDenied", Message: "User is not authorized", Status: 403}}
+			return wire.Fault{Error: &wire.Error{Code: "AccessDenied", Message: "User is not authorized", Status: 403}}
 		})
 		wantError(t, c.call(), "grant rds:"+c.operation+" to the function's role", "User is not authorized")
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"mautic-rotation/internal/localaws"
+	localiam "mautic-rotation/internal/localaws/iam"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/internal/smtpserver"
 	"mautic-rotation/rotation"
@@ -38,7 +40,7 @@ type fixture struct {
 
 	aws    *localaws.Server
 	server *smtpserver.Server
-	first  localaws.AccessKey
+	first  localiam.AccessKey
 	kind   *Kind
 
 	documents []document.Document // that the secret's versions hold
@@ -66,7 +68,7 @@ func (b *buffer) String() string {
 type setup struct {
 	aws    localaws.Options
 	smtp   smtpserver.Options
-	user   localaws.IAMUser
+	user   localiam.User
 	config Config
 }
 
@@ -77,7 +79,7 @@ func newFixture(t *testing.T, change ...func(*setup)) *fixture {
 	f := &fixture{t: t}
 	f.ctx = scrub.NewContext(t.Context(), &f.secrets)
 	s := setup{
-		user:   localaws.IAMUser{Name: user, Tags: map[string]string{OwnerTag: ours}},
+		user:   localiam.User{Name: user, Tags: map[string]string{OwnerTag: ours}},
 		config: Config{Region: region, Propagation: 20 * time.Second},
 	}
 	for _, c := range change {
@@ -94,7 +96,7 @@ func newFixture(t *testing.T, change ...func(*setup)) *fixture {
 		}
 	})
 	if s.smtp.Accept == nil {
-		s.smtp.Accept = smtpserver.AcceptKeys(region, f.aws.KeyAccepts)
+		s.smtp.Accept = smtpserver.AcceptKeys(region, f.aws.IAM.KeyAccepts)
 	}
 	if f.server, err = smtpserver.Start(s.smtp); err != nil {
 		t.Fatal(err)
@@ -104,7 +106,7 @@ func newFixture(t *testing.T, change ...func(*setup)) *fixture {
 			t.Error(err)
 		}
 	})
-	if err := f.aws.AddIAMUser(s.user); err != nil {
+	if err := f.aws.IAM.AddUser(s.user); err != nil {
 		t.Fatal(err)
 	}
 	f.first = f.addKey()
@@ -133,13 +135,13 @@ func roots(t *testing.T, server *smtpserver.Server) *x509.CertPool {
 // nothingIsTold searches the log for what does not belong there.
 func (f *fixture) nothingIsTold() {
 	log := f.log.String()
-	for _, key := range f.aws.AccessKeys(f.kind.config.User) {
+	for _, key := range f.aws.IAM.AccessKeys(f.kind.config.User) {
 		f.secretFree(log, key)
 	}
 	f.secretFree(log, f.first)
 }
 
-func (f *fixture) secretFree(text string, key localaws.AccessKey) {
+func (f *fixture) secretFree(text string, key localiam.AccessKey) {
 	f.t.Helper()
 	for _, value := range []string{key.Secret, smtpserver.Password(key.Secret, region), key.ID} {
 		if strings.Contains(text, value) {
@@ -148,9 +150,9 @@ func (f *fixture) secretFree(text string, key localaws.AccessKey) {
 	}
 }
 
-func (f *fixture) addKey() localaws.AccessKey {
+func (f *fixture) addKey() localiam.AccessKey {
 	f.t.Helper()
-	key, err := f.aws.AddAccessKey(user)
+	key, err := f.aws.IAM.AddAccessKey(user)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -158,7 +160,7 @@ func (f *fixture) addKey() localaws.AccessKey {
 }
 
 // document is one with a key's credential, for the server of the fixture.
-func (f *fixture) document(key localaws.AccessKey) document.Document {
+func (f *fixture) document(key localiam.AccessKey) document.Document {
 	f.t.Helper()
 	return f.documentAt(f.server.Port(), key.ID, smtpserver.Password(key.Secret, region))
 }
@@ -213,7 +215,7 @@ func (f *fixture) keyOf(d document.Document) string {
 
 // keys are the user's, as "id status".
 func (f *fixture) keys() (list []string) {
-	for _, key := range f.aws.AccessKeys(user) {
+	for _, key := range f.aws.IAM.AccessKeys(user) {
 		list = append(list, key.ID+" "+key.Status)
 	}
 	return list
@@ -259,7 +261,7 @@ func (f *fixture) needs(err error, texts ...string) {
 			f.t.Errorf("%q is not in: %v", text, err)
 		}
 	}
-	for _, key := range append(f.aws.AccessKeys(user), f.first) {
+	for _, key := range append(f.aws.IAM.AccessKeys(user), f.first) {
 		for _, value := range []string{key.Secret, smtpserver.Password(key.Secret, region)} {
 			if strings.Contains(err.Error(), value) {
 				f.t.Error("a secret value is in the error")
@@ -290,11 +292,11 @@ func (f *fixture) calls(operations ...string) (n int) {
 
 // refuse has IAM refuse an operation, as one that is not granted.
 func (f *fixture) refuse(operation string) {
-	f.aws.Intercept(func(c localaws.Call) localaws.Fault {
+	f.aws.Intercept(func(c wire.Call) wire.Fault {
 		if c.Operation != operation {
-			return localaws.Fault{}
+			return wire.Fault{}
 		}
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDenied", Status: 403,
+		return wire.Fault{Error: &wire.Error{Code: "AccessDenied", Status: 403,
 			Message: "User: arn:aws:sts::123456789012:assumed-role/rotation/f is not authorized to perform: iam:" + operation + " on resource: user " + user}}
 	})
 }

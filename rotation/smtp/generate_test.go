@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/smtpserver"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/document"
@@ -26,7 +26,7 @@ func TestANewCredentialIsASecondAccessKeyAndItsPassword(t *testing.T) {
 	if err != nil || !f.documents[0].EqualOutside(pending, fields) {
 		t.Errorf("other fields have changed, or %v", err)
 	}
-	made := f.aws.AccessKeys(user)[1]
+	made := f.aws.IAM.AccessKeys(user)[1]
 	password, _ := pending.Text(RunbookLayout.Password)
 	if f.keyOf(pending) != made.ID || password != smtpserver.Password(made.Secret, region) {
 		t.Error("the document does not have the new key's id and password")
@@ -57,7 +57,7 @@ func TestNoKeyIsMadeWhereTheRotationCouldNotGoOn(t *testing.T) {
 		{"not permitted to look at the tags", func(f *fixture) { f.refuse("GetUser") }, []string{"grant iam:GetUser"}},
 		{"not permitted to make keys", func(f *fixture) { f.refuse("CreateAccessKey") }, []string{"grant iam:CreateAccessKey"}},
 		{"IAM is not reached", func(f *fixture) {
-			f.aws.Intercept(func(localaws.Call) localaws.Fault { return localaws.Fault{KillBefore: true} })
+			f.aws.Intercept(func(wire.Call) wire.Fault { return wire.Fault{KillBefore: true} })
 		}, []string{"NAT gateway"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,13 +114,13 @@ func TestAnEmergencyTakesTheOldKeyOfAnOpenOverlapAway(t *testing.T) {
 
 func TestAReplyThatIsLostLeavesNoKeyBehindForGood(t *testing.T) {
 	f := newFixture(t)
-	f.aws.Intercept(func(c localaws.Call) localaws.Fault {
-		return localaws.Fault{LoseReply: c.Operation == "CreateAccessKey"}
+	f.aws.Intercept(func(c wire.Call) wire.Fault {
+		return wire.Fault{LoseReply: c.Operation == "CreateAccessKey"}
 	})
 	_, err := f.generate(false)
 	f.needs(err) // the SDK has asked twice, and there was room for one
 	f.aws.Intercept(nil)
-	lost := f.aws.AccessKeys(user)[1].ID
+	lost := f.aws.IAM.AccessKeys(user)[1].ID
 	pending, err := f.generate(false)
 	if err != nil || f.keyOf(pending) == lost {
 		t.Fatalf("the lost key is taken for the new one, or %v", err)
@@ -153,7 +153,7 @@ func TestALostKeyIsSweptOnceItCannotBeOnItsWay(t *testing.T) {
 
 func TestWhatASweepMayNotTouch(t *testing.T) {
 	for name, given := range map[string]func(*fixture){
-		"keys that versions hold": func(f *fixture) { f.documents = append(f.documents, f.document(f.aws.AccessKeys(user)[1])) },
+		"keys that versions hold": func(f *fixture) { f.documents = append(f.documents, f.document(f.aws.IAM.AccessKeys(user)[1])) },
 		"the keys of a user that the secret does not use": func(f *fixture) {
 			f.documents = []document.Document{f.documentAt(1, "AKIAIOSFODNN7EXAMPLE", "p")}
 		},
@@ -184,7 +184,7 @@ func TestWhatASweepMayNotTouch(t *testing.T) {
 		if removed, err := f.kind.Sweep(f.ctx, f.ownership()); len(removed) > 0 || err != nil || len(f.keys()) != 2 {
 			t.Errorf("%v, %v, leaves %q", removed, err, f.keys())
 		}
-		f.deleteKey(f.aws.AccessKeys(user)[1].ID)
+		f.deleteKey(f.aws.IAM.AccessKeys(user)[1].ID)
 		_, err := f.generate(false)
 		f.needs(err, "another secret's", others)
 	})

@@ -129,7 +129,7 @@ func TestTheLastUseOfAKeyIsAHintAndNoGate(t *testing.T) {
 		}
 	}
 	inUse(f.ctx, nil)
-	f.aws.MarkKeyUsed(f.first.ID, "ses")
+	f.aws.IAM.MarkKeyUsed(f.first.ID, "ses")
 	inUse(f.ctx, nil)
 	if !strings.Contains(f.log.String(), "service=ses") {
 		t.Errorf("the log does not tell of it: %s", f.log.String())

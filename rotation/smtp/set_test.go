@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 )
 
@@ -97,8 +97,8 @@ func TestPutBackSeesToItThatTheCurrentKeyIsAccepted(t *testing.T) {
 	f.needs(f.kind.PutBack(f.ctx, wrong), "535")
 	f.deleteKey(f.first.ID)
 	f.needs(f.kind.PutBack(f.ctx, c), "no access key "+short(f.first.ID))
-	f.aws.Intercept(func(localaws.Call) localaws.Fault {
-		return localaws.Fault{Error: &localaws.Error{Code: "AccessDenied", Status: 403}}
+	f.aws.Intercept(func(wire.Call) wire.Fault {
+		return wire.Fault{Error: &wire.Error{Code: "AccessDenied", Status: 403}}
 	})
 	f.needs(f.kind.PutBack(f.ctx, c), "grant iam:ListAccessKeys")
 }

@@ -1,0 +1,308 @@
+// Package lambda stands in for AWS's Lambda: functions that are real executables, each execution environment a child process
+// behind the real runtime API, so that a crash is a crash.
+//
+//	arn, err := srv.Lambda.CreateFunction(lambda.Function{Name: "rotate", Binary: "/path/to/bootstrap"})
+//	result, err := srv.Lambda.Invoke("rotate", []byte(`{}`))
+//
+// A function may also be a Go func, a Handler, which runs in process: then nothing here needs a process or HTTP.
+//
+// It tells who makes a call to the stand-in ([StandIn.Caller]), by the access key that it gave the environment.
+//
+// What it does not do: versions and aliases, throttling, limits on concurrency, memory and payloads, and the two retries of an
+// asynchronous invocation that failed. The deadlines that it gives to functions are real durations, because the processes
+// that they bound live in real time.
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/internal/localaws/wire"
+)
+
+// Function is a Lambda function: an executable that speaks the runtime API, or a Go func.
+type Function struct {
+	Name string
+
+	// Binary is the path of an executable. It runs as on Lambda: one process for each execution environment, which takes
+	// one invocation at a time and is used again while it lives. It gets the environment variables that Lambda sets,
+	// AWS_ENDPOINT_URL, and those of Env, and nothing of this process's environment.
+	Binary string
+	Env    map[string]string
+
+	// Handler, if set, takes the place of Binary, and runs in process. The server's HandlerConfig gives it clients
+	// that are known as its own. A handler that is killed has its context cancelled and its result ignored.
+	Handler func(ctx context.Context, payload []byte) ([]byte, error)
+
+	Timeout    time.Duration // of an invocation, default 3 s
+	MemorySize int           // MB, default 128; told to the function and not enforced
+
+	// Logs gets what the executable writes to standard output and error, line by line. Writes are not concurrent.
+	Logs io.Writer
+
+	// DenySecretsManager makes the function's policy grant nothing to secretsmanager.amazonaws.com.
+	DenySecretsManager bool
+}
+
+// Options of a StandIn.
+type Options struct {
+	// Endpoint is the URL of the stand-in, for the environment of the processes.
+	Endpoint string
+
+	// SecretKey is what processes sign with. It opens nothing.
+	SecretKey string
+}
+
+// StandIn is the Lambda service.
+type StandIn struct {
+	host  *host.Host
+	async *host.Async
+	opts  Options
+
+	mu           sync.Mutex
+	functions    map[string]*function    // by name
+	environments map[string]*environment // alive, by access key id
+	lastID       int
+}
+
+// function is a Function with its environments that wait for work, the longest waiting first. The lock of the
+// stand-in guards it.
+type function struct {
+	Function
+	arn  string
+	idle []*environment
+	logs sync.Mutex
+}
+
+// New makes a stand-in without functions. Its asynchronous invocations are counted by async.
+func New(h *host.Host, async *host.Async, o Options) *StandIn {
+	return &StandIn{host: h, async: async, opts: o, functions: map[string]*function{}, environments: map[string]*environment{}}
+}
+
+// CreateFunction registers a function and returns its ARN.
+func (s *StandIn) CreateFunction(f Function) (string, error) {
+	if (f.Binary == "") == (f.Handler == nil) {
+		return "", fmt.Errorf("localaws: function %q needs a Binary or a Handler", f.Name)
+	}
+	if f.Timeout <= 0 {
+		f.Timeout = 3 * time.Second
+	}
+	if f.MemorySize == 0 {
+		f.MemorySize = 128
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.functions[f.Name] != nil {
+		return "", fmt.Errorf("localaws: function %q exists", f.Name)
+	}
+	fn := &function{Function: f, arn: s.host.Account.ARN("lambda", "function:"+f.Name)}
+	s.functions[f.Name] = fn
+	return fn.arn, nil
+}
+
+// DeleteFunction removes a function and ends its environments; a function of its name can then be created anew.
+func (s *StandIn) DeleteFunction(name string) {
+	s.mu.Lock()
+	delete(s.functions, name)
+	s.mu.Unlock()
+	s.KillEnvironments(name)
+}
+
+// KillEnvironments kills all execution environments of a function, busy or idle, as Lambda may at any time, and waits
+// until they are gone.
+func (s *StandIn) KillEnvironments(name string) {
+	for _, e := range s.alive(func(e *environment) bool { return e.fn.Name == name }) {
+		e.kill()
+		<-e.exited
+	}
+}
+
+// Invoke invokes a function, by name or ARN, and waits for its end. The error is an [*Error] if Lambda refused.
+func (s *StandIn) Invoke(function string, payload []byte) (wire.InvokeResult, error) {
+	return s.InvokeStep(function, payload, "")
+}
+
+// Redeliver gives a function the events once more that it is handling at the moment, each to an environment of its own,
+// as happens where delivery is promised at least once. It returns when they have been handled, and what came of them is
+// told by InvocationFinished alone.
+func (s *StandIn) Redeliver(function string) error {
+	fn, err := s.find(function)
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	for _, inv := range s.underWay(fn) {
+		group.Go(func() { _, _ = s.InvokeStep(fn.Name, inv.payload, inv.step) })
+	}
+	group.Wait()
+	return nil
+}
+
+// KeyOf returns the access key with which a function's handler signs its calls; "" if the context is not a handler's.
+func KeyOf(ctx context.Context) string {
+	if e, ok := ctx.Value(environmentKey{}).(*environment); ok {
+		return e.key
+	}
+	return ""
+}
+
+type environmentKey struct{}
+
+// find returns a function by name or by ARN, whole or from "function:" on, with or without a qualifier.
+func (s *StandIn) find(id string) (*function, error) {
+	name := id
+	if i := strings.LastIndex(id, "function:"); i >= 0 {
+		name = id[i+len("function:"):]
+	}
+	name, _, _ = strings.Cut(name, ":")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fn := s.functions[name]; fn != nil {
+		return fn, nil
+	}
+	e := wire.NotFound("Function not found: %s", s.host.Account.ARN("lambda", "function:"+name))
+	e.Status = http.StatusNotFound
+	return nil, e
+}
+
+// Exists returns an error if there is no function of a name or ARN.
+func (s *StandIn) Exists(id string) error {
+	_, err := s.find(id)
+	return err
+}
+
+// SecretsManagerMayInvoke tells whether there is such a function and its policy admits the rotation service.
+func (s *StandIn) SecretsManagerMayInvoke(id string) bool {
+	fn, err := s.find(id)
+	return err == nil && !fn.DenySecretsManager
+}
+
+// InvokeStep is Invoke for a step of a rotation, which is recorded with the calls that the function makes.
+func (s *StandIn) InvokeStep(id string, payload []byte, step string) (wire.InvokeResult, error) {
+	fn, err := s.find(id)
+	if err != nil {
+		return wire.InvokeResult{}, err
+	}
+	inv := &invocation{id: s.host.Random.UUID(), step: step, payload: payload, result: make(chan wire.InvokeResult, 1)}
+	for {
+		env := s.takeIdle(fn)
+		if env == nil {
+			if env, err = s.startEnvironment(fn); err != nil {
+				return inv.failed("Runtime.InvalidEntrypoint", err.Error()), nil
+			}
+			if result, ok := env.awaitReady(inv); !ok {
+				return result, nil
+			}
+		}
+		began := time.Now()
+		result, delivered := env.run(inv)
+		if !delivered {
+			continue // it died while it was idle
+		}
+		var failure wire.FunctionFailure
+		if result.FunctionError != "" {
+			_ = json.Unmarshal(result.Payload, &failure) // a runtime may say something else
+		}
+		s.host.Events.Emit(InvocationFinished{
+			At: s.host.Clock.Now(), Function: fn.Name, Environment: env.id, RequestID: inv.id,
+			Duration: time.Since(began), FunctionError: failure.Type,
+		})
+		s.release(env)
+		return result, nil
+	}
+}
+
+// takeIdle hands out the environment that was used last, or nil.
+func (s *StandIn) takeIdle(fn *function) *environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(fn.idle)
+	if n == 0 {
+		return nil
+	}
+	env := fn.idle[n-1]
+	fn.idle = fn.idle[:n-1]
+	return env
+}
+
+// release makes an environment idle, unless it is gone or was for one invocation only.
+func (s *StandIn) release(env *environment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.environments[env.key] == env && env.fn.Handler == nil && s.functions[env.fn.Name] == env.fn {
+		env.fn.idle = append(env.fn.idle, env)
+	}
+}
+
+// register makes an environment known by its access key, with which the function signs its calls.
+func (s *StandIn) register(env *environment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID++
+	env.id = fmt.Sprintf("%s-%d", env.fn.Name, s.lastID)
+	env.key = "ASIA" + s.host.Random.Text(16, host.Base32)
+	s.environments[env.key] = env
+}
+
+func (s *StandIn) unregister(env *environment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.environments, env.key)
+	env.fn.idle = slices.DeleteFunc(env.fn.idle, func(e *environment) bool { return e == env })
+}
+
+// alive lists the environments that match.
+func (s *StandIn) alive(match func(*environment) bool) []*environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*environment
+	for _, e := range s.environments {
+		if match(e) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// underWay lists the invocations that a function is handling.
+func (s *StandIn) underWay(fn *function) []*invocation {
+	busy := s.alive(func(e *environment) bool { return e.fn == fn && !slices.Contains(fn.idle, e) })
+	var list []*invocation
+	for _, e := range busy {
+		if inv := e.current.Load(); inv != nil {
+			list = append(list, inv)
+		}
+	}
+	return list
+}
+
+// Caller tells which environment signs with an access key.
+func (s *StandIn) Caller(key string) wire.Caller {
+	s.mu.Lock()
+	env := s.environments[key]
+	s.mu.Unlock()
+	if env == nil {
+		return wire.Caller{}
+	}
+	c := wire.Caller{Function: env.fn.Name, Environment: env.id, PID: int(env.pid.Load())}
+	if inv := env.current.Load(); inv != nil {
+		c.RequestID, c.Step = inv.id, inv.step
+	}
+	return c
+}
+
+// Kill ends the environment that made a call, and waits until it has ended.
+func (s *StandIn) Kill(c wire.Caller) {
+	for _, e := range s.alive(func(e *environment) bool { return e.id == c.Environment }) {
+		e.kill()
+		<-e.exited
+	}
+}
