@@ -257,4 +257,8 @@ type Rollout struct {
 	// Steady: each service runs as many tasks as it is to, and deploys
 	// nothing.
 	Steady bool
+
+	// Bake is for how long, by the services' own settings, a deployment runs old
+	// and new tasks side by side before it stops the old ones.
+	Bake time.Duration
 }

@@ -159,7 +159,7 @@ func inEmergency(e entry, s situation, limits Limits) (action, string) {
 	switch {
 	case done, !s.restart:
 		return doEndEmergency, "every task was started after the promotion"
-	case s.services && s.now.Sub(e.since) > limits.Rollout, len(s.rollout.Failed) > 0 && !s.rollout.Fresh:
+	case overdue(e, s, limits), len(s.rollout.Failed) > 0 && !s.rollout.Fresh:
 		return doAlarm, "an emergency is not rolled back: " + why
 	default:
 		return doNothing, why
@@ -188,10 +188,10 @@ func settled(e entry, s situation, limits Limits) (done bool, why string) {
 // unsettled decides whether to go on waiting. A rollback is for the version
 // that was promoted, and for no other that came after it.
 func unsettled(e entry, s situation, limits Limits, why string) (action, string) {
-	overdue := s.services && s.now.Sub(e.since) > limits.Rollout
-	failed := len(s.rollout.Failed) > 0 && !s.rollout.Fresh || overdue && (!s.rollout.Steady || s.sick != "")
+	late := overdue(e, s, limits)
+	failed := len(s.rollout.Failed) > 0 && !s.rollout.Fresh || late && (!s.rollout.Steady || s.sick != "")
 	switch {
-	case !failed && overdue:
+	case !failed && late:
 		return doAlarm, "the new tasks work, but the old ones do not go: " + why
 	case !failed:
 		return doNothing, why
@@ -202,4 +202,10 @@ func unsettled(e entry, s situation, limits Limits, why string) (action, string)
 	default:
 		return doAlarm, why
 	}
+}
+
+// overdue tells that the services have taken longer than they may. What their own
+// settings take comes on top.
+func overdue(e entry, s situation, limits Limits) bool {
+	return s.services && s.now.Sub(e.since) > limits.Rollout+s.rollout.Bake
 }

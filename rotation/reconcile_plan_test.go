@@ -48,6 +48,8 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"fresh and never healthy", old, situation{now: late, services: true, promoted: true, rollout: fresh, sick: "500"}, doRollBack},
 		{"the rollout failed", old, situation{now: soon, services: true, promoted: true, rollout: failed}, doRollBack},
 		{"the rollout is past its deadline", old, situation{now: late, services: true, promoted: true, rollout: stale}, doRollBack},
+		{"past the deadline, while ECS still bakes", old, situation{now: late, services: true, promoted: true, rollout: Rollout{Stale: []string{"x"}, Bake: time.Hour}}, doNothing},
+		{"past the deadline and the bake", old, situation{now: late.Add(time.Hour), services: true, promoted: true, rollout: Rollout{Stale: []string{"x"}, Bake: time.Hour}}, doRollBack},
 		{"failed, after AWSCURRENT has moved on", old, situation{now: soon, services: true, rollout: failed}, doHold},
 		{"what its callers may use for days", api, situation{now: soon, promoted: true, kept: true}, doNothing},
 		{"the same, when its time is over", api, situation{now: late, promoted: true}, doClose},

@@ -36,6 +36,12 @@ func (s *Services) Rollout(ctx context.Context, since time.Time) (rotation.Rollo
 			return rotation.Rollout{}, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
 		}
 		services[i].tasks = tasks
+		if rolling(f.service) {
+			continue // DescribeServices tells what became of its deployments
+		}
+		if services[i].latest, err = s.latestDeployment(ctx, f.service, since); err != nil {
+			return rotation.Rollout{}, err
+		}
 	}
 	return decide(services, since), nil
 }

@@ -144,9 +144,15 @@ func rollout(t *testing.T, services *ecs.Services, since time.Time) rotation.Rol
 }
 
 func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
+	for _, strategy := range []string{localecs.Rolling, localecs.BlueGreen} {
+		t.Run(strategy, func(t *testing.T) { rollsBack(t, strategy) })
+	}
+}
+
+func rollsBack(t *testing.T, strategy string) {
 	var broken atomic.Bool
 	aws, client := start(t, localecs.Service{
-		Name: "web", CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
+		Name: "web", Strategy: strategy, CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
 		Run: func(ctx context.Context, task localecs.Task) error {
 			if broken.Load() {
 				return errors.New("access denied for user")
@@ -165,7 +171,10 @@ func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
 	}
 	wait(t, aws, "web") // ECS settles on the old deployment, whose task was never replaced
 	got := rollout(t, services, since)
-	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], "service web: rolled back to deployment ecs-svc/") {
+	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], map[string]string{
+		localecs.Rolling:   "service web: rolled back to deployment ecs-svc/",
+		localecs.BlueGreen: "is ROLLBACK_SUCCESSFUL: ECS deployment circuit breaker: tasks failed to start.",
+	}[strategy]) {
 		t.Errorf("got %+v", got)
 	}
 
@@ -177,5 +186,36 @@ func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
 	wait(t, aws, "web")
 	if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
 		t.Errorf("once it is mended: %+v", got)
+	}
+}
+
+func TestWhileAServiceBakesItsOldTasksAreLeftAndNothingHasFailed(t *testing.T) {
+	for _, strategy := range []string{localecs.BlueGreen, localecs.Linear, localecs.Canary} {
+		t.Run(strategy, func(t *testing.T) {
+			aws, client := start(t, localecs.Service{Name: "web", Strategy: strategy, BakeTime: time.Hour})
+			wait(t, aws, "web")
+			services := ecs.New(client, cluster, []string{"web"})
+			since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			healthy := func(e host.Event) bool {
+				changed, ok := e.(localecs.TaskChanged)
+				return ok && changed.Healthy && !changed.CreatedAt.Before(since)
+			}
+			if _, err := aws.WaitEvent(t.Context(), healthy); err != nil {
+				t.Fatal(err)
+			}
+			aws.Clock().Advance(59 * time.Minute)
+			got := rollout(t, services, since)
+			if got.Fresh || got.Steady || len(got.Failed) > 0 || got.Bake < time.Hour {
+				t.Errorf("while it bakes: %+v", got)
+			}
+			aws.Clock().Advance(time.Minute)
+			wait(t, aws, "web")
+			if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) > 0 {
+				t.Errorf("after the bake: %+v", got)
+			}
+		})
 	}
 }

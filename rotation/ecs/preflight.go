@@ -122,7 +122,7 @@ func redeployable(service types.Service) error {
 // place.
 func shrinks(service types.Service) error {
 	configuration := service.DeploymentConfiguration
-	if configuration == nil || configuration.MinimumHealthyPercent == nil || *configuration.MinimumHealthyPercent >= 100 {
+	if !rolling(service) || configuration == nil || configuration.MinimumHealthyPercent == nil || *configuration.MinimumHealthyPercent >= 100 {
 		return nil
 	}
 	return fmt.Errorf("its minimumHealthyPercent is %d: a deployment stops old tasks first, and fewer run meanwhile; set it to 100 if that is too few",
@@ -133,7 +133,7 @@ func shrinks(service types.Service) error {
 // rounds the lower bound of how many run meanwhile up, and the upper one down.
 func jammed(service types.Service) error {
 	c, desired := service.DeploymentConfiguration, service.DesiredCount
-	if c == nil || c.MinimumHealthyPercent == nil || c.MaximumPercent == nil || desired == 0 {
+	if !rolling(service) || c == nil || c.MinimumHealthyPercent == nil || c.MaximumPercent == nil || desired == 0 {
 		return nil
 	}
 	least := (desired**c.MinimumHealthyPercent + 99) / 100

@@ -17,6 +17,10 @@ type found struct {
 	service types.Service
 	missing string       // why there is no service, "" if there is one
 	tasks   []types.Task // listed as running or as stopped
+
+	// latest is the newest of the deployments since then, of a service that does
+	// not roll; nil: there is none.
+	latest *types.ServiceDeploymentBrief
 }
 
 // decide tells how far the services have come since a time.
@@ -35,10 +39,11 @@ func decide(services []found, since time.Time) rotation.Rollout {
 			continue
 		}
 		r.Stale = append(r.Stale, stale(f, since)...)
-		if reason := failure(f.service, since); reason != "" {
+		if reason := failure(f, since); reason != "" {
 			r.Failed = append(r.Failed, fmt.Sprintf("service %s: %s", f.name, reason))
 		}
 		r.Steady = r.Steady && steady(f.service)
+		r.Bake = max(r.Bake, bake(f.service))
 	}
 	r.Fresh = len(r.Stale) == 0
 	return r
@@ -93,8 +98,11 @@ func doing(t types.Task) string {
 
 // failure tells why a service's rollout since a time has failed, "" if it has
 // not.
-func failure(service types.Service, since time.Time) string {
-	primary := primaryOf(service)
+func failure(f found, since time.Time) string {
+	if !rolling(f.service) {
+		return deploymentFailure(f.latest)
+	}
+	service, primary := f.service, primaryOf(f.service)
 	switch {
 	case primary == nil || primary.CreatedAt == nil:
 		return ""

@@ -19,7 +19,11 @@ func (svc *service) breakCircuit(d *deployment) {
 	}
 	svc.say("(service " + svc.Name + ") (deployment " + d.id + ") deployment failed: tasks failed to start.")
 	svc.enter(d, rolloutFailed, "ECS deployment circuit breaker: tasks failed to start.")
-	if back := svc.completed; svc.CircuitBreakerRollback && back != nil && back.rollout == rolloutCompleted {
+	back := svc.completed
+	rolls := svc.CircuitBreakerRollback && back != nil && back.rollout == rolloutCompleted
+	svc.fail(d, rolls)
+	if rolls {
+		back.revived = true
 		svc.say("(service " + svc.Name + ") rolling back to deployment " + back.id + ".")
 		svc.begin(back, "ECS deployment circuit breaker: rolling back to deploymentId "+back.id+".")
 	}

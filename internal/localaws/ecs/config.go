@@ -32,6 +32,12 @@ type Service struct {
 	// forced.
 	DeploymentController string
 
+	// Strategy is how a deployment replaces tasks: [Rolling] (the default), [BlueGreen], [Linear] or [Canary]. With all but the
+	// first, the new tasks start beside the old ones, which go on for BakeTime after all new ones are healthy: that is by the
+	// stand-in's clock, and is told in whole minutes.
+	Strategy string
+	BakeTime time.Duration
+
 	// CircuitBreaker fails a deployment whose tasks fail; without, its tasks are tried again for ever. With
 	// CircuitBreakerRollback, the deployment that completed last then becomes the primary one again, under its old id and
 	// date of creation; else the service stalls as it is. FailureThreshold is how many failed tasks it takes; 0 stands
@@ -62,6 +68,14 @@ type Service struct {
 	RestartDelay time.Duration
 }
 
+// The strategies of the deployment controller ECS.
+const (
+	Rolling   = "ROLLING"
+	BlueGreen = "BLUE_GREEN"
+	Linear    = "LINEAR"
+	Canary    = "CANARY"
+)
+
 // Task is a task as its container sees it.
 type Task struct {
 	ARN        string
@@ -83,6 +97,7 @@ func (o *Service) fillIn() {
 	o.Cluster = cmp.Or(o.Cluster, "default")
 	o.Family = cmp.Or(o.Family, o.Name)
 	o.DeploymentController = cmp.Or(o.DeploymentController, "ECS")
+	o.Strategy = cmp.Or(o.Strategy, Rolling)
 	o.ContainerName = cmp.Or(o.ContainerName, "app")
 	o.Image = cmp.Or(o.Image, "mautic/mautic:latest")
 	o.StopTimeout = cmp.Or(o.StopTimeout, 30*time.Second)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/wire"
@@ -39,6 +40,9 @@ type Options struct {
 type hooks struct {
 	// Placed tells of a task that was created.
 	Placed func(*task)
+
+	// At calls a func once the clock shows a time. Without it, whoever moves the clock is to call [Core.Step].
+	At func(time.Time, func())
 
 	// DeploymentStateChange tells of an event for EventBridge.
 	DeploymentStateChange func(service, name, deployment string, detail any)

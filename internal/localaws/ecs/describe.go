@@ -42,6 +42,7 @@ type DeploymentConfiguration struct {
 	MaximumPercent        int            `json:"maximumPercent"`
 	MinimumHealthyPercent int            `json:"minimumHealthyPercent"`
 	Strategy              string         `json:"strategy"`
+	BakeTime              int            `json:"bakeTimeInMinutes,omitempty"`
 }
 
 // CircuitBreaker says whether deployments fail and are rolled back.
@@ -169,7 +170,8 @@ func (svc *service) describe() ServiceDescription {
 		DeploymentController: map[string]string{"type": svc.DeploymentController},
 		Configuration: DeploymentConfiguration{
 			CircuitBreaker: CircuitBreaker{svc.CircuitBreaker, svc.CircuitBreakerRollback},
-			MaximumPercent: svc.MaximumPercent, MinimumHealthyPercent: svc.MinimumHealthyPercent, Strategy: "ROLLING",
+			MaximumPercent: svc.MaximumPercent, MinimumHealthyPercent: svc.MinimumHealthyPercent, Strategy: svc.Strategy,
+			BakeTime: int(svc.BakeTime.Minutes()),
 		},
 		Events: append([]ServiceEvent{}, svc.messages...),
 	}
@@ -190,7 +192,7 @@ func (svc *service) describeDeployment(d *deployment) DeploymentDescription {
 	if status == "PRIMARY" {
 		s.Desired = svc.DesiredCount
 	}
-	if svc.DeploymentController == "ECS" {
+	if svc.DeploymentController == "ECS" && svc.Strategy == Rolling {
 		s.RolloutState, s.RolloutReason = string(d.rollout), d.reason
 	}
 	return s

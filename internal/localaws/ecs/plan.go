@@ -48,6 +48,32 @@ func (r rollout) plan() (start int, stop []int) {
 	return start, stop
 }
 
+// planBeside is plan for the strategies that run old and new tasks side by side: old ones go when the bake is over, and all at
+// once.
+func (r rollout) planBeside(baked bool) (start int, stop []int) {
+	mine := 0
+	for i, t := range r.tasks {
+		switch own := t.deployment == r.deployment; {
+		case own && mine < r.desired:
+			mine++
+		case own || baked:
+			stop = append(stop, i)
+		}
+	}
+	return r.desired - mine, stop
+}
+
+// up tells whether the deployment has as many healthy tasks as are desired.
+func (r rollout) up() bool {
+	healthy := 0
+	for _, t := range r.tasks {
+		if t.deployment == r.deployment && t.healthy {
+			healthy++
+		}
+	}
+	return healthy >= r.desired
+}
+
 // complete tells whether the deployment has replaced all others and stands.
 func (r rollout) complete() bool {
 	healthy := 0

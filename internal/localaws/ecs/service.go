@@ -16,8 +16,9 @@ type service struct {
 	created    time.Time
 	definition *taskDefinition
 
-	deployments []*deployment // the PRIMARY one first
-	completed   *deployment   // the latest to complete, which may have no task left
+	deployments []*deployment        // the PRIMARY one first
+	completed   *deployment          // the latest to complete, which may have no task left
+	history     []*serviceDeployment // the newest first
 	messages    []ServiceEvent
 
 	wake      chan struct{} // has an element when there may be something to do
@@ -35,6 +36,8 @@ type deployment struct {
 	reason     string // for the state
 	succeeded  bool   // a task of it was healthy: failures are no longer counted
 	failed     int
+	revived    bool      // it was gone back to, and does not bake again
+	bakedAt    time.Time // when its bake is over; zero: it has not begun
 }
 
 // rolloutState is how far a deployment has come.
@@ -57,6 +60,7 @@ type ServiceEvent struct {
 func (svc *service) deploy() {
 	id := "ecs-svc/" + svc.core.env.Random.Text(19, host.Digits)
 	d := &deployment{id: id, definition: svc.definition, created: svc.core.env.Now()}
+	svc.record(d)
 	svc.begin(d, "ECS deployment "+id+" in progress.")
 }
 
@@ -65,7 +69,7 @@ func (svc *service) begin(d *deployment, reason string) {
 	others := slices.DeleteFunc(svc.deployments, func(o *deployment) bool { return o == d })
 	svc.deployments = append([]*deployment{d}, others...)
 	svc.definition = d.definition
-	d.succeeded, d.failed = false, 0
+	d.succeeded, d.failed, d.bakedAt = false, 0, time.Time{}
 	svc.failures, svc.restartAt = 0, svc.core.env.RealNow()
 	svc.enter(d, rolloutInProgress, reason)
 	svc.poke()
@@ -76,6 +80,7 @@ func (svc *service) enter(d *deployment, state rolloutState, reason string) {
 	d.rollout, d.reason, d.updated = state, reason, svc.core.env.Now()
 	if state == rolloutCompleted {
 		svc.completed = d
+		svc.finish(d)
 	}
 	svc.report(d)
 	svc.announce(d)

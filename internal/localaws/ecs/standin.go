@@ -33,6 +33,7 @@ type StandIn struct {
 func New(h *host.Host, calls *wire.Recorder, secrets Secrets, bus Bus, o Options) *StandIn {
 	s := &StandIn{Core: NewCore(h.Env(), o), host: h, calls: calls, secrets: secrets}
 	s.hooks.DeploymentStateChange = bus.DeploymentStateChange
+	s.hooks.At = func(t time.Time, ring func()) { h.Clock.At(t, ring) }
 	s.hooks.Placed = func(t *task) { h.Spawn(func() { s.live(t) }) }
 	return s
 }

@@ -47,6 +47,9 @@ func (svc *service) step() (wait time.Duration) {
 		r.tasks = append(r.tasks, rolloutTask{t.startedBy, t.healthy})
 	}
 	toStart, toStop := r.plan()
+	if svc.Strategy != Rolling {
+		toStart, toStop = r.planBeside(svc.baked(primary, r))
+	}
 	if len(toStop) > 0 {
 		svc.poke() // to look again without them
 	}
@@ -62,9 +65,27 @@ func (svc *service) step() (wait time.Duration) {
 	}
 
 	svc.retireDeployments()
-	if r.complete() && primary.rollout == rolloutInProgress {
+	if r.complete() && (svc.Strategy == Rolling || svc.baked(primary, r)) && primary.rollout == rolloutInProgress {
 		svc.say("(service " + svc.Name + ") has reached a steady state.")
 		svc.enter(primary, rolloutCompleted, "ECS deployment "+primary.id+" completed.")
 	}
 	return wait
+}
+
+// baked tells whether a deployment's bake is over, and starts it when all its tasks are healthy. One that is gone back to does not
+// bake, and neither does a service's first.
+func (svc *service) baked(d *deployment, r rollout) bool {
+	if !r.up() {
+		return false
+	}
+	if d.bakedAt.IsZero() {
+		d.bakedAt = svc.core.env.Now()
+		if !d.revived && svc.completed != nil {
+			d.bakedAt = d.bakedAt.Add(svc.BakeTime)
+		}
+		if at := svc.core.hooks.At; at != nil {
+			at(d.bakedAt, svc.poke)
+		}
+	}
+	return !svc.core.env.Now().Before(d.bakedAt)
 }

@@ -1,0 +1,105 @@
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// rolling tells whether ECS replaces a service's tasks one after the other. With
+// its other strategies (blue/green, linear, canary) old and new tasks run side by
+// side while it bakes, and DescribeServices does not tell what became of a
+// deployment.
+func rolling(service types.Service) bool {
+	c := service.DeploymentConfiguration
+	return c == nil || c.Strategy == "" || c.Strategy == types.DeploymentStrategyRolling
+}
+
+// latestDeployment is a service's newest deployment that was created at or after
+// a time; nil where there is none.
+func (s *Services) latestDeployment(ctx context.Context, service types.Service, since time.Time) (*types.ServiceDeploymentBrief, error) {
+	name := aws.ToString(service.ServiceName)
+	in := &ecs.ListServiceDeploymentsInput{
+		Cluster: &s.cluster, Service: &name, CreatedAt: &types.CreatedAt{After: aws.Time(since.Add(-time.Second))},
+	}
+	var latest *types.ServiceDeploymentBrief
+	for {
+		page, err := s.api.ListServiceDeployments(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("list the deployments of service %s in cluster %s: %w", name, s.cluster, err)
+		}
+		// ECS's documentation does not say in which order it lists them.
+		for _, d := range page.ServiceDeployments {
+			if notBefore(d.CreatedAt, since) && (latest == nil || d.CreatedAt.After(*latest.CreatedAt)) {
+				latest = &d
+			}
+		}
+		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
+			return latest, nil
+		}
+	}
+}
+
+// deploymentFailure tells why a service's newest deployment has failed, "" if it
+// has not.
+func deploymentFailure(d *types.ServiceDeploymentBrief) string {
+	if d == nil {
+		return ""
+	}
+	switch d.Status {
+	case types.ServiceDeploymentStatusStopped, types.ServiceDeploymentStatusStopRequested,
+		types.ServiceDeploymentStatusRollbackRequested, types.ServiceDeploymentStatusRollbackInProgress,
+		types.ServiceDeploymentStatusRollbackSuccessful, types.ServiceDeploymentStatusRollbackFailed:
+		why := fmt.Sprintf("service deployment %s, created %s, is %s", lastPart(aws.ToString(d.ServiceDeploymentArn)), timestamp(d.CreatedAt), d.Status)
+		if reason := aws.ToString(d.StatusReason); reason != "" {
+			why += ": " + reason
+		}
+		return why
+	}
+	return ""
+}
+
+// ECS's defaults for the steps of a traffic shift.
+const (
+	defaultLinearPercent = 10.0
+	defaultLinearMinutes = 6
+	defaultCanaryMinutes = 10
+)
+
+// bake is how long a service's settings let old and new tasks run side by side in
+// each deployment.
+func bake(service types.Service) time.Duration {
+	if rolling(service) {
+		return 0
+	}
+	c := service.DeploymentConfiguration
+	minutes := int(aws.ToInt32(c.BakeTimeInMinutes))
+	switch c.Strategy {
+	case types.DeploymentStrategyLinear:
+		percent, step := defaultLinearPercent, int32(defaultLinearMinutes)
+		if l := c.LinearConfiguration; l != nil {
+			percent, step = or(l.StepPercent, percent), or(l.StepBakeTimeInMinutes, step)
+		}
+		steps := int(math.Ceil(100/percent)) - 1 // none after the last
+		minutes += steps * int(step)
+	case types.DeploymentStrategyCanary:
+		canary := int32(defaultCanaryMinutes)
+		if l := c.CanaryConfiguration; l != nil {
+			canary = or(l.CanaryBakeTimeInMinutes, canary)
+		}
+		minutes += int(canary)
+	}
+	return time.Duration(minutes) * time.Minute
+}
+
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
