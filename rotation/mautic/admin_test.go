@@ -311,6 +311,10 @@ func TestAnAdminSignsInTheWayThatMauticIsSetUpFor(t *testing.T) {
 		{"basic authentication", mauticserver.Options{APIEnabled: true, BasicAuth: true}, "/api/users/self"},
 		{"the API is off", mauticserver.Options{}, "/s/login_check"},
 		{"basic authentication is off", mauticserver.Options{APIEnabled: true}, "/s/login_check"},
+		{"the user has no widgets yet", mauticserver.Options{Dashboard: mauticserver.FirstDashboard}, "/s/login_check"},
+		{"the user has no widgets yet, below a path", mauticserver.Options{Path: "/mautic", Dashboard: mauticserver.FirstDashboard}, "/mautic/s/login_check"},
+		{"Mautic has no default dashboard", mauticserver.Options{Dashboard: mauticserver.NoDefaultDashboard}, "/s/login_check"},
+		{"Mautic has no default dashboard, below a path", mauticserver.Options{Path: "/mautic", Dashboard: mauticserver.NoDefaultDashboard}, "/mautic/s/login_check"},
 		{"the web server keeps the header from PHP", mauticserver.Options{APIEnabled: true, BasicAuth: true, Wrap: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Header.Del("Authorization")

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"slices"
@@ -74,15 +73,19 @@ type reply struct {
 	body     string
 }
 
-// ask makes one request. The path may have a query.
+// ask makes one request for a page of Mautic's.
 func (s *site) ask(ctx context.Context, client *http.Client, method, path string, form url.Values, header func(*http.Request)) (reply, error) {
+	return s.askAt(ctx, client, method, s.base.JoinPath(path), form, header)
+}
+
+func (s *site) askAt(ctx context.Context, client *http.Client, method string, at *url.URL, form url.Values, header func(*http.Request)) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	request, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(path).String(), body)
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), body)
 	if err != nil {
 		return reply{}, err
 	}
@@ -99,7 +102,7 @@ func (s *site) ask(ctx context.Context, client *http.Client, method, path string
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
 	if err != nil {
-		return reply{}, unreachable("%s %s: the answer broke off: %w", method, s.shown(path), err)
+		return reply{}, unreachable("%s %s: the answer broke off: %w", method, at.Redacted(), err)
 	}
 	return reply{status: response.StatusCode, location: response.Header.Get("Location"), body: string(text)}, nil
 }
@@ -109,11 +112,15 @@ func (s *site) shown(path string) string { return s.base.JoinPath(path).Redacted
 
 // odd is an answer that says nothing of the value that was tried.
 func (s *site) odd(method, path string, r reply, remedy string) error {
+	return oddAt(method, s.shown(path), r, remedy)
+}
+
+func oddAt(method, shown string, r reply, remedy string) error {
 	to := ""
 	if r.location != "" {
 		to = " to " + brief(withoutQuery(r.location))
 	}
-	return unreachable("%s %s answers %d%s: %s", method, s.shown(path), r.status, to, remedy)
+	return unreachable("%s %s answers %d%s: %s", method, shown, r.status, to, remedy)
 }
 
 // brief is what a server says, which may be as long as it likes. It is not cut:
@@ -264,39 +271,6 @@ func (s *site) basicAuth(ctx context.Context, user, password string) (rotation.O
 		return rotation.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
 	default:
 		return rotation.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
-	}
-}
-
-// formLogin signs in as a person does, up to the dashboard.
-func (s *site) formLogin(ctx context.Context, user, password string) (rotation.Outcome, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return rotation.Unknown, err
-	}
-	browser := *s.client
-	browser.Jar = jar
-	csrf, err := s.login(ctx, &browser)
-	if err != nil {
-		return outcomeOf(err), err
-	}
-	form := url.Values{"_username": {user}, "_password": {password}, "_csrf_token": {csrf}}
-	r, err := s.ask(ctx, &browser, http.MethodPost, loginCheck, form, nil)
-	if err != nil {
-		return outcomeOf(err), err
-	}
-	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
-		return rotation.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
-	}
-	if r, err = s.ask(ctx, &browser, http.MethodGet, dashboardPage, nil, nil); err != nil {
-		return outcomeOf(err), err
-	}
-	switch {
-	case r.status == http.StatusOK:
-		return rotation.Accepted, nil
-	case strings.HasSuffix(withoutQuery(r.location), "/"+loginPage):
-		return rotation.Denied, denied("the login page refuses the user and password")
-	default:
-		return rotation.Unreachable, s.odd(http.MethodGet, dashboardPage, r, "Mautic's log may say why")
 	}
 }
 
