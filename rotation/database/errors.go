@@ -25,7 +25,9 @@ const (
 	errReadOnly           = 1290
 	errUserOperation      = 1396
 	errPolicy             = 1819
+	errReused             = 3638 // ER_CREDENTIALS_CONTRADICT_TO_HISTORY
 	errNotCurrentPassword = 3891 // ER_INCORRECT_CURRENT_PASSWORD: REPLACE did not name the primary one
+	errTooFewChanges      = 4165 // validate_password: the new password is too much like the one in REPLACE
 )
 
 // meaning is what an error number says of the value that was tried, and what
@@ -60,7 +62,8 @@ var meanings = map[uint16]meaning{
 	1205:             {rotation.Unknown, "another statement held the lock on accounts for more than 5 s, and nothing was changed for %s: try again"},
 	errUserOperation: {rotation.Unknown, "the server would not change %s: see that the account is still there"},
 	errPolicy:        {rotation.Unknown, "the server's password policy refuses the new password of %s: raise PASSWORD_LENGTH or widen PASSWORD_ALPHABET to meet it"},
-	3638:             {rotation.Unknown, "the password history or reuse interval of %s refuses a password that was used before, which closing or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY"},
+	errReused:        {rotation.Unknown, "the password history or reuse interval of %s refuses a password that was used before, which closing or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY"},
+	errTooFewChanges: {rotation.Unknown, "the policy " + changedCharacters + " refuses a password of %s that is too much like the one it replaces, or the same: SET GLOBAL " + changedCharacters + " = 0 (on RDS, in the parameter group)"},
 	3878:             {rotation.Unknown, "the present password of %s is empty, and MySQL retains no empty one: give it a password, and store that in the secret"},
 	3894:             {rotation.Unknown, "the server's default authentication plugin is not the one that %s has, and a password is not retained over a change: ALTER USER … IDENTIFIED WITH the default one, with the password in AWSCURRENT"},
 

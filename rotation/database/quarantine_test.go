@@ -192,7 +192,7 @@ func (f *fixture) raceSetAndQuarantine(current string, oldIsPrimary, setFirst bo
 func TestAPasswordHistoryIsNamedAndNothingIsChanged(t *testing.T) {
 	f := newFixture(t, dualPrivilege)
 	f.admin("ALTER USER ? PASSWORD HISTORY 5", f.user)
-	f.mustSet(f.first, pendingPassword)
+	f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, pendingPassword) // as if it had been switched on after the set
 	err := f.Quarantine(t.Context(), f.overlap(pendingPassword, f.first))
 	for _, want := range []string{"MySQL error 3638", "PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY", f.user} {
 		if err == nil || !strings.Contains(err.Error(), want) {

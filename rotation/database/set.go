@@ -35,6 +35,9 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 		return err
 	}
 	defer t.close()
+	if err := t.checkPolicies(ctx); err != nil {
+		return fmt.Errorf("the rotation could not be ended, so nothing was changed: %w", err)
+	}
 	t.tell()
 	return t.change(ctx, c.Confirm, current, pending)
 }
