@@ -146,6 +146,10 @@ type pair struct {
 	overlap time.Duration
 	stuck   bool
 	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
+
+	evidence func(rotation.Overlap) string // what InUse sees; nil: nothing
+	locks    bool                          // Exclusive keeps others out
+	lock     sync.Mutex
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
@@ -173,13 +177,22 @@ func (k *pair) take(value string) {
 }
 
 func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
-	return func() {}, true, nil
+	if !k.locks {
+		return func() {}, true, nil
+	}
+	if !k.lock.TryLock() {
+		return nil, false, nil
+	}
+	return k.lock.Unlock, true, nil
 }
 
 func (k *pair) InUse(_ context.Context, o rotation.Overlap, _ time.Duration) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.looked = append(k.looked, o.Now)
+	if k.evidence != nil {
+		return k.evidence(o), nil
+	}
 	return "", nil
 }
 

@@ -137,14 +137,38 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	return nil
 }
 
-// exclusively calls f while no other invocation can be at the same overlap. It
-// does nothing when another one is, or has been since the journal was read.
+// errBusy says that another invocation holds the lock of an overlap.
+var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
+
+// exclusively calls f while no other invocation can be at the same overlap, with
+// its entry as it is then. It does nothing when another one is, or has been since
+// the journal was read.
 func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
+	err := r.underLock(ctx, rec, f)
+	if errors.Is(err, errBusy) {
+		r.log.Info("another invocation holds the lock; skipping", "version", rec.id)
+		return nil
+	}
+	return err
+}
+
+// underLock is exclusively, but fails with errBusy while another invocation is
+// at it.
+func (r *run) underLock(ctx context.Context, rec record, f func(context.Context, opened) error) error {
 	m, err := r.describe(ctx)
 	if err != nil {
 		return err
 	}
-	o, err := r.open(ctx, rec, m)
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return err
+	}
+	before, ok := entryOf(journal, rec.id)
+	if !ok {
+		r.log.Info("another invocation has done it", "version", rec.id)
+		return nil
+	}
+	o, err := r.open(ctx, before, m)
 	if isMissing(err) {
 		return nil // the entry has gone: another invocation was faster
 	}
@@ -157,8 +181,7 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 			return err
 		}
 		if !ok {
-			r.log.Info("another invocation is at it", "kind", name, "version", rec.id)
-			return nil
+			return errBusy
 		}
 		defer release()
 	}
@@ -166,8 +189,7 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 	if err != nil {
 		return err
 	}
-	journal, err := readJournal(again.labels)
-	if err != nil {
+	if journal, err = readJournal(again.labels); err != nil {
 		return err
 	}
 	now, ok := entryOf(journal, rec.id)
