@@ -13,7 +13,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/scrub"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // An entry of the journal is replaced by two calls: the new label is written, and
@@ -96,7 +96,7 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 			e.t.Error(err)
 		}
 	}
-	always := func(rotation.Overlap) string { return "a login" }
+	always := func(credential.Overlap) string { return "a login" }
 	for name, tc := range map[string]struct {
 		before func(*engine)
 		do     func(*engine)
@@ -119,7 +119,7 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 		"the old value is in use after the quarantine": {
 			before: func(e *engine) {
 				e.mustRotate()
-				e.database.evidence = func(o rotation.Overlap) string {
+				e.database.evidence = func(o credential.Overlap) string {
 					if o.Quarantined {
 						return "a refused login"
 					}

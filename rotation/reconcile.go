@@ -126,9 +126,11 @@ func (r *run) sick(ctx context.Context) (what string) {
 				return what
 			}
 		}
-		if what = r.health.Sick(ctx); what == "" {
+		err := r.health.Check(ctx)
+		if err == nil {
 			return ""
 		}
+		what = err.Error()
 	}
 	return what
 }

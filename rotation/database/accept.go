@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // acceptor changes an account by its name, with CREATE USER: the way admin, and
@@ -61,9 +61,9 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 		return explain(err, current)
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		return nil // both are, and in whichever order
-	case rotation.Denied:
+	case credential.Denied:
 		return errOtherPassword
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)

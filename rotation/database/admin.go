@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // openAdmin logs in as the administrator, at the server of the account.
@@ -20,7 +20,7 @@ func (t *turn) openAdmin(ctx context.Context) error {
 			break
 		}
 		t.writer = t.own // what close expects
-		if i == len(candidates)-1 || outcomeOf(err) != rotation.Denied {
+		if i == len(candidates)-1 || outcomeOf(err) != credential.Denied {
 			return fmt.Errorf("log in as the administrator of DATABASE_ADMIN_SECRET_ARN: %w", err)
 		}
 	}
@@ -76,7 +76,7 @@ func (k *Kind) administrators(ctx context.Context, target account) ([]account, e
 // name.
 func (t *turn) explainWriter(err error) error {
 	known := func(text string) error {
-		return &failure{rotation.Unknown, fmt.Sprintf("%s, as %s", text, t.writer.a), err}
+		return &failure{credential.Unknown, fmt.Sprintf("%s, as %s", text, t.writer.a), err}
 	}
 	switch {
 	case isNumber(err, errNoPrivilege):

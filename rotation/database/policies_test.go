@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // newStrictServer has the component that refuses passwords which are too much
@@ -55,7 +55,7 @@ func TestWhileAPolicyRefusesWhatEndsARotationNoneBeginsAndItsRemedyHelps(t *test
 		}
 
 		wants := []string{"validate_password.changed_characters_percentage is 25", "MySQL error 4165", "on RDS, in the parameter group"}
-		_, err := f.Generate(t.Context(), rotation.Generation{Current: f.doc(f.first)})
+		_, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)})
 		f.says(err, append(wants, "a rotation could not be ended, so none begins")...)
 		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), append(wants, "nothing was changed")...)
 		if said := f.preflight(f.first); !strings.Contains(said, "let a rotation be ended and undone: PROBLEM: validate_password.changed_characters_percentage is 25") {
@@ -65,7 +65,7 @@ func TestWhileAPolicyRefusesWhatEndsARotationNoneBeginsAndItsRemedyHelps(t *test
 		f.accepts(false, pendingPassword)
 
 		f.applyRemedy(err)
-		if _, err := f.Generate(t.Context(), rotation.Generation{Current: f.doc(f.first)}); err != nil {
+		if _, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)}); err != nil {
 			t.Error(err)
 		}
 		if said := f.preflight(f.first); strings.Contains(said, "PROBLEM") {
@@ -121,14 +121,14 @@ func TestAPasswordHistoryKeepsARotationFromBeginningAndItsRemedyHelps(t *testing
 			f.configure(func(c *Config) { c.Way = way })
 			f.admin("ALTER USER ? PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 7 DAY", f.user)
 			wants := []string{"password_history is 5 and password_reuse_interval is 7", "MySQL error 3638", "PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY"}
-			_, err := f.Generate(t.Context(), rotation.Generation{Current: f.doc(f.first)})
+			_, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)})
 			f.says(err, wants...)
 			f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), wants...)
 			f.accepts(true, f.first)
 			f.accepts(false, pendingPassword)
 
 			f.admin("ALTER USER ? PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY", f.user)
-			if _, err := f.Generate(t.Context(), rotation.Generation{Current: f.doc(f.first)}); err != nil {
+			if _, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)}); err != nil {
 				t.Error(err)
 			}
 			f.mustSet(f.first, pendingPassword)

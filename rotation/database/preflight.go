@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // Preflight finds out with the current password alone whether a rotation would
-// work, and by which way. No login of its is refused. See rotation.Target.
-func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+// work, and by which way. No login of its is refused. See credential.Target.
+func (k *Kind) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	a, err := k.account(ctx, current)
 	checks := checklist{{What: "the secret names user, host, port and password", Problem: err}}
 	if err != nil {
@@ -42,15 +42,15 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotat
 }
 
 // checklist collects checks.
-type checklist []rotation.Check
+type checklist []credential.Check
 
 func (l *checklist) add(what string, problem error) {
-	*l = append(*l, rotation.Check{What: what, Problem: problem})
+	*l = append(*l, credential.Check{What: what, Problem: problem})
 }
 
 func (l *checklist) warn(what string, warning error) {
 	if warning != nil {
-		*l = append(*l, rotation.Check{What: what, Warning: warning})
+		*l = append(*l, credential.Check{What: what, Warning: warning})
 	}
 }
 

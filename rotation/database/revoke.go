@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
-var _ rotation.Revoker = (*Kind)(nil)
+var _ credential.Revoker = (*Kind)(nil)
 
 // errNoSuchThread: the connection that KILL names has ended by itself.
 const errNoSuchThread = 1094
@@ -16,7 +16,7 @@ const errNoSuchThread = 1094
 // with a password which has been taken away. Which one a connection was opened
 // with it does not tell, so all of them end, but for this function's own; an
 // application connects anew. One's own account's need no privilege.
-func (k *Kind) Revoke(ctx context.Context, o rotation.Overlap) (what string, err error) {
+func (k *Kind) Revoke(ctx context.Context, o credential.Overlap) (what string, err error) {
 	current, err := k.account(ctx, o.Current)
 	if err != nil {
 		return "", err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // swapStatement is MySQL's compare-and-swap: it fails with 3891, and changes
@@ -35,10 +35,10 @@ func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	// secondary, and the primary is the next one when an earlier attempt has
 	// set it, or that of a rotation that was given up.
 	switch outcome, err := t.k.try(ctx, next); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		t.log.Info("an earlier attempt has set the password")
 		return nil
-	case rotation.Denied:
+	case credential.Denied:
 		t.log.Warn("the primary password is of a rotation that was given up: putting the one in use back in its place")
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/rds"
 )
 
@@ -249,7 +249,7 @@ func (k *Kind) enter(ctx context.Context, current, other account) (own *session,
 		return own, true, nil
 	}
 	err = fmt.Errorf("log in with the AWSCURRENT password: %w", err)
-	if outcomeOf(err) != rotation.Denied || !k.mayBeSingle(ctx, current) {
+	if outcomeOf(err) != credential.Denied || !k.mayBeSingle(ctx, current) {
 		return nil, false, err
 	}
 	own, otherErr := k.login(ctx, other, "")
@@ -294,11 +294,11 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 }
 
 // try logs in once.
-func (k *Kind) try(ctx context.Context, a account) (rotation.Outcome, error) {
+func (k *Kind) try(ctx context.Context, a account) (credential.Outcome, error) {
 	s, err := k.login(ctx, a, "")
 	if err != nil {
 		return outcomeOf(err), err
 	}
 	s.close()
-	return rotation.Accepted, nil
+	return credential.Accepted, nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // refusedAtRest is how many refused connections in one watch still count as
@@ -20,7 +20,7 @@ const refusedAtRest = 2
 // to be seen before the quarantine, and after it all connections that the server
 // refuses count. Nor is there anything to see of an account that accepts one
 // password: the old one is refused since it was set.
-func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil {
 		return "", err

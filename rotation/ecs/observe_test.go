@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"mautic-rotation/internal/localaws"
-	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/ecs"
+	"mautic-rotation/rotation/rollout"
 )
 
 func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
@@ -46,17 +46,17 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 	if err := aws.WaitService(t.Context(), cluster, "cron"); err != nil {
 		t.Fatal(err)
 	}
-	got := rollout(t, services, since)
+	got := rolloutOf(t, services, since)
 	if got.Fresh || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service web: task ") || !strings.HasSuffix(got.Stale[0], "still drains") {
 		t.Errorf("while a task drains: %+v", got)
 	}
 
 	close(stop)
 	wait(t, aws, "web")
-	if got := rollout(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
+	if got := rolloutOf(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
 		t.Errorf("when it has stopped: %+v", got)
 	}
-	if got := rollout(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
+	if got := rolloutOf(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
 		t.Errorf("as of a later time, nothing has been deployed: %+v", got)
 	}
 }
@@ -66,12 +66,12 @@ func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
 	aws, client := start(t, localaws.Service{Name: "web", DesiredCount: tasks})
 	wait(t, aws, "web")
 	services := ecs.New(client, cluster, []string{"web"})
-	got := rollout(t, services, aws.Clock().Now())
+	got := rolloutOf(t, services, aws.Clock().Now())
 	running := slices.DeleteFunc(got.Stale, func(line string) bool { return !strings.HasSuffix(line, "still runs") })
 	if len(running) != tasks {
 		t.Errorf("%d tasks are stale, want %d", len(running), tasks)
 	}
-	if got := rollout(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
+	if got := rolloutOf(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
 		t.Errorf("as of its deployment: %+v", got)
 	}
 }
@@ -83,10 +83,10 @@ func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
 	for range 9 {
 		names = append(names, "web")
 	}
-	if got := rollout(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
+	if got := rolloutOf(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
 		t.Errorf("got %+v", got)
 	}
-	got := rollout(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
+	got := rolloutOf(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
 	if got.Fresh || got.Steady || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service gone: the cluster does not have it (MISSING)") {
 		t.Errorf("with one that is not there: %+v", got)
 	}
@@ -126,13 +126,13 @@ func TestATaskThatCannotBeDescribedIsNotTakenForGone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
 		t.Errorf("got error %v", err)
 	}
-	got := rollout(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
+	got := rolloutOf(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
 	if got.Fresh || !strings.Contains(got.Stale[0], "ECS counts 1 running tasks, and lists 0") {
 		t.Errorf("counted, and forgotten: %+v", got)
 	}
 }
 
-func rollout(t *testing.T, services *ecs.Services, since time.Time) rotation.Rollout {
+func rolloutOf(t *testing.T, services *ecs.Services, since time.Time) rollout.State {
 	t.Helper()
 	got, err := services.Rollout(t.Context(), since)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, aws, "web") // ECS settles on the old deployment, whose task was never replaced
-	got := rollout(t, services, since)
+	got := rolloutOf(t, services, since)
 	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], "service web: rolled back to deployment ecs-svc/") {
 		t.Errorf("got %+v", got)
 	}
@@ -173,7 +173,7 @@ func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, aws, "web")
-	if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
+	if got := rolloutOf(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
 		t.Errorf("once it is mended: %+v", got)
 	}
 }

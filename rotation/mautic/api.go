@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -63,8 +63,8 @@ type API struct {
 }
 
 var (
-	_ rotation.Kind    = (*API)(nil)
-	_ rotation.Retirer = (*API)(nil)
+	_ credential.Kind    = (*API)(nil)
+	_ credential.Retirer = (*API)(nil)
 )
 
 // NewAPI returns the kind. It makes no connection yet.
@@ -116,7 +116,7 @@ func (k *API) pair(d document.Document) (p pair, err error) {
 }
 
 // pairs reads both sides of a change.
-func (k *API) pairs(c rotation.Change) (current, pending pair, err error) {
+func (k *API) pairs(c credential.Change) (current, pending pair, err error) {
 	if current, err = k.pair(c.Current); err != nil {
 		return pair{}, pair{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}
@@ -133,7 +133,7 @@ func (k *API) pairs(c rotation.Change) (current, pending pair, err error) {
 // standby is the client that the last rotation has left; before the first one
 // there is none, and its id is chosen (see standby). It fails when a rotation
 // would.
-func (k *API) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
+func (k *API) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	current, err := k.pair(g.Current)
 	if err != nil {
 		return document.Document{}, err
@@ -172,8 +172,8 @@ func (s *store) lockToChange(ctx context.Context) error {
 	return err
 }
 
-// Set gives the standby client the pending secret. See rotation.Target.
-func (k *API) Set(ctx context.Context, c rotation.Change) error {
+// Set gives the standby client the pending secret. See credential.Target.
+func (k *API) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.pairs(c)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (s *store) holds(ctx context.Context, p pair) error {
 
 // PutBack looks whether the current client has the current secret still, which
 // Set has left alone.
-func (k *API) PutBack(ctx context.Context, c rotation.Change) error {
+func (k *API) PutBack(ctx context.Context, c credential.Change) error {
 	current, err := k.pair(c.Current)
 	if err != nil || !current.hasClient() {
 		return err

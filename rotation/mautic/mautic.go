@@ -10,7 +10,7 @@
 // tried out over HTTP, as their users do.
 //
 //	access := mautic.Access{Database: opener, URL: "https://mautic.example.com"}
-//	kinds := []rotation.Kind{
+//	kinds := []credential.Kind{
 //		mautic.NewAPI(mautic.APIConfig{Access: access}),
 //		mautic.NewWebhook(mautic.WebhookConfig{Access: access}),
 //		mautic.NewAdmin(mautic.AdminConfig{Access: access}),
@@ -31,7 +31,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -76,31 +76,31 @@ const NoTablePrefix = "-"
 
 // failure is an error together with what it says of the value that was tried.
 type failure struct {
-	outcome rotation.Outcome
+	outcome credential.Outcome
 	error
 }
 
 func (f failure) Unwrap() error { return f.error }
 
 // outcomeOf is what an error says of the value that was tried.
-func outcomeOf(err error) rotation.Outcome {
+func outcomeOf(err error) credential.Outcome {
 	var f failure
 	switch {
 	case err == nil:
-		return rotation.Accepted
+		return credential.Accepted
 	case errors.As(err, &f):
 		return f.outcome
 	default:
-		return rotation.Unknown
+		return credential.Unknown
 	}
 }
 
 func denied(format string, args ...any) error {
-	return failure{rotation.Denied, fmt.Errorf(format, args...)}
+	return failure{credential.Denied, fmt.Errorf(format, args...)}
 }
 
 func unreachable(format string, args ...any) error {
-	return failure{rotation.Unreachable, fmt.Errorf(format, args...)}
+	return failure{credential.Unreachable, fmt.Errorf(format, args...)}
 }
 
 // confirmed calls Confirm, if there is one.
@@ -113,7 +113,7 @@ func confirmed(ctx context.Context, confirm func(context.Context) error) error {
 
 // problem is the first thing in a preflight that would make a rotation fail:
 // so that Generate, the last step before anything changes, fails instead.
-func problem(checks []rotation.Check) error {
+func problem(checks []credential.Check) error {
 	for _, check := range checks {
 		if check.Problem != nil {
 			return check.Problem

@@ -7,14 +7,14 @@ import (
 	"net/url"
 	"strings"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // formLogin signs in as a person does, up to the dashboard.
-func (s *site) formLogin(ctx context.Context, user, password string) (rotation.Outcome, error) {
+func (s *site) formLogin(ctx context.Context, user, password string) (credential.Outcome, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return rotation.Unknown, err
+		return credential.Unknown, err
 	}
 	browser := *s.client
 	browser.Jar = jar
@@ -28,7 +28,7 @@ func (s *site) formLogin(ctx context.Context, user, password string) (rotation.O
 		return outcomeOf(err), err
 	}
 	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
-		return rotation.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
+		return credential.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
 	}
 	return s.openDashboard(ctx, &browser)
 }
@@ -41,7 +41,7 @@ const maxRedirects = 5
 // not to the login page. That the dashboard redirects says nothing else. For a
 // user without widgets it does so to itself once, and where Mautic's default
 // dashboard is missing, to its import page each time (Mautic 5.1 and 7.0).
-func (s *site) openDashboard(ctx context.Context, browser *http.Client) (rotation.Outcome, error) {
+func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credential.Outcome, error) {
 	at := s.base.JoinPath(dashboardPage)
 	for redirects := range maxRedirects + 1 {
 		r, err := s.askAt(ctx, browser, http.MethodGet, at, nil, nil)
@@ -52,19 +52,19 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (rotatio
 			// Behind a redirect that was not to the login page, a page that is
 			// missing is no sign of a wrong password either.
 			if redirects == 0 && r.status == http.StatusOK || redirects > 0 && r.status < 500 && s.isPrivate(at) {
-				return rotation.Accepted, nil
+				return credential.Accepted, nil
 			}
-			return rotation.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "Mautic's log may say why")
+			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "Mautic's log may say why")
 		}
 		to, err := at.Parse(r.location)
 		if err != nil || r.location == "" {
-			return rotation.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "a redirect without a URL; Mautic's log may say why")
+			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "a redirect without a URL; Mautic's log may say why")
 		}
 		if strings.HasSuffix(strings.TrimSuffix(to.Path, "/"), "/"+loginPage) {
-			return rotation.Denied, denied("the login page refuses the user and password")
+			return credential.Denied, denied("the login page refuses the user and password")
 		}
 		if to.Hostname() != s.base.Hostname() {
-			return rotation.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "that is another host, to which the session is not sent: set MAUTIC_URL to a URL at which Mautic itself answers")
+			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "that is another host, to which the session is not sent: set MAUTIC_URL to a URL at which Mautic itself answers")
 		}
 		// Behind a load balancer that ends TLS, Mautic may write http:// or its
 		// own port. The session goes where MAUTIC_URL says.
@@ -72,7 +72,7 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (rotatio
 		next.Path, next.RawPath, next.RawQuery = to.Path, to.RawPath, to.RawQuery
 		at = &next
 	}
-	return rotation.Accepted, nil // redirects without end, and none to the login page
+	return credential.Accepted, nil // redirects without end, and none to the login page
 }
 
 // isPrivate tells whether a page is one of those that Mautic shows to nobody who

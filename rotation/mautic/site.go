@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -207,7 +207,7 @@ func (s *site) check(ctx context.Context) error {
 // cannot, and what is stored has to do. A rotation that changes the database's
 // password too, in a way that does not keep the old one, leaves a Mautic that is
 // broken until its tasks are replaced, which comes after the test.
-func (a Access) siteFor(ctx context.Context, c rotation.Change) (s *site, whyNot string, err error) {
+func (a Access) siteFor(ctx context.Context, c credential.Change) (s *site, whyNot string, err error) {
 	if s, err = a.site(); err != nil {
 		return nil, "", err
 	}
@@ -222,7 +222,7 @@ func (a Access) siteFor(ctx context.Context, c rotation.Change) (s *site, whyNot
 }
 
 // changesDatabase tells whether the database's credentials differ in a change.
-func (a Access) changesDatabase(c rotation.Change) bool {
+func (a Access) changesDatabase(c credential.Change) bool {
 	places, err := a.Database.Fields(c.Pending)
 	return err == nil && slices.ContainsFunc(places, func(p document.Pointer) bool {
 		current, errCurrent := c.Current.Text(p)
@@ -239,38 +239,38 @@ func (s *site) plain() bool {
 }
 
 // checks is the part of a preflight that concerns the site.
-func (a Access) siteChecks(ctx context.Context, without string) []rotation.Check {
+func (a Access) siteChecks(ctx context.Context, without string) []credential.Check {
 	s, err := a.site()
 	if err == nil && s == nil {
-		return []rotation.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to have it tried for real", without)}}
+		return []credential.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to have it tried for real", without)}}
 	}
-	check := rotation.Check{What: "Mautic answers at its URL", Problem: err}
+	check := credential.Check{What: "Mautic answers at its URL", Problem: err}
 	if err == nil {
 		check.Problem = s.check(ctx)
 		if s.plain() {
 			check.Warning = errors.New("MAUTIC_URL begins with http://, so the test sends the new value unencrypted: use https://")
 		}
 	}
-	return []rotation.Check{check}
+	return []credential.Check{check}
 }
 
 // basicAuth asks who the user is, by basic authentication. Accepted means that
 // the password is right. Denied is no proof: some web servers keep the header
 // from PHP. Unknown: the API or its basic authentication is switched off.
-func (s *site) basicAuth(ctx context.Context, user, password string) (rotation.Outcome, error) {
+func (s *site) basicAuth(ctx context.Context, user, password string) (credential.Outcome, error) {
 	r, err := s.ask(ctx, s.client, http.MethodGet, selfPage, nil, func(request *http.Request) { request.SetBasicAuth(user, password) })
 	if err != nil {
 		return outcomeOf(err), err
 	}
 	switch r.status {
 	case http.StatusOK:
-		return rotation.Accepted, nil
+		return credential.Accepted, nil
 	case http.StatusUnauthorized:
-		return rotation.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
+		return credential.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
 	case http.StatusForbidden:
-		return rotation.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
+		return credential.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
 	default:
-		return rotation.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
+		return credential.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // MySQL's error numbers that something here depends on.
@@ -52,7 +52,7 @@ func (s *store) explain(err error) error {
 	var inServer *mysql.MySQLError
 	switch {
 	case errors.As(err, &inServer):
-		return failure{rotation.Unknown, &serverError{s.meaning(inServer), inServer.Number}}
+		return failure{credential.Unknown, &serverError{s.meaning(inServer), inServer.Number}}
 	case errors.Is(err, context.DeadlineExceeded):
 		return unreachable("the database did not answer within %s: try again, and see what holds it up (SHOW PROCESSLIST)", statementTimeout)
 	default:

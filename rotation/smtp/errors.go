@@ -10,12 +10,12 @@ import (
 	"net/textproto"
 	"regexp"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // failure is an error together with what it says of the value that was tried.
 type failure struct {
-	outcome   rotation.Outcome
+	outcome   credential.Outcome
 	temporary bool // the same may succeed in seconds
 	error
 }
@@ -23,14 +23,14 @@ type failure struct {
 func (f failure) Unwrap() error { return f.error }
 
 // outcomeOf is what an error says of the value that was tried.
-func outcomeOf(err error) rotation.Outcome {
+func outcomeOf(err error) credential.Outcome {
 	if err == nil {
-		return rotation.Accepted
+		return credential.Accepted
 	}
 	if f, ok := errors.AsType[failure](err); ok {
 		return f.outcome
 	}
-	return rotation.Unknown
+	return credential.Unknown
 }
 
 func isTemporary(err error) bool {
@@ -39,11 +39,11 @@ func isTemporary(err error) bool {
 }
 
 func unknown(format string, args ...any) error {
-	return failure{outcome: rotation.Unknown, error: fmt.Errorf(format, args...)}
+	return failure{outcome: credential.Unknown, error: fmt.Errorf(format, args...)}
 }
 
 func unreachable(format string, args ...any) error {
-	return failure{outcome: rotation.Unreachable, error: fmt.Errorf(format, args...)}
+	return failure{outcome: credential.Unreachable, error: fmt.Errorf(format, args...)}
 }
 
 // explainReply says why a login or a message failed, and what to do about it.
@@ -71,7 +71,7 @@ func (k *Kind) explainReply(err error, at endpoint, doing string) error {
 	case isNetwork:
 		return unreachable("the SMTP server %s cannot be reached: check field %s and %s (SMTP_HOST and SMTP_PORT), and that the security groups let the port through: %w", at, k.config.Layout.Host, k.config.Layout.Port, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return failure{rotation.Unreachable, true, fmt.Errorf("the SMTP server %s has closed the connection (%s): is TLS expected to begin at once on that port?", at, doing)}
+		return failure{credential.Unreachable, true, fmt.Errorf("the SMTP server %s has closed the connection (%s): is TLS expected to begin at once on that port?", at, doing)}
 	default:
 		return unknown("the SMTP server %s gave an answer that is no SMTP (%s): check the host and the port", at, doing)
 	}
@@ -109,25 +109,25 @@ func (k *Kind) explainCode(reply *textproto.Error, at endpoint, doing string) er
 		code += " " + more
 	}
 	isSending := doing == sending
-	fault := func(outcome rotation.Outcome, remedy string) error {
+	fault := func(outcome credential.Outcome, remedy string) error {
 		return failure{outcome, reply.Code/100 == 4, fmt.Errorf("the SMTP server %s answers %s (%s): %s", at, code, doing, remedy)}
 	}
 	switch {
 	case reply.Code == 535 && !isSending:
-		return fault(rotation.Denied, "it refuses the user name or the password. A password is good for one region alone: check that the host is that region's")
+		return fault(credential.Denied, "it refuses the user name or the password. A password is good for one region alone: check that the host is that region's")
 	case reply.Code == 454:
-		return fault(rotation.Unreachable, "it cannot tell for the time being: try again")
+		return fault(credential.Unreachable, "it cannot tell for the time being: try again")
 	case reply.Code/100 == 4:
-		return fault(rotation.Unreachable, "it does not serve this for the time being, which may be SES's sending rate: try again")
+		return fault(credential.Unreachable, "it does not serve this for the time being, which may be SES's sending rate: try again")
 	case reply.Code == 530:
-		return fault(rotation.Unknown, "it wants TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with TLS at once 465, 2465)?")
+		return fault(credential.Unknown, "it wants TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with TLS at once 465, 2465)?")
 	case isSending && reply.Code == 554:
-		return fault(rotation.Unknown, fmt.Sprintf("it takes no message. Allow ses:SendRawEmail to the IAM user %s, and verify %s, or its domain, as an identity of SES's in region %s; in SES's sandbox, %s too. A paused or suspended account takes none either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it takes no message. Allow ses:SendRawEmail to the IAM user %s, and verify %s, or its domain, as an identity of SES's in region %s; in SES's sandbox, %s too. A paused or suspended account takes none either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
 	case isSending && (reply.Code == 501 || reply.Code == 553):
-		return fault(rotation.Unknown, fmt.Sprintf("it takes no such address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it takes no such address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
 	case isSending:
-		return fault(rotation.Unknown, "it takes no message: look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "it takes no message: look up the code in SES's documentation of SMTP responses")
 	default:
-		return fault(rotation.Unknown, "look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "look up the code in SES's documentation of SMTP responses")
 	}
 }

@@ -25,7 +25,7 @@ const (
 
 // login logs in, calls then, if it is given, and takes its leave. Nothing is
 // said in the clear but EHLO and STARTTLS. The error is one that explain makes.
-func (k *Kind) login(ctx context.Context, c credential, then func(*smtp.Client) error) error {
+func (k *Kind) login(ctx context.Context, c account, then func(*smtp.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.at.String())
@@ -88,7 +88,7 @@ const helloName = "localhost"
 var errNoTLS = errors.New("the server does not offer STARTTLS")
 
 // choose picks the way to log in: PLAIN, or LOGIN where that alone is offered.
-func choose(client *smtp.Client, c credential) (smtp.Auth, error) {
+func choose(client *smtp.Client, c account) (smtp.Auth, error) {
 	_, offered := client.Extension("AUTH")
 	mechanisms := strings.Fields(strings.ToUpper(offered))
 	switch {
