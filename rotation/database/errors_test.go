@@ -56,7 +56,7 @@ func TestMariaDBsRefusalsOfALoginAreTold(t *testing.T) {
 	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
 	f.says(err, "MySQL error 1820", "has expired: ALTER USER … PASSWORD EXPIRE NEVER")
-	if got := outcomeOf(err); got != credential.Locked {
+	if got := credential.OutcomeOf(err); got != credential.Locked {
 		t.Errorf("an expired password: got %s", got)
 	}
 	f.admin("ALTER USER ? IDENTIFIED VIA unix_socket", f.user)
@@ -109,7 +109,7 @@ func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
 				if err != nil {
 					break
 				}
-				defer s.close()
+				defer s.Close()
 			}
 			f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
 		})
@@ -215,9 +215,9 @@ func TestErrorsThatNoLoginLeadsToAreToldAllTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.close()
+	defer admin.Close()
 	f.admin("ALTER USER ? IDENTIFIED BY ''", f.user)
-	err = admin.exec(t.Context(), makePrimaryStatement, pendingPassword)
+	err = admin.Exec(t.Context(), makePrimaryStatement, pendingPassword)
 	f.says(explain(err, admin.a), "MySQL error 3878", "retains no empty one")
 	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
 

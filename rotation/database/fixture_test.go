@@ -210,8 +210,8 @@ func (f *fixture) swapAs(login, next, present string) error {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer s.close()
-	return s.exec(f.t.Context(), swapStatement, next, present)
+	defer s.Close()
+	return s.Exec(f.t.Context(), swapStatement, next, present)
 }
 
 // await waits until a query of the server's state answers something but 0.

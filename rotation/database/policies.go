@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 // Some of MySQL's password policies let a rotation begin and refuse the
@@ -48,7 +49,7 @@ func (t *turn) checkChangedCharacters(ctx context.Context) error {
 		return err
 	}
 	return fmt.Errorf("%s is %d: the server refuses to replace a password by itself (MySQL error %d), without which an old password could not be taken away, or not be accepted again: SET GLOBAL %s = 0 (on RDS, in the parameter group)",
-		changedCharacters, percentage, errTooFewChanges, changedCharacters)
+		changedCharacters, percentage, mysql.TooFewChanges, changedCharacters)
 }
 
 // checkHistory looks at the server's defaults for password reuse. An account can
@@ -70,7 +71,7 @@ func (t *turn) checkHistory(ctx context.Context) error {
 	interval = ownLimit(shown, ownInterval, interval)
 	if history != 0 || interval != 0 {
 		return fmt.Errorf("password_history is %d and password_reuse_interval is %d: a password that was used before cannot be set again (MySQL error %d), which ending or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
-			history, interval, errReused)
+			history, interval, mysql.PasswordReused)
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func (t *turn) checkHistory(ctx context.Context) error {
 // variable is one of the server's global variables; "" where it has none of that
 // name. SHOW takes no privilege.
 func (s *session) variable(ctx context.Context, name string) (value string, err error) {
-	err = s.queryRow(ctx, "SHOW GLOBAL VARIABLES LIKE ?", []any{name}, &name, &value)
+	err = s.Row(ctx, "SHOW GLOBAL VARIABLES LIKE ?", []any{name}, &name, &value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -134,6 +135,6 @@ func ownLimit(shown string, of *regexp.Regexp, otherwise int) int {
 // description is what a server shows an account of itself, in MySQL without its
 // hashes.
 func (s *session) description(ctx context.Context) (shown string, err error) {
-	err = s.queryRow(ctx, "SHOW CREATE USER CURRENT_USER()", nil, &shown)
+	err = s.Row(ctx, "SHOW CREATE USER CURRENT_USER()", nil, &shown)
 	return shown, explain(err, s.a)
 }

@@ -7,6 +7,7 @@ import (
 
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // newStrictServer has the component that refuses passwords which are too much
@@ -50,7 +51,7 @@ func TestWhileAPolicyRefusesWhatEndsARotationNoneBeginsAndItsRemedyHelps(t *test
 		f.configure(func(c *Config) { c.Way = way })
 		f.admin("SET GLOBAL validate_password.changed_characters_percentage = 25")
 		// What it is about, as this server has it.
-		if err := f.swapAs(f.first, f.first, f.first); !isNumber(err, errTooFewChanges) {
+		if err := f.swapAs(f.first, f.first, f.first); !mysql.Is(err, mysql.TooFewChanges) {
 			t.Fatalf("the server answers %v to a password that replaces itself", err)
 		}
 

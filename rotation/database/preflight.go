@@ -102,7 +102,7 @@ func (k *Kind) deliberateFailures() int {
 func (t *turn) failuresAllowed(ctx context.Context) (int, error) {
 	if t.server.mariadb() {
 		var limit int
-		err := t.own.queryRow(ctx, "SELECT @@GLOBAL.max_password_errors", nil, &limit)
+		err := t.own.Row(ctx, "SELECT @@GLOBAL.max_password_errors", nil, &limit)
 		if limit == unlimitedErrors {
 			limit = 0
 		}

@@ -26,10 +26,10 @@ func (k *Kind) Exclusive(ctx context.Context, o credential.Overlap) (release fun
 	}
 	ok, err = s.lockEnd(ctx)
 	if err != nil || !ok {
-		s.close()
+		s.Close()
 		return nil, false, err
 	}
-	return s.close, true, nil
+	return s.Close, true, nil
 }
 
 func (s *session) lockEnd(ctx context.Context) (bool, error) {
@@ -37,7 +37,7 @@ func (s *session) lockEnd(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var identity string
-	if err := s.queryRow(ctx, "SELECT CURRENT_USER()", nil, &identity); err != nil {
+	if err := s.Row(ctx, "SELECT CURRENT_USER()", nil, &identity); err != nil {
 		return false, explain(err, s.a)
 	}
 	return s.tryLock(ctx, "end", identity, 0)
@@ -57,7 +57,7 @@ func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 		return err
 	}
 	if !asCurrent {
-		own.close()
+		own.Close()
 		o.Log.Info("the account accepts one password, and that is the old one: it is not taken out of service before the current one is back")
 		return nil
 	}
@@ -88,7 +88,7 @@ func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 		return err
 	}
 	if !asCurrent {
-		own.close()
+		own.Close()
 		return nil // the old one is what is accepted
 	}
 	t, err := k.begin(ctx, own, o.Log)

@@ -19,7 +19,7 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	own, err := k.login(ctx, current, "")
-	if outcomeOf(err) == credential.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		own, err = k.refused(ctx, c, current, pending, err)
 		if errors.Is(err, errAlreadySet) {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // replaceStatement is MySQL's compare-and-swap without the old password kept.
@@ -18,8 +19,8 @@ type singleChanger struct{}
 
 func (singleChanger) set(ctx context.Context, t *turn, present, next account) error {
 	statement, args := singleStatement(t.server, t.policy.plain(), present.password, next.password)
-	err := t.own.exec(ctx, statement, args...)
-	if !isNumber(err, errNotCurrentPassword) {
+	err := t.own.Exec(ctx, statement, args...)
+	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, present)
 	}
 	// The session that waited for the lock was logged in with a password that

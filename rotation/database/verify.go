@@ -38,9 +38,9 @@ func (k *Kind) query(ctx context.Context, a account) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	var one int
-	if err := s.queryRow(ctx, "SELECT 1", nil, &one); err != nil {
+	if err := s.Row(ctx, "SELECT 1", nil, &one); err != nil {
 		return explain(err, a)
 	}
 	return nil

@@ -122,7 +122,7 @@ func fieldsOf(d document.Document, places ...document.Pointer) (fields []documen
 // when Mautic cannot be reached, or the user is not one whose password can be
 // rotated.
 func (k *Admin) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	return g.Current.Replace(k.config.Layout.Password, k.config.Passwords.Generate())
@@ -199,11 +199,11 @@ func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, err
 	case err != nil:
 		return adminUser{}, err
 	case len(found) == 0:
-		return adminUser{}, denied("there is no user %q in Mautic: correct field %s, or create the user", name, k.config.Layout.User)
+		return adminUser{}, credential.Failf(credential.Denied, "there is no user %q in Mautic: correct field %s, or create the user", name, k.config.Layout.User)
 	case len(found) > 1:
 		return adminUser{}, fmt.Errorf("%q is the name of one Mautic user and the e-mail address of another, so it is not known whose password it is: rename one of them", name)
 	case !published:
-		return adminUser{}, failure{credential.Locked, fmt.Errorf("the Mautic user %q is not published, so Mautic takes no login of it: publish the user (Settings, Users)", name)}
+		return adminUser{}, credential.Failf(credential.Locked, "the Mautic user %q is not published, so Mautic takes no login of it: publish the user (Settings, Users)", name)
 	case !admin:
 		return adminUser{}, fmt.Errorf("the Mautic user %q is no administrator, and the admin credential is to be one's: give the user a role with full system access (Settings, Roles), or correct field %s", name, k.config.Layout.User)
 	}
@@ -261,7 +261,7 @@ func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(conte
 				return err
 			}
 		}
-		if err := confirmed(ctx, confirm); err != nil {
+		if err := credential.Confirmed(ctx, confirm); err != nil {
 			return err
 		}
 		if err := swapHash(ctx, s, user, newHash); err != nil {
@@ -285,7 +285,7 @@ func (k *Admin) readBack(ctx context.Context, s *store, l login) error {
 		return err
 	}
 	if !user.matches(l.password) {
-		return denied("the password of the Mautic user %q is not the one in the secret: %w", l.user, errMoving)
+		return credential.Failf(credential.Denied, "the password of the Mautic user %q is not the one in the secret: %w", l.user, errMoving)
 	}
 	return nil
 }
@@ -315,7 +315,7 @@ func (k *Admin) PutBack(ctx context.Context, c credential.Change) error {
 	defer s.close()
 	return k.swap(ctx, s, current, c.Confirm, func(user adminUser) error {
 		if !user.matches(pending.password) {
-			return denied("the Mautic user %q has neither the AWSCURRENT nor the AWSPENDING password, so it was changed by hand: store the right one in the secret, or set that of AWSCURRENT in Mautic", current.user)
+			return credential.Failf(credential.Denied, "the Mautic user %q has neither the AWSCURRENT nor the AWSPENDING password, so it was changed by hand: store the right one in the secret, or set that of AWSCURRENT in Mautic", current.user)
 		}
 		return nil
 	})

@@ -14,7 +14,7 @@ import (
 // so none is refused.
 func (k *Admin) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	err := k.compare(ctx, d, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 // compare fails unless the user's stored hash is of d's password.
@@ -33,7 +33,7 @@ func (k *Admin) compare(ctx context.Context, d document.Document, databases ...d
 		return err
 	}
 	if !user.matches(l.password) {
-		return denied("the password of the Mautic user %q is not the one in the secret", l.user)
+		return credential.Failf(credential.Denied, "the password of the Mautic user %q is not the one in the secret", l.user)
 	}
 	return nil
 }
@@ -75,9 +75,9 @@ func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 		log.Info("signed in to Mautic with the pending password", "way", "POST "+s.shown(loginCheck), "user", l.user, "basic", fmt.Sprint(basicErr))
 		return nil
 	case form == credential.Denied || basic == credential.Denied:
-		return failure{credential.Denied, fmt.Errorf("the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))}
+		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
 	default:
-		return unreachable("sign in to Mautic: %w", errors.Join(basicErr, formErr))
+		return credential.Failf(credential.Unreachable, "sign in to Mautic: %w", errors.Join(basicErr, formErr))
 	}
 }
 

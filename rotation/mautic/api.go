@@ -10,6 +10,7 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 // APILayout are the places in the document of an API client's credentials. A
@@ -142,7 +143,7 @@ func (k *API) Generate(ctx context.Context, g credential.Generation) (document.D
 	if err != nil || !current.hasClient() {
 		return next, err
 	}
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	s, err := k.config.open(ctx, clientTables, g.Current)
@@ -165,9 +166,9 @@ func (k *API) sayKeyOnly(log *slog.Logger) {
 // lockToChange keeps all that changes clients apart: two rotations at once,
 // and a rotation from what takes an old secret away.
 func (s *store) lockToChange(ctx context.Context) error {
-	got, err := s.lock(ctx, "api", lockWait)
+	got, err := s.lock(ctx, "api", mysql.LockWait)
 	if err == nil && !got {
-		err = fmt.Errorf("another change of Mautic's API clients is under way and did not end within %d s: try again", lockWait)
+		err = fmt.Errorf("another change of Mautic's API clients is under way and did not end within %d s: try again", mysql.LockWait)
 	}
 	return err
 }
@@ -195,7 +196,7 @@ func (k *API) Set(ctx context.Context, c credential.Change) error {
 	}
 	// Under the lock: the rotation may have been given up while this waited,
 	// and what was set of it taken away.
-	if err := confirmed(ctx, c.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
 	if err := s.writeStandby(ctx, pending.clientID, current.clientID, pending.secret); err != nil {
@@ -208,7 +209,7 @@ func (k *API) Set(ctx context.Context, c credential.Change) error {
 func (s *store) inUse(ctx context.Context, c clientID) (clientRow, error) {
 	row, found, err := s.client(ctx, c)
 	if err == nil && !found {
-		return clientRow{}, denied("there is no API client %s in Mautic: correct the client's id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
+		return clientRow{}, credential.Failf(credential.Denied, "there is no API client %s in Mautic: correct the client's id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
 	}
 	return row, err
 }
@@ -220,9 +221,9 @@ func (s *store) holds(ctx context.Context, p pair) error {
 	case err != nil:
 		return err
 	case !found:
-		return denied("there is no API client %s in Mautic", p.clientID)
+		return credential.Failf(credential.Denied, "there is no API client %s in Mautic", p.clientID)
 	case row.secret != p.secret:
-		return denied("the API client %s has another secret in Mautic than in the document", p.clientID)
+		return credential.Failf(credential.Denied, "the API client %s has another secret in Mautic than in the document", p.clientID)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func (s *store) takeAway(ctx context.Context, o credential.Overlap, current, old
 			return fmt.Errorf("the old API client stays, since the current one would not work: %w", err)
 		}
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
 	if err := s.swapSecret(ctx, old.clientID, old.secret, takenAway+newClientSecret()); err != nil {
@@ -139,7 +139,7 @@ func (s *store) lacks(ctx context.Context, p pair) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("the API client %s still has the secret that was taken away: %w", p.clientID, errMoving)
-	case outcomeOf(err) == credential.Denied:
+	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	default:
 		return err
@@ -205,7 +205,7 @@ func (k *API) Retire(ctx context.Context, o credential.Overlap) error {
 	// The tokens of a client that is current, too, are not the old one's: the
 	// secret has been edited by hand.
 	if current.clientID != old.clientID {
-		if err := confirmed(ctx, o.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 			return err
 		}
 		if err := s.deleteTokens(ctx, "client_id", old.id); err != nil {
@@ -230,7 +230,7 @@ func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old p
 	}
 	_, err = mautic.token(ctx, old.String(), old.secret)
 	switch {
-	case outcomeOf(err) == credential.Denied:
+	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	case errors.Is(err, errNoAPI):
 		o.Log.Warn("the old API client has another secret in Mautic; no token was asked for, since Mautic's API is switched off", "client", old.String())

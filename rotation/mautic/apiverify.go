@@ -67,7 +67,7 @@ func (k *API) Probe(ctx context.Context, d document.Document) (credential.Outcom
 		return credential.Accepted, nil // there is nobody who could refuse it
 	}
 	err = k.ask(ctx, p, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 // ask finds out whether Mautic accepts a pair, by one request for a token.
@@ -138,11 +138,11 @@ func (k *API) Preflight(ctx context.Context, current document.Document) []creden
 func (k *API) apiChecks(ctx context.Context, p pair) []credential.Check {
 	checks := k.config.siteChecks(ctx, "a new client is only read back")
 	mautic, err := k.config.site()
-	if err != nil || mautic == nil || problem(checks) != nil {
+	if err != nil || mautic == nil || credential.FirstProblem(checks) != nil {
 		return checks
 	}
 	_, err = mautic.token(ctx, p.String(), newClientSecret())
-	if outcomeOf(err) == credential.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		err = nil
 	}
 	return append(checks, credential.Check{What: "Mautic's API is switched on", Problem: err})

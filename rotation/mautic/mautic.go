@@ -27,11 +27,8 @@ package mautic
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"net/http"
 
-	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -73,51 +70,3 @@ type Access struct {
 // NoTablePrefix is the TablePrefix of a Mautic that has none, in a database
 // with the tables of several.
 const NoTablePrefix = "-"
-
-// failure is an error together with what it says of the value that was tried.
-type failure struct {
-	outcome credential.Outcome
-	error
-}
-
-func (f failure) Unwrap() error { return f.error }
-
-// outcomeOf is what an error says of the value that was tried.
-func outcomeOf(err error) credential.Outcome {
-	var f failure
-	switch {
-	case err == nil:
-		return credential.Accepted
-	case errors.As(err, &f):
-		return f.outcome
-	default:
-		return credential.Unknown
-	}
-}
-
-func denied(format string, args ...any) error {
-	return failure{credential.Denied, fmt.Errorf(format, args...)}
-}
-
-func unreachable(format string, args ...any) error {
-	return failure{credential.Unreachable, fmt.Errorf(format, args...)}
-}
-
-// confirmed calls Confirm, if there is one.
-func confirmed(ctx context.Context, confirm func(context.Context) error) error {
-	if confirm == nil {
-		return nil
-	}
-	return confirm(ctx)
-}
-
-// problem is the first thing in a preflight that would make a rotation fail:
-// so that Generate, the last step before anything changes, fails instead.
-func problem(checks []credential.Check) error {
-	for _, check := range checks {
-		if check.Problem != nil {
-			return check.Problem
-		}
-	}
-	return nil
-}

@@ -29,7 +29,7 @@ func (k *Admin) Revoke(ctx context.Context, o credential.Overlap) (what string, 
 	if err != nil {
 		return "", err
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return "", err
 	}
 	if err := s.deleteTokens(ctx, "user_id", user.id); err != nil {

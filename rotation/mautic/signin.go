@@ -20,12 +20,12 @@ func (s *site) formLogin(ctx context.Context, user, password string) (credential
 	browser.Jar = jar
 	csrf, err := s.login(ctx, &browser)
 	if err != nil {
-		return outcomeOf(err), err
+		return credential.OutcomeOf(err), err
 	}
 	form := url.Values{"_username": {user}, "_password": {password}, "_csrf_token": {csrf}}
 	r, err := s.ask(ctx, &browser, http.MethodPost, loginCheck, form, nil)
 	if err != nil {
-		return outcomeOf(err), err
+		return credential.OutcomeOf(err), err
 	}
 	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
 		return credential.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
@@ -46,7 +46,7 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credent
 	for redirects := range maxRedirects + 1 {
 		r, err := s.askAt(ctx, browser, http.MethodGet, at, nil, nil)
 		if err != nil {
-			return outcomeOf(err), err
+			return credential.OutcomeOf(err), err
 		}
 		if r.status < 300 || r.status >= 400 {
 			// Behind a redirect that was not to the login page, a page that is
@@ -61,7 +61,7 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credent
 			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "a redirect without a URL; Mautic's log may say why")
 		}
 		if strings.HasSuffix(strings.TrimSuffix(to.Path, "/"), "/"+loginPage) {
-			return credential.Denied, denied("the login page refuses the user and password")
+			return credential.Denied, credential.Failf(credential.Denied, "the login page refuses the user and password")
 		}
 		if to.Hostname() != s.base.Hostname() {
 			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "that is another host, to which the session is not sent: set MAUTIC_URL to a URL at which Mautic itself answers")

@@ -97,12 +97,12 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return reply{}, unreachable("%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
+		return reply{}, credential.Failf(credential.Unreachable, "%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
 	if err != nil {
-		return reply{}, unreachable("%s %s: the answer broke off: %w", method, at.Redacted(), err)
+		return reply{}, credential.Failf(credential.Unreachable, "%s %s: the answer broke off: %w", method, at.Redacted(), err)
 	}
 	return reply{status: response.StatusCode, location: response.Header.Get("Location"), body: string(text)}, nil
 }
@@ -120,7 +120,7 @@ func oddAt(method, shown string, r reply, remedy string) error {
 	if r.location != "" {
 		to = " to " + brief(withoutQuery(r.location))
 	}
-	return unreachable("%s %s answers %d%s: %s", method, shown, r.status, to, remedy)
+	return &credential.Failure{Outcome: credential.Unreachable, Problem: fmt.Sprintf("%s %s answers %d%s", method, shown, r.status, to), Remedy: remedy}
 }
 
 // brief is what a server says, which may be as long as it likes. It is not cut:
@@ -183,13 +183,13 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status >= 300 && r.status < 400:
 		return "", s.odd(http.MethodGet, loginPage, r, "set MAUTIC_URL to the URL that Mautic redirects to")
 	case r.status == http.StatusInternalServerError:
-		return "", unreachable("GET %s answers 500: %w", s.shown(loginPage), errBroken)
+		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
 		return "", s.odd(http.MethodGet, loginPage, r, "this is not the base URL of a Mautic: correct MAUTIC_URL")
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {
-		return "", unreachable("GET %s answers 200, but its page has no field _csrf_token, so it is not a Mautic's: correct MAUTIC_URL", s.shown(loginPage))
+		return "", credential.Failf(credential.Unreachable, "GET %s answers 200, but its page has no field _csrf_token, so it is not a Mautic's: correct MAUTIC_URL", s.shown(loginPage))
 	}
 	return csrf, nil
 }
@@ -260,7 +260,7 @@ func (a Access) siteChecks(ctx context.Context, without string) []credential.Che
 func (s *site) basicAuth(ctx context.Context, user, password string) (credential.Outcome, error) {
 	r, err := s.ask(ctx, s.client, http.MethodGet, selfPage, nil, func(request *http.Request) { request.SetBasicAuth(user, password) })
 	if err != nil {
-		return outcomeOf(err), err
+		return credential.OutcomeOf(err), err
 	}
 	switch r.status {
 	case http.StatusOK:
@@ -303,7 +303,7 @@ func (s *site) token(ctx context.Context, client, secret string) (string, error)
 	case r.status == http.StatusForbidden && said("api_disabled"):
 		return "", errNoAPI
 	case r.status == http.StatusBadRequest && said("invalid_client"):
-		return "", denied("the API client %s and its secret are refused (400 invalid_client)", client)
+		return "", credential.Failf(credential.Denied, "the API client %s and its secret are refused (400 invalid_client)", client)
 	case r.status == http.StatusBadRequest && said("unauthorized_client"):
 		return "", errNoGrant
 	default:

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
+	driver "github.com/go-sql-driver/mysql"
 
 	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 func TestTheTablePrefixIsFoundOrSetAndNeverGuessed(t *testing.T) {
@@ -64,21 +65,21 @@ func TestTheServersOwnTextIsNeverPassedOn(t *testing.T) {
 		{1290, "hunter2", "writer's endpoint"},
 		{1205, "hunter2", "nothing was changed"},
 	} {
-		err := s.explain(fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: tc.number, Message: tc.message}))
+		err := s.explain(fmt.Errorf("wrapped: %w", &driver.MySQLError{Number: tc.number, Message: tc.message}))
 		if got := err.Error(); !strings.Contains(got, tc.want) || strings.Contains(got, "hunter2") {
 			t.Errorf("%d: got %s", tc.number, got)
 		}
-		var inServer *mysql.MySQLError
+		var inServer *driver.MySQLError
 		if errors.As(err, &inServer) {
 			t.Error("the server's error is still inside")
 		}
-		if !isNumber(err, tc.number) || outcomeOf(err) != credential.Unknown {
+		if !mysql.Is(err, tc.number) || credential.OutcomeOf(err) != credential.Unknown {
 			t.Errorf("%d: not told by its number, or it says something of a value", tc.number)
 		}
 	}
-	for _, err := range []error{mysql.ErrInvalidConn, context.DeadlineExceeded} {
-		if got := s.explain(err); outcomeOf(got) != credential.Unreachable {
-			t.Errorf("%v: got %s", err, outcomeOf(got))
+	for _, err := range []error{driver.ErrInvalidConn, context.DeadlineExceeded} {
+		if got := s.explain(err); credential.OutcomeOf(got) != credential.Unreachable {
+			t.Errorf("%v: got %s", err, credential.OutcomeOf(got))
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (k *Webhook) Generate(ctx context.Context, g credential.Generation) (docume
 	if err != nil || next.Raw() == g.Current.Raw() {
 		return next, err
 	}
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	return next, nil

@@ -62,7 +62,7 @@ func others(hooks []hook, secrets ...string) (names []string) {
 // one.
 func known(hooks []hook, secrets ...string) error {
 	if names := others(hooks, secrets...); len(names) > 0 {
-		return denied("the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
+		return credential.Failf(credential.Denied, "the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (k *Webhook) swap(ctx context.Context, c credential.Change, to string, from
 		if err := known(hooks, append(slices.Clone(from), to)...); err != nil {
 			return written, err
 		}
-		if err := confirmed(ctx, c.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 			return written, err
 		}
 		args := []any{to}
@@ -164,7 +164,7 @@ func (k *Webhook) Probe(ctx context.Context, d document.Document) (credential.Ou
 		return credential.Unknown, err
 	}
 	err = k.compare(ctx, held.secret, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 func (k *Webhook) compare(ctx context.Context, secret string, databases ...document.Document) error {

@@ -87,10 +87,10 @@ func FuzzReplies(f *testing.F) {
 		err = k.login(ctx, account{keyID: "AKIAIOSFODNN7EXAMPLE", password: password, at: at}, nil)
 		listener.Close()
 		serving.Wait()
-		if outcomeOf(err) == credential.Accepted && (!encrypted || !strings.Contains(replies, "235")) {
+		if credential.OutcomeOf(err) == credential.Accepted && (!encrypted || !strings.Contains(replies, "235")) {
 			t.Errorf("taken for a login: %q", replies)
 		}
-		if outcomeOf(err) == credential.Denied && !strings.Contains(replies, "5") {
+		if credential.OutcomeOf(err) == credential.Denied && !strings.Contains(replies, "5") {
 			t.Errorf("taken for a refusal: %q", replies)
 		}
 		if err != nil && strings.Contains(err.Error(), password) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // attemptTimeout is for one login with all that follows it. SES answers within
@@ -97,7 +99,7 @@ func choose(client *smtp.Client, c account) (smtp.Auth, error) {
 	case slices.Contains(mechanisms, "LOGIN"):
 		return &loginAuth{answers: []string{c.keyID, c.password}}, nil
 	default:
-		return nil, unknown("the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT take logins?", c.at)
+		return nil, credential.Failf(credential.Unknown, "the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT take logins?", c.at)
 	}
 }
 

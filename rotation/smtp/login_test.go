@@ -202,7 +202,7 @@ func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
 			f.kind.config.Propagation = time.Nanosecond
 			err := f.kind.Test(f.ctx, change)
 			f.needs(err, append(c.want, "127.0.0.1")...)
-			if strings.Contains(err.Error(), "the-echo") || outcomeOf(err) != c.outcome || strings.Contains(err.Error(), "tried for") != c.tries {
+			if strings.Contains(err.Error(), "the-echo") || credential.OutcomeOf(err) != c.outcome || strings.Contains(err.Error(), "tried for") != c.tries {
 				t.Errorf("the server's words are passed on, or it is not %s: %v", c.outcome, err)
 			}
 			f.kind.config.Propagation = time.Hour

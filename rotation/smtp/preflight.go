@@ -54,7 +54,7 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) (checks
 		add("the IAM user lasts, and may do no more than send mail", nil, errors.Join(k.dated(), k.tooMuch(ctx)))
 	}
 	problem, warning := k.login(ctx, c, nil), error(nil)
-	if outcomeOf(problem) == credential.Denied || isTemporary(problem) {
+	if credential.OutcomeOf(problem) == credential.Denied || credential.IsTemporary(problem) {
 		problem, warning = nil, problem // a rotation makes another one
 	}
 	add("the SMTP server is reached, and accepts the credential", problem, warning)

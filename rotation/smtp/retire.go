@@ -90,7 +90,7 @@ func (k *Kind) switchOff(ctx context.Context, o credential.Overlap) (there bool,
 	if err := k.accepted(ctx, current); err != nil {
 		return false, fmt.Errorf("the old access key stays, since the current one is not seen to work: %w", err)
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return false, err
 	}
 	return true, k.deactivate(ctx, old.keyID)
@@ -117,7 +117,7 @@ func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 		return err
 	}
 	if there {
-		if err := confirmed(ctx, o.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 			return err
 		}
 		if err := k.remove(ctx, old.keyID); err != nil {

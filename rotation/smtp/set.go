@@ -40,7 +40,7 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	case key.active:
 		return nil
 	}
-	if err := confirmed(ctx, c.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
 	c.Log.Warn("the pending access key was inactive, and is activated", "key", short(key.id))
@@ -78,7 +78,7 @@ func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	err = k.accepted(ctx, current)
-	if outcomeOf(err) == credential.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		return err
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (k *Kind) ensureActive(ctx context.Context, id string, confirm func(context
 	case key.active:
 		return nil
 	}
-	if err := confirmed(ctx, confirm); err != nil {
+	if err := credential.Confirmed(ctx, confirm); err != nil {
 		return err
 	}
 	return k.activate(ctx, id)

@@ -21,7 +21,6 @@ package smtp
 
 import (
 	"cmp"
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -175,14 +174,6 @@ func (k *Kind) accounts(c credential.Change) (current, pending account, err erro
 		return account{}, account{}, fmt.Errorf("AWSPENDING: %w", err)
 	}
 	return current, pending, nil
-}
-
-// confirmed calls Confirm, if there is one.
-func confirmed(ctx context.Context, confirm func(context.Context) error) error {
-	if confirm == nil {
-		return nil
-	}
-	return confirm(ctx)
 }
 
 // short names an access key as the log does: its whole id is the user name of a

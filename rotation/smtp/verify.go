@@ -51,9 +51,9 @@ func (k *Kind) acceptedFor(ctx context.Context, c account, then func(*smtp.Clien
 	began := time.Now()
 	err := k.patiently(ctx, func() (bool, error) {
 		err := k.login(ctx, c, then)
-		return outcomeOf(err) == credential.Denied || isTemporary(err), err
+		return credential.OutcomeOf(err) == credential.Denied || credential.IsTemporary(err), err
 	})
-	if outcomeOf(err) == credential.Denied || isTemporary(err) {
+	if credential.OutcomeOf(err) == credential.Denied || credential.IsTemporary(err) {
 		return fmt.Errorf("tried for %s: %w", time.Since(began).Round(time.Second), err)
 	}
 	return err
@@ -67,10 +67,10 @@ func (k *Kind) refused(ctx context.Context, c account) error {
 		switch {
 		case err == nil:
 			return true, fmt.Errorf("the SMTP server %s still accepts the old access key %s. A deleted key may be accepted for a while; should it stay so, it is another IAM user's than %s (SMTP_IAM_USER): delete it there", c.at, short(c.keyID), k.config.User)
-		case outcomeOf(err) == credential.Denied:
+		case credential.OutcomeOf(err) == credential.Denied:
 			return false, nil
 		default:
-			return isTemporary(err), fmt.Errorf("see the old credential refused: %w", err)
+			return credential.IsTemporary(err), fmt.Errorf("see the old credential refused: %w", err)
 		}
 	})
 }
@@ -126,5 +126,5 @@ func (k *Kind) Probe(ctx context.Context, d document.Document) (credential.Outco
 		return credential.Unknown, err
 	}
 	err = k.login(ctx, c, nil)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
