@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/database"
 	"mautic-rotation/rotation/ecs"
 	"mautic-rotation/rotation/mautic"
@@ -100,7 +101,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 }
 
 // kinds are the credential kinds that are to be rotated, in their order.
-func kinds(s settings) (list []rotation.Kind) {
+func kinds(s settings) (list []credential.Kind) {
 	db := database.New(s.database)
 	access := mautic.Access{Database: db, DatabaseDocuments: s.mautic.databaseDocuments, TablePrefix: s.mautic.tablePrefix, URL: s.mauticURL}
 	for _, name := range offered {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // An emergency rotation has no overlap: what was there before may be in the
@@ -77,11 +79,11 @@ func (r *run) revoke(ctx context.Context, o opened) error {
 	}
 	var ended []string
 	for _, kind := range kinds {
-		revoker, ok := kind.(Revoker)
+		revoker, ok := kind.(credential.Revoker)
 		if !ok {
 			continue
 		}
-		what, err := revoker.Revoke(ctx, Overlap{
+		what, err := revoker.Revoke(ctx, credential.Overlap{
 			Current: o.current.doc, Old: o.old.doc,
 			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, o.current.id) },
 			Now:     r.now,

@@ -21,7 +21,9 @@ import (
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/rollout"
 )
 
 // What the engine does with kinds of every sort, tried with kinds that are no
@@ -64,7 +66,7 @@ func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{k.field()}, nil
 }
 
-func (k *target) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
+func (k *target) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.made++
@@ -92,14 +94,14 @@ func (k *target) accepts() string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(k.accepted))), " ")
 }
 
-func (k *target) Set(_ context.Context, c rotation.Change) error {
+func (k *target) Set(_ context.Context, c credential.Change) error {
 	return k.call(func() error {
 		k.accept(k.value(c.Pending))
 		return nil
 	})
 }
 
-func (k *target) PutBack(_ context.Context, c rotation.Change) error {
+func (k *target) PutBack(_ context.Context, c credential.Change) error {
 	return k.call(func() error {
 		if k.accepts() == k.value(c.Pending) {
 			k.accept(k.value(c.Current))
@@ -108,7 +110,7 @@ func (k *target) PutBack(_ context.Context, c rotation.Change) error {
 	})
 }
 
-func (k *target) Test(_ context.Context, c rotation.Change) error {
+func (k *target) Test(_ context.Context, c credential.Change) error {
 	if k.broken {
 		return errors.New("it does not work")
 	}
@@ -116,7 +118,7 @@ func (k *target) Test(_ context.Context, c rotation.Change) error {
 	return err
 }
 
-func (k *target) Probe(_ context.Context, d document.Document) (rotation.Outcome, error) {
+func (k *target) Probe(_ context.Context, d document.Document) (credential.Outcome, error) {
 	denied := errors.New("denied")
 	err := k.call(func() error {
 		if k.takes(k.value(d)) {
@@ -126,11 +128,11 @@ func (k *target) Probe(_ context.Context, d document.Document) (rotation.Outcome
 	})
 	switch {
 	case errors.Is(err, denied):
-		return rotation.Denied, err
+		return credential.Denied, err
 	case err != nil:
-		return rotation.Unreachable, err
+		return credential.Unreachable, err
 	default:
-		return rotation.Accepted, nil
+		return credential.Accepted, nil
 	}
 }
 
@@ -140,7 +142,7 @@ func (k *target) takes(value string) bool {
 	return slices.Contains(k.accepted, value)
 }
 
-func (k *target) Preflight(context.Context, document.Document) []rotation.Check { return nil }
+func (k *target) Preflight(context.Context, document.Document) []credential.Check { return nil }
 
 // pair is a kind whose target accepts two values.
 type pair struct {
@@ -148,11 +150,15 @@ type pair struct {
 	overlap time.Duration
 	stuck   bool
 	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
+
+	evidence func(credential.Overlap) string // what InUse sees; nil: nothing
+	locks    bool                            // Exclusive keeps others out
+	lock     sync.Mutex
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
 
-func (k *pair) Set(_ context.Context, c rotation.Change) error {
+func (k *pair) Set(_ context.Context, c credential.Change) error {
 	return k.call(func() error {
 		if !k.takes(k.value(c.Current)) {
 			return errors.New("the current value is refused")
@@ -162,7 +168,7 @@ func (k *pair) Set(_ context.Context, c rotation.Change) error {
 	})
 }
 
-func (k *pair) PutBack(_ context.Context, c rotation.Change) error {
+func (k *pair) PutBack(_ context.Context, c credential.Change) error {
 	_, err := k.Probe(context.Background(), c.Current)
 	return err
 }
@@ -174,31 +180,40 @@ func (k *pair) take(value string) {
 	k.accepted = slices.DeleteFunc(k.accepted, func(v string) bool { return v == value })
 }
 
-func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
-	return func() {}, true, nil
+func (k *pair) Exclusive(context.Context, credential.Overlap) (func(), bool, error) {
+	if !k.locks {
+		return func() {}, true, nil
+	}
+	if !k.lock.TryLock() {
+		return nil, false, nil
+	}
+	return k.lock.Unlock, true, nil
 }
 
-func (k *pair) InUse(_ context.Context, o rotation.Overlap, _ time.Duration) (string, error) {
+func (k *pair) InUse(_ context.Context, o credential.Overlap, _ time.Duration) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.looked = append(k.looked, o.Now)
+	if k.evidence != nil {
+		return k.evidence(o), nil
+	}
 	return "", nil
 }
 
-func (k *pair) Revoke(_ context.Context, o rotation.Overlap) (string, error) {
+func (k *pair) Revoke(_ context.Context, o credential.Overlap) (string, error) {
 	return "what was issued under " + k.value(o.Old), nil
 }
 
-func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error { return k.Retire(ctx, o) }
+func (k *pair) Quarantine(ctx context.Context, o credential.Overlap) error { return k.Retire(ctx, o) }
 
-func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
+func (k *pair) Restore(_ context.Context, o credential.Overlap) error {
 	return k.call(func() error {
 		k.accept(k.value(o.Current), k.value(o.Old))
 		return nil
 	})
 }
 
-func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
+func (k *pair) Retire(ctx context.Context, o credential.Overlap) error {
 	if err := o.Confirm(ctx); err != nil {
 		return err
 	}
@@ -229,20 +244,20 @@ func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
 	return time.Now().Add(-time.Hour).UTC(), nil
 }
 
-func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error) {
+func (s *services) Rollout(context.Context, time.Time) (rollout.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failing {
-		return rotation.Rollout{Failed: []string{"web"}, Stale: []string{"web"}}, nil
+		return rollout.State{Failed: []string{"web"}, Stale: []string{"web"}}, nil
 	}
-	return rotation.Rollout{Fresh: true, Steady: true}, nil
+	return rollout.State{Fresh: true, Steady: true}, nil
 }
 
-func (s *services) Preflight(context.Context, string) []rotation.Check {
+func (s *services) Preflight(context.Context, string) []credential.Check {
 	if !s.unread {
 		return nil
 	}
-	return []rotation.Check{{What: "the services", Problem: errors.New("no task reads the secret")}}
+	return []credential.Check{{What: "the services", Problem: errors.New("no task reads the secret")}}
 }
 
 // tester is a test, or a history that is tried.
@@ -293,10 +308,10 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 		webhook:  target{name: "webhook"},
 	}
 	value := `{"site": "mautic"`
-	kinds := []rotation.Kind{&e.database, &e.api, &e.admin, &e.webhook}
+	kinds := []credential.Kind{&e.database, &e.api, &e.admin, &e.webhook}
 	targets := []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook}
 	for _, k := range issuers {
-		kinds, targets = append([]rotation.Kind{k}, kinds...), append(targets, &k.target)
+		kinds, targets = append([]credential.Kind{k}, kinds...), append(targets, &k.target)
 	}
 	for _, k := range targets {
 		k.accept(k.name + "-0")

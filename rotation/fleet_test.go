@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/rollout"
 )
 
 // fleet are services whose tasks are replaced one by one, when told to. A task
@@ -45,10 +46,10 @@ func (f *fleet) stale(since time.Time) (stale []string) {
 	return stale
 }
 
-func (f *fleet) Rollout(_ context.Context, since time.Time) (rotation.Rollout, error) {
+func (f *fleet) Rollout(_ context.Context, since time.Time) (rollout.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := rotation.Rollout{Stale: f.stale(since)}
+	r := rollout.State{Stale: f.stale(since)}
 	r.Fresh = len(r.Stale) == 0
 	r.Steady = len(f.stale(f.since)) == 0
 	if f.failed && !f.since.Before(since) {
@@ -57,7 +58,7 @@ func (f *fleet) Rollout(_ context.Context, since time.Time) (rotation.Rollout, e
 	return r, nil
 }
 
-func (f *fleet) Preflight(context.Context, string) []rotation.Check { return nil }
+func (f *fleet) Preflight(context.Context, string) []credential.Check { return nil }
 
 // replace makes a new task in place of one that is older than the redeploy. It
 // returns false when there is none, or when the new one does not start.

@@ -36,6 +36,7 @@ func FuzzEntry(f *testing.F) {
 		if since != 0 {
 			e.since = time.Unix(0, since).UTC()
 		}
+		e.number = 1 + int(flags>>2)
 		label := e.label(id)
 		if len(label) > maxLabel {
 			t.Fatalf("%d characters: %s", len(label), label)

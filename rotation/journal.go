@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,11 +19,18 @@ import (
 //
 // A label reads, for example,
 //
-//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z
+//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z;n=2
 //
 // and has at most 256 characters. "of" makes it the version's own: a label is
 // unique in a secret, and writing the same one for another version would take
 // it away from this one.
+//
+// An entry is replaced by writing the new label and removing the old one then,
+// so for a moment, or for longer after a crash, a version has two. "n" tells the
+// newer: each is one higher than what it replaces (1 is not written). Nobody
+// removes a label unless he has seen one with a higher number on the version, or
+// means to end the entry altogether. So whatever runs beside a replacement, the
+// newest entry stays.
 const journalPrefix = "rotation;"
 
 // wordRevoked stands in an entry where wordEmergency stood, afterwards.
@@ -53,8 +61,7 @@ const (
 	phaseFailed phase = "failed"
 )
 
-// phases are in the order in which a version goes through them: when a crash
-// has left two entries on a version, the later one holds.
+// phases are in the order in which a version goes through them, as a rule.
 var phases = []phase{phaseSet, phaseOld, phaseQuarantined, phaseHeld, phaseRolledBack, phaseFailed}
 
 // An entry is what the journal says of a version.
@@ -84,6 +91,9 @@ type entry struct {
 	// phaseQuarantined and phaseRolledBack, when the redeploy began. Zero: it
 	// has not yet.
 	since time.Time
+
+	// number counts the entries of the version, this one included.
+	number int
 }
 
 // idEnd is how much of a version's id an entry quotes: a UUID, or the end of a
@@ -126,6 +136,9 @@ func (e entry) label(id string) string {
 	if !e.since.IsZero() {
 		parts = append(parts, "since="+stamp(e.since))
 	}
+	if e.number > 1 {
+		parts = append(parts, "n="+strconv.Itoa(e.number))
+	}
 	return journalPrefix + strings.Join(parts, ";")
 }
 
@@ -148,7 +161,7 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 		return entry{}, false, nil
 	}
 	parts := strings.Split(rest, ";")
-	e.phase = phase(parts[0])
+	e.phase, e.number = phase(parts[0]), 1
 	if !slices.Contains(phases, e.phase) {
 		return entry{}, false, fmt.Errorf("the staging label %q is not one that this function writes: remove it from its version, if you know whose it is", label)
 	}
@@ -171,12 +184,23 @@ func parseEntry(label string) (e entry, ok bool, err error) {
 			e.next = value
 		case "since":
 			e.since, err = readStamp(value)
+		case "n":
+			e.number, err = readNumber(value)
 		}
 		if err != nil {
-			return entry{}, false, fmt.Errorf("the staging label %q has no valid time: remove it from its version, if you know whose it is", label)
+			return entry{}, false, fmt.Errorf("the staging label %q has no valid time or number: remove it from its version, if you know whose it is", label)
 		}
 	}
 	return e, true, nil
+}
+
+// readNumber reads what label can write again: of 1 it writes nothing.
+func readNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil && n < 1 {
+		return 0, fmt.Errorf("the number %d", n)
+	}
+	return n, err
 }
 
 func kindsIn(value string) []string {
@@ -186,7 +210,8 @@ func kindsIn(value string) []string {
 	return strings.Split(value, ",")
 }
 
-// record is a version with its entry, and the labels that the entry stands in.
+// record is a version with its entry, and its labels: first the entry's own, then
+// those of entries before it.
 type record struct {
 	id     string
 	entry  entry
@@ -194,8 +219,7 @@ type record struct {
 }
 
 // readJournal finds the entries among the labels of a secret's versions, in a
-// fixed order. Of two on a version the later holds: the later phase, or the
-// one that says since when.
+// fixed order. Of several on a version the newest holds.
 func readJournal(labels map[string][]string) ([]record, error) {
 	var found []record
 	for id, stages := range labels {
@@ -208,10 +232,11 @@ func readJournal(labels map[string][]string) ([]record, error) {
 			if !ok {
 				continue
 			}
-			if len(r.labels) == 0 || later(e, r.entry) {
-				r.entry = e
-			}
 			r.labels = append(r.labels, label)
+			if len(r.labels) == 1 || newer(e, label, r) {
+				r.entry = e
+				r.labels[0], r.labels[len(r.labels)-1] = label, r.labels[0]
+			}
 		}
 		if len(r.labels) > 0 {
 			found = append(found, r)
@@ -221,14 +246,26 @@ func readJournal(labels map[string][]string) ([]record, error) {
 	return found, nil
 }
 
-func later(a, b entry) bool {
-	if a.phase != b.phase {
-		return slices.Index(phases, a.phase) > slices.Index(phases, b.phase)
+// newer tells whether an entry holds rather than the one that was found before.
+// The same number have entries that two invocations wrote at once, and those of
+// releases that did not count: there the later phase holds, or the one that says
+// since when. Everybody comes to the same answer, in whatever order AWS lists the
+// labels: whoever did not might remove the other's.
+func newer(e entry, label string, than record) bool {
+	other := than.entry
+	switch {
+	case e.number != other.number:
+		return e.number > other.number
+	case e.phase != other.phase:
+		return slices.Index(phases, e.phase) > slices.Index(phases, other.phase)
+	case e.emergency != other.emergency:
+		return e.emergency
+	case e.revoked != other.revoked:
+		return e.revoked
+	case !e.since.Equal(other.since):
+		return e.since.After(other.since)
 	}
-	if a.emergency != b.emergency || a.revoked != b.revoked {
-		return a.emergency && !b.emergency || a.revoked && !b.revoked
-	}
-	return a.since.After(b.since)
+	return label > than.labels[0]
 }
 
 // entryOf returns the entry of the version id, and whether it has one.

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,7 +22,9 @@ func TestAnEntryIsReadAsItWasWrittenAndFitsIntoALabel(t *testing.T) {
 		{phase: phaseOld, live: []string{"api"}, emergency: true, refused: began, next: endOf(words)},
 		{phase: phaseHeld, gone: []string{"admin", "api", "database", "smtp", "webhook"}, emergency: true, revoked: true, refused: began, next: endOf(words), since: began},
 		{phase: phaseRolledBack},
+		{phase: phaseQuarantined, live: []string{"admin", "api", "database", "smtp", "webhook"}, closing: []string{"admin", "api", "database", "smtp", "webhook"}, next: endOf(words), since: began, number: 99},
 	} {
+		e.number = max(1, e.number)
 		label := e.label(words)
 		if len(label) > 256 {
 			t.Errorf("%d characters: %s", len(label), label)
@@ -42,25 +45,50 @@ func TestLabelsOfOthersAreNoEntriesAndAFalseEntryIsAnError(t *testing.T) {
 			t.Errorf("%q: %v, %v", label, ok, err)
 		}
 	}
-	for _, label := range []string{"rotation;", "rotation;gone;of=x", "rotation;old;since=yesterday"} {
+	for _, label := range []string{"rotation;", "rotation;gone;of=x", "rotation;old;since=yesterday", "rotation;old;n=0", "rotation;old;n=x"} {
 		if _, _, err := parseEntry(label); err == nil {
 			t.Errorf("%q: no error", label)
 		}
 	}
 }
 
-func TestOfTwoEntriesThatACrashLeftTheLaterHolds(t *testing.T) {
-	early := entry{phase: phaseOld, live: []string{"database"}, next: otherID}
-	for name, late := range map[string]entry{
-		"the redeploy is noted":     {phase: phaseOld, live: []string{"database"}, next: otherID, since: began},
-		"the quarantine has begun":  {phase: phaseQuarantined, live: []string{"database"}, next: otherID, since: began},
-		"the quarantine was undone": {phase: phaseHeld, live: []string{"database"}, next: otherID, since: began},
+func TestOfTwoEntriesOnAVersionTheNewestHolds(t *testing.T) {
+	old := entry{phase: phaseOld, live: []string{"database"}, next: otherID, number: 1}
+	quarantined := entry{phase: phaseQuarantined, live: []string{"api", "database"}, closing: []string{"database"}, since: began, number: 2}
+	held := entry{phase: phaseHeld, live: []string{"database"}, next: otherID, since: began, number: 3}
+	for name, tc := range map[string]struct{ before, after entry }{
+		"the redeploy is noted":            {old, entry{phase: phaseOld, live: []string{"database"}, next: otherID, since: began, number: 2}},
+		"the quarantine has begun":         {old, quarantined},
+		"one of two kinds was retired":     {quarantined, entry{phase: phaseOld, live: []string{"api"}, gone: []string{"database"}, since: began, number: 3}},
+		"the quarantine was undone":        {quarantined, held},
+		"what was held was released":       {held, entry{phase: phaseOld, live: []string{"database"}, since: began.Add(time.Hour), number: 4}},
+		"another was promoted over it":     {old, entry{phase: phaseOld, live: []string{"database"}, next: tokenID, number: 2}},
+		"two wrote at once, the later one": {held, entry{phase: phaseRolledBack, live: []string{"database"}, number: 3}},
+		"two wrote at once, since when":    {entry{phase: phaseOld, live: []string{"database"}, number: 1}, entry{phase: phaseOld, live: []string{"database"}, since: began, number: 1}},
+		"two wrote at once, an emergency":  {old, entry{phase: phaseOld, live: []string{"database"}, emergency: true, refused: began, next: otherID, number: 1}},
+		"a release that did not count":     {entry{phase: phaseHeld, live: []string{"database"}, number: 1}, entry{phase: phaseOld, live: []string{"database"}, number: 2}},
 	} {
-		for _, labels := range [][]string{{early.label(tokenID), late.label(tokenID)}, {late.label(tokenID), "AWSPREVIOUS", early.label(tokenID)}} {
+		before, after := tc.before.label(tokenID), tc.after.label(tokenID)
+		for _, labels := range [][]string{{before, after}, {after, "AWSPREVIOUS", before}} {
 			journal, err := readJournal(map[string][]string{tokenID: labels, otherID: {"AWSCURRENT"}})
-			if err != nil || len(journal) != 1 || !reflect.DeepEqual(journal[0].entry, late) || len(journal[0].labels) != 2 {
+			if err != nil || len(journal) != 1 || !reflect.DeepEqual(journal[0].entry, tc.after) || !reflect.DeepEqual(journal[0].labels, []string{after, before}) {
 				t.Errorf("%s: got %+v, %v", name, journal, err)
 			}
+		}
+	}
+}
+
+func TestWhichOfSeveralEntriesHoldsDoesNotDependOnTheirOrder(t *testing.T) {
+	var labels []string
+	for _, live := range []string{"admin", "api", "database"} {
+		labels = append(labels, entry{phase: phaseOld, live: []string{live}, number: 2}.label(tokenID))
+	}
+	labels = append(labels, entry{phase: phaseHeld, live: []string{"smtp"}}.label(tokenID))
+	for range 24 {
+		rand.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
+		journal, err := readJournal(map[string][]string{tokenID: labels})
+		if err != nil || len(journal) != 1 || len(journal[0].labels) != 4 || journal[0].entry.live[0] != "database" || !strings.Contains(journal[0].labels[0], "live=database") {
+			t.Fatalf("%v: got %+v, %v", labels, journal, err)
 		}
 	}
 }

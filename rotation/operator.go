@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"mautic-rotation/internal/scrub"
 )
@@ -64,16 +65,40 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 		if rec.entry.phase != phaseHeld {
 			continue
 		}
-		e := rec.entry
-		// Without the version promoted over it: what comes now is no reason any
-		// more to roll that back.
-		e.phase, e.next, e.since = phaseOld, "", m.now
-		// A crash between the new label and the removal of the old one leaves
-		// it held, which is the safe side.
-		if err := run.redeployAndNote(ctx, record{id: rec.id, entry: e, labels: rec.labels}, m); err != nil {
+		if err := run.release(ctx, rec); err != nil {
 			return fmt.Errorf("release: %w", err)
 		}
-		log.Warn("what was held goes on", audit, didRelease, "version", rec.id)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
+
+// release has what was held go on. It waits for another invocation that is at it,
+// which may have to make targets accept the old values once more.
+func (r *run) release(ctx context.Context, rec record) error {
+	deadline := time.Now().Add(2*r.limits.Watch + timeToChange)
+	for {
+		err := r.underLock(ctx, rec, func(ctx context.Context, o opened) error {
+			e := o.entry
+			// Without the version promoted over it: what comes now is no reason
+			// any more to roll that back.
+			e.phase, e.next, e.since = phaseOld, "", o.now
+			// A crash before the entry leaves it held, which is the safe side.
+			if err := r.redeployAndNote(ctx, record{id: o.id, entry: e, labels: o.labels}, metadata{now: o.now}); err != nil {
+				return err
+			}
+			r.log.Warn("what was held goes on", audit, didRelease, "version", o.id)
+			return nil
+		})
+		if !errors.Is(err, errBusy) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(betweenLocks):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// betweenLocks is the time from one attempt to take a lock to the next.
+const betweenLocks = 500 * time.Millisecond

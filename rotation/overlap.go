@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // opened is a version of the journal beside the one that is current.
@@ -17,13 +19,13 @@ type opened struct {
 	now      time.Time
 	old      version
 	current  version
-	overlaps map[string]Overlap // of its live kinds, where the target may accept both values
-	singles  map[string]Change  // of those with one value: what gives the target the current one
+	overlaps map[string]credential.Overlap // of its live kinds, where the target may accept both values
+	singles  map[string]credential.Change  // of those with one value: what gives the target the current one
 }
 
 // only leaves some of the kinds.
 func (o opened) only(kinds []string) opened {
-	overlaps := map[string]Overlap{}
+	overlaps := map[string]credential.Overlap{}
 	for _, name := range kinds {
 		if overlap, ok := o.overlaps[name]; ok {
 			overlaps[name] = overlap
@@ -44,7 +46,7 @@ func (o *opened) tellTime(now time.Time) {
 
 // open reads a version of the journal, and the current one.
 func (r *run) open(ctx context.Context, rec record, m metadata) (o opened, err error) {
-	o = opened{record: rec, now: m.now, overlaps: map[string]Overlap{}, singles: map[string]Change{}}
+	o = opened{record: rec, now: m.now, overlaps: map[string]credential.Overlap{}, singles: map[string]credential.Change{}}
 	if o.current, err = r.readCurrent(ctx, versionWith(m.labels, labelCurrent)); err != nil {
 		return opened{}, err
 	}
@@ -71,18 +73,18 @@ func (r *run) open(ctx context.Context, rec record, m metadata) (o opened, err e
 			continue // current again: nothing to take away
 		}
 		log := r.log.With("kind", name)
-		if _, overlaps := kind.(Retirer); overlaps {
-			o.overlaps[name] = Overlap{Current: o.current.doc, Old: o.old.doc, Confirm: confirm, Now: o.now, Log: log}
+		if _, overlaps := kind.(credential.Retirer); overlaps {
+			o.overlaps[name] = credential.Overlap{Current: o.current.doc, Old: o.old.doc, Confirm: confirm, Now: o.now, Log: log}
 		} else {
-			o.singles[name] = Change{Current: o.current.doc, Pending: o.old.doc, Confirm: confirm, Log: log}
+			o.singles[name] = credential.Change{Current: o.current.doc, Pending: o.old.doc, Confirm: confirm, Log: log}
 		}
 	}
 	return o, nil
 }
 
 // kind returns the kind of a name.
-func (r *Rotator) kind(name string) (Kind, bool) {
-	at := slices.IndexFunc(r.kinds, func(k Kind) bool { return k.Name() == name })
+func (r *Rotator) kind(name string) (credential.Kind, bool) {
+	at := slices.IndexFunc(r.kinds, func(k credential.Kind) bool { return k.Name() == name })
 	if at < 0 {
 		return nil, false
 	}
@@ -90,9 +92,9 @@ func (r *Rotator) kind(name string) (Kind, bool) {
 }
 
 // retirer returns the kind of an overlap, which open has seen to be one.
-func (r *Rotator) retirer(name string) Retirer {
+func (r *Rotator) retirer(name string) credential.Retirer {
 	kind, _ := r.kind(name)
-	return kind.(Retirer)
+	return kind.(credential.Retirer)
 }
 
 // needsRestart tells whether one of the kinds does; of one that is not known
@@ -109,7 +111,7 @@ func (r *Rotator) needsRestart(kinds []string) bool {
 func (r *Rotator) ready(e entry, now time.Time) (ready []string) {
 	for _, name := range e.live {
 		kind, _ := r.kind(name)
-		if retirer, ok := kind.(Retirer); !ok || max(0, now.Sub(e.since)) >= retirer.MinOverlap() {
+		if retirer, ok := kind.(credential.Retirer); !ok || max(0, now.Sub(e.since)) >= retirer.MinOverlap() {
 			ready = append(ready, name)
 		}
 	}
@@ -137,14 +139,38 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	return nil
 }
 
-// exclusively calls f while no other invocation can be at the same overlap. It
-// does nothing when another one is, or has been since the journal was read.
+// errBusy says that another invocation holds the lock of an overlap.
+var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
+
+// exclusively calls f while no other invocation can be at the same overlap, with
+// its entry as it is then. It does nothing when another one is, or has been since
+// the journal was read.
 func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
+	err := r.underLock(ctx, rec, f)
+	if errors.Is(err, errBusy) {
+		r.log.Info("another invocation holds the lock; skipping", "version", rec.id)
+		return nil
+	}
+	return err
+}
+
+// underLock is exclusively, but fails with errBusy while another invocation is
+// at it.
+func (r *run) underLock(ctx context.Context, rec record, f func(context.Context, opened) error) error {
 	m, err := r.describe(ctx)
 	if err != nil {
 		return err
 	}
-	o, err := r.open(ctx, rec, m)
+	journal, err := readJournal(m.labels)
+	if err != nil {
+		return err
+	}
+	before, ok := entryOf(journal, rec.id)
+	if !ok {
+		r.log.Info("another invocation has done it", "version", rec.id)
+		return nil
+	}
+	o, err := r.open(ctx, before, m)
 	if isMissing(err) {
 		return nil // the entry has gone: another invocation was faster
 	}
@@ -157,8 +183,7 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 			return err
 		}
 		if !ok {
-			r.log.Info("another invocation is at it", "kind", name, "version", rec.id)
-			return nil
+			return errBusy
 		}
 		defer release()
 	}
@@ -166,8 +191,7 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 	if err != nil {
 		return err
 	}
-	journal, err := readJournal(again.labels)
-	if err != nil {
+	if journal, err = readJournal(again.labels); err != nil {
 		return err
 	}
 	now, ok := entryOf(journal, rec.id)
@@ -270,7 +294,7 @@ func (r *run) forgetClosed(ctx context.Context, rec record, closed []string) err
 }
 
 // inUse watches the use of all the old values at the same time.
-func (r *run) inUse(ctx context.Context, overlaps map[string]Overlap) (string, error) {
+func (r *run) inUse(ctx context.Context, overlaps map[string]credential.Overlap) (string, error) {
 	type sighting struct {
 		evidence string
 		err      error

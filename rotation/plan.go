@@ -10,14 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // What follows decides from what was read, and changes nothing.
 
 // present returns the kinds that a document has a credential of.
-func present(kinds []Kind, d document.Document) ([]Kind, error) {
-	var found []Kind
+func present(kinds []credential.Kind, d document.Document) ([]credential.Kind, error) {
+	var found []credential.Kind
 	for _, kind := range kinds {
 		fields, err := kind.Fields(d)
 		if err != nil {
@@ -37,12 +38,12 @@ func present(kinds []Kind, d document.Document) ([]Kind, error) {
 // changed returns the kinds that a rotation changes: those whose fields differ
 // between the current and the pending document. Nothing else records them, so
 // nothing can disagree.
-func changed(kinds []Kind, current, pending document.Document) ([]Kind, error) {
+func changed(kinds []credential.Kind, current, pending document.Document) ([]credential.Kind, error) {
 	kinds, err := present(kinds, pending)
 	if err != nil {
 		return nil, err
 	}
-	var differ []Kind
+	var differ []credential.Kind
 	for _, kind := range kinds {
 		fields, err := kind.Fields(pending)
 		if err != nil {
@@ -79,7 +80,7 @@ func sameValues(fields []document.Pointer, a, b document.Document) (bool, error)
 // editedMeanwhile fails when the pending document is not what the current one
 // becomes with the new values of the kinds that changed: somebody edited the
 // secret after the pending version was made, and promoting it would undo that.
-func editedMeanwhile(changed []Kind, current, pending document.Document) error {
+func editedMeanwhile(changed []credential.Kind, current, pending document.Document) error {
 	expected, err := current, error(nil)
 	for _, kind := range changed {
 		if expected, err = putFields(expected, pending, kind); err != nil {
@@ -106,7 +107,7 @@ func editedMeanwhile(changed []Kind, current, pending document.Document) error {
 }
 
 // putFields returns a document with a kind's fields as they are in another.
-func putFields(into, from document.Document, kind Kind) (document.Document, error) {
+func putFields(into, from document.Document, kind credential.Kind) (document.Document, error) {
 	fields, err := kind.Fields(from)
 	if err != nil {
 		return document.Document{}, err
@@ -127,16 +128,16 @@ func putFields(into, from document.Document, kind Kind) (document.Document, erro
 var errEdited = errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit, so it is given up, and what it has set is taken away: rotate again")
 
 // overlapping are the kinds whose targets accept an old value beside the new one.
-func overlapping(kinds []Kind) (found []Kind) {
+func overlapping(kinds []credential.Kind) (found []credential.Kind) {
 	for _, kind := range kinds {
-		if _, ok := kind.(Retirer); ok {
+		if _, ok := kind.(credential.Retirer); ok {
 			found = append(found, kind)
 		}
 	}
 	return found
 }
 
-func names(kinds []Kind) []string {
+func names(kinds []credential.Kind) []string {
 	list := make([]string, len(kinds))
 	for i, kind := range kinds {
 		list[i] = kind.Name()

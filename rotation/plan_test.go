@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -86,7 +87,7 @@ func TestGuardDecidesByTheSecretsMetadata(t *testing.T) {
 
 // fieldKind is a kind that owns fixed fields, as far as the plan looks at one.
 type fieldKind struct {
-	Kind
+	credential.Kind
 	name   string
 	fields []document.Pointer
 }
@@ -116,7 +117,7 @@ func parse(t *testing.T, value string) document.Document {
 }
 
 func TestTheKindsThatARotationChangesAreThoseWhoseFieldsDiffer(t *testing.T) {
-	kinds := []Kind{
+	kinds := []credential.Kind{
 		fieldKind{name: "database", fields: []document.Pointer{"/db"}},
 		fieldKind{name: "smtp", fields: []document.Pointer{"/mail/user", "/mail/password"}},
 	}

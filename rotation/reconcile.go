@@ -126,9 +126,11 @@ func (r *run) sick(ctx context.Context) (what string) {
 				return what
 			}
 		}
-		if what = r.health.Sick(ctx); what == "" {
+		err := r.health.Check(ctx)
+		if err == nil {
 			return ""
 		}
+		what = err.Error()
 	}
 	return what
 }
@@ -149,8 +151,7 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	case doEndEmergency:
 		return r.endEmergency(ctx, rec)
 	case doTidy:
-		_, err := r.write(ctx, rec, rec.entry)
-		return err
+		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error { return r.tidy(ctx, o.record) })
 	case doRedeploy:
 		return r.exclusively(ctx, rec, func(ctx context.Context, o opened) error {
 			if !o.entry.since.IsZero() {
@@ -179,25 +180,32 @@ func (r *run) act(ctx context.Context, act action, why string, rec record, journ
 	}
 }
 
-// write puts an entry on a version: the new label first and the old ones off
-// after it, for a version whose last label goes may be deleted.
+// write puts an entry on a version, in place of the one that rec has: the new
+// label first and the old ones off after it, for a version whose last label goes
+// may be deleted. Its number makes it hold from the first moment on, so that
+// whoever comes between the two finds the new entry, and leaves it alone.
 func (r *run) write(ctx context.Context, rec record, e entry) (record, error) {
+	if e.number = rec.entry.number; len(rec.labels) > 0 && e.label(rec.id) == rec.labels[0] {
+		return rec, r.tidy(ctx, rec)
+	}
+	e.number = rec.entry.number + 1
 	label := e.label(rec.id)
-	if !slices.Contains(rec.labels, label) {
-		if err := r.moveLabel(ctx, label, rec.id, ""); err != nil {
-			return rec, err
+	if err := r.moveLabel(ctx, label, rec.id, ""); err != nil {
+		return rec, err
+	}
+	next := record{id: rec.id, entry: e, labels: append([]string{label}, rec.labels...)}
+	return next, r.tidy(ctx, next)
+}
+
+// tidy takes off a version the labels of entries that a newer one has replaced.
+// One that has come since rec was read is newer still, and is not touched.
+func (r *run) tidy(ctx context.Context, rec record) error {
+	for _, replaced := range rec.labels[1:] {
+		if err := r.moveLabel(ctx, replaced, "", rec.id); err != nil {
+			return err
 		}
 	}
-	next := record{id: rec.id, entry: e, labels: []string{label}}
-	for _, superseded := range rec.labels {
-		if superseded == label {
-			continue
-		}
-		if err := r.moveLabel(ctx, superseded, "", rec.id); err != nil {
-			return next, err
-		}
-	}
-	return next, nil
+	return nil
 }
 
 // forget takes a version's entry away.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"mautic-rotation/rotation/rollout"
 )
 
 // An action is what a reconcile does next about one version of the journal.
@@ -77,13 +79,13 @@ type situation struct {
 	// then, and a reconcile may come between the two.
 	promoting bool
 
-	restart  bool    // what uses its values reads them only when it starts
-	kept     bool    // each of its live kinds is to be kept for longer
-	undone   bool    // the version that was promoted over it is marked as rolled back
-	untidy   bool    // it has more labels than the one of its entry
-	services bool    // that are services to be redeployed
-	rollout  Rollout // of the redeploy that the entry notes
-	sick     string  // what is wrong with the application; "" when it is healthy or not looked at
+	restart  bool          // what uses its values reads them only when it starts
+	kept     bool          // each of its live kinds is to be kept for longer
+	undone   bool          // the version that was promoted over it is marked as rolled back
+	untidy   bool          // it has more labels than the one of its entry
+	services bool          // that are services to be redeployed
+	rollout  rollout.State // of the redeploy that the entry notes
+	sick     string        // what is wrong with the application; "" when it is healthy or not looked at
 }
 
 // decide is the plan: what to do about a version, and why.

@@ -4,14 +4,16 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mautic-rotation/rotation/rollout"
 )
 
 func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 	live := []string{"database"}
-	fresh := Rollout{Fresh: true, Steady: true}
-	empty := Rollout{Fresh: true} // old tasks stopped first, and the new ones do not run
-	stale := Rollout{Stale: []string{"service web: task 1a2b still drains"}}
-	failed := Rollout{Failed: []string{"service web: circuit breaker"}, Stale: []string{"x"}}
+	fresh := rollout.State{Fresh: true, Steady: true}
+	empty := rollout.State{Fresh: true} // old tasks stopped first, and the new ones do not run
+	stale := rollout.State{Stale: []string{"service web: task 1a2b still drains"}}
+	failed := rollout.State{Failed: []string{"service web: circuit breaker"}, Stale: []string{"x"}}
 	old := entry{phase: phaseOld, live: live, next: otherID, since: began}
 	api := entry{phase: phaseOld, live: []string{"api"}, next: otherID, since: began}
 	rolledBack := entry{phase: phaseRolledBack, live: live, next: otherID, since: began}
@@ -28,8 +30,8 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"current again by hand, and AWSPENDING stays on the other", old, situation{now: soon, current: true, promoting: true}, doAdopt},
 		{"quarantined, and current again by hand", entry{phase: phaseQuarantined, live: live, next: otherID, since: began}, situation{now: soon, current: true}, doAdopt},
 		{"never promoted over", entry{phase: phaseOld, live: live, next: otherID}, situation{now: soon, current: true}, doForget},
-		{"the new tasks work, and old ones do not go", old, situation{now: late, services: true, promoted: true, rollout: Rollout{Steady: true, Stale: []string{"x"}}}, doAlarm},
-		{"all is well, whatever else has failed since", old, situation{now: soon, services: true, promoted: true, rollout: Rollout{Fresh: true, Steady: true, Failed: []string{"a later image"}}}, doClose},
+		{"the new tasks work, and old ones do not go", old, situation{now: late, services: true, promoted: true, rollout: rollout.State{Steady: true, Stale: []string{"x"}}}, doAlarm},
+		{"all is well, whatever else has failed since", old, situation{now: soon, services: true, promoted: true, rollout: rollout.State{Fresh: true, Steady: true, Failed: []string{"a later image"}}}, doClose},
 		{"an entry of nothing", entry{phase: phaseRolledBack}, situation{}, doForget},
 
 		{"a rotation under way", entry{phase: phaseSet, live: live, since: began}, situation{now: soon, pending: true}, doNothing},
@@ -48,8 +50,8 @@ func TestDecideFollowsTheJournalAndWhatIsSeen(t *testing.T) {
 		{"fresh and never healthy", old, situation{now: late, services: true, promoted: true, rollout: fresh, sick: "500"}, doRollBack},
 		{"the rollout failed", old, situation{now: soon, services: true, promoted: true, rollout: failed}, doRollBack},
 		{"the rollout is past its deadline", old, situation{now: late, services: true, promoted: true, rollout: stale}, doRollBack},
-		{"past the deadline, while ECS still bakes", old, situation{now: late, services: true, promoted: true, rollout: Rollout{Stale: []string{"x"}, Bake: time.Hour}}, doNothing},
-		{"past the deadline and the bake", old, situation{now: late.Add(time.Hour), services: true, promoted: true, rollout: Rollout{Stale: []string{"x"}, Bake: time.Hour}}, doRollBack},
+		{"past the deadline, while ECS still bakes", old, situation{now: late, services: true, promoted: true, rollout: rollout.State{Stale: []string{"x"}, Bake: time.Hour}}, doNothing},
+		{"past the deadline and the bake", old, situation{now: late.Add(time.Hour), services: true, promoted: true, rollout: rollout.State{Stale: []string{"x"}, Bake: time.Hour}}, doRollBack},
 		{"failed, after AWSCURRENT has moved on", old, situation{now: soon, services: true, rollout: failed}, doHold},
 		{"what its callers may use for days", api, situation{now: soon, promoted: true, kept: true}, doNothing},
 		{"the same, when its time is over", api, situation{now: late, promoted: true}, doClose},

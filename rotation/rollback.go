@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // rollBack makes the version old current again in place of bad. The order
@@ -33,9 +35,9 @@ func (r *run) putBack(ctx context.Context, old opened) error {
 		return err
 	}
 	// First those that only look, then those that write.
-	slices.SortStableFunc(kinds, func(a, b Kind) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(kinds, func(a, b credential.Kind) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, kind := range kinds {
-		c := Change{
+		c := credential.Change{
 			Current: old.old.doc, Pending: old.current.doc,
 			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, old.current.id) },
 			Log:     r.log.With("kind", kind.Name()),
@@ -47,8 +49,8 @@ func (r *run) putBack(ctx context.Context, old opened) error {
 	return nil
 }
 
-func rank(kind Kind) int {
-	if _, overlaps := kind.(Retirer); overlaps {
+func rank(kind credential.Kind) int {
+	if _, overlaps := kind.(credential.Retirer); overlaps {
 		return 0
 	}
 	return 1
@@ -147,12 +149,12 @@ func (r *run) acceptAgain(ctx context.Context, again record, other version) erro
 	taken := append(slices.Clone(again.entry.closing), again.entry.gone...)
 	for _, kind := range kinds {
 		log := r.log.With("kind", kind.Name())
-		retirer, overlaps := kind.(Retirer)
+		retirer, overlaps := kind.(credential.Retirer)
 		switch {
 		case !overlaps:
-			err = kind.PutBack(ctx, Change{Current: current.doc, Pending: other.doc, Confirm: confirm, Log: log})
+			err = kind.PutBack(ctx, credential.Change{Current: current.doc, Pending: other.doc, Confirm: confirm, Log: log})
 		case slices.Contains(taken, kind.Name()):
-			err = retirer.Restore(ctx, Overlap{Current: other.doc, Old: current.doc, Now: r.now, Log: log})
+			err = retirer.Restore(ctx, credential.Overlap{Current: other.doc, Old: current.doc, Now: r.now, Log: log})
 		}
 		if err != nil {
 			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", kind.Name(), err)

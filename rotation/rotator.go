@@ -3,10 +3,10 @@
 // fails meanwhile.
 //
 // The engine here knows versions, labels and the document. What a credential
-// is, and who accepts it, is a Kind's business: see the packages below this
-// one. Wired together:
+// is, and who accepts it, is the business of a [credential.Kind]: see the
+// packages below this one. Wired together:
 //
-//	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []rotation.Kind{databaseKind}, Redeployer: services})
+//	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []credential.Kind{databaseKind}, Redeployer: services})
 //	err := rotator.Rotate(ctx, event, log, &secrets)
 //
 // What is left to do after a promotion (see Reconcile) is noted in staging
@@ -24,13 +24,14 @@ import (
 	"time"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/credential"
 )
 
 // A Rotator carries out rotations. It holds no state of any: the same one may
 // rotate different secrets, at the same time.
 type Rotator struct {
 	api        SecretsManager
-	kinds      []Kind
+	kinds      []credential.Kind
 	redeployer Redeployer
 	health     Health
 	limits     Limits
@@ -42,10 +43,10 @@ type Rotator struct {
 // Config is what a Rotator works with.
 type Config struct {
 	SecretsManager SecretsManager
-	Kinds          []Kind     // are set in this order
-	Redeployer     Redeployer // nil: nothing has to be restarted
-	Health         Health     // nil: the application is not asked
-	Limits         Limits     // zero: DefaultLimits
+	Kinds          []credential.Kind // are set in this order
+	Redeployer     Redeployer        // nil: nothing has to be restarted
+	Health         Health            // nil: the application is not asked
+	Limits         Limits            // zero: DefaultLimits
 
 	// Every is how often the schedule rotates each kind of a secret that has
 	// several; of a kind that is missing, DefaultEvery says.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -67,7 +68,7 @@ const howToStartAnew = `Before another one, give this rotation up: invoke this f
 
 // toRotate are the kinds that the rotation is to change. With none of them the
 // rotation changes nothing, and succeeds.
-func (r *run) toRotate(current version, m metadata) (kinds []Kind, w wish, err error) {
+func (r *run) toRotate(current version, m metadata) (kinds []credential.Kind, w wish, err error) {
 	present, err := r.present(current.doc)
 	if err != nil {
 		return nil, wish{}, err
@@ -103,13 +104,13 @@ func (r *run) toRotate(current version, m metadata) (kinds []Kind, w wish, err e
 		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
 	}
-	return slices.DeleteFunc(slices.Clone(present), func(k Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
+	return slices.DeleteFunc(slices.Clone(present), func(k credential.Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
 }
 
 // generate makes the pending document: the current one, with the fields of each
 // kind as that kind has made them from the current one. So none of them sees a
 // value of another's that no target accepts yet.
-func (r *run) generate(ctx context.Context, current document.Document, kinds []Kind, w wish, now time.Time) (pending document.Document, err error) {
+func (r *run) generate(ctx context.Context, current document.Document, kinds []credential.Kind, w wish, now time.Time) (pending document.Document, err error) {
 	present, err := r.present(current)
 	if err != nil {
 		return document.Document{}, err
@@ -118,7 +119,7 @@ func (r *run) generate(ctx context.Context, current document.Document, kinds []K
 	var made []string
 	pending = current
 	for _, kind := range kinds {
-		next, err := kind.Generate(ctx, Generation{
+		next, err := kind.Generate(ctx, credential.Generation{
 			Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency, Ownership: r.ownership(kind),
 		})
 		if err != nil {
@@ -172,7 +173,7 @@ func (r *run) setSecret(ctx context.Context) error {
 // notEdited gives the rotation up when the secret was edited after its pending
 // version was made. Left as it is, Secrets Manager would try that version again
 // and again.
-func (r *run) notEdited(ctx context.Context, kinds []Kind, current, pending document.Document) error {
+func (r *run) notEdited(ctx context.Context, kinds []credential.Kind, current, pending document.Document) error {
 	if err := editedMeanwhile(kinds, current, pending); !errors.Is(err, errEdited) {
 		return err
 	}
@@ -193,7 +194,7 @@ func (r *run) notEdited(ctx context.Context, kinds []Kind, current, pending docu
 
 // giveUpLost gives the rotation up if its value is gone at its target.
 func (r *run) giveUpLost(ctx context.Context, err error) error {
-	if !errors.Is(err, ErrLost) {
+	if !errors.Is(err, credential.ErrLost) {
 		return err
 	}
 	_, m, refused := r.guard(ctx)
@@ -218,7 +219,7 @@ func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
 // noteSet makes sure that the application is healthy, and notes that the pending
 // values are live from now on, or may be: should the rotation be given up, a
 // reconcile takes them away again.
-func (r *run) noteSet(ctx context.Context, pending version, kinds []Kind) error {
+func (r *run) noteSet(ctx context.Context, pending version, kinds []credential.Kind) error {
 	journal, err := readJournal(map[string][]string{pending.id: pending.labels})
 	if err != nil || len(kinds) == 0 {
 		return err
@@ -277,7 +278,7 @@ func (r *run) testSecret(ctx context.Context) error {
 // putAllBack makes the targets accept the current values, after a test of the
 // pending ones has failed: those that accept one value alone would refuse it
 // until the next attempt.
-func (r *run) putAllBack(ctx context.Context, kinds []Kind, current, pending version) error {
+func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, pending version) error {
 	var faults []error
 	for _, kind := range kinds {
 		if err := kind.PutBack(ctx, r.change(kind, current, pending)); err != nil {
@@ -365,7 +366,7 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []r
 	}
 	for _, kind := range kinds {
 		outcome, err := kind.Probe(ctx, pending.doc)
-		if outcome != Accepted {
+		if outcome != credential.Accepted {
 			return record{}, false, fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
 	}
@@ -427,7 +428,7 @@ func (r *run) preflight(ctx context.Context) error {
 		return err
 	}
 	var problems []error
-	report := func(part string, checks []Check) {
+	report := func(part string, checks []credential.Check) {
 		for _, check := range checks {
 			log := r.log.With("part", part, "check", check.What)
 			switch {
@@ -448,11 +449,11 @@ func (r *run) preflight(ctx context.Context) error {
 		report("redeploy", r.redeployer.Preflight(ctx, r.event.SecretID))
 	}
 	if r.health != nil {
-		check := Check{What: "the application is healthy"}
+		check := credential.Check{What: "the application is healthy"}
 		if what := r.sick(ctx); what != "" {
 			check.Problem = errors.New(what)
 		}
-		report("health", []Check{check})
+		report("health", []credential.Check{check})
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("preflight: a rotation would fail, and nothing was changed: %w", errors.Join(problems...))
@@ -465,8 +466,8 @@ func (r *run) alreadyPromoted() error {
 	return nil
 }
 
-func (r *run) change(kind Kind, current, pending version) Change {
-	return Change{
+func (r *run) change(kind credential.Kind, current, pending version) credential.Change {
+	return credential.Change{
 		Current: current.doc,
 		Pending: pending.doc,
 		Confirm: func(ctx context.Context) error { return r.confirm(ctx, current.id) },

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // A value that its target makes is accepted before it is stored. A crash in
@@ -12,16 +14,16 @@ import (
 // it was set leaves its version without a label: no journal knows of either.
 
 // ownership is what an Issuer is told of the secret.
-func (r *run) ownership(kind Kind) Ownership {
-	return Ownership{Owner: r.event.SecretID, Held: r.held, Log: r.log.With("kind", kind.Name())}
+func (r *run) ownership(kind credential.Kind) credential.Ownership {
+	return credential.Ownership{Owner: r.event.SecretID, Stored: r.stored, Log: r.log.With("kind", kind.Name())}
 }
 
-// held reads what the secret's labelled versions hold. It fails when one cannot be read, for what
-// that one holds would be taken for lost.
-func (r *run) held(ctx context.Context) (h Held, err error) {
+// stored reads what the secret's labelled versions store. It fails when one
+// cannot be read, for what that one stores would be taken for lost.
+func (r *run) stored(ctx context.Context) (s credential.Stored, err error) {
 	m, err := r.describe(ctx)
 	if err != nil {
-		return Held{}, err
+		return credential.Stored{}, err
 	}
 	for id, labels := range m.labels {
 		if len(labels) == 0 {
@@ -35,21 +37,21 @@ func (r *run) held(ctx context.Context) (h Held, err error) {
 		v, err := read(ctx, id, labels[0])
 		switch {
 		case isMissing(err) && pending:
-			h.Busy = id != r.event.Token
+			s.Busy = id != r.event.Token
 		case err != nil:
-			return Held{}, fmt.Errorf("read version %s: %w", id, err)
+			return credential.Stored{}, fmt.Errorf("read version %s: %w", id, err)
 		default:
-			h.Documents = append(h.Documents, v.doc)
+			s.Documents = append(s.Documents, v.doc)
 		}
 	}
-	return h, nil
+	return s, nil
 }
 
 // sweep has the issuers among the kinds take away what no version holds.
-func (r *run) sweep(ctx context.Context, kinds []Kind) error {
+func (r *run) sweep(ctx context.Context, kinds []credential.Kind) error {
 	var faults []error
 	for _, kind := range kinds {
-		issuer, ok := kind.(Issuer)
+		issuer, ok := kind.(credential.Issuer)
 		if !ok {
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -31,7 +31,7 @@ func newIssuer() *issuer {
 	return k
 }
 
-func (k *issuer) Generate(ctx context.Context, g rotation.Generation) (next document.Document, err error) {
+func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next document.Document, err error) {
 	if _, err := k.Sweep(ctx, g.Ownership); err != nil {
 		return document.Document{}, err
 	}
@@ -53,20 +53,20 @@ func (k *issuer) Generate(ctx context.Context, g rotation.Generation) (next docu
 	return next, err
 }
 
-func (k *issuer) Set(ctx context.Context, c rotation.Change) error {
+func (k *issuer) Set(ctx context.Context, c credential.Change) error {
 	outcome, err := k.Probe(ctx, c.Pending)
-	if outcome == rotation.Denied {
-		return rotation.ErrLost
+	if outcome == credential.Denied {
+		return credential.ErrLost
 	}
 	return err
 }
 
-func (k *issuer) Sweep(ctx context.Context, o rotation.Ownership) (removed []string, err error) {
+func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []string, err error) {
 	there := strings.Fields(k.accepts())
 	if len(there) < 2 {
 		return nil, nil
 	}
-	held, err := o.Held(ctx)
+	held, err := o.Stored(ctx)
 	if err != nil || held.Busy && !k.aged {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func TestARotationWhoseValueIsLostGivesItselfUp(t *testing.T) {
 	}
 	smtp.broken = false
 	smtp.accept("smtp-0") // the new one is deleted by hand
-	if err := e.resume(e.version("AWSPENDING").ID); !strings.Contains(fmt.Sprint(err), rotation.ErrLost.Error()) {
+	if err := e.resume(e.version("AWSPENDING").ID); !strings.Contains(fmt.Sprint(err), credential.ErrLost.Error()) {
 		t.Fatalf("got %v", err)
 	}
 	if id := e.version("AWSPENDING").ID; id != "" {

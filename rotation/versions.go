@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -304,7 +305,7 @@ func (r *run) confirm(ctx context.Context, currentID string) error {
 }
 
 // present and changed are the functions of the plan, for this function's kinds.
-func (r *Rotator) present(d document.Document) ([]Kind, error) { return present(r.kinds, d) }
-func (r *Rotator) changed(current, pending document.Document) ([]Kind, error) {
+func (r *Rotator) present(d document.Document) ([]credential.Kind, error) { return present(r.kinds, d) }
+func (r *Rotator) changed(current, pending document.Document) ([]credential.Kind, error) {
 	return changed(r.kinds, current, pending)
 }

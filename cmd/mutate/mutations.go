@@ -29,8 +29,8 @@ var mutations = []mutation{
 	{
 		name: "discard-without-swap", what: "the old password is taken away by DISCARD OLD PASSWORD",
 		file:   "rotation/database/self.go",
-		old:    "err := t.own.exec(ctx, keepStatement, current.password, current.password)",
-		new:    `err := t.own.exec(ctx, "ALTER USER USER() DISCARD OLD PASSWORD")`,
+		old:    "err := t.own.Exec(ctx, keepStatement, current.password, current.password)",
+		new:    `err := t.own.Exec(ctx, "ALTER USER USER() DISCARD OLD PASSWORD")`,
 		killer: trials("given-up", noFault),
 	},
 	{

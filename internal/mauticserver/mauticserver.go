@@ -51,6 +51,13 @@ type Options struct {
 	// api_enable_basic_auth. Both are off by default.
 	APIEnabled, BasicAuth bool
 
+	// Path is where Mautic is installed below the host, as "/mautic"; empty: at
+	// the root.
+	Path string
+
+	// Dashboard is what a user's dashboard does.
+	Dashboard Dashboard
+
 	// Now is the clock by which tokens expire; nil means the real time.
 	Now func() time.Time
 
@@ -58,6 +65,22 @@ type Options struct {
 	// to put something in their way.
 	Wrap func(http.Handler) http.Handler
 }
+
+// A Dashboard is what the dashboard of a user who has signed in answers.
+type Dashboard string
+
+// The dashboards of Mautic 5.1 and 7.0.
+const (
+	// DashboardWithWidgets answers 200.
+	DashboardWithWidgets Dashboard = ""
+	// FirstDashboard is that of a user without widgets: it redirects to itself
+	// once, when Mautic has made the default ones.
+	FirstDashboard Dashboard = "first"
+	// NoDefaultDashboard is that of a user without widgets where
+	// app/assets/dashboards/default.json is missing: it redirects to the import
+	// page each time.
+	NoDefaultDashboard Dashboard = "no default"
+)
 
 // A Server is a running stand-in. Its methods may be used concurrently.
 type Server struct {
@@ -68,6 +91,7 @@ type Server struct {
 	mu       sync.Mutex
 	password string
 	sessions map[string]session
+	visited  map[int64]bool // the users whose dashboard has its widgets
 }
 
 // session is what Mautic keeps of a browser.
@@ -83,18 +107,19 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the stand-in for Mautic: %w", err)
 	}
-	s := &Server{options: o, address: listener.Addr().String(), password: o.Password, sessions: map[string]session{}}
+	s := &Server{options: o, address: listener.Addr().String(), password: o.Password, sessions: map[string]session{}, visited: map[int64]bool{}}
 	pages := http.NewServeMux()
 	for pattern, page := range map[string]page{
-		"GET /s/login":         s.loginPage,
-		"POST /s/login_check":  s.loginCheck,
-		"GET /s/dashboard":     s.dashboard,
-		"GET /api/users/self":  s.self,
-		"POST /oauth/v2/token": s.token,
+		"GET /s/login":            s.loginPage,
+		"POST /s/login_check":     s.loginCheck,
+		"GET /s/dashboard":        s.dashboard,
+		"GET /s/dashboard/import": s.dashboardImport,
+		"GET /api/users/self":     s.self,
+		"POST /oauth/v2/token":    s.token,
 	} {
 		pages.Handle(pattern, s.withDatabase(page))
 	}
-	var handler http.Handler = pages
+	var handler = http.StripPrefix(o.Path, pages)
 	if o.Wrap != nil {
 		handler = o.Wrap(handler)
 	}
@@ -111,7 +136,7 @@ func (s *Server) now() time.Time {
 }
 
 // URL returns the base URL, without a slash at the end.
-func (s *Server) URL() string { return "http://" + s.address }
+func (s *Server) URL() string { return "http://" + s.address + s.options.Path }
 
 // SetPassword gives the server another password for its database, as a task
 // has one that is started later.
@@ -169,10 +194,10 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, _ tablesOf) e
 	_, browser := s.browser(w, r)
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	_, err := fmt.Fprintf(w, `<!DOCTYPE html><title>Mautic</title>
-<form class="form-group login-form" name="login" method="post" action="/s/login_check">
+<form class="form-group login-form" name="login" method="post" action="%s/s/login_check">
 <input type="text" id="username" name="_username"><input type="password" id="password" name="_password">
 <input type="hidden" name="_csrf_token" value="%s" />
-<button type="submit">login</button></form>`, browser.csrf)
+<button type="submit">login</button></form>`, s.options.Path, browser.csrf)
 	return err
 }
 
@@ -183,30 +208,70 @@ func (s *Server) loginCheck(w http.ResponseWriter, r *http.Request, t tablesOf) 
 		return err
 	}
 	if r.FormValue("_csrf_token") != browser.csrf || !user.letsIn(r.FormValue("_password")) {
-		http.Redirect(w, r, "/s/login", http.StatusFound)
+		s.redirect(w, "/s/login")
 		return nil
 	}
 	s.mu.Lock()
 	s.sessions[id] = session{csrf: browser.csrf, user: user.id, hash: user.hash}
 	s.mu.Unlock()
-	http.Redirect(w, r, "/s/dashboard", http.StatusFound)
+	s.redirect(w, "/s/dashboard")
 	return nil
 }
 
-// dashboard is for who has signed in. A session ends when the user's password
-// changes.
-func (s *Server) dashboard(w http.ResponseWriter, r *http.Request, t tablesOf) error {
+// redirect sends the browser to another page. (http.Redirect would see the path
+// without the prefix that is stripped.)
+func (s *Server) redirect(w http.ResponseWriter, path string) {
+	w.Header().Set("Location", s.options.Path+path)
+	w.WriteHeader(http.StatusFound)
+}
+
+// signedIn returns the user who has signed in; 0: nobody has, and the browser was
+// sent to the login page. A session ends when the user's password changes.
+func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, t tablesOf) (user int64, err error) {
 	_, browser := s.browser(w, r)
 	var hash string
-	err := t.row(r.Context(), "SELECT password FROM {users} WHERE id = ? AND is_published = 1", []any{browser.user}, &hash)
+	err = t.row(r.Context(), "SELECT password FROM {users} WHERE id = ? AND is_published = 1", []any{browser.user}, &hash)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+		return 0, err
 	}
 	if hash == "" || hash != browser.hash {
-		http.Redirect(w, r, "/s/login", http.StatusFound)
+		s.redirect(w, "/s/login")
+		return 0, nil
+	}
+	return browser.user, nil
+}
+
+func (s *Server) dashboard(w http.ResponseWriter, r *http.Request, t tablesOf) error {
+	user, err := s.signedIn(w, r, t)
+	if err != nil || user == 0 {
+		return err
+	}
+	switch {
+	case s.options.Dashboard == NoDefaultDashboard:
+		s.redirect(w, "/s/dashboard/import")
+		return nil
+	case s.options.Dashboard == FirstDashboard && s.firstVisit(user):
+		s.redirect(w, "/s/dashboard")
 		return nil
 	}
 	_, err = fmt.Fprint(w, "<!DOCTYPE html><title>Dashboard | Mautic</title>")
+	return err
+}
+
+func (s *Server) firstVisit(user int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.visited[user]
+	s.visited[user] = true
+	return first
+}
+
+func (s *Server) dashboardImport(w http.ResponseWriter, r *http.Request, t tablesOf) error {
+	user, err := s.signedIn(w, r, t)
+	if err != nil || user == 0 {
+		return err
+	}
+	_, err = fmt.Fprint(w, "<!DOCTYPE html><title>Dashboard import | Mautic</title>")
 	return err
 }
 

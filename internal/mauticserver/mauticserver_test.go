@@ -138,6 +138,34 @@ func TestSigningInTakesThePasswordAndEndsWhenItChanges(t *testing.T) {
 	}
 }
 
+func TestADashboardWithoutWidgetsRedirectsAsMauticsDoes(t *testing.T) {
+	for _, tc := range []struct {
+		dashboard Dashboard
+		path      string
+		want      []string // where two visits lead to; "": the page itself
+	}{
+		{DashboardWithWidgets, "", []string{"", ""}},
+		{FirstDashboard, "", []string{"/s/dashboard", ""}},
+		{NoDefaultDashboard, "/mautic", []string{"/mautic/s/dashboard/import", "/mautic/s/dashboard/import"}},
+	} {
+		t.Run(string(tc.dashboard), func(t *testing.T) {
+			f := start(t, Options{Dashboard: tc.dashboard, Path: tc.path}, Seed{})
+			if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != tc.path+"/s/login" {
+				t.Errorf("without a session, sent to %q", location)
+			}
+			f.signIn(f.seed.AdminPassword)
+			for _, want := range tc.want {
+				if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != want {
+					t.Errorf("sent to %q, want %q", location, want)
+				}
+			}
+			if status, _, _ := f.ask("GET", "/s/dashboard/import", nil, nil); status != 200 {
+				t.Errorf("the import page answers %d", status)
+			}
+		})
+	}
+}
+
 func TestWhoAmIAnswersAsTheSettingsAre(t *testing.T) {
 	for _, tc := range []struct {
 		options  Options

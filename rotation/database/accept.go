@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // acceptor changes an account by its name, with CREATE USER: the way admin, and
@@ -53,17 +54,17 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 	// The account itself tells whether its primary password is the current
 	// one, by replacing it with itself: that takes no privilege, and leaves the
 	// second slot alone.
-	err := t.own.exec(ctx, replaceStatement, current.password, current.password)
+	err := t.own.Exec(ctx, replaceStatement, current.password, current.password)
 	switch {
 	case err == nil:
 		return t.accept(ctx, current.password, old.password)
-	case !isNumber(err, errNotCurrentPassword):
+	case !mysql.Is(err, mysql.NotCurrentPassword):
 		return explain(err, current)
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		return nil // both are, and in whichever order
-	case rotation.Denied:
+	case credential.Denied:
 		return errOtherPassword
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
@@ -110,8 +111,8 @@ func (t *turn) accept(ctx context.Context, primary, secondary string) error {
 // acceptEntries is accept on MariaDB, and looks whether the entries are there.
 func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) error {
 	statement, args := entriesStatement(t.server, t.policy.plain(), primary, secondary)
-	if err := t.writer.exec(ctx, statement, args...); err != nil {
-		if isNumber(err, errUserOperation) {
+	if err := t.writer.Exec(ctx, statement, args...); err != nil {
+		if mysql.Is(err, mysql.UserOperationFailed) {
 			return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
 		}
 		return t.explainWriter(err)

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -176,7 +176,7 @@ func (k *Kind) locate(ctx context.Context, a account) (account, error) {
 
 // accounts reads both sides of a change, which may differ in the password
 // alone.
-func (k *Kind) accounts(ctx context.Context, c rotation.Change) (current, pending account, err error) {
+func (k *Kind) accounts(ctx context.Context, c credential.Change) (current, pending account, err error) {
 	if current, err = k.read(c.Current); err != nil {
 		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}
@@ -195,7 +195,7 @@ func (k *Kind) accounts(ctx context.Context, c rotation.Change) (current, pendin
 // overlap reads both sides of an overlap. The old version may name another
 // account or server, from before somebody edited the secret: then its password
 // is not one that the current account could take away.
-func (k *Kind) overlap(ctx context.Context, o rotation.Overlap) (current, old account, err error) {
+func (k *Kind) overlap(ctx context.Context, o credential.Overlap) (current, old account, err error) {
 	if current, err = k.read(o.Current); err != nil {
 		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}

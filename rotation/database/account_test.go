@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver/mysqltest"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/rds"
 )
@@ -81,7 +81,7 @@ func TestARotationWithoutAHostFindsTheServerByRDS(t *testing.T) {
 	if err := f.Test(t.Context(), change); err != nil {
 		t.Errorf("test: %v", err)
 	}
-	overlap := rotation.Overlap{Current: doc(pendingPassword), Old: doc(f.first), Confirm: change.Confirm, Log: change.Log}
+	overlap := credential.Overlap{Current: doc(pendingPassword), Old: doc(f.first), Confirm: change.Confirm, Log: change.Log}
 	if err := f.Retire(t.Context(), overlap); err != nil {
 		t.Errorf("retire: %v", err)
 	}

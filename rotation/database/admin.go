@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // openAdmin logs in as the administrator, at the server of the account.
@@ -20,7 +21,7 @@ func (t *turn) openAdmin(ctx context.Context) error {
 			break
 		}
 		t.writer = t.own // what close expects
-		if i == len(candidates)-1 || outcomeOf(err) != rotation.Denied {
+		if i == len(candidates)-1 || credential.OutcomeOf(err) != credential.Denied {
 			return fmt.Errorf("log in as the administrator of DATABASE_ADMIN_SECRET_ARN: %w", err)
 		}
 	}
@@ -76,15 +77,15 @@ func (k *Kind) administrators(ctx context.Context, target account) ([]account, e
 // name.
 func (t *turn) explainWriter(err error) error {
 	known := func(text string) error {
-		return &failure{rotation.Unknown, fmt.Sprintf("%s, as %s", text, t.writer.a), err}
+		return &credential.Failure{Outcome: credential.Unknown, Problem: fmt.Sprintf("%s, as %s", text, t.writer.a), Cause: err}
 	}
 	switch {
-	case isNumber(err, errNoPrivilege):
+	case mysql.Is(err, mysql.NoPrivilege):
 		return known(fmt.Sprintf("%s error %d: the user who is to change '%s' may not: GRANT CREATE USER ON *.* to it, and on MySQL SYSTEM_USER too if the account has that",
-			t.server.brand(), errNoPrivilege, t.server.account))
-	case isNumber(err, errUserOperation):
+			t.server.brand(), mysql.NoPrivilege, t.server.account))
+	case mysql.Is(err, mysql.UserOperationFailed):
 		return known(fmt.Sprintf("%s error %d: the server would not change '%s': see that the account is still there, and which plugins check passwords",
-			t.server.brand(), errUserOperation, t.server.account))
+			t.server.brand(), mysql.UserOperationFailed, t.server.account))
 	}
 	return explain(err, t.own.a)
 }

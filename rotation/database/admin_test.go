@@ -11,6 +11,7 @@ import (
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 // onBoth runs a test on an account of each make of server, which has no
@@ -227,19 +228,19 @@ func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
 	f.withAdmin()
 	f.configure(func(c *Config) { c.Way = "admin" })
 	own := f.lockedSession(f.first)
-	defer own.close()
+	defer own.Close()
 	change := f.change(f.first, pendingPassword)
 	confirmed := make(chan struct{})
 	change.Confirm = func(context.Context) error { close(confirmed); return nil }
 	result := make(chan error, 1)
 	go func() { result <- f.Set(t.Context(), change) }()
-	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+lockName("set", f.user+"@%")+"%")
+	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
 	select {
 	case <-confirmed:
 		t.Error("the labels were confirmed before the lock was held")
 	default:
 	}
-	own.close()
+	own.Close()
 	if err := <-result; err != nil {
 		t.Errorf("set: %v", err)
 	}
@@ -271,7 +272,7 @@ func TestAnAdministratorsStatementThatTheServerRunsLateComesBeforeTheNextChange(
 		result := make(chan error, 1)
 		next := f.change(f.first, pendingPassword)
 		go func() { result <- f.Set(t.Context(), next) }()
-		f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+lockName("set", f.user+"@%")+"%")
+		f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
 		close(release)
 		if err := <-result; err != nil {
 			t.Errorf("set: %v", err)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // Both benchmarks rotate one account over and over, while an application logs in
@@ -62,7 +62,7 @@ func (l *benchLoad) run() {
 		outcome, _ := l.f.Probe(l.f.t.Context(), l.f.doc(l.password))
 		l.mu.RUnlock()
 		l.logins.Add(1)
-		if now := time.Now().UnixNano(); outcome != rotation.Accepted {
+		if now := time.Now().UnixNano(); outcome != credential.Accepted {
 			l.failures.Add(1)
 			l.firstFailure.CompareAndSwap(0, now)
 			l.until.Store(now)

@@ -30,8 +30,9 @@ package database
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
 )
@@ -130,7 +131,7 @@ type Kind struct {
 	tls    func() (*tls.Config, error)
 }
 
-var _ rotation.Kind = (*Kind)(nil)
+var _ credential.Kind = (*Kind)(nil)
 
 // New returns the kind. It does nothing yet: neither roots are read nor
 // connections made. A Way or TLS that is not known makes every method fail.
@@ -156,10 +157,14 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{layout.Password}, nil
 }
 
-// Generate gives the document a new password.
-func (k *Kind) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
+// Generate gives the document a new password. It fails when a policy of the
+// server's would keep the rotation from ending.
+func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err
+	}
+	if err := k.canEnd(ctx, g.Current); err != nil {
+		return document.Document{}, fmt.Errorf("a rotation could not be ended, so none begins: %w", err)
 	}
 	layout, _, err := k.layout(g.Current)
 	if err != nil {

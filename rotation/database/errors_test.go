@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // ownServer is one that the test may put out of order.
@@ -24,7 +24,7 @@ func ownServer(t *testing.T, flavor mysqlserver.Flavor, args ...string) *mysqlse
 }
 
 // expect checks the outcome of a login, and what is said.
-func (f *fixture) expect(password string, want rotation.Outcome, wants ...string) {
+func (f *fixture) expect(password string, want credential.Outcome, wants ...string) {
 	f.t.Helper()
 	got, err := f.Probe(f.t.Context(), f.doc(password))
 	if got != want {
@@ -49,18 +49,18 @@ func (f *fixture) says(err error, wants ...string) {
 
 func TestMariaDBsRefusalsOfALoginAreTold(t *testing.T) {
 	f := newMariaDBFixture(t)
-	f.expect("wrong", rotation.Denied, "MySQL error 1045", "is wrong")
+	f.expect("wrong", credential.Denied, "MySQL error 1045", "is wrong")
 	f.admin("ALTER USER ? ACCOUNT LOCK", f.user)
-	f.expect(f.first, rotation.Locked, "MySQL error 4151", "is locked by hand: ALTER USER … ACCOUNT UNLOCK")
+	f.expect(f.first, credential.Locked, "MySQL error 4151", "is locked by hand: ALTER USER … ACCOUNT UNLOCK")
 	f.admin("ALTER USER ? ACCOUNT UNLOCK", f.user)
 	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
 	f.says(err, "MySQL error 1820", "has expired: ALTER USER … PASSWORD EXPIRE NEVER")
-	if got := outcomeOf(err); got != rotation.Locked {
+	if got := credential.OutcomeOf(err); got != credential.Locked {
 		t.Errorf("an expired password: got %s", got)
 	}
 	f.admin("ALTER USER ? IDENTIFIED VIA unix_socket", f.user)
-	f.expect(f.first, rotation.Unknown, "MySQL error 1698", "by the server's operating system (unix_socket)")
+	f.expect(f.first, credential.Unknown, "MySQL error 1698", "by the server's operating system (unix_socket)")
 }
 
 func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
@@ -71,14 +71,14 @@ func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
 		t.Errorf("two are more than the one that a rotation makes: %s", said)
 	}
 	f.configure(func(c *Config) { c.Recovery = true })
-	if said := f.preflight(f.first); !strings.Contains(said, "WARNING: 2 refused logins in a row lock the account, and this function makes up to 3 on purpose") {
+	if said := f.preflight(f.first); !strings.Contains(said, "WARNING: 2 refused logins in a row lock the account, and this function makes up to 4 on purpose") {
 		t.Errorf("the preflight says %s", said)
 	}
 	f.accepts(false, "wrong", "wrong")
-	f.expect(f.first, rotation.Locked, "MySQL error 4150", "FLUSH PRIVILEGES")
+	f.expect(f.first, credential.Locked, "MySQL error 4150", "FLUSH PRIVILEGES")
 	f.admin("FLUSH PRIVILEGES")
 	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
-	f.expect(f.first, rotation.Locked, "MySQL error 1862", "has expired")
+	f.expect(f.first, credential.Locked, "MySQL error 1862", "has expired")
 }
 
 func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
@@ -109,9 +109,9 @@ func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
 				if err != nil {
 					break
 				}
-				defer s.close()
+				defer s.Close()
 			}
-			f.expect(f.first, rotation.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
+			f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
 		})
 	}
 }
@@ -125,16 +125,16 @@ func TestAHostThatTheServerHasBlockedIsToldAndCertificatesAreNotTriedTwice(t *te
 	f.configure(func(c *Config) { c.Endpoint = net.JoinHostPort(host, strconv.Itoa(port)) })
 	for range 3 {
 		before := f.aborted()
-		f.expect(f.first, rotation.Unreachable, "is not for that name")
+		f.expect(f.first, credential.Unreachable, "is not for that name")
 		f.await("SELECT VARIABLE_VALUE > ? FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Aborted_connects'", before)
 		if connections := f.aborted() - before; connections != 1 {
 			t.Errorf("one login made %d connections", connections)
 		}
 	}
 	f.configure(func(c *Config) { c.TLS = "VERIFY_CA" })
-	f.expect(f.first, rotation.Unreachable, "MySQL error 1129", "FLUSH HOSTS")
+	f.expect(f.first, credential.Unreachable, "MySQL error 1129", "FLUSH HOSTS")
 	f.admin("FLUSH HOSTS")
-	f.expect(f.first, rotation.Accepted)
+	f.expect(f.first, credential.Accepted)
 }
 
 // aborted is how many connections the server has refused so far.
@@ -195,7 +195,7 @@ func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
 		f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
 		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "MySQL error 3638", "PASSWORD HISTORY 0")
 		said := f.preflight(f.first)
-		if way != "single" && !strings.Contains(said, "password_history is 5 and password_reuse_interval is 0") {
+		if !strings.Contains(said, "password_history is 5 and password_reuse_interval is 0") {
 			t.Errorf("way %s: the preflight says %s", way, said)
 		}
 		f.accepts(true, f.first)
@@ -215,9 +215,9 @@ func TestErrorsThatNoLoginLeadsToAreToldAllTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.close()
+	defer admin.Close()
 	f.admin("ALTER USER ? IDENTIFIED BY ''", f.user)
-	err = admin.exec(t.Context(), makePrimaryStatement, pendingPassword)
+	err = admin.Exec(t.Context(), makePrimaryStatement, pendingPassword)
 	f.says(explain(err, admin.a), "MySQL error 3878", "retains no empty one")
 	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
 

@@ -3,6 +3,8 @@ package database
 import (
 	"testing"
 	"time"
+
+	"mautic-rotation/rotation/mysql"
 )
 
 func (f *fixture) exclusive(current, old string) (release func(), ok bool) {
@@ -25,7 +27,7 @@ func TestAnOverlapIsEndedByOneInvocationAtATime(t *testing.T) {
 	if _, ok := f.exclusive(pendingPassword, f.first); ok {
 		t.Error("the second caller was let in")
 	}
-	if took := time.Since(start); took > lockWait*time.Second/2 {
+	if took := time.Since(start); took > mysql.LockWait*time.Second/2 {
 		t.Errorf("the second caller had to wait for %s", took)
 	}
 	other := newFixtureBeside(f, dualPrivilege)

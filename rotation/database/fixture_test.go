@@ -12,7 +12,7 @@ import (
 
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
 )
@@ -113,8 +113,8 @@ func parse(t testing.TB, text string) document.Document {
 	return d
 }
 
-func (f *fixture) change(current, pending string) rotation.Change {
-	return rotation.Change{
+func (f *fixture) change(current, pending string) credential.Change {
+	return credential.Change{
 		Current: f.doc(current),
 		Pending: f.doc(pending),
 		Confirm: func(context.Context) error { return nil },
@@ -122,8 +122,8 @@ func (f *fixture) change(current, pending string) rotation.Change {
 	}
 }
 
-func (f *fixture) overlap(current, old string) rotation.Overlap {
-	return rotation.Overlap{
+func (f *fixture) overlap(current, old string) credential.Overlap {
+	return credential.Overlap{
 		Current: f.doc(current),
 		Old:     f.doc(old),
 		Confirm: func(context.Context) error { return nil },
@@ -210,8 +210,8 @@ func (f *fixture) swapAs(login, next, present string) error {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer s.close()
-	return s.exec(f.t.Context(), swapStatement, next, present)
+	defer s.Close()
+	return s.Exec(f.t.Context(), swapStatement, next, present)
 }
 
 // await waits until a query of the server's state answers something but 0.

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
+	driver "github.com/go-sql-driver/mysql"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 // canary is a password that has to stay where it is.
@@ -103,7 +105,7 @@ func FuzzStatements(f *testing.F) {
 			t.Fatalf("a hash that MariaDB does not know: %q", hash)
 		}
 		for _, purpose := range []string{"set", "end"} {
-			if name := lockName(purpose, login); len(name) > 64 || name == lockName(purpose, login+"x") {
+			if name := mysql.LockName(purpose, login); len(name) > 64 || name == mysql.LockName(purpose, login+"x") {
 				t.Fatalf("the lock %q", name)
 			}
 		}
@@ -193,7 +195,7 @@ func FuzzExplain(f *testing.F) {
 	f.Add(uint16(1290), "--strict-password-validation", "%s%d", "%!")
 	f.Add(uint16(0), "", "", "")
 	f.Fuzz(func(t *testing.T, number uint16, message, user, host string) {
-		said := &mysql.MySQLError{Number: number, Message: message + canary}
+		said := &driver.MySQLError{Number: number, Message: message + canary}
 		a := account{user: user, password: canary, host: host, port: 3306}
 		err := explain(fmt.Errorf("wrapped: %w", said), a)
 		_, known := meanings[number]
@@ -203,7 +205,7 @@ func FuzzExplain(f *testing.F) {
 		if !strings.Contains(err.Error(), fmt.Sprint(number)) || strings.Contains(err.Error(), "%!") && !strings.Contains(user+host+message, "%!") {
 			t.Fatalf("it is badly put: %v", err)
 		}
-		if !isNumber(err, number) || explain(err, account{user: "other"}).Error() != err.Error() || outcomeOf(err) == "" {
+		if !mysql.Is(err, number) || explain(err, account{user: "other"}).Error() != err.Error() || credential.OutcomeOf(err) == "" {
 			t.Fatalf("what it is got lost: %v", err)
 		}
 		for _, limit := range []int{ownLimit(message, ownHistory, 7), ownLimit(message+" FAILED_LOGIN_ATTEMPTS 3", ownFailures, 7)} {

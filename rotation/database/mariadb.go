@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mautic-rotation/rotation/mysql"
 )
 
 // entry is one of the ways in which an account of MariaDB may log in.
@@ -13,10 +15,10 @@ type entry struct{ plugin, hash string }
 // entries reads them from what MariaDB shows each account of itself.
 func (s *session) entries(ctx context.Context) ([]entry, error) {
 	var shown string
-	if err := s.exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
+	if err := s.Exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
 		return nil, explain(err, s.a)
 	}
-	if err := s.queryRow(ctx, "SHOW CREATE USER", nil, &shown); err != nil {
+	if err := s.Row(ctx, "SHOW CREATE USER", nil, &shown); err != nil {
 		return nil, explain(err, s.a)
 	}
 	found, ok := parseEntries(shown)
@@ -128,10 +130,10 @@ func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
 const plainWarning = "the server's plugins that check passwords refuse hashes, so the passwords themselves are sent, over the connection's TLS, and MariaDB writes them to its general, slow and binary logs: keep those logs from others, or SET GLOBAL strict_password_validation = OFF"
 
 func (s *session) policy(ctx context.Context) (p policy, err error) {
-	if err := s.queryRow(ctx, "SELECT @@GLOBAL.strict_password_validation", nil, &p.strict); err != nil {
+	if err := s.Row(ctx, "SELECT @@GLOBAL.strict_password_validation", nil, &p.strict); err != nil {
 		return policy{}, explain(err, s.a)
 	}
-	p.plugins, err = s.texts(ctx, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'")
+	p.plugins, err = s.Texts(ctx, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION' AND PLUGIN_STATUS = 'ACTIVE'")
 	return p, explain(err, s.a)
 }
 
@@ -139,20 +141,17 @@ func (s *session) policy(ctx context.Context) (p policy, err error) {
 // ALTER USER, MariaDB's error is no more than that it failed (1396). The text
 // names plugins and their rules, and no passwords.
 func (s *session) warnings(ctx context.Context) string {
-	rows, err := s.conn.QueryContext(ctx, "SHOW WARNINGS")
-	if err != nil {
-		return ""
-	}
-	defer rows.Close()
 	var said []string
-	for rows.Next() {
+	err := s.Rows(ctx, "SHOW WARNINGS", nil, func(scan func(...any) error) error {
 		var level, message string
 		var code int
-		if rows.Scan(&level, &code, &message) == nil && code != errUserOperation {
+		err := scan(&level, &code, &message)
+		if code != mysql.UserOperationFailed {
 			said = append(said, message)
 		}
-	}
-	if rows.Err() != nil || len(said) == 0 {
+		return err
+	})
+	if err != nil || len(said) == 0 {
 		return ""
 	}
 	return "; the server says: " + strings.Join(said, "; ")

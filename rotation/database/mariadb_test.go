@@ -92,7 +92,7 @@ func TestWhereAServerRefusesHashesThePasswordsAreSentAndItIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer own.close()
+	defer own.Close()
 	if got, err := own.policy(t.Context()); err != nil || !got.strict || len(got.plugins) > 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}

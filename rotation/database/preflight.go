@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // Preflight finds out with the current password alone whether a rotation would
-// work, and by which way. No login of its is refused. See rotation.Target.
-func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+// work, and by which way. No login of its is refused. See credential.Target.
+func (k *Kind) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	a, err := k.account(ctx, current)
 	checks := checklist{{What: "the secret names user, host, port and password", Problem: err}}
 	if err != nil {
@@ -44,15 +42,15 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []rotat
 }
 
 // checklist collects checks.
-type checklist []rotation.Check
+type checklist []credential.Check
 
 func (l *checklist) add(what string, problem error) {
-	*l = append(*l, rotation.Check{What: what, Problem: problem})
+	*l = append(*l, credential.Check{What: what, Problem: problem})
 }
 
 func (l *checklist) warn(what string, warning error) {
 	if warning != nil {
-		*l = append(*l, rotation.Check{What: what, Warning: warning})
+		*l = append(*l, credential.Check{What: what, Warning: warning})
 	}
 }
 
@@ -76,8 +74,8 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	case t.way != byRDS && atLeast(t.server.version, 8, 0, 13):
 		checks.add("the server takes the passwords made here", explain(t.own.rehearseSwap(ctx, replaceStatement, t.k), t.own.a))
 	}
-	if t.way.dual() && !t.server.mariadb() {
-		checks.add("the password history lets a rotation be undone", t.own.checkHistory(ctx))
+	if t.policed() {
+		checks.add("the server's password policies let a rotation be ended and undone", t.checkPolicies(ctx))
 	}
 	limit, err := t.failuresAllowed(ctx)
 	if err != nil {
@@ -89,57 +87,14 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	}
 }
 
-// deliberateFailures is how many refused logins in a row one step may make: one
-// that proves an old password gone, or those before a recovery.
+// deliberateFailures is how many refused logins in a row a rotation may make on
+// purpose: one that proves an old password gone, or those before a recovery, to
+// which createSecret adds one.
 func (k *Kind) deliberateFailures() int {
 	if k.config.Recovery {
-		return 3
+		return 4
 	}
 	return 1
-}
-
-// checkHistory looks at the server's defaults for password reuse. An account
-// can have its own, which it sees in its description.
-func (s *session) checkHistory(ctx context.Context) error {
-	var history, interval int
-	if err := s.queryRow(ctx, "SELECT @@GLOBAL.password_history, @@GLOBAL.password_reuse_interval", nil, &history, &interval); err != nil {
-		return explain(err, s.a)
-	}
-	shown, err := s.description(ctx)
-	if err != nil {
-		return err
-	}
-	history = ownLimit(shown, ownHistory, history)
-	interval = ownLimit(shown, ownInterval, interval)
-	if history != 0 || interval != 0 {
-		return fmt.Errorf("password_history is %d and password_reuse_interval is %d: a password that was used before cannot be set again, which closing or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
-			history, interval)
-	}
-	return nil
-}
-
-// What MySQL's SHOW CREATE USER says of an account's own limits. DEFAULT, or
-// nothing, is the server's.
-var (
-	ownHistory  = regexp.MustCompile(` PASSWORD HISTORY (\d+)`)
-	ownInterval = regexp.MustCompile(` PASSWORD REUSE INTERVAL (\d+)`)
-	ownFailures = regexp.MustCompile(` FAILED_LOGIN_ATTEMPTS (\d+)`)
-)
-
-func ownLimit(shown string, of *regexp.Regexp, otherwise int) int {
-	if match := of.FindStringSubmatch(shown); match != nil {
-		if n, err := strconv.Atoi(match[1]); err == nil {
-			return n
-		}
-	}
-	return otherwise
-}
-
-// description is what a server shows an account of itself, in MySQL without its
-// hashes.
-func (s *session) description(ctx context.Context) (shown string, err error) {
-	err = s.queryRow(ctx, "SHOW CREATE USER CURRENT_USER()", nil, &shown)
-	return shown, explain(err, s.a)
 }
 
 // failuresAllowed is how many refused logins in a row lock the account; 0 when
@@ -147,7 +102,7 @@ func (s *session) description(ctx context.Context) (shown string, err error) {
 func (t *turn) failuresAllowed(ctx context.Context) (int, error) {
 	if t.server.mariadb() {
 		var limit int
-		err := t.own.queryRow(ctx, "SELECT @@GLOBAL.max_password_errors", nil, &limit)
+		err := t.own.Row(ctx, "SELECT @@GLOBAL.max_password_errors", nil, &limit)
 		if limit == unlimitedErrors {
 			limit = 0
 		}

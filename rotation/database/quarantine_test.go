@@ -110,14 +110,14 @@ func TestAQuarantineThatMeetsABegunRotationStopsThroughConfirm(t *testing.T) {
 	// The rotation has the lock, and sets its password while the quarantine
 	// waits for it.
 	s := f.lockedSession(pendingPassword)
-	defer s.close()
+	defer s.Close()
 	result := make(chan error, 1)
 	go func() { result <- f.Quarantine(t.Context(), overlap) }()
 	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = ? AND STATE = 'User lock'", f.user)
-	if err := s.exec(t.Context(), swapStatement, unrelatedPassword, pendingPassword); err != nil {
+	if err := s.Exec(t.Context(), swapStatement, unrelatedPassword, pendingPassword); err != nil {
 		t.Fatal(err)
 	}
-	s.close()
+	s.Close()
 	// The old password is gone by then, and what has been set stays.
 	if err := <-result; err != nil {
 		t.Errorf("got %v, want nothing to be done", err)
@@ -192,7 +192,7 @@ func (f *fixture) raceSetAndQuarantine(current string, oldIsPrimary, setFirst bo
 func TestAPasswordHistoryIsNamedAndNothingIsChanged(t *testing.T) {
 	f := newFixture(t, dualPrivilege)
 	f.admin("ALTER USER ? PASSWORD HISTORY 5", f.user)
-	f.mustSet(f.first, pendingPassword)
+	f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, pendingPassword) // as if it had been switched on after the set
 	err := f.Quarantine(t.Context(), f.overlap(pendingPassword, f.first))
 	for _, want := range []string{"MySQL error 3638", "PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY", f.user} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // rdsChanger is the way rds. RDS changes the password some time after it was
@@ -30,9 +30,9 @@ func (rdsChanger) set(ctx context.Context, t *turn, _, next account) error {
 		return fmt.Errorf("RDS was asked to change the password, and the next try goes on from there: %w", err)
 	}
 	switch outcome, err := t.k.try(ctx, next); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		return nil
-	case rotation.Denied:
+	case credential.Denied:
 		return fmt.Errorf("RDS has no change of the password left to apply, and the server does not accept the new one: RDS may be late, or have applied an earlier change; the next try goes on from there: %w", err)
 	default:
 		return fmt.Errorf("see that the server accepts the password that RDS has set; the next try goes on from there: %w", err)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/rds"
 )
 
@@ -22,7 +22,7 @@ var errAlreadySet = errors.New("an earlier attempt has set the password")
 //
 // It returns a session that is logged in with the current password, or
 // errAlreadySet.
-func (k *Kind) refused(ctx context.Context, c rotation.Change, current, pending account, denied error) (*session, error) {
+func (k *Kind) refused(ctx context.Context, c credential.Change, current, pending account, denied error) (*session, error) {
 	denied = fmt.Errorf("log in with the AWSCURRENT password: %w", denied)
 	byAPI := errors.New("this function may not ask RDS")
 	var m master
@@ -41,12 +41,12 @@ func (k *Kind) refused(ctx context.Context, c rotation.Change, current, pending 
 		}
 	}
 	switch outcome, err := k.try(ctx, pending); {
-	case outcome == rotation.Accepted && k.triesPending(byAPI):
+	case outcome == credential.Accepted && k.triesPending(byAPI):
 		c.Log.Info("an earlier attempt has set the password")
 		return nil, errAlreadySet
-	case outcome == rotation.Accepted:
+	case outcome == credential.Accepted:
 		return nil, fmt.Errorf("%w; the server accepts the AWSPENDING one, which DATABASE_WAY=%s does not bring about: find who has changed it, and store the accepted one as AWSCURRENT", denied, k.config.Way)
-	case outcome != rotation.Denied:
+	case outcome != credential.Denied:
 		return nil, fmt.Errorf("%w; log in with the AWSPENDING password: %w", denied, err)
 	case !recoverable:
 		return nil, k.withRemedy(fmt.Errorf("%w; the AWSPENDING one is wrong too", denied), byAPI)
@@ -81,7 +81,7 @@ func (k *Kind) withRemedy(err, problem error) error {
 
 // tryPrevious fails unless the server refuses the password of AWSPREVIOUS, or
 // there is none. It returns what has been tried, in words.
-func (k *Kind) tryPrevious(ctx context.Context, c rotation.Change, current, pending account) (tried string, err error) {
+func (k *Kind) tryPrevious(ctx context.Context, c credential.Change, current, pending account) (tried string, err error) {
 	tried = "those of AWSCURRENT and AWSPENDING"
 	if c.Previous == nil {
 		return tried, nil
@@ -102,9 +102,9 @@ func (k *Kind) tryPrevious(ctx context.Context, c rotation.Change, current, pend
 		return tried, nil
 	}
 	switch outcome, err := k.try(ctx, previous); outcome {
-	case rotation.Denied:
+	case credential.Denied:
 		return "those of AWSCURRENT, AWSPENDING and AWSPREVIOUS", nil
-	case rotation.Accepted:
+	case credential.Accepted:
 		return "", errors.New("the server accepts the AWSPREVIOUS one: make that version AWSCURRENT again (aws secretsmanager update-secret-version-stage), and start a new rotation")
 	default:
 		return "", fmt.Errorf("log in with the AWSPREVIOUS password: %w", err)
@@ -112,7 +112,7 @@ func (k *Kind) tryPrevious(ctx context.Context, c rotation.Change, current, pend
 }
 
 // recover has RDS set the current version's password, and proves it.
-func (k *Kind) recover(ctx context.Context, c rotation.Change, current account, db rds.Database, tried string) (*session, error) {
+func (k *Kind) recover(ctx context.Context, c credential.Change, current account, db rds.Database, tried string) (*session, error) {
 	if c.Confirm != nil {
 		if err := c.Confirm(ctx); err != nil {
 			return nil, err

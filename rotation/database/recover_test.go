@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -18,7 +18,7 @@ func (f *fixture) lockedOut() *fakeRDS {
 }
 
 // withPrevious is a change that knows AWSPREVIOUS.
-func (f *fixture) withPrevious(password string) rotation.Change {
+func (f *fixture) withPrevious(password string) credential.Change {
 	c := f.change(f.first, pendingPassword)
 	c.Previous = func(context.Context) (document.Document, bool, error) {
 		if password == "" {
@@ -69,36 +69,36 @@ func TestALockOutIsNotRecoveredWhereItMustNotBe(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		previous string
-		prepare  func(*fixture, *fakeRDS, *rotation.Change)
+		prepare  func(*fixture, *fakeRDS, *credential.Change)
 		wants    []string
 	}{
-		{name: "without the setting", prepare: func(f *fixture, _ *fakeRDS, _ *rotation.Change) {
+		{name: "without the setting", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.configure(func(c *Config) { c.Recovery = false })
 		}, wants: []string{"MySQL error 1045", "the AWSPENDING one is wrong too", "DATABASE_RECOVERY=true"}},
-		{name: "without the setting, where the old password is kept", prepare: func(f *fixture, _ *fakeRDS, _ *rotation.Change) {
+		{name: "without the setting, where the old password is kept", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.configure(func(c *Config) { c.Recovery, c.Way = false, "self" })
 		}, wants: []string{"MySQL error 1045", "DATABASE_RECOVERY=true"}},
-		{name: "another user than the master", prepare: func(_ *fixture, api *fakeRDS, _ *rotation.Change) {
+		{name: "another user than the master", prepare: func(_ *fixture, api *fakeRDS, _ *credential.Change) {
 			api.db.MasterUser = "root"
 		}, wants: []string{"log in with the AWSCURRENT password: MySQL error 1045"}},
-		{name: "a password that RDS manages", prepare: func(_ *fixture, api *fakeRDS, _ *rotation.Change) {
+		{name: "a password that RDS manages", prepare: func(_ *fixture, api *fakeRDS, _ *credential.Change) {
 			api.db.ManagedSecretARN = "arn"
 		}, wants: []string{"log in with the AWSCURRENT password: MySQL error 1045"}},
 		{name: "the previous version's password is accepted", previous: unrelatedPassword,
 			wants: []string{"the server accepts the AWSPREVIOUS one: make that version AWSCURRENT again"}},
-		{name: "the previous version cannot be read", prepare: func(_ *fixture, _ *fakeRDS, c *rotation.Change) {
+		{name: "the previous version cannot be read", prepare: func(_ *fixture, _ *fakeRDS, c *credential.Change) {
 			c.Previous = func(context.Context) (document.Document, bool, error) {
 				return document.Document{}, false, errors.New("throttled")
 			}
 		}, wants: []string{"read AWSPREVIOUS: throttled"}},
-		{name: "the labels have moved", prepare: func(_ *fixture, _ *fakeRDS, c *rotation.Change) {
+		{name: "the labels have moved", prepare: func(_ *fixture, _ *fakeRDS, c *credential.Change) {
 			c.Confirm = func(context.Context) error { return moved }
 		}, wants: []string{moved.Error()}},
-		{name: "the account is locked", prepare: func(f *fixture, _ *fakeRDS, _ *rotation.Change) {
+		{name: "the account is locked", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.fill(f.first, "") // with a wrong password, the server does not say that it is locked
 			f.admin("ALTER USER ? ACCOUNT LOCK", f.user)
 		}, wants: []string{"MySQL error 3118"}},
-		{name: "the server cannot be reached", prepare: func(f *fixture, _ *fakeRDS, _ *rotation.Change) {
+		{name: "the server cannot be reached", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.configure(func(c *Config) { c.Endpoint = "127.0.0.1:" + closedPort(f.t) })
 		}, wants: []string{"cannot be reached"}},
 	} {

@@ -1,6 +1,10 @@
 package database
 
-import "testing"
+import (
+	"testing"
+
+	"mautic-rotation/rotation/mysql"
+)
 
 func TestRestoreAcceptsTheOldPasswordAgain(t *testing.T) {
 	f := newFixture(t, dualPrivilege)
@@ -34,7 +38,7 @@ func TestRestoreDoesNotEvictWhatAnotherRotationHasSet(t *testing.T) {
 	f := newFixture(t, dualPrivilege)
 	f.slots(unrelatedPassword, pendingPassword) // set beside the current one
 	err := f.Restore(t.Context(), f.overlap(pendingPassword, f.first))
-	if !isNumber(err, errNotCurrentPassword) {
+	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		t.Errorf("got %v, want MySQL's error 3891", err)
 	}
 	f.accepts(true, pendingPassword, unrelatedPassword)

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
-var _ rotation.Retirer = (*Kind)(nil)
+var _ credential.Retirer = (*Kind)(nil)
 
 // MinOverlap is none: what uses the password are the services' tasks.
 func (k *Kind) MinOverlap() time.Duration { return 0 }
 
 // Exclusive holds a lock at the server, for as long as the connection lives.
-func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(), ok bool, err error) {
+func (k *Kind) Exclusive(ctx context.Context, o credential.Overlap) (release func(), ok bool, err error) {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil {
 		return nil, false, err
@@ -26,10 +26,10 @@ func (k *Kind) Exclusive(ctx context.Context, o rotation.Overlap) (release func(
 	}
 	ok, err = s.lockEnd(ctx)
 	if err != nil || !ok {
-		s.close()
+		s.Close()
 		return nil, false, err
 	}
-	return s.close, true, nil
+	return s.Close, true, nil
 }
 
 func (s *session) lockEnd(ctx context.Context) (bool, error) {
@@ -37,7 +37,7 @@ func (s *session) lockEnd(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var identity string
-	if err := s.queryRow(ctx, "SELECT CURRENT_USER()", nil, &identity); err != nil {
+	if err := s.Row(ctx, "SELECT CURRENT_USER()", nil, &identity); err != nil {
 		return false, explain(err, s.a)
 	}
 	return s.tryLock(ctx, "end", identity, 0)
@@ -46,8 +46,8 @@ func (s *session) lockEnd(ctx context.Context) (bool, error) {
 // Quarantine takes the old password out of the account, whose open connections
 // stay. The server forgets the password: what can be undone is undone with the
 // old version of the secret, which has it. An account that accepts one password
-// needs nothing. See rotation.Retirer.
-func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
+// needs nothing. See credential.Retirer.
+func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.distinct(ctx, o)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
 		return err
 	}
 	if !asCurrent {
-		own.close()
+		own.Close()
 		o.Log.Info("the account accepts one password, and that is the old one: it is not taken out of service before the current one is back")
 		return nil
 	}
@@ -78,7 +78,7 @@ func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
 // one. By the ways with one password it is a no-op: what the server accepts is
 // the current password, and to take that away would fail the application's new
 // logins.
-func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
+func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil || current.password == old.password {
 		return err
@@ -88,7 +88,7 @@ func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
 		return err
 	}
 	if !asCurrent {
-		own.close()
+		own.Close()
 		return nil // the old one is what is accepted
 	}
 	t, err := k.begin(ctx, own, o.Log)
@@ -111,7 +111,7 @@ func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
 // the quarantine, and tries it: a refused login, the one that retiring costs.
 // Where the account accepts one password, and that is the old one, of a rotation
 // that was given up, the current one is put back first.
-func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
+func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.distinct(ctx, o)
 	if err != nil {
 		return err
@@ -128,17 +128,17 @@ func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
 		}
 	}
 	outcome, err := k.try(ctx, old)
-	if outcome == rotation.Accepted && !t.way.dual() {
+	if outcome == credential.Accepted && !t.way.dual() {
 		return k.retireSecond(ctx, o, current, old)
 	}
 	return provenRefused(outcome, err)
 }
 
-func provenRefused(outcome rotation.Outcome, err error) error {
+func provenRefused(outcome credential.Outcome, err error) error {
 	switch outcome {
-	case rotation.Denied:
+	case credential.Denied:
 		return nil
-	case rotation.Accepted:
+	case credential.Accepted:
 		return errors.New("the old password is still accepted after it was taken away")
 	default:
 		return fmt.Errorf("see the old password refused: %w", err)
@@ -147,7 +147,7 @@ func provenRefused(outcome rotation.Outcome, err error) error {
 
 // retireSecond takes away a second password that an account has of another way
 // than the one that is set now.
-func (k *Kind) retireSecond(ctx context.Context, o rotation.Overlap, current, old account) error {
+func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, old account) error {
 	const remedy = "the account accepts the old password beside the current one, of a rotation by another way than the one that is set now"
 	own, err := k.login(ctx, current, "")
 	if err != nil {
@@ -168,7 +168,7 @@ func (k *Kind) retireSecond(ctx context.Context, o rotation.Overlap, current, ol
 }
 
 // distinct is overlap for what takes the old password away.
-func (k *Kind) distinct(ctx context.Context, o rotation.Overlap) (current, old account, err error) {
+func (k *Kind) distinct(ctx context.Context, o credential.Overlap) (current, old account, err error) {
 	current, old, err = k.overlap(ctx, o)
 	if err == nil && current.password == old.password {
 		err = errors.New("the old password is the current one, which is not taken away")
@@ -180,14 +180,14 @@ func (k *Kind) distinct(ctx context.Context, o rotation.Overlap) (current, old a
 // second slot may hold something else, which then must stay. seenRefused tells
 // that it was refused already, the one refused login that this costs. All of it
 // happens under the account's lock, so no set of another rotation comes between.
-func (t *turn) takeAway(ctx context.Context, o rotation.Overlap, current, old account) (seenRefused bool, err error) {
+func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old account) (seenRefused bool, err error) {
 	if err := t.lock(ctx); err != nil {
 		return false, err
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
-	case rotation.Denied:
+	case credential.Denied:
 		return true, nil
-	case rotation.Accepted:
+	case credential.Accepted:
 	default:
 		return false, fmt.Errorf("find out whether the old password is accepted: %w", err)
 	}

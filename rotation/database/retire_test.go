@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 func TestQuarantineAndRetireMayRunAnyNumberOfTimes(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAnOverlapOfAnotherServerOrUserIsNotTouched(t *testing.T) {
 	} {
 		overlap := f.overlap(pendingPassword, f.first)
 		overlap.Old = parse(t, strings.Replace(overlap.Old.Raw(), change[0], change[1], 1))
-		for method, do := range map[string]func(context.Context, rotation.Overlap) error{
+		for method, do := range map[string]func(context.Context, credential.Overlap) error{
 			"Quarantine": f.Quarantine, "Restore": f.Restore, "Retire": f.Retire,
 		} {
 			err := do(t.Context(), overlap)

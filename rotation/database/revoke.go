@@ -4,19 +4,17 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
-var _ rotation.Revoker = (*Kind)(nil)
-
-// errNoSuchThread: the connection that KILL names has ended by itself.
-const errNoSuchThread = 1094
+var _ credential.Revoker = (*Kind)(nil)
 
 // Revoke ends the account's connections: the server keeps those that were opened
 // with a password which has been taken away. Which one a connection was opened
 // with it does not tell, so all of them end, but for this function's own; an
 // application connects anew. One's own account's need no privilege.
-func (k *Kind) Revoke(ctx context.Context, o rotation.Overlap) (what string, err error) {
+func (k *Kind) Revoke(ctx context.Context, o credential.Overlap) (what string, err error) {
 	current, err := k.account(ctx, o.Current)
 	if err != nil {
 		return "", err
@@ -25,16 +23,16 @@ func (k *Kind) Revoke(ctx context.Context, o rotation.Overlap) (what string, err
 	if err != nil {
 		return "", fmt.Errorf("log in with the AWSCURRENT password: %w", err)
 	}
-	defer s.close()
+	defer s.Close()
 	others, err := s.otherConnections(ctx)
 	if err != nil {
 		return "", err
 	}
 	ended := 0
 	for _, id := range others {
-		err := s.exec(ctx, "KILL CONNECTION ?", id)
-		if isNumber(err, errNoSuchThread) {
-			continue
+		err := s.Exec(ctx, "KILL CONNECTION ?", id)
+		if mysql.Is(err, mysql.NoSuchThread) {
+			continue // it has ended by itself
 		}
 		if err != nil {
 			return "", explain(err, current)
@@ -49,22 +47,16 @@ func (k *Kind) Revoke(ctx context.Context, o rotation.Overlap) (what string, err
 // ones that hold this function's locks.
 func (s *session) otherConnections(ctx context.Context) (ids []uint64, err error) {
 	var account string
-	if err := s.queryRow(ctx, "SELECT CURRENT_USER()", nil, &account); err != nil {
+	if err := s.Row(ctx, "SELECT CURRENT_USER()", nil, &account); err != nil {
 		return nil, explain(err, s.a)
 	}
-	rows, err := s.conn.QueryContext(ctx, `SELECT ID FROM information_schema.PROCESSLIST
+	err = s.Rows(ctx, `SELECT ID FROM information_schema.PROCESSLIST
 		WHERE USER = ? AND ID <> CONNECTION_ID() AND ID <> COALESCE(IS_USED_LOCK(?), 0) AND ID <> COALESCE(IS_USED_LOCK(?), 0)`,
-		s.a.user, lockName("set", account), lockName("end", account))
-	if err != nil {
-		return nil, explain(err, s.a)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id uint64
-		if err := rows.Scan(&id); err != nil {
-			return nil, explain(err, s.a)
-		}
-		ids = append(ids, id)
-	}
-	return ids, explain(rows.Err(), s.a)
+		[]any{s.a.user, mysql.LockName("set", account), mysql.LockName("end", account)}, func(scan func(...any) error) error {
+			var id uint64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, explain(err, s.a)
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // swapStatement is MySQL's compare-and-swap: it fails with 3891, and changes
@@ -28,17 +29,17 @@ var _ keeper = swapper{}
 
 func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	err := t.own.execWithRoles(ctx, swapStatement, next.password, present.password)
-	if !isNumber(err, errNotCurrentPassword) {
+	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, present)
 	}
 	// The present password logs in, and is not the primary one: so it is the
 	// secondary, and the primary is the next one when an earlier attempt has
 	// set it, or that of a rotation that was given up.
 	switch outcome, err := t.k.try(ctx, next); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		t.log.Info("an earlier attempt has set the password")
 		return nil
-	case rotation.Denied:
+	case credential.Denied:
 		t.log.Warn("the primary password is of a rotation that was given up: putting the one in use back in its place")
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
@@ -46,33 +47,33 @@ func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	// The heal's first statement has no REPLACE, since the primary password is
 	// unknown: run twice, it would put the present one in both slots, and so
 	// evict whatever a heal beside this one had set.
-	if err := t.own.exec(ctx, makePrimaryStatement, present.password); err != nil {
+	if err := t.own.Exec(ctx, makePrimaryStatement, present.password); err != nil {
 		return explain(err, present)
 	}
-	return explain(t.own.exec(ctx, swapStatement, next.password, present.password), present)
+	return explain(t.own.Exec(ctx, swapStatement, next.password, present.password), present)
 }
 
 func (swapper) takeAway(ctx context.Context, t *turn, current, _ account) error {
-	err := t.own.exec(ctx, keepStatement, current.password, current.password)
-	if !isNumber(err, errNotCurrentPassword) {
+	err := t.own.Exec(ctx, keepStatement, current.password, current.password)
+	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, current)
 	}
 	// Both are accepted, so the old password is the primary one: of a rotation
 	// that was given up, or rolled back.
-	if err := t.own.exec(ctx, makePrimaryStatement, current.password); err != nil {
+	if err := t.own.Exec(ctx, makePrimaryStatement, current.password); err != nil {
 		return explain(err, current)
 	}
-	return explain(t.own.exec(ctx, keepStatement, current.password, current.password), current)
+	return explain(t.own.Exec(ctx, keepStatement, current.password, current.password), current)
 }
 
 // restore makes the old password the primary one and the current one the
 // second, then they change places; both are accepted in between.
 func (swapper) restore(ctx context.Context, t *turn, current, old account) error {
-	err := t.own.exec(ctx, swapStatement, old.password, current.password)
-	if err != nil && !isNumber(err, errNotCurrentPassword) {
+	err := t.own.Exec(ctx, swapStatement, old.password, current.password)
+	if err != nil && !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, current)
 	}
-	if err := t.own.exec(ctx, swapStatement, current.password, old.password); err != nil {
+	if err := t.own.Exec(ctx, swapStatement, current.password, old.password); err != nil {
 		return fmt.Errorf("put the old password into the second slot: %w", explain(err, current))
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mautic-rotation/rotation/mysql"
 )
 
 // server is what a session finds out about where it is.
@@ -24,7 +26,7 @@ const grantToSeeAccounts = "GRANT SELECT (User, Host) ON mysql.user to it"
 
 func (s *session) identify(ctx context.Context) (server, error) {
 	var found server
-	if err := s.queryRow(ctx, "SELECT VERSION(), CURRENT_USER()", nil, &found.version, &found.account); err != nil {
+	if err := s.Row(ctx, "SELECT VERSION(), CURRENT_USER()", nil, &found.version, &found.account); err != nil {
 		return server{}, explain(err, s.a)
 	}
 	if !strings.Contains(found.account, "@") {
@@ -37,8 +39,8 @@ func (s *session) identify(ctx context.Context) (server, error) {
 // listAccounts asks for all the hosts that the user exists for, in a session
 // that may be another user's.
 func (f *server) listAccounts(ctx context.Context, s *session) error {
-	hosts, err := s.texts(ctx, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", f.user())
-	if isNumber(err, errTableDenied) || isNumber(err, errColumnDenied) {
+	hosts, err := s.Texts(ctx, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", f.user())
+	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied) {
 		return nil
 	}
 	if err != nil {

@@ -5,21 +5,21 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // Set makes the account accept the pending password and, by the ways that can,
 // go on accepting the current one. It logs in with the current password first,
 // which proves AWSCURRENT and tells which account is meant. A single-valued
 // account that an earlier attempt has changed accepts the pending password
-// instead, and then there is nothing left to do. See rotation.Target.
-func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
+// instead, and then there is nothing left to do. See credential.Target.
+func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.accounts(ctx, c)
 	if err != nil {
 		return err
 	}
 	own, err := k.login(ctx, current, "")
-	if outcomeOf(err) == rotation.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		own, err = k.refused(ctx, c, current, pending, err)
 		if errors.Is(err, errAlreadySet) {
 			return nil
@@ -35,19 +35,22 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 		return err
 	}
 	defer t.close()
+	if err := t.checkPolicies(ctx); err != nil {
+		return fmt.Errorf("the rotation could not be ended, so nothing was changed: %w", err)
+	}
 	t.tell()
 	return t.change(ctx, c.Confirm, current, pending)
 }
 
 // PutBack makes sure that the account accepts the current password. By the ways
-// that keep it this is a look and no more. See rotation.Target.
-func (k *Kind) PutBack(ctx context.Context, c rotation.Change) error {
+// that keep it this is a look and no more. See credential.Target.
+func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.accounts(ctx, c)
 	if err != nil {
 		return err
 	}
 	if !k.singleEver() {
-		if outcome, err := k.try(ctx, current); outcome != rotation.Accepted {
+		if outcome, err := k.try(ctx, current); outcome != credential.Accepted {
 			return fmt.Errorf("the AWSCURRENT password is not accepted (%s): %w", outcome, err)
 		}
 		return nil

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 func TestSetMakesTheServerAcceptBothPasswords(t *testing.T) {
@@ -115,7 +115,7 @@ func TestSetFailsWithTheRemedyAndChangesNothing(t *testing.T) {
 		name       string
 		privileges []string
 		prepare    func(*fixture)
-		change     func(*fixture) rotation.Change
+		change     func(*fixture) credential.Change
 		wantError  string
 	}{
 		{
@@ -132,12 +132,12 @@ func TestSetFailsWithTheRemedyAndChangesNothing(t *testing.T) {
 		},
 		{
 			name: "with a wrong current password", privileges: []string{dualPrivilege},
-			change:    func(f *fixture) rotation.Change { return f.change("not-the-password", pendingPassword) },
+			change:    func(f *fixture) credential.Change { return f.change("not-the-password", pendingPassword) },
 			wantError: "log in with the AWSCURRENT password: MySQL error 1045: the password of 'USER' at ADDR is wrong",
 		},
 		{
 			name: "with another host in the pending version", privileges: []string{dualPrivilege},
-			change: func(f *fixture) rotation.Change {
+			change: func(f *fixture) credential.Change {
 				c := f.change(f.first, pendingPassword)
 				c.Pending = parse(f.t, strings.Replace(c.Pending.Raw(), `"127.0.0.1"`, `"localhost"`, 1))
 				return c
@@ -147,7 +147,7 @@ func TestSetFailsWithTheRemedyAndChangesNothing(t *testing.T) {
 		{
 			name: "with a password history that the new one is in", privileges: []string{dualPrivilege},
 			prepare: func(f *fixture) { f.admin("ALTER USER ? PASSWORD HISTORY 5", f.user) },
-			change: func(f *fixture) rotation.Change {
+			change: func(f *fixture) credential.Change {
 				f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, pendingPassword)
 				f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
 				return f.change(f.first, pendingPassword)

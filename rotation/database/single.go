@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // replaceStatement is MySQL's compare-and-swap without the old password kept.
@@ -18,17 +19,17 @@ type singleChanger struct{}
 
 func (singleChanger) set(ctx context.Context, t *turn, present, next account) error {
 	statement, args := singleStatement(t.server, t.policy.plain(), present.password, next.password)
-	err := t.own.exec(ctx, statement, args...)
-	if !isNumber(err, errNotCurrentPassword) {
+	err := t.own.Exec(ctx, statement, args...)
+	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, present)
 	}
 	// The session that waited for the lock was logged in with a password that
 	// is not the primary one any more.
 	switch outcome, err := t.k.try(ctx, next); outcome {
-	case rotation.Accepted:
+	case credential.Accepted:
 		t.log.Info("an earlier attempt has set the password")
 		return nil
-	case rotation.Denied:
+	case credential.Denied:
 		return errors.New("the account's primary password is another one than this version's, of a rotation by another way that was given up, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED BY the password in AWSCURRENT, or go on with the other way (DATABASE_WAY)")
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)

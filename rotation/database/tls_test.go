@@ -9,7 +9,7 @@ import (
 
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // anotherHost relays to the server from an address that its certificate does
@@ -49,13 +49,13 @@ func TestTheServersNameIsVerifiedUnlessTheChainIsAskedForAlone(t *testing.T) {
 	otherRoots := mysqltest.SharedMariaDB(t).CAFile()
 	for _, tc := range []struct {
 		mode, caFile string
-		want         rotation.Outcome
+		want         credential.Outcome
 		err          string
 	}{
-		{mode: "", want: rotation.Unreachable, err: "is not for that name"},
-		{mode: "VERIFY_IDENTITY", want: rotation.Unreachable, err: "is not for that name"},
-		{mode: "VERIFY_CA", want: rotation.Accepted},
-		{mode: "VERIFY_CA", caFile: otherRoots, want: rotation.Unreachable, err: "is not signed by a root that is trusted"},
+		{mode: "", want: credential.Unreachable, err: "is not for that name"},
+		{mode: "VERIFY_IDENTITY", want: credential.Unreachable, err: "is not for that name"},
+		{mode: "VERIFY_CA", want: credential.Accepted},
+		{mode: "VERIFY_CA", caFile: otherRoots, want: credential.Unreachable, err: "is not signed by a root that is trusted"},
 	} {
 		f.configure(func(c *Config) {
 			c.TLS, c.CAFile, c.Endpoint = tc.mode, first(tc.caFile, f.server.CAFile()), net.JoinHostPort(host, strconv.Itoa(port))
@@ -93,7 +93,7 @@ func (f *fixture) preflight(password string) string {
 func TestPlaintextIsSpokenOnRequestAndOnlyWhereTheServerAndTheAccountAllowIt(t *testing.T) {
 	f := newFixture(t, dualPrivilege)
 	f.configure(func(c *Config) { c.TLS = "DISABLED" })
-	if got, err := f.Probe(t.Context(), f.doc(f.first)); got != rotation.Unreachable || !strings.Contains(err.Error(), "over TLS alone (require_secure_transport)") {
+	if got, err := f.Probe(t.Context(), f.doc(f.first)); got != credential.Unreachable || !strings.Contains(err.Error(), "over TLS alone (require_secure_transport)") {
 		t.Errorf("where the server requires TLS: got %s, %v", got, err)
 	}
 
@@ -113,7 +113,7 @@ func TestPlaintextIsSpokenOnRequestAndOnlyWhereTheServerAndTheAccountAllowIt(t *
 		t.Errorf("the preflight says %s", warned)
 	}
 	f.admin("ALTER USER ? REQUIRE SSL", f.user)
-	if got, err := f.Probe(t.Context(), f.doc(f.first)); got != rotation.Denied || !strings.Contains(err.Error(), "or the account asks for TLS") {
+	if got, err := f.Probe(t.Context(), f.doc(f.first)); got != credential.Denied || !strings.Contains(err.Error(), "or the account asks for TLS") {
 		t.Errorf("where the account requires TLS: got %s, %v", got, err)
 	}
 }
@@ -156,7 +156,7 @@ func TestAServerWithoutTLSGetsNoPassword(t *testing.T) {
 	f := newFixtureOn(t, server)
 	f.configure(func(c *Config) { c.Endpoint = listener.Addr().String() })
 	got, err := f.Probe(t.Context(), f.doc(f.first))
-	if got != rotation.Unreachable || !strings.Contains(err.Error(), "offers no TLS, and a password is sent over nothing else") {
+	if got != credential.Unreachable || !strings.Contains(err.Error(), "offers no TLS, and a password is sent over nothing else") {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if answer := <-said; len(answer) > 0 {

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 	"mautic-rotation/rotation/rds"
 )
 
@@ -68,7 +69,7 @@ func (t *turn) changer() changer {
 func (k *Kind) begin(ctx context.Context, own *session, log *slog.Logger) (*turn, error) {
 	setting, err := parseWay(k.config.Way)
 	if err != nil {
-		own.close()
+		own.Close()
 		return nil, fmt.Errorf("DATABASE_WAY: %w", err)
 	}
 	return k.beginBy(ctx, setting, own, log)
@@ -140,9 +141,9 @@ func (t *turn) tell() {
 }
 
 func (t *turn) close() {
-	t.own.close()
+	t.own.Close()
 	if t.writer != t.own {
-		t.writer.close()
+		t.writer.Close()
 	}
 }
 
@@ -178,11 +179,11 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 		err = t.own.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host())
 	default:
 		err = t.own.rehearseSwap(ctx, swapStatement, t.k)
-		if isNumber(err, errPolicy) {
+		if mysql.Is(err, mysql.PolicyRefuses) {
 			return true, nil // the real password may fare better; else it fails, and says why
 		}
 	}
-	if isNumber(err, errNoPrivilege) {
+	if mysql.Is(err, mysql.NoPrivilege) {
 		return false, nil
 	}
 	return err == nil, explain(err, t.own.a)
@@ -194,7 +195,7 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 // error, without changing anything.
 func (s *session) rehearseSwap(ctx context.Context, statement string, k *Kind) error {
 	err := s.execWithRoles(ctx, statement, k.config.Passwords.Generate(), k.config.Passwords.Generate())
-	if isNumber(err, errNotCurrentPassword) {
+	if mysql.Is(err, mysql.NotCurrentPassword) {
 		return nil
 	}
 	return err
@@ -249,7 +250,7 @@ func (k *Kind) enter(ctx context.Context, current, other account) (own *session,
 		return own, true, nil
 	}
 	err = fmt.Errorf("log in with the AWSCURRENT password: %w", err)
-	if outcomeOf(err) != rotation.Denied || !k.mayBeSingle(ctx, current) {
+	if credential.OutcomeOf(err) != credential.Denied || !k.mayBeSingle(ctx, current) {
 		return nil, false, err
 	}
 	own, otherErr := k.login(ctx, other, "")
@@ -294,11 +295,11 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 }
 
 // try logs in once.
-func (k *Kind) try(ctx context.Context, a account) (rotation.Outcome, error) {
+func (k *Kind) try(ctx context.Context, a account) (credential.Outcome, error) {
 	s, err := k.login(ctx, a, "")
 	if err != nil {
-		return outcomeOf(err), err
+		return credential.OutcomeOf(err), err
 	}
-	s.close()
-	return rotation.Accepted, nil
+	s.Close()
+	return credential.Accepted, nil
 }

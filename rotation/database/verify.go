@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // Probe logs in once with the document's password, to no database.
-func (k *Kind) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+func (k *Kind) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	a, err := k.account(ctx, d)
 	if err != nil {
-		return rotation.Unknown, err
+		return credential.Unknown, err
 	}
 	return k.try(ctx, a)
 }
@@ -20,12 +20,12 @@ func (k *Kind) Probe(ctx context.Context, d document.Document) (rotation.Outcome
 // Test logs in with the pending password: first to no database, which tells a
 // wrong password from a missing grant, then as the application does, to its
 // database, where it runs a query.
-func (k *Kind) Test(ctx context.Context, c rotation.Change) error {
+func (k *Kind) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.accounts(ctx, c)
 	if err != nil {
 		return err
 	}
-	if outcome, err := k.try(ctx, pending); outcome != rotation.Accepted {
+	if outcome, err := k.try(ctx, pending); outcome != credential.Accepted {
 		return fmt.Errorf("log in with the AWSPENDING password: %w", err)
 	}
 	return k.query(ctx, pending)
@@ -38,9 +38,9 @@ func (k *Kind) query(ctx context.Context, a account) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	var one int
-	if err := s.queryRow(ctx, "SELECT 1", nil, &one); err != nil {
+	if err := s.Row(ctx, "SELECT 1", nil, &one); err != nil {
 		return explain(err, a)
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -15,29 +15,29 @@ func TestProbeTellsAWrongPasswordFromEverythingElse(t *testing.T) {
 		name      string
 		prepare   func(*fixture)
 		doc       func(*fixture) document.Document
-		want      rotation.Outcome
+		want      credential.Outcome
 		wantError string
 	}{
-		{name: "the right password", want: rotation.Accepted},
+		{name: "the right password", want: credential.Accepted},
 		{
-			name: "a wrong password", want: rotation.Denied,
+			name: "a wrong password", want: credential.Denied,
 			doc:       func(f *fixture) document.Document { return f.doc("wrong") },
 			wantError: "MySQL error 1045",
 		},
 		{
-			name: "an unknown user", want: rotation.Denied,
+			name: "an unknown user", want: credential.Denied,
 			doc: func(f *fixture) document.Document {
 				return parse(f.t, strings.Replace(f.doc(f.first).Raw(), f.user, "nobody_here", 1))
 			},
 			wantError: "MySQL error 1045",
 		},
 		{
-			name: "an account locked by hand", want: rotation.Locked,
+			name: "an account locked by hand", want: credential.Locked,
 			prepare:   func(f *fixture) { f.admin("ALTER USER ? ACCOUNT LOCK", f.user) },
 			wantError: "is locked",
 		},
 		{
-			name: "an account locked after failed logins", want: rotation.Locked,
+			name: "an account locked after failed logins", want: credential.Locked,
 			prepare: func(f *fixture) {
 				f.admin("ALTER USER ? FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1", f.user)
 				f.accepts(false, "wrong")
@@ -45,12 +45,12 @@ func TestProbeTellsAWrongPasswordFromEverythingElse(t *testing.T) {
 			wantError: "MySQL error 3955",
 		},
 		{
-			name: "an expired password", want: rotation.Locked,
+			name: "an expired password", want: credential.Locked,
 			prepare:   func(f *fixture) { f.admin("ALTER USER ? PASSWORD EXPIRE", f.user) },
 			wantError: "has expired",
 		},
 		{
-			name: "an account that has used up its connections", want: rotation.Unreachable,
+			name: "an account that has used up its connections", want: credential.Unreachable,
 			prepare: func(f *fixture) {
 				f.admin("ALTER USER ? WITH MAX_CONNECTIONS_PER_HOUR 1", f.user)
 				f.accepts(true, f.first)
@@ -58,26 +58,26 @@ func TestProbeTellsAWrongPasswordFromEverythingElse(t *testing.T) {
 			wantError: "MySQL error 1226",
 		},
 		{
-			name: "a port where nothing listens", want: rotation.Unreachable,
+			name: "a port where nothing listens", want: credential.Unreachable,
 			doc: func(f *fixture) document.Document {
 				return parse(f.t, strings.Replace(f.doc(f.first).Raw(), strconv.Itoa(f.server.Port()), closedPort(f.t), 1))
 			},
 			wantError: "cannot be reached",
 		},
 		{
-			name: "a host name that does not resolve", want: rotation.Unreachable,
+			name: "a host name that does not resolve", want: credential.Unreachable,
 			doc: func(f *fixture) document.Document {
 				return parse(f.t, strings.Replace(f.doc(f.first).Raw(), "127.0.0.1", "no-such-host.invalid", 1))
 			},
 			wantError: "no-such-host.invalid",
 		},
 		{
-			name: "a server with roots that are not trusted", want: rotation.Unreachable,
+			name: "a server with roots that are not trusted", want: credential.Unreachable,
 			prepare:   func(f *fixture) { f.Kind = newKind(f.t, "") }, // the RDS roots
 			wantError: "set DATABASE_CA_FILE",
 		},
 		{
-			name: "roots that cannot be read", want: rotation.Unknown,
+			name: "roots that cannot be read", want: credential.Unknown,
 			prepare:   func(f *fixture) { f.Kind = newKind(f.t, "no-such-file") },
 			wantError: "DATABASE_CA_FILE",
 		},

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
 )
 
 // refusedAtRest is how many refused connections in one watch still count as
@@ -20,7 +21,7 @@ const refusedAtRest = 2
 // to be seen before the quarantine, and after it all connections that the server
 // refuses count. Nor is there anything to see of an account that accepts one
 // password: the old one is refused since it was set.
-func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil {
 		return "", err
@@ -30,7 +31,7 @@ func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duratio
 		return "", err
 	}
 	if !asCurrent {
-		own.close()
+		own.Close()
 		return "", nil
 	}
 	t, err := k.begin(ctx, own, quiet)
@@ -113,15 +114,15 @@ const (
 func (s *session) logsLogins(ctx context.Context) (bool, error) {
 	var verbosity, readable int
 	var suppressed string
-	err := s.queryRow(ctx, "SELECT @@GLOBAL.log_error_verbosity, @@GLOBAL.log_error_suppression_list", nil, &verbosity, &suppressed)
+	err := s.Row(ctx, "SELECT @@GLOBAL.log_error_verbosity, @@GLOBAL.log_error_suppression_list", nil, &verbosity, &suppressed)
 	if err != nil {
 		return false, explain(err, s.a)
 	}
 	if verbosity < 3 || strings.Contains(suppressed, "013302") || strings.Contains(suppressed, "010926") {
 		return false, nil
 	}
-	err = s.queryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM performance_schema.error_log LIMIT 1) AS one", nil, &readable)
-	if isNumber(err, errTableDenied) || isNumber(err, errColumnDenied) || isNumber(err, errNoTable) {
+	err = s.Row(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM performance_schema.error_log LIMIT 1) AS one", nil, &readable)
+	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied) || mysql.Is(err, mysql.NoTable) {
 		return false, nil // the table came with 8.0.22
 	}
 	// The server logs its own start; where even that is missing, the table is
@@ -132,7 +133,7 @@ func (s *session) logsLogins(ctx context.Context) (bool, error) {
 // loggedUse reads what the server has logged of the user within the last watch.
 func (s *session) loggedUse(ctx context.Context, watch time.Duration, quarantined bool) (string, error) {
 	var second, refused int
-	err := s.queryRow(ctx, `SELECT COALESCE(SUM(ERROR_CODE = ?), 0), COALESCE(SUM(ERROR_CODE = ?), 0)
+	err := s.Row(ctx, `SELECT COALESCE(SUM(ERROR_CODE = ?), 0), COALESCE(SUM(ERROR_CODE = ?), 0)
 		FROM performance_schema.error_log
 		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND (INSTR(DATA, BINARY ?) > 0 OR INSTR(DATA, BINARY ?) > 0)`,
 		[]any{logSecondPassword, logAccessDenied, watch.Microseconds(), "for user '" + s.a.user + "'@", "by user: '" + s.a.user + "'@"}, &second, &refused)
@@ -150,6 +151,6 @@ func (s *session) loggedUse(ctx context.Context, watch time.Duration, quarantine
 func (s *session) refusedConnections(ctx context.Context) (int, error) {
 	var name string
 	var refused int
-	err := s.queryRow(ctx, "SHOW GLOBAL STATUS LIKE 'Aborted_connects'", nil, &name, &refused)
+	err := s.Row(ctx, "SHOW GLOBAL STATUS LIKE 'Aborted_connects'", nil, &name, &refused)
 	return refused, explain(err, s.a)
 }

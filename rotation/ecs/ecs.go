@@ -5,8 +5,8 @@
 //	services := ecs.New(client, "mautic-prod-cluster", []string{"web", "cron"})
 //	since, err := services.Redeploy(ctx, log) // after the promotion was read back
 //	…
-//	rollout, err := services.Rollout(ctx, since)
-//	if rollout.Fresh { … } // nothing that runs has read the secret before since
+//	state, err := services.Rollout(ctx, since)
+//	if state.Fresh { … } // nothing that runs has read the secret before since
 //
 // All times are ECS's own, and are compared with each other only.
 package ecs
@@ -15,8 +15,6 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-
-	"mautic-rotation/rotation"
 )
 
 // API is what this package uses of ECS.
@@ -36,8 +34,6 @@ type Services struct {
 	cluster string
 	names   []string
 }
-
-var _ rotation.Redeployer = (*Services)(nil)
 
 // New returns the services of a cluster, given by name or ARN.
 func New(api API, cluster string, services []string) *Services {

@@ -10,18 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/rollout"
 )
 
 // Rollout tells how far the services have come with replacing what ran before
 // since, a time that [Services.Redeploy] returned without an error. It looks once,
 // and changes nothing. An error means that it is not known.
-func (s *Services) Rollout(ctx context.Context, since time.Time) (rotation.Rollout, error) {
+func (s *Services) Rollout(ctx context.Context, since time.Time) (rollout.State, error) {
 	var services []found
 	for names := range slices.Chunk(s.names, describeServicesLimit) {
 		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
 		if err != nil {
-			return rotation.Rollout{}, fmt.Errorf("describe the services %v in cluster %s: %w", names, s.cluster, err)
+			return rollout.State{}, fmt.Errorf("describe the services %v in cluster %s: %w", names, s.cluster, err)
 		}
 		for _, name := range names {
 			services = append(services, locate(name, out))
@@ -33,14 +33,14 @@ func (s *Services) Rollout(ctx context.Context, since time.Time) (rotation.Rollo
 		}
 		tasks, err := s.tasks(ctx, aws.ToString(f.service.ServiceName))
 		if err != nil {
-			return rotation.Rollout{}, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
+			return rollout.State{}, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
 		}
 		services[i].tasks = tasks
 		if rolling(f.service) {
 			continue // DescribeServices tells what became of its deployments
 		}
 		if services[i].latest, err = s.latestDeployment(ctx, f.service, since); err != nil {
-			return rotation.Rollout{}, err
+			return rollout.State{}, err
 		}
 	}
 	return decide(services, since), nil

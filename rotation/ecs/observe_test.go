@@ -16,8 +16,8 @@ import (
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/wire"
-	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/ecs"
+	"mautic-rotation/rotation/rollout"
 )
 
 func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
@@ -48,17 +48,17 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 	if err := aws.ECS.WaitService(t.Context(), cluster, "cron"); err != nil {
 		t.Fatal(err)
 	}
-	got := rollout(t, services, since)
+	got := rolloutOf(t, services, since)
 	if got.Fresh || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service web: task ") || !strings.HasSuffix(got.Stale[0], "still drains") {
 		t.Errorf("while a task drains: %+v", got)
 	}
 
 	close(stop)
 	wait(t, aws, "web")
-	if got := rollout(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
+	if got := rolloutOf(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
 		t.Errorf("when it has stopped: %+v", got)
 	}
-	if got := rollout(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
+	if got := rolloutOf(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
 		t.Errorf("as of a later time, nothing has been deployed: %+v", got)
 	}
 }
@@ -68,12 +68,12 @@ func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web", DesiredCount: tasks})
 	wait(t, aws, "web")
 	services := ecs.New(client, cluster, []string{"web"})
-	got := rollout(t, services, aws.Clock().Now())
+	got := rolloutOf(t, services, aws.Clock().Now())
 	running := slices.DeleteFunc(got.Stale, func(line string) bool { return !strings.HasSuffix(line, "still runs") })
 	if len(running) != tasks {
 		t.Errorf("%d tasks are stale, want %d", len(running), tasks)
 	}
-	if got := rollout(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
+	if got := rolloutOf(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
 		t.Errorf("as of its deployment: %+v", got)
 	}
 }
@@ -85,10 +85,10 @@ func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
 	for range 9 {
 		names = append(names, "web")
 	}
-	if got := rollout(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
+	if got := rolloutOf(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
 		t.Errorf("got %+v", got)
 	}
-	got := rollout(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
+	got := rolloutOf(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
 	if got.Fresh || got.Steady || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service gone: the cluster does not have it (MISSING)") {
 		t.Errorf("with one that is not there: %+v", got)
 	}
@@ -128,13 +128,13 @@ func TestATaskThatCannotBeDescribedIsNotTakenForGone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
 		t.Errorf("got error %v", err)
 	}
-	got := rollout(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
+	got := rolloutOf(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
 	if got.Fresh || !strings.Contains(got.Stale[0], "ECS counts 1 running tasks, and lists 0") {
 		t.Errorf("counted, and forgotten: %+v", got)
 	}
 }
 
-func rollout(t *testing.T, services *ecs.Services, since time.Time) rotation.Rollout {
+func rolloutOf(t *testing.T, services *ecs.Services, since time.Time) rollout.State {
 	t.Helper()
 	got, err := services.Rollout(t.Context(), since)
 	if err != nil {
@@ -170,7 +170,7 @@ func rollsBack(t *testing.T, strategy string) {
 		t.Fatal(err)
 	}
 	wait(t, aws, "web") // ECS settles on the old deployment, whose task was never replaced
-	got := rollout(t, services, since)
+	got := rolloutOf(t, services, since)
 	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], map[string]string{
 		localecs.Rolling:   "service web: rolled back to deployment ecs-svc/",
 		localecs.BlueGreen: "is ROLLBACK_SUCCESSFUL: ECS deployment circuit breaker: tasks failed to start.",
@@ -184,7 +184,7 @@ func rollsBack(t *testing.T, strategy string) {
 		t.Fatal(err)
 	}
 	wait(t, aws, "web")
-	if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
+	if got := rolloutOf(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
 		t.Errorf("once it is mended: %+v", got)
 	}
 }
@@ -207,13 +207,13 @@ func TestWhileAServiceBakesItsOldTasksAreLeftAndNothingHasFailed(t *testing.T) {
 				t.Fatal(err)
 			}
 			aws.Clock().Advance(59 * time.Minute)
-			got := rollout(t, services, since)
+			got := rolloutOf(t, services, since)
 			if got.Fresh || got.Steady || len(got.Failed) > 0 || got.Bake < time.Hour {
 				t.Errorf("while it bakes: %+v", got)
 			}
 			aws.Clock().Advance(time.Minute)
 			wait(t, aws, "web")
-			if got := rollout(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) > 0 {
+			if got := rolloutOf(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) > 0 {
 				t.Errorf("after the bake: %+v", got)
 			}
 		})

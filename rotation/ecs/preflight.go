@@ -10,14 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // Preflight finds out whether each service is there and takes a forced
 // deployment, whether a restart would make it use the secret's new value, and
 // what else it would change. The secret is given by its whole ARN. It cannot
 // tell whether UpdateService is permitted: ECS has no rehearsal of it.
-func (s *Services) Preflight(ctx context.Context, secretARN string) []rotation.Check {
+func (s *Services) Preflight(ctx context.Context, secretARN string) []credential.Check {
 	checks, services := s.preflight(ctx)
 	definitions := map[string]described{} // by ARN: services may share one
 	for _, service := range services {
@@ -36,29 +36,29 @@ func (s *Services) Preflight(ctx context.Context, secretARN string) []rotation.C
 }
 
 // preflight checks each service, and returns those that are there.
-func (s *Services) preflight(ctx context.Context) ([]rotation.Check, []types.Service) {
-	var checks []rotation.Check
+func (s *Services) preflight(ctx context.Context) ([]credential.Check, []types.Service) {
+	var checks []credential.Check
 	var services []types.Service
 	for names := range slices.Chunk(s.names, describeServicesLimit) {
 		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
 		if err != nil {
-			checks = append(checks, rotation.Check{
+			checks = append(checks, credential.Check{
 				What:    "describe the services " + strings.Join(names, ", "),
 				Problem: fmt.Errorf("in cluster %s: %w", s.cluster, err),
 			})
 			continue
 		}
 		for _, failure := range out.Failures {
-			checks = append(checks, rotation.Check{
+			checks = append(checks, credential.Check{
 				What:    "service " + aws.ToString(failure.Arn),
 				Problem: fmt.Errorf("cluster %s does not have it (%s): correct ECS_CLUSTER and ECS_SERVICES", s.cluster, aws.ToString(failure.Reason)),
 			})
 		}
 		for _, service := range out.Services {
-			checks = append(checks, rotation.Check{
+			checks = append(checks, credential.Check{
 				What:    "service " + aws.ToString(service.ServiceName) + " takes a forced deployment",
 				Problem: redeployable(service),
-			}, rotation.Check{
+			}, credential.Check{
 				What:    "service " + aws.ToString(service.ServiceName) + " has room for a deployment",
 				Problem: jammed(service),
 			})
@@ -86,10 +86,10 @@ func (s *Services) describeDefinition(ctx context.Context, arn string) described
 }
 
 // serviceChecks tells what a restart of a service would change.
-func serviceChecks(service types.Service, d described, secretARN string) []rotation.Check {
+func serviceChecks(service types.Service, d described, secretARN string) []credential.Check {
 	name := aws.ToString(service.ServiceName)
-	reads := rotation.Check{What: "service " + name + " reads the secret's current version when its tasks start"}
-	checks := []rotation.Check{{
+	reads := credential.Check{What: "service " + name + " reads the secret's current version when its tasks start"}
+	checks := []credential.Check{{
 		What:    "service " + name + " keeps its number of tasks while they are replaced",
 		Warning: shrinks(service),
 	}}
@@ -100,7 +100,7 @@ func serviceChecks(service types.Service, d described, secretARN string) []rotat
 		return append(checks, reads)
 	}
 	reads.Problem, reads.Warning = secretUse(d.definition, secretARN)
-	return append(checks, reads, rotation.Check{
+	return append(checks, reads, credential.Check{
 		What:    "service " + name + " runs the same images after a restart",
 		Warning: mutableImages(d.definition),
 	})

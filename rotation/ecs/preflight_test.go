@@ -6,7 +6,7 @@ import (
 
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/wire"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/ecs"
 )
 
@@ -83,7 +83,7 @@ func TestPreflightWarnsOfATaskDefinitionThatItMayNotRead(t *testing.T) {
 }
 
 // expect compares the checks that found something with what they start with.
-func expect(t *testing.T, checks []rotation.Check, want ...string) {
+func expect(t *testing.T, checks []credential.Check, want ...string) {
 	t.Helper()
 	var got []string
 	for _, check := range checks {

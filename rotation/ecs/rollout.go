@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/rollout"
 )
 
 // found is what ECS tells of one service.
@@ -30,8 +30,8 @@ type found struct {
 // Before is right without a margin. The time it started will not do, since
 // secrets are read between the two; nor will its deployment's id, since a
 // circuit breaker gives an old deployment new tasks.
-func decide(services []found, since time.Time) rotation.Rollout {
-	r := rotation.Rollout{Steady: true}
+func decide(services []found, since time.Time) rollout.State {
+	r := rollout.State{Steady: true}
 	for _, f := range services {
 		if f.missing != "" {
 			r.Stale = append(r.Stale, fmt.Sprintf("service %s: %s", f.name, f.missing))

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/rollout"
 )
 
 var forced = time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
@@ -51,7 +51,7 @@ func TestDecide(t *testing.T) {
 	tests := []struct {
 		name  string
 		found found
-		want  rotation.Rollout // of Stale and Failed, what each line contains
+		want  rollout.State // of Stale and Failed, what each line contains
 	}{
 		{
 			name: "every task was created with or after the deployment",
@@ -59,7 +59,7 @@ func TestDecide(t *testing.T) {
 				service: web(2, 2, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 0), task("2", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true, Steady: true},
+			want: rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "a task from a millisecond before runs on",
@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1a2b3c4d5e6f", "RUNNING", "RUNNING", -1)},
 			},
-			want: rotation.Rollout{Stale: []string{"service web: task 1a2b3c4d, created 2026-03-01T12:00:00.122Z, still runs"}, Steady: true},
+			want: rollout.State{Stale: []string{"service web: task 1a2b3c4d, created 2026-03-01T12:00:00.122Z, still runs"}, Steady: true},
 		},
 		{
 			name: "an old task was placed, and may have read its secrets, but has not started",
@@ -75,7 +75,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 0, deployment("new", "PRIMARY", 0, inProgress, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "PENDING", -1)},
 			},
-			want: rotation.Rollout{Stale: []string{"still starts"}},
+			want: rollout.State{Stale: []string{"still starts"}},
 		},
 		{
 			name: "an old task drains, in each of the statuses that takes",
@@ -86,7 +86,7 @@ func TestDecide(t *testing.T) {
 					task("3", "STOPPED", "DEACTIVATING", -1), task("4", "STOPPED", "STOPPING", -1),
 				},
 			},
-			want: rotation.Rollout{Stale: []string{"task 2, created", "task 3, created", "task 4, created"}, Steady: true},
+			want: rollout.State{Stale: []string{"task 2, created", "task 3, created", "task 4, created"}, Steady: true},
 		},
 		{
 			name: "old tasks have stopped",
@@ -94,7 +94,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 5), task("2", "STOPPED", "STOPPED", -1), task("3", "STOPPED", "DELETED", -1)},
 			},
-			want: rotation.Rollout{Fresh: true, Steady: true},
+			want: rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "a task whose age is not known counts as old",
@@ -102,7 +102,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{{TaskArn: aws.String("1"), LastStatus: aws.String("RUNNING")}},
 			},
-			want: rotation.Rollout{Stale: []string{"created at a time that ECS does not tell"}, Steady: true},
+			want: rollout.State{Stale: []string{"created at a time that ECS does not tell"}, Steady: true},
 		},
 		{
 			name: "a page of the list was missed",
@@ -110,12 +110,12 @@ func TestDecide(t *testing.T) {
 				service: web(3, 3, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1), task("2", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Stale: []string{"ECS counts 3 running tasks, and lists 2"}, Steady: true},
+			want: rollout.State{Stale: []string{"ECS counts 3 running tasks, and lists 2"}, Steady: true},
 		},
 		{
 			name:  "a service that is to run nothing",
 			found: found{service: web(0, 0, deployment("new", "PRIMARY", 0, completed, ""))},
-			want:  rotation.Rollout{Fresh: true, Steady: true},
+			want:  rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "a service that is to run nothing, and still does",
@@ -123,12 +123,12 @@ func TestDecide(t *testing.T) {
 				service: web(0, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1", "STOPPED", "RUNNING", -1)},
 			},
-			want: rotation.Rollout{Stale: []string{"still drains"}},
+			want: rollout.State{Stale: []string{"still drains"}},
 		},
 		{
 			name:  "a service that is not there",
 			found: found{missing: "the cluster does not have it"},
-			want:  rotation.Rollout{Stale: []string{"service web: the cluster does not have it"}},
+			want:  rollout.State{Stale: []string{"service web: the cluster does not have it"}},
 		},
 		{
 			name: "a newer deployment supersedes ours",
@@ -136,7 +136,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("newer", "PRIMARY", 9, inProgress, ""), deployment("new", "ACTIVE", 0, inProgress, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true},
+			want: rollout.State{Fresh: true},
 		},
 		{
 			name: "a newer deployment supersedes ours, which had failed",
@@ -144,7 +144,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("newer", "PRIMARY", 9, inProgress, ""), deployment("new", "ACTIVE", 0, failed, breaker)),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 10)},
 			},
-			want: rotation.Rollout{Fresh: true},
+			want: rollout.State{Fresh: true},
 		},
 		{
 			name: "ours failed, and there is no rollback",
@@ -152,7 +152,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, failed, breaker), deployment("old", "ACTIVE", -9, completed, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", -8)},
 			},
-			want: rotation.Rollout{Stale: []string{"still runs"}, Failed: []string{"service web: deployment ecs-svc/new, created 2026-03-01T12:00:00.123Z, is FAILED: " + breaker}},
+			want: rollout.State{Stale: []string{"still runs"}, Failed: []string{"service web: deployment ecs-svc/new, created 2026-03-01T12:00:00.123Z, is FAILED: " + breaker}},
 		},
 		{
 			name: "a deployment from before had failed",
@@ -160,7 +160,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, inProgress, ""), deployment("old", "ACTIVE", -9, failed, breaker)),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true},
+			want: rollout.State{Fresh: true},
 		},
 		{
 			name: "the circuit breaker rolls back",
@@ -168,7 +168,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("old", "PRIMARY", -9, inProgress, back), deployment("new", "ACTIVE", 0, failed, breaker)),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", -8), task("2", "STOPPED", "STOPPING", 1)},
 			},
-			want: rotation.Rollout{
+			want: rollout.State{
 				Stale:  []string{"still runs", "its primary deployment was created 2026-03-01T12:00:00.114Z, before"},
 				Failed: []string{"rolled back to deployment ecs-svc/old, created 2026-03-01T12:00:00.114Z: deployment ecs-svc/new, created 2026-03-01T12:00:00.123Z, is FAILED: " + breaker},
 			},
@@ -180,7 +180,7 @@ func TestDecide(t *testing.T) {
 					event(900, "(service web) has reached a steady state."), event(500, "(service web) rolling back to deployment ecs-svc/old.")),
 				tasks: []types.Task{task("1", "RUNNING", "RUNNING", 600)},
 			},
-			want: rotation.Rollout{Fresh: true, Steady: true, Failed: []string{"ecs-svc/old, created 2026-03-01T12:00:00.114Z: (service web) rolling back to deployment"}},
+			want: rollout.State{Fresh: true, Steady: true, Failed: []string{"ecs-svc/old, created 2026-03-01T12:00:00.114Z: (service web) rolling back to deployment"}},
 		},
 		{
 			name: "a rollback that makes a deployment of its own",
@@ -188,7 +188,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("again", "PRIMARY", 9, inProgress, back), deployment("new", "ACTIVE", 0, failed, breaker)),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 10)},
 			},
-			want: rotation.Rollout{Fresh: true, Failed: []string{"deployment ecs-svc/new, created"}},
+			want: rollout.State{Fresh: true, Failed: []string{"deployment ecs-svc/new, created"}},
 		},
 		{
 			name: "a later change fails, and is rolled back to ours",
@@ -196,7 +196,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, completed, ""), deployment("newer", "ACTIVE", 9, failed, breaker)),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true, Steady: true},
+			want: rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "nothing was forced: that is no failure",
@@ -205,7 +205,7 @@ func TestDecide(t *testing.T) {
 					event(-500, "(service web) rolling back to deployment ecs-svc/old.")),
 				tasks: []types.Task{task("1", "RUNNING", "RUNNING", -8)},
 			},
-			want: rotation.Rollout{Steady: true, Stale: []string{"still runs", "unless it was rolled back, force a new one"}},
+			want: rollout.State{Steady: true, Stale: []string{"still runs", "unless it was rolled back, force a new one"}},
 		},
 		{
 			name: "fewer tasks run than are to",
@@ -213,7 +213,7 @@ func TestDecide(t *testing.T) {
 				service: web(2, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true},
+			want: rollout.State{Fresh: true},
 		},
 		{
 			name: "no rollout state, behind a classic load balancer, and one deployment",
@@ -221,7 +221,7 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, "", "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true, Steady: true},
+			want: rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "no rollout state, and an old deployment is left",
@@ -229,12 +229,12 @@ func TestDecide(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, "", ""), deployment("old", "ACTIVE", -9, "", "")),
 				tasks:   []types.Task{task("1", "RUNNING", "RUNNING", 1)},
 			},
-			want: rotation.Rollout{Fresh: true},
+			want: rollout.State{Fresh: true},
 		},
 		{
 			name:  "no primary deployment",
 			found: found{service: web(0, 0)},
-			want:  rotation.Rollout{Fresh: true},
+			want:  rollout.State{Fresh: true},
 		},
 	}
 	for _, test := range tests {
@@ -252,12 +252,12 @@ func TestDecideAsksTheSameOfEveryService(t *testing.T) {
 		tasks: []types.Task{task("1", "RUNNING", "RUNNING", 1)}}
 	bad := found{name: "cron", service: web(1, 1, deployment("new", "PRIMARY", 0, types.DeploymentRolloutStateFailed, "no luck")),
 		tasks: []types.Task{task("2", "RUNNING", "RUNNING", -1)}}
-	want := rotation.Rollout{Stale: []string{"service cron: task 2"}, Failed: []string{"service cron: deployment"}}
+	want := rollout.State{Stale: []string{"service cron: task 2"}, Failed: []string{"service cron: deployment"}}
 	compare(t, decide([]found{good, bad}, forced), want)
 	compare(t, decide([]found{bad, good}, forced), want)
 }
 
-func compare(t *testing.T, got, want rotation.Rollout) {
+func compare(t *testing.T, got, want rollout.State) {
 	t.Helper()
 	if got.Fresh != want.Fresh || got.Steady != want.Steady ||
 		!slices.EqualFunc(got.Stale, want.Stale, strings.Contains) || !slices.EqualFunc(got.Failed, want.Failed, strings.Contains) {

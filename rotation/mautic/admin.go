@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
 )
@@ -65,7 +65,7 @@ type Admin struct {
 	config AdminConfig
 }
 
-var _ rotation.Kind = (*Admin)(nil)
+var _ credential.Kind = (*Admin)(nil)
 
 // NewAdmin returns the kind. It makes no connection yet.
 func NewAdmin(c AdminConfig) *Admin {
@@ -121,8 +121,8 @@ func fieldsOf(d document.Document, places ...document.Pointer) (fields []documen
 // Generate gives the document a new password. It fails when a rotation would:
 // when Mautic cannot be reached, or the user is not one whose password can be
 // rotated.
-func (k *Admin) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+func (k *Admin) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	return g.Current.Replace(k.config.Layout.Password, k.config.Passwords.Generate())
@@ -150,7 +150,7 @@ func (k *Admin) login(d document.Document) (l login, err error) {
 }
 
 // logins reads both sides of a change, which may differ in the password alone.
-func (k *Admin) logins(c rotation.Change) (current, pending login, err error) {
+func (k *Admin) logins(c credential.Change) (current, pending login, err error) {
 	if current, err = k.login(c.Current); err != nil {
 		return login{}, login{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}
@@ -199,11 +199,11 @@ func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, err
 	case err != nil:
 		return adminUser{}, err
 	case len(found) == 0:
-		return adminUser{}, denied("there is no user %q in Mautic: correct field %s, or create the user", name, k.config.Layout.User)
+		return adminUser{}, credential.Failf(credential.Denied, "there is no user %q in Mautic: correct field %s, or create the user", name, k.config.Layout.User)
 	case len(found) > 1:
 		return adminUser{}, fmt.Errorf("%q is the name of one Mautic user and the e-mail address of another, so it is not known whose password it is: rename one of them", name)
 	case !published:
-		return adminUser{}, failure{rotation.Locked, fmt.Errorf("the Mautic user %q is not published, so Mautic takes no login of it: publish the user (Settings, Users)", name)}
+		return adminUser{}, credential.Failf(credential.Locked, "the Mautic user %q is not published, so Mautic takes no login of it: publish the user (Settings, Users)", name)
 	case !admin:
 		return adminUser{}, fmt.Errorf("the Mautic user %q is no administrator, and the admin credential is to be one's: give the user a role with full system access (Settings, Roles), or correct field %s", name, k.config.Layout.User)
 	}
@@ -217,10 +217,10 @@ const attempts = 3
 // errMoving says that a compare-and-swap has found another value each time.
 var errMoving = errors.New("somebody else changes it at the same time: try again, and find who does")
 
-// Set writes the hash of the pending password. See rotation.Target: since
+// Set writes the hash of the pending password. See credential.Target: since
 // Mautic accepts one password, the current one is refused from then on. The
 // user's date_modified stays: it is for what people edit.
-func (k *Admin) Set(ctx context.Context, c rotation.Change) error {
+func (k *Admin) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.logins(c)
 	if err != nil {
 		return err
@@ -261,7 +261,7 @@ func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(conte
 				return err
 			}
 		}
-		if err := confirmed(ctx, confirm); err != nil {
+		if err := credential.Confirmed(ctx, confirm); err != nil {
 			return err
 		}
 		if err := swapHash(ctx, s, user, newHash); err != nil {
@@ -285,7 +285,7 @@ func (k *Admin) readBack(ctx context.Context, s *store, l login) error {
 		return err
 	}
 	if !user.matches(l.password) {
-		return denied("the password of the Mautic user %q is not the one in the secret: %w", l.user, errMoving)
+		return credential.Failf(credential.Denied, "the password of the Mautic user %q is not the one in the secret: %w", l.user, errMoving)
 	}
 	return nil
 }
@@ -303,7 +303,7 @@ func (k *Admin) hash(password string) (string, error) {
 }
 
 // PutBack sets the current password again if the user has the pending one.
-func (k *Admin) PutBack(ctx context.Context, c rotation.Change) error {
+func (k *Admin) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.logins(c)
 	if err != nil {
 		return err
@@ -315,7 +315,7 @@ func (k *Admin) PutBack(ctx context.Context, c rotation.Change) error {
 	defer s.close()
 	return k.swap(ctx, s, current, c.Confirm, func(user adminUser) error {
 		if !user.matches(pending.password) {
-			return denied("the Mautic user %q has neither the AWSCURRENT nor the AWSPENDING password, so it was changed by hand: store the right one in the secret, or set that of AWSCURRENT in Mautic", current.user)
+			return credential.Failf(credential.Denied, "the Mautic user %q has neither the AWSCURRENT nor the AWSPENDING password, so it was changed by hand: store the right one in the secret, or set that of AWSCURRENT in Mautic", current.user)
 		}
 		return nil
 	})

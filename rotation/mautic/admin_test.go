@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/password"
 )
@@ -30,7 +30,7 @@ func (f *fixture) adminDoc(password string) document.Document {
 	return f.doc(fmt.Sprintf(`"admin_credentials": {"admin_username": %q, "admin_password": %q}`, f.seed.AdminUser, password))
 }
 
-func (f *fixture) adminChange() rotation.Change {
+func (f *fixture) adminChange() credential.Change {
 	return f.change(f.adminDoc(f.seed.AdminPassword), f.adminDoc(pendingPassword))
 }
 
@@ -44,7 +44,7 @@ func TestAnAdminPasswordIsGeneratedSetTestedAndPutBack(t *testing.T) {
 	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.withMautic(mauticserver.Options{APIEnabled: true, BasicAuth: true}))
 		current := f.adminDoc(f.seed.AdminPassword)
-		pending, err := k.Generate(t.Context(), rotation.Generation{Current: current})
+		pending, err := k.Generate(t.Context(), credential.Generation{Current: current})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestAnAdminPasswordIsGeneratedSetTestedAndPutBack(t *testing.T) {
 		if err := k.Test(f.t.Context(), c); err != nil {
 			f.t.Error(err)
 		}
-		for d, want := range map[document.Document]rotation.Outcome{pending: rotation.Accepted, current: rotation.Denied} {
+		for d, want := range map[document.Document]credential.Outcome{pending: credential.Accepted, current: credential.Denied} {
 			if got, err := k.Probe(f.t.Context(), d); got != want {
 				f.t.Errorf("got %s, %v, want %s", got, err, want)
 			}
@@ -227,15 +227,15 @@ func TestAUserWhosePasswordIsNotToBeRotatedIsRefusedBeforeAnythingChanges(t *tes
 		for _, tc := range []struct {
 			change  string
 			named   []string
-			outcome rotation.Outcome
+			outcome credential.Outcome
 		}{
-			{"UPDATE {users} SET username = 'renamed' WHERE id = 1", []string{`no user "admin"`, "/admin_credentials/admin_username"}, rotation.Denied},
-			{"UPDATE {users} SET is_published = 0 WHERE id = 1", []string{"not published", "Settings, Users"}, rotation.Locked},
-			{"UPDATE {users} SET role_id = 2 WHERE id = 1", []string{"no administrator", "full system access"}, rotation.Unknown},
-			{"UPDATE {users} SET email = 'admin' WHERE id = 2", []string{"of another", "rename"}, rotation.Unknown},
+			{"UPDATE {users} SET username = 'renamed' WHERE id = 1", []string{`no user "admin"`, "/admin_credentials/admin_username"}, credential.Denied},
+			{"UPDATE {users} SET is_published = 0 WHERE id = 1", []string{"not published", "Settings, Users"}, credential.Locked},
+			{"UPDATE {users} SET role_id = 2 WHERE id = 1", []string{"no administrator", "full system access"}, credential.Unknown},
+			{"UPDATE {users} SET email = 'admin' WHERE id = 2", []string{"of another", "rename"}, credential.Unknown},
 		} {
 			f.sql(tc.change)
-			_, err := k.Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc(f.seed.AdminPassword)})
+			_, err := k.Generate(f.t.Context(), credential.Generation{Current: f.adminDoc(f.seed.AdminPassword)})
 			f.needs(err, tc.named...)
 			f.needs(k.Set(f.t.Context(), f.adminChange()), tc.named...)
 			if outcome, _ := k.Probe(f.t.Context(), f.adminDoc(f.seed.AdminPassword)); outcome != tc.outcome {
@@ -258,11 +258,11 @@ func TestAnAdminIsFoundByEmailAddressToo(t *testing.T) {
 		k := f.admin(f.access())
 		for _, who := range []string{`"admin_email": "admin@example.com"`, `"admin_username": "", "admin_email": "admin@example.com"`, `"admin_username": "admin@example.com"`} {
 			d := f.doc(fmt.Sprintf(`"admin_credentials": {%s, "admin_password": %q}`, who, f.seed.AdminPassword))
-			if outcome, err := k.Probe(f.t.Context(), d); outcome != rotation.Accepted {
+			if outcome, err := k.Probe(f.t.Context(), d); outcome != credential.Accepted {
 				f.t.Errorf("%s: %s, %v", who, outcome, err)
 			}
 		}
-		_, err := k.Generate(f.t.Context(), rotation.Generation{Current: f.doc(`"admin_credentials": {"admin_password": "x"}`)})
+		_, err := k.Generate(f.t.Context(), credential.Generation{Current: f.doc(`"admin_credentials": {"admin_password": "x"}`)})
 		f.needs(err, "/admin_credentials/admin_username", "/admin_credentials/admin_email")
 	})
 }
@@ -272,14 +272,14 @@ func TestMissingPrivilegesAreNamedWithTheGrant(t *testing.T) {
 		k := f.admin(f.access())
 		current := f.adminDoc(f.seed.AdminPassword)
 		f.grantOnly("SELECT ON {users}", "SELECT ON {roles}")
-		_, err := k.Generate(f.t.Context(), rotation.Generation{Current: current})
+		_, err := k.Generate(f.t.Context(), credential.Generation{Current: current})
 		f.needs(err, "GRANT UPDATE", "`"+f.database+"`.`m_users`", "1142")
 		f.needs(k.Set(f.t.Context(), f.adminChange()), "GRANT UPDATE")
 		f.grantOnly("SELECT ON {users}")
-		_, err = k.Generate(f.t.Context(), rotation.Generation{Current: current})
+		_, err = k.Generate(f.t.Context(), credential.Generation{Current: current})
 		f.needs(err, "no table users, roles", "GRANT SELECT")
 		f.grantOnly("SELECT (id, username, email, is_published, role_id) ON {users}", "SELECT ON {roles}")
-		_, err = k.Generate(f.t.Context(), rotation.Generation{Current: current})
+		_, err = k.Generate(f.t.Context(), credential.Generation{Current: current})
 		f.needs(err, "GRANT SELECT ON", "m_users")
 		// The least that is enough.
 		f.grantOnly("SELECT, UPDATE (password) ON {users}", "SELECT ON {roles}")
@@ -296,7 +296,7 @@ func TestTheDatabaseIsOpenedWithWhicheverPasswordWorks(t *testing.T) {
 		if err := k.Set(f.t.Context(), f.change(wrong, right)); err != nil {
 			f.t.Error(err)
 		}
-		if outcome, err := k.Probe(f.t.Context(), wrong); outcome != rotation.Unreachable {
+		if outcome, err := k.Probe(f.t.Context(), wrong); outcome != credential.Unreachable {
 			f.t.Errorf("got %s, %v: that the database is closed says nothing of the password", outcome, err)
 		}
 	})
@@ -311,6 +311,10 @@ func TestAnAdminSignsInTheWayThatMauticIsSetUpFor(t *testing.T) {
 		{"basic authentication", mauticserver.Options{APIEnabled: true, BasicAuth: true}, "/api/users/self"},
 		{"the API is off", mauticserver.Options{}, "/s/login_check"},
 		{"basic authentication is off", mauticserver.Options{APIEnabled: true}, "/s/login_check"},
+		{"the user has no widgets yet", mauticserver.Options{Dashboard: mauticserver.FirstDashboard}, "/s/login_check"},
+		{"the user has no widgets yet, below a path", mauticserver.Options{Path: "/mautic", Dashboard: mauticserver.FirstDashboard}, "/mautic/s/login_check"},
+		{"Mautic has no default dashboard", mauticserver.Options{Dashboard: mauticserver.NoDefaultDashboard}, "/s/login_check"},
+		{"Mautic has no default dashboard, below a path", mauticserver.Options{Path: "/mautic", Dashboard: mauticserver.NoDefaultDashboard}, "/mautic/s/login_check"},
 		{"the web server keeps the header from PHP", mauticserver.Options{APIEnabled: true, BasicAuth: true, Wrap: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Header.Del("Authorization")
@@ -369,7 +373,7 @@ func TestWhatIsNotAMauticGetsNoPassword(t *testing.T) {
 		} {
 			page, status = tc.page, tc.status
 			k := f.admin(Access{Database: f, URL: tc.url})
-			_, err := k.Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc(f.seed.AdminPassword)})
+			_, err := k.Generate(f.t.Context(), credential.Generation{Current: f.adminDoc(f.seed.AdminPassword)})
 			f.needs(err, tc.want)
 			f.needs(k.Test(f.t.Context(), f.change(f.adminDoc("x"), f.adminDoc(f.seed.AdminPassword))), tc.want)
 		}
@@ -406,7 +410,7 @@ func TestAnAdminChangeIsOfOneUserAndOfAPasswordThatBcryptTakes(t *testing.T) {
 
 func TestADocumentWithoutAKindsFieldsDoesNotHaveTheKind(t *testing.T) {
 	f := &fixture{t: t}
-	kinds := []rotation.Kind{NewAdmin(AdminConfig{}), NewWebhook(WebhookConfig{})}
+	kinds := []credential.Kind{NewAdmin(AdminConfig{}), NewWebhook(WebhookConfig{})}
 	for _, k := range kinds {
 		if fields, err := k.Fields(f.doc(`"other": 1`)); err != nil || len(fields) != 0 {
 			t.Errorf("%s: %v, %v", k.Name(), fields, err)

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // Probe compares the stored hash, which is what Mautic does: no login is tried,
 // so none is refused.
-func (k *Admin) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+func (k *Admin) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	err := k.compare(ctx, d, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 // compare fails unless the user's stored hash is of d's password.
@@ -33,7 +33,7 @@ func (k *Admin) compare(ctx context.Context, d document.Document, databases ...d
 		return err
 	}
 	if !user.matches(l.password) {
-		return denied("the password of the Mautic user %q is not the one in the secret", l.user)
+		return credential.Failf(credential.Denied, "the password of the Mautic user %q is not the one in the secret", l.user)
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (k *Admin) compare(ctx context.Context, d document.Document, databases ...d
 // Test looks at the stored hash, and signs in to Mautic where a URL is set: by
 // basic authentication or, where that says nothing, on the login page. The log
 // says which way it was.
-func (k *Admin) Test(ctx context.Context, c rotation.Change) error {
+func (k *Admin) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.logins(c)
 	if err != nil {
 		return err
@@ -65,31 +65,31 @@ func (k *Admin) Test(ctx context.Context, c rotation.Change) error {
 // header from PHP. The login form has the last word.
 func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 	basic, basicErr := s.basicAuth(ctx, l.user, l.password)
-	if basic == rotation.Accepted {
+	if basic == credential.Accepted {
 		log.Info("signed in to Mautic's API with the pending password", "way", "GET "+s.shown(selfPage), "user", l.user)
 		return nil
 	}
 	form, formErr := s.formLogin(ctx, l.user, l.password)
 	switch {
-	case form == rotation.Accepted:
+	case form == credential.Accepted:
 		log.Info("signed in to Mautic with the pending password", "way", "POST "+s.shown(loginCheck), "user", l.user, "basic", fmt.Sprint(basicErr))
 		return nil
-	case form == rotation.Denied || basic == rotation.Denied:
-		return failure{rotation.Denied, fmt.Errorf("the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))}
+	case form == credential.Denied || basic == credential.Denied:
+		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
 	default:
-		return unreachable("sign in to Mautic: %w", errors.Join(basicErr, formErr))
+		return credential.Failf(credential.Unreachable, "sign in to Mautic: %w", errors.Join(basicErr, formErr))
 	}
 }
 
-// Preflight looks at all that a rotation needs. See rotation.Target.
-func (k *Admin) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+// Preflight looks at all that a rotation needs. See credential.Target.
+func (k *Admin) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	l, err := k.login(current)
-	checks := []rotation.Check{{What: "the secret names the Mautic user", Problem: err}}
+	checks := []credential.Check{{What: "the secret names the Mautic user", Problem: err}}
 	if err != nil {
 		return checks
 	}
 	add := func(what string, problem error) {
-		checks = append(checks, rotation.Check{What: what, Problem: problem})
+		checks = append(checks, credential.Check{What: what, Problem: problem})
 	}
 	add("new passwords are strong enough for Mautic's login page", k.strong())
 	s, err := k.config.open(ctx, adminTables, current)
@@ -99,10 +99,10 @@ func (k *Admin) Preflight(ctx context.Context, current document.Document) []rota
 		user, err := k.find(ctx, s, l.user)
 		add("the user is one of Mautic's administrators", err)
 		if err == nil && !user.matches(l.password) {
-			checks = append(checks, rotation.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
+			checks = append(checks, credential.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
 		}
 		add("the database's user may set a password", s.rehearse(ctx, "UPDATE {users} SET password = password WHERE 1 = 0"))
-		checks = append(checks, rotation.Check{What: "in an emergency, tokens that act for the user can be ended", Warning: s.rehearse(ctx,
+		checks = append(checks, credential.Check{What: "in an emergency, tokens that act for the user can be ended", Warning: s.rehearse(ctx,
 			"DELETE FROM {oauth2_accesstokens} WHERE user_id = 0 AND 1 = 0", "DELETE FROM {oauth2_refreshtokens} WHERE user_id = 0 AND 1 = 0")})
 	}
 	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with what Mautic has stored")...)

@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 // APILayout are the places in the document of an API client's credentials. A
@@ -63,8 +64,8 @@ type API struct {
 }
 
 var (
-	_ rotation.Kind    = (*API)(nil)
-	_ rotation.Retirer = (*API)(nil)
+	_ credential.Kind    = (*API)(nil)
+	_ credential.Retirer = (*API)(nil)
 )
 
 // NewAPI returns the kind. It makes no connection yet.
@@ -116,7 +117,7 @@ func (k *API) pair(d document.Document) (p pair, err error) {
 }
 
 // pairs reads both sides of a change.
-func (k *API) pairs(c rotation.Change) (current, pending pair, err error) {
+func (k *API) pairs(c credential.Change) (current, pending pair, err error) {
 	if current, err = k.pair(c.Current); err != nil {
 		return pair{}, pair{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}
@@ -133,7 +134,7 @@ func (k *API) pairs(c rotation.Change) (current, pending pair, err error) {
 // standby is the client that the last rotation has left; before the first one
 // there is none, and its id is chosen (see standby). It fails when a rotation
 // would.
-func (k *API) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
+func (k *API) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	current, err := k.pair(g.Current)
 	if err != nil {
 		return document.Document{}, err
@@ -142,7 +143,7 @@ func (k *API) Generate(ctx context.Context, g rotation.Generation) (document.Doc
 	if err != nil || !current.hasClient() {
 		return next, err
 	}
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	s, err := k.config.open(ctx, clientTables, g.Current)
@@ -165,15 +166,15 @@ func (k *API) sayKeyOnly(log *slog.Logger) {
 // lockToChange keeps all that changes clients apart: two rotations at once,
 // and a rotation from what takes an old secret away.
 func (s *store) lockToChange(ctx context.Context) error {
-	got, err := s.lock(ctx, "api", lockWait)
+	got, err := s.lock(ctx, "api", mysql.LockWait)
 	if err == nil && !got {
-		err = fmt.Errorf("another change of Mautic's API clients is under way and did not end within %d s: try again", lockWait)
+		err = fmt.Errorf("another change of Mautic's API clients is under way and did not end within %d s: try again", mysql.LockWait)
 	}
 	return err
 }
 
-// Set gives the standby client the pending secret. See rotation.Target.
-func (k *API) Set(ctx context.Context, c rotation.Change) error {
+// Set gives the standby client the pending secret. See credential.Target.
+func (k *API) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.pairs(c)
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func (k *API) Set(ctx context.Context, c rotation.Change) error {
 	}
 	// Under the lock: the rotation may have been given up while this waited,
 	// and what was set of it taken away.
-	if err := confirmed(ctx, c.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
 	if err := s.writeStandby(ctx, pending.clientID, current.clientID, pending.secret); err != nil {
@@ -208,7 +209,7 @@ func (k *API) Set(ctx context.Context, c rotation.Change) error {
 func (s *store) inUse(ctx context.Context, c clientID) (clientRow, error) {
 	row, found, err := s.client(ctx, c)
 	if err == nil && !found {
-		return clientRow{}, denied("there is no API client %s in Mautic: correct the client's id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
+		return clientRow{}, credential.Failf(credential.Denied, "there is no API client %s in Mautic: correct the client's id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
 	}
 	return row, err
 }
@@ -220,16 +221,16 @@ func (s *store) holds(ctx context.Context, p pair) error {
 	case err != nil:
 		return err
 	case !found:
-		return denied("there is no API client %s in Mautic", p.clientID)
+		return credential.Failf(credential.Denied, "there is no API client %s in Mautic", p.clientID)
 	case row.secret != p.secret:
-		return denied("the API client %s has another secret in Mautic than in the document", p.clientID)
+		return credential.Failf(credential.Denied, "the API client %s has another secret in Mautic than in the document", p.clientID)
 	}
 	return nil
 }
 
 // PutBack looks whether the current client has the current secret still, which
 // Set has left alone.
-func (k *API) PutBack(ctx context.Context, c rotation.Change) error {
+func (k *API) PutBack(ctx context.Context, c credential.Change) error {
 	current, err := k.pair(c.Current)
 	if err != nil || !current.hasClient() {
 		return err

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -25,10 +25,10 @@ func (f *fixture) firstClient() document.Document {
 }
 
 // apiChange is one that Generate has made.
-func (f *fixture) apiChange(k *API) rotation.Change {
+func (f *fixture) apiChange(k *API) credential.Change {
 	f.t.Helper()
 	current := f.firstClient()
-	pending, err := k.Generate(f.t.Context(), rotation.Generation{Current: current})
+	pending, err := k.Generate(f.t.Context(), credential.Generation{Current: current})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func (f *fixture) apiChange(k *API) rotation.Change {
 }
 
 // expect fails unless a probe of each document has the outcome.
-func (f *fixture) expect(k rotation.Kind, want rotation.Outcome, documents ...document.Document) {
+func (f *fixture) expect(k credential.Kind, want credential.Outcome, documents ...document.Document) {
 	f.t.Helper()
 	for _, d := range documents {
 		if got, err := k.Probe(f.t.Context(), d); got != want {
@@ -65,7 +65,7 @@ func TestTwoAPIClientsAlternate(t *testing.T) {
 		if err := k.PutBack(f.t.Context(), first); err != nil {
 			f.t.Error(err)
 		}
-		f.expect(k, rotation.Accepted, first.Current, first.Pending)
+		f.expect(k, credential.Accepted, first.Current, first.Pending)
 		row := "SELECT CONCAT_WS(' ', role_id, redirect_uris, allowed_grant_types) FROM {oauth2_clients} WHERE "
 		if f.value(row+"id = 1") != f.value(row+"id > 1") || f.value("SELECT name FROM {oauth2_clients} WHERE id > 1") != "integration (rotation)" {
 			f.t.Error("the standby is not like the first client")
@@ -73,12 +73,12 @@ func TestTwoAPIClientsAlternate(t *testing.T) {
 		if err := k.Retire(f.t.Context(), f.overlap(first)); err != nil {
 			f.t.Fatal(err)
 		}
-		f.expect(k, rotation.Denied, first.Current)
+		f.expect(k, credential.Denied, first.Current)
 
 		// The second rotation comes back to the first client, whatever it is
 		// called now.
 		f.sql("UPDATE {oauth2_clients} SET name = CONCAT('renamed ', id), role_id = 2 WHERE id > 1")
-		back, err := k.Generate(f.t.Context(), rotation.Generation{Current: first.Pending})
+		back, err := k.Generate(f.t.Context(), credential.Generation{Current: first.Pending})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestTwoAPIClientsAlternate(t *testing.T) {
 		if err := k.Set(f.t.Context(), second); err != nil {
 			f.t.Fatal(err)
 		}
-		f.expect(k, rotation.Accepted, first.Pending, back)
+		f.expect(k, credential.Accepted, first.Pending, back)
 		if f.value("SELECT COUNT(*) FROM {oauth2_clients}") != "2" || f.value("SELECT role_id FROM {oauth2_clients} WHERE id = 1") != "2" {
 			f.t.Error("a third client, or not the role of the one that was in use")
 		}
@@ -137,9 +137,9 @@ func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
 		if f.value("SELECT secret FROM {oauth2_clients} WHERE id = ?", standby.id) != "theirs" {
 			f.t.Error("overwritten")
 		}
-		f.expect(k, rotation.Accepted, c.Current)
+		f.expect(k, credential.Accepted, c.Current)
 		f.sql("INSERT INTO {oauth2_clients} (name, random_id, secret, redirect_uris, allowed_grant_types) VALUES ('x', ?, '', '', ''), ('y', ?, '', '', '')", standby.random, standby.random)
-		_, err := k.Generate(f.t.Context(), rotation.Generation{Current: c.Current})
+		_, err := k.Generate(f.t.Context(), credential.Generation{Current: c.Current})
 		f.needs(err, "several standby clients")
 	})
 }
@@ -151,17 +151,17 @@ func TestSettingAnAPIClientComesRightAfterACutAtAnyPoint(t *testing.T) {
 		c := f.apiChange(k)
 		standby, _ := k.pair(c.Pending)
 		oldWorks := func(when string) {
-			if outcome, err := look.Probe(f.t.Context(), c.Current); outcome != rotation.Accepted {
+			if outcome, err := look.Probe(f.t.Context(), c.Current); outcome != credential.Accepted {
 				f.t.Fatalf("%s the old pair is not accepted: %v", when, err)
 			}
 		}
 		set := func(ctx context.Context) error { return k.Set(ctx, c) }
 		f.cutAtEveryCall(proxy, func() { f.sql("DELETE FROM {oauth2_clients} WHERE id > 1") }, set, oldWorks)
-		f.expect(look, rotation.Accepted, c.Pending)
+		f.expect(look, credential.Accepted, c.Pending)
 		f.cutAtEveryCall(proxy, func() {
 			f.sql("UPDATE {oauth2_clients} SET secret = 'of before', role_id = NULL WHERE id = ?", standby.id)
 		}, set, oldWorks)
-		f.expect(look, rotation.Accepted, c.Pending)
+		f.expect(look, credential.Accepted, c.Pending)
 	})
 }
 
@@ -174,7 +174,7 @@ func TestTwoSetsOfAnAPIClientAtOnceBothSucceed(t *testing.T) {
 				f.t.Error(err)
 			}
 		}
-		f.expect(k, rotation.Accepted, c.Current, c.Pending)
+		f.expect(k, credential.Accepted, c.Current, c.Pending)
 		if f.value("SELECT COUNT(*) FROM {oauth2_clients}") != "2" {
 			f.t.Error("not one standby")
 		}
@@ -186,7 +186,7 @@ func TestAnAPIClientThatCannotBeRotatedIsRefusedBeforeAnythingChanges(t *testing
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		generate := func(d document.Document) error {
-			_, err := k.Generate(f.t.Context(), rotation.Generation{Current: d})
+			_, err := k.Generate(f.t.Context(), credential.Generation{Current: d})
 			return err
 		}
 		f.needs(generate(f.apiDoc("1_another", "x")), "no API client 1_another", "Settings, API Credentials")
@@ -211,9 +211,9 @@ func TestAnAPIClientThatCannotBeRotatedIsRefusedBeforeAnythingChanges(t *testing
 func TestAnAPIThatIsSwitchedOffIsFoundBeforeAnythingChanges(t *testing.T) {
 	onMySQL(t, func(f *fixture) {
 		off := NewAPI(APIConfig{Access: f.withMautic(mauticserver.Options{})})
-		_, err := off.Generate(f.t.Context(), rotation.Generation{Current: f.firstClient()})
+		_, err := off.Generate(f.t.Context(), credential.Generation{Current: f.firstClient()})
 		f.needs(err, "api_enabled", "MAUTIC_URL")
-		f.expect(off, rotation.Unknown, f.firstClient())
+		f.expect(off, credential.Unknown, f.firstClient())
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		if err := k.Set(f.t.Context(), c); err != nil {
@@ -243,10 +243,10 @@ func TestAnAPIClientIsTestedByACallAsFarAsItMayMakeOne(t *testing.T) {
 		if err := k.Test(f.t.Context(), c); err != nil || !strings.Contains(f.log.String(), "no call was made") {
 			f.t.Errorf("a client of another grant: %v, %s", err, f.log.String())
 		}
-		f.expect(k, rotation.Accepted, c.Pending)
+		f.expect(k, credential.Accepted, c.Pending)
 		f.sql("UPDATE {oauth2_clients} SET secret = 'another' WHERE id > 1")
 		f.needs(k.Test(f.t.Context(), c), "400 invalid_client")
-		f.expect(k, rotation.Denied, c.Pending)
+		f.expect(k, credential.Denied, c.Pending)
 	})
 }
 
@@ -255,7 +255,7 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 	k := NewAPI(APIConfig{}) // it has no database to ask
 	for _, members := range []string{`"api_keys": {"mautic_api_key": "old"}`, `"api_keys": {"mautic_api_key": "old", "mautic_api_client_id": ""}`} {
 		current := f.doc(members)
-		pending, err := k.Generate(t.Context(), rotation.Generation{Current: current})
+		pending, err := k.Generate(t.Context(), credential.Generation{Current: current})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +264,7 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 			t.Error("not a new key alone")
 		}
 		c := f.change(current, pending)
-		o := rotation.Overlap{Current: pending, Old: current, Log: f.logger()}
+		o := credential.Overlap{Current: pending, Old: current, Log: f.logger()}
 		release, ok, err := k.Exclusive(t.Context(), o)
 		if !ok {
 			t.Error("not for itself")
@@ -276,7 +276,7 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 				t.Error(err, evidence)
 			}
 		}
-		f.expect(k, rotation.Accepted, current, pending)
+		f.expect(k, credential.Accepted, current, pending)
 		if !strings.Contains(f.log.String(), "set nowhere") || problems(k.Preflight(t.Context(), current)) != "" {
 			t.Error("the log does not say so, or the preflight minds")
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // MinOverlap is the time that callers have to take up the new pair.
@@ -26,7 +26,7 @@ const clockMargin = time.Minute
 // alarm: what it takes in from before would have been seen, and kept the old
 // client in service. What shows is a token that was issued between that look
 // and the quarantine, and that is use.
-func (k *API) useSince(o rotation.Overlap) time.Time {
+func (k *API) useSince(o credential.Overlap) time.Time {
 	back := clockMargin
 	if !o.Quarantined {
 		back = min(24*time.Hour+clockMargin, k.config.Overlap)
@@ -36,7 +36,7 @@ func (k *API) useSince(o rotation.Overlap) time.Time {
 
 // overlap reads both sides of an overlap. ok is false when there is nothing to
 // take away: the old version names no client.
-func (k *API) overlap(o rotation.Overlap) (current, old pair, ok bool, err error) {
+func (k *API) overlap(o credential.Overlap) (current, old pair, ok bool, err error) {
 	if current, err = k.pair(o.Current); err != nil {
 		return pair{}, pair{}, false, fmt.Errorf("AWSCURRENT: %w", err)
 	}
@@ -50,7 +50,7 @@ func (k *API) overlap(o rotation.Overlap) (current, old pair, ok bool, err error
 }
 
 // Exclusive holds a lock at the server, for as long as the connection lives.
-func (k *API) Exclusive(ctx context.Context, o rotation.Overlap) (release func(), ok bool, err error) {
+func (k *API) Exclusive(ctx context.Context, o credential.Overlap) (release func(), ok bool, err error) {
 	_, old, hasClient, err := k.overlap(o)
 	if err != nil || !hasClient {
 		return func() {}, err == nil, err
@@ -70,7 +70,7 @@ func (k *API) Exclusive(ctx context.Context, o rotation.Overlap) (release func()
 // day and during the watch or, after the quarantine, about that time and during
 // the watch. A request that Mautic refuses leaves no trace in its tables, so
 // after the quarantine there is nothing else to be seen.
-func (k *API) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+func (k *API) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
 	_, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
 		return "", err
@@ -96,7 +96,7 @@ func (k *API) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration
 // Quarantine gives the old client a secret that nobody knows. Restore can undo
 // it, since the old version of the secret has the old one. Tokens that were
 // issued before stay good until they expire.
-func (k *API) Quarantine(ctx context.Context, o rotation.Overlap) error {
+func (k *API) Quarantine(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
 		return err
@@ -111,7 +111,7 @@ func (k *API) Quarantine(ctx context.Context, o rotation.Overlap) error {
 
 // takeAway makes the old secret wrong, under the lock that Set takes, too. What
 // the client has that is neither was not set by this overlap, and stays.
-func (s *store) takeAway(ctx context.Context, o rotation.Overlap, current, old pair) error {
+func (s *store) takeAway(ctx context.Context, o credential.Overlap, current, old pair) error {
 	if err := s.lockToChange(ctx); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *store) takeAway(ctx context.Context, o rotation.Overlap, current, old p
 			return fmt.Errorf("the old API client stays, since the current one would not work: %w", err)
 		}
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
 	if err := s.swapSecret(ctx, old.clientID, old.secret, takenAway+newClientSecret()); err != nil {
@@ -139,7 +139,7 @@ func (s *store) lacks(ctx context.Context, p pair) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("the API client %s still has the secret that was taken away: %w", p.clientID, errMoving)
-	case outcomeOf(err) == rotation.Denied:
+	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	default:
 		return err
@@ -150,7 +150,7 @@ func (s *store) lacks(ctx context.Context, p pair) error {
 // such client any more, and when another rotation has given it another secret,
 // which may be in use. It does not ask Confirm: to restore is right whatever
 // has become of the labels.
-func (k *API) Restore(ctx context.Context, o rotation.Overlap) error {
+func (k *API) Restore(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
 		return err
@@ -185,7 +185,7 @@ func (k *API) Restore(ctx context.Context, o rotation.Overlap) error {
 // to the old client, and asks for one with the old pair. The secret comes
 // first, so that no token is issued after the others have gone. The client
 // itself stays, as the standby of the next rotation.
-func (k *API) Retire(ctx context.Context, o rotation.Overlap) error {
+func (k *API) Retire(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (k *API) Retire(ctx context.Context, o rotation.Overlap) error {
 	// The tokens of a client that is current, too, are not the old one's: the
 	// secret has been edited by hand.
 	if current.clientID != old.clientID {
-		if err := confirmed(ctx, o.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 			return err
 		}
 		if err := s.deleteTokens(ctx, "client_id", old.id); err != nil {
@@ -216,7 +216,7 @@ func (k *API) Retire(ctx context.Context, o rotation.Overlap) error {
 }
 
 // refused returns nil when Mautic is seen to refuse the old pair.
-func (k *API) refused(ctx context.Context, s *store, o rotation.Overlap, old pair) error {
+func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old pair) error {
 	if err := s.lacks(ctx, old); err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (k *API) refused(ctx context.Context, s *store, o rotation.Overlap, old pai
 	}
 	_, err = mautic.token(ctx, old.String(), old.secret)
 	switch {
-	case outcomeOf(err) == rotation.Denied:
+	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	case errors.Is(err, errNoAPI):
 		o.Log.Warn("the old API client has another secret in Mautic; no token was asked for, since Mautic's API is switched off", "client", old.String())

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // overlap is the one after a change was promoted.
-func (f *fixture) overlap(c rotation.Change) rotation.Overlap {
-	return rotation.Overlap{Current: c.Pending, Old: c.Current, Confirm: func(context.Context) error { return nil }, Now: time.Now(), Log: f.logger()}
+func (f *fixture) overlap(c credential.Change) credential.Overlap {
+	return credential.Overlap{Current: c.Pending, Old: c.Current, Confirm: func(context.Context) error { return nil }, Now: time.Now(), Log: f.logger()}
 }
 
 // caller goes on calling the API with a pair, as an integration does, until
@@ -102,7 +102,7 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 				f.t.Fatal(err)
 			}
 		}
-		f.expect(k, rotation.Denied, c.Current)
+		f.expect(k, credential.Denied, c.Current)
 		if err := mautic.callAPI(f.t.Context(), token); err != nil {
 			f.t.Errorf("a token was ended that the quarantine should leave: %v", err)
 		}
@@ -111,14 +111,14 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 				f.t.Fatal(err)
 			}
 		}
-		f.expect(k, rotation.Accepted, c.Current, c.Pending)
+		f.expect(k, credential.Accepted, c.Current, c.Pending)
 		for range 2 {
 			if err := k.Retire(f.t.Context(), o); err != nil {
 				f.t.Fatal(err)
 			}
 		}
-		f.expect(k, rotation.Denied, c.Current)
-		f.expect(k, rotation.Accepted, c.Pending)
+		f.expect(k, credential.Denied, c.Current)
+		f.expect(k, credential.Accepted, c.Pending)
 		f.needs(mautic.callAPI(f.t.Context(), token), "answers 401")
 		if evidence, err := k.InUse(f.t.Context(), o, 0); err != nil || evidence != "" {
 			f.t.Errorf("%q, %v", evidence, err)
@@ -186,16 +186,16 @@ func TestTakingAnAPIClientAwayComesRightAfterACutAtAnyPoint(t *testing.T) {
 			f.sql("REPLACE INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (1, 'token', 1)")
 			f.sql("REPLACE INTO {oauth2_refreshtokens} (client_id, user_id, token, expires_at) VALUES (1, 1, 'token', 1)")
 		}
-		currentWorks := func(string) { f.expect(look, rotation.Accepted, c.Pending) }
+		currentWorks := func(string) { f.expect(look, credential.Accepted, c.Pending) }
 		f.cutAtEveryCall(proxy, anew, func(ctx context.Context) error { return k.Retire(ctx, o) }, currentWorks)
-		f.expect(look, rotation.Denied, c.Current)
+		f.expect(look, credential.Denied, c.Current)
 		if f.value("SELECT (SELECT COUNT(*) FROM {oauth2_accesstokens}) + (SELECT COUNT(*) FROM {oauth2_refreshtokens})") != "0" {
 			f.t.Error("tokens are left")
 		}
 		retired := f.value("SELECT secret FROM {oauth2_clients} WHERE id = 1")
 		f.cutAtEveryCall(proxy, func() { f.sql("UPDATE {oauth2_clients} SET secret = ? WHERE id = 1", retired) },
 			func(ctx context.Context) error { return k.Restore(ctx, o) }, currentWorks)
-		f.expect(look, rotation.Accepted, c.Current)
+		f.expect(look, credential.Accepted, c.Current)
 	})
 }
 
@@ -257,7 +257,7 @@ func TestAnEmergencyThatTakesTheOldClientBeforeItIsRetiredEndsItsTokens(t *testi
 			f.t.Fatal(err)
 		}
 		f.sql("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) SELECT id, CONCAT('token of ', id), 1 FROM {oauth2_clients}")
-		back, err := k.Generate(f.t.Context(), rotation.Generation{Current: first.Pending, Emergency: true})
+		back, err := k.Generate(f.t.Context(), credential.Generation{Current: first.Pending, Emergency: true})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -265,8 +265,8 @@ func TestAnEmergencyThatTakesTheOldClientBeforeItIsRetiredEndsItsTokens(t *testi
 		if err := k.Set(f.t.Context(), c); err != nil {
 			f.t.Fatal(err)
 		}
-		f.expect(k, rotation.Denied, first.Current)
-		f.expect(k, rotation.Accepted, first.Pending, back)
+		f.expect(k, credential.Denied, first.Current)
+		f.expect(k, credential.Accepted, first.Pending, back)
 		if f.value("SELECT COUNT(*) FROM {oauth2_accesstokens} WHERE client_id = 1") != "0" {
 			f.t.Error("a token that was issued under the old secret is left")
 		}
@@ -295,8 +295,8 @@ func TestARotationThatWasGivenUpIsRetiredWhetherOrNotItWasSet(t *testing.T) {
 		if err := k.Retire(f.t.Context(), o); err != nil {
 			f.t.Error(err)
 		}
-		f.expect(k, rotation.Accepted, c.Current)
-		f.expect(k, rotation.Denied, c.Pending)
+		f.expect(k, credential.Accepted, c.Current)
+		f.expect(k, credential.Denied, c.Pending)
 	})
 }
 

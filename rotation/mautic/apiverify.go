@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -22,7 +22,7 @@ func (k *API) stored(ctx context.Context, p pair, databases ...document.Document
 // Test gets an access token with the pending pair, and makes a call with it.
 // Without a URL, it reads the secret back. The token stays in Mautic's table,
 // and expires.
-func (k *API) Test(ctx context.Context, c rotation.Change) error {
+func (k *API) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.pairs(c)
 	if err != nil {
 		return err
@@ -58,16 +58,16 @@ func (k *API) Test(ctx context.Context, c rotation.Change) error {
 }
 
 // Probe asks for an access token or, without a URL, reads the secret back.
-func (k *API) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+func (k *API) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	p, err := k.pair(d)
 	if err != nil {
-		return rotation.Unknown, err
+		return credential.Unknown, err
 	}
 	if !p.hasClient() {
-		return rotation.Accepted, nil // there is nobody who could refuse it
+		return credential.Accepted, nil // there is nobody who could refuse it
 	}
 	err = k.ask(ctx, p, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 // ask finds out whether Mautic accepts a pair, by one request for a token.
@@ -93,15 +93,15 @@ func (k *API) ask(ctx context.Context, p pair, databases ...document.Document) e
 	return err
 }
 
-// Preflight looks at all that a rotation needs. See rotation.Target.
-func (k *API) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+// Preflight looks at all that a rotation needs. See credential.Target.
+func (k *API) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	p, err := k.pair(current)
-	checks := []rotation.Check{{What: "the secret holds an API key", Problem: err}}
+	checks := []credential.Check{{What: "the secret holds an API key", Problem: err}}
 	if err != nil {
 		return checks
 	}
 	add := func(what string, problem, warning error) {
-		checks = append(checks, rotation.Check{What: what, Problem: problem, Warning: warning})
+		checks = append(checks, credential.Check{What: what, Problem: problem, Warning: warning})
 	}
 	if !p.hasClient() {
 		add("the API key is a client's of Mautic", nil, fmt.Errorf("field %s is missing or empty, so new keys are published and set nowhere: add the client's id (Settings, API Credentials)", k.config.Layout.ClientID))
@@ -135,15 +135,15 @@ func (k *API) Preflight(ctx context.Context, current document.Document) []rotati
 
 // apiChecks finds out whether a test of a new client can succeed. Asking with
 // what nobody has shows whether the API is on, and leaves no token behind.
-func (k *API) apiChecks(ctx context.Context, p pair) []rotation.Check {
+func (k *API) apiChecks(ctx context.Context, p pair) []credential.Check {
 	checks := k.config.siteChecks(ctx, "a new client is only read back")
 	mautic, err := k.config.site()
-	if err != nil || mautic == nil || problem(checks) != nil {
+	if err != nil || mautic == nil || credential.FirstProblem(checks) != nil {
 		return checks
 	}
 	_, err = mautic.token(ctx, p.String(), newClientSecret())
-	if outcomeOf(err) == rotation.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		err = nil
 	}
-	return append(checks, rotation.Check{What: "Mautic's API is switched on", Problem: err})
+	return append(checks, credential.Check{What: "Mautic's API is switched on", Problem: err})
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -17,8 +17,8 @@ func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 		stored, access := f.access(), f.access()
 		access.URL = broken.URL
 		for name, tc := range map[string]struct {
-			set, test rotation.Kind
-			change    rotation.Change
+			set, test credential.Kind
+			change    credential.Change
 		}{
 			"admin": {f.admin(stored), f.admin(access), f.adminChange()},
 			"api":   {NewAPI(APIConfig{Access: stored}), NewAPI(APIConfig{Access: access}), f.apiChange(NewAPI(APIConfig{Access: stored}))},
@@ -33,10 +33,10 @@ func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 			if err := tc.test.Test(f.t.Context(), singly); err != nil || !strings.Contains(f.log.String(), "until its tasks have the new database password") {
 				f.t.Errorf("%s: %v", name, err)
 			}
-			f.expect(tc.test, rotation.Accepted, tc.change.Pending)
+			f.expect(tc.test, credential.Accepted, tc.change.Pending)
 		}
 		wrong := f.apiDoc(f.seed.PublicClientID(), "wrong")
-		f.expect(NewAPI(APIConfig{Access: access}), rotation.Denied, wrong)
+		f.expect(NewAPI(APIConfig{Access: access}), credential.Denied, wrong)
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -148,8 +148,8 @@ func (f *fixture) parse(text string) document.Document {
 	return d
 }
 
-func (f *fixture) change(current, pending document.Document) rotation.Change {
-	return rotation.Change{Current: current, Pending: pending, Confirm: func(context.Context) error { return nil }, Log: f.logger()}
+func (f *fixture) change(current, pending document.Document) credential.Change {
+	return credential.Change{Current: current, Pending: pending, Confirm: func(context.Context) error { return nil }, Log: f.logger()}
 }
 
 func (f *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&f.log, nil)) }
@@ -259,7 +259,7 @@ func (f *fixture) needs(err error, what ...string) {
 }
 
 // problems joins what a preflight has found.
-func problems(checks []rotation.Check) (all string) {
+func problems(checks []credential.Check) (all string) {
 	for _, check := range checks {
 		if check.Problem != nil {
 			all += check.What + ": " + check.Problem.Error() + "\n"

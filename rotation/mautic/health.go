@@ -2,11 +2,10 @@ package mautic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
-
-	"mautic-rotation/rotation"
 )
 
 // healthTimeout is for one page, which Mautic makes in well under a second.
@@ -20,8 +19,6 @@ type Health struct {
 	client *http.Client
 }
 
-var _ rotation.Health = (*Health)(nil)
-
 // NewHealth returns the health of the Mautic at a base URL, "https://…". The
 // client's redirects are not followed: Mautic's login page has none.
 func NewHealth(base string, client *http.Client) (*Health, error) {
@@ -33,21 +30,21 @@ func NewHealth(base string, client *http.Client) (*Health, error) {
 	return &Health{url: page.String(), shown: page.Redacted(), client: direct(client)}, nil
 }
 
-// Sick tells why the login page is not what it should be, or "".
-func (h *Health) Sick(ctx context.Context) string {
+// Check tells why the login page is not what it should be.
+func (h *Health) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url, nil)
 	if err != nil {
-		return err.Error()
+		return err
 	}
 	response, err := h.client.Do(request)
 	if err != nil {
-		return brief(err.Error())
+		return errors.New(brief(err.Error()))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Sprintf("GET %s answers %s, not 200", h.shown, brief(response.Status))
+		return fmt.Errorf("GET %s answers %s, not 200", h.shown, brief(response.Status))
 	}
-	return ""
+	return nil
 }

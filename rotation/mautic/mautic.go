@@ -10,7 +10,7 @@
 // tried out over HTTP, as their users do.
 //
 //	access := mautic.Access{Database: opener, URL: "https://mautic.example.com"}
-//	kinds := []rotation.Kind{
+//	kinds := []credential.Kind{
 //		mautic.NewAPI(mautic.APIConfig{Access: access}),
 //		mautic.NewWebhook(mautic.WebhookConfig{Access: access}),
 //		mautic.NewAdmin(mautic.AdminConfig{Access: access}),
@@ -27,11 +27,8 @@ package mautic
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"net/http"
 
-	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/document"
 )
 
@@ -73,51 +70,3 @@ type Access struct {
 // NoTablePrefix is the TablePrefix of a Mautic that has none, in a database
 // with the tables of several.
 const NoTablePrefix = "-"
-
-// failure is an error together with what it says of the value that was tried.
-type failure struct {
-	outcome rotation.Outcome
-	error
-}
-
-func (f failure) Unwrap() error { return f.error }
-
-// outcomeOf is what an error says of the value that was tried.
-func outcomeOf(err error) rotation.Outcome {
-	var f failure
-	switch {
-	case err == nil:
-		return rotation.Accepted
-	case errors.As(err, &f):
-		return f.outcome
-	default:
-		return rotation.Unknown
-	}
-}
-
-func denied(format string, args ...any) error {
-	return failure{rotation.Denied, fmt.Errorf(format, args...)}
-}
-
-func unreachable(format string, args ...any) error {
-	return failure{rotation.Unreachable, fmt.Errorf(format, args...)}
-}
-
-// confirmed calls Confirm, if there is one.
-func confirmed(ctx context.Context, confirm func(context.Context) error) error {
-	if confirm == nil {
-		return nil
-	}
-	return confirm(ctx)
-}
-
-// problem is the first thing in a preflight that would make a rotation fail:
-// so that Generate, the last step before anything changes, fails instead.
-func problem(checks []rotation.Check) error {
-	for _, check := range checks {
-		if check.Problem != nil {
-			return check.Problem
-		}
-	}
-	return nil
-}

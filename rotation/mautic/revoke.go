@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"slices"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 var (
-	_ rotation.Revoker = (*Admin)(nil)
-	_ rotation.Revoker = (*API)(nil)
+	_ credential.Revoker = (*Admin)(nil)
+	_ credential.Revoker = (*API)(nil)
 )
 
 // Revoke ends the tokens with which API clients act for the user. The change of
 // the password has ended the user's sessions, and leaves those.
-func (k *Admin) Revoke(ctx context.Context, o rotation.Overlap) (what string, err error) {
+func (k *Admin) Revoke(ctx context.Context, o credential.Overlap) (what string, err error) {
 	l, err := k.login(o.Current)
 	if err != nil {
 		return "", err
@@ -29,7 +29,7 @@ func (k *Admin) Revoke(ctx context.Context, o rotation.Overlap) (what string, er
 	if err != nil {
 		return "", err
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return "", err
 	}
 	if err := s.deleteTokens(ctx, "user_id", user.id); err != nil {
@@ -40,7 +40,7 @@ func (k *Admin) Revoke(ctx context.Context, o rotation.Overlap) (what string, er
 }
 
 // Revoke tells what Retire has ended: the tokens of a client go with its secret.
-func (k *API) Revoke(_ context.Context, o rotation.Overlap) (what string, err error) {
+func (k *API) Revoke(_ context.Context, o credential.Overlap) (what string, err error) {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok || current.clientID == old.clientID {
 		return "", err

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 func TestRevokingAnAdminsPasswordEndsTheTokensThatActForTheUser(t *testing.T) {
@@ -55,7 +55,7 @@ func TestRevokingAnAPIClientNamesItsTokensAndNotThoseOfTheCurrentOne(t *testing.
 		if what, err := k.Revoke(f.t.Context(), same); err != nil || what != "" {
 			f.t.Errorf("%q, %v", what, err)
 		}
-		keyOnly := rotation.Overlap{Current: f.doc(`"api_keys": {"mautic_api_key": "b"}`), Old: f.doc(`"api_keys": {"mautic_api_key": "a"}`), Log: f.logger()}
+		keyOnly := credential.Overlap{Current: f.doc(`"api_keys": {"mautic_api_key": "b"}`), Old: f.doc(`"api_keys": {"mautic_api_key": "a"}`), Log: f.logger()}
 		if what, err := k.Revoke(f.t.Context(), keyOnly); err != nil || what != "" {
 			f.t.Errorf("%q, %v", what, err)
 		}

@@ -9,14 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -74,15 +73,19 @@ type reply struct {
 	body     string
 }
 
-// ask makes one request. The path may have a query.
+// ask makes one request for a page of Mautic's.
 func (s *site) ask(ctx context.Context, client *http.Client, method, path string, form url.Values, header func(*http.Request)) (reply, error) {
+	return s.askAt(ctx, client, method, s.base.JoinPath(path), form, header)
+}
+
+func (s *site) askAt(ctx context.Context, client *http.Client, method string, at *url.URL, form url.Values, header func(*http.Request)) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	request, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(path).String(), body)
+	request, err := http.NewRequestWithContext(ctx, method, at.String(), body)
 	if err != nil {
 		return reply{}, err
 	}
@@ -94,12 +97,12 @@ func (s *site) ask(ctx context.Context, client *http.Client, method, path string
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return reply{}, unreachable("%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
+		return reply{}, credential.Failf(credential.Unreachable, "%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
 	if err != nil {
-		return reply{}, unreachable("%s %s: the answer broke off: %w", method, s.shown(path), err)
+		return reply{}, credential.Failf(credential.Unreachable, "%s %s: the answer broke off: %w", method, at.Redacted(), err)
 	}
 	return reply{status: response.StatusCode, location: response.Header.Get("Location"), body: string(text)}, nil
 }
@@ -109,11 +112,15 @@ func (s *site) shown(path string) string { return s.base.JoinPath(path).Redacted
 
 // odd is an answer that says nothing of the value that was tried.
 func (s *site) odd(method, path string, r reply, remedy string) error {
+	return oddAt(method, s.shown(path), r, remedy)
+}
+
+func oddAt(method, shown string, r reply, remedy string) error {
 	to := ""
 	if r.location != "" {
 		to = " to " + brief(withoutQuery(r.location))
 	}
-	return unreachable("%s %s answers %d%s: %s", method, s.shown(path), r.status, to, remedy)
+	return &credential.Failure{Outcome: credential.Unreachable, Problem: fmt.Sprintf("%s %s answers %d%s", method, shown, r.status, to), Remedy: remedy}
 }
 
 // brief is what a server says, which may be as long as it likes. It is not cut:
@@ -176,13 +183,13 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status >= 300 && r.status < 400:
 		return "", s.odd(http.MethodGet, loginPage, r, "set MAUTIC_URL to the URL that Mautic redirects to")
 	case r.status == http.StatusInternalServerError:
-		return "", unreachable("GET %s answers 500: %w", s.shown(loginPage), errBroken)
+		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
 		return "", s.odd(http.MethodGet, loginPage, r, "this is not the base URL of a Mautic: correct MAUTIC_URL")
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {
-		return "", unreachable("GET %s answers 200, but its page has no field _csrf_token, so it is not a Mautic's: correct MAUTIC_URL", s.shown(loginPage))
+		return "", credential.Failf(credential.Unreachable, "GET %s answers 200, but its page has no field _csrf_token, so it is not a Mautic's: correct MAUTIC_URL", s.shown(loginPage))
 	}
 	return csrf, nil
 }
@@ -200,7 +207,7 @@ func (s *site) check(ctx context.Context) error {
 // cannot, and what is stored has to do. A rotation that changes the database's
 // password too, in a way that does not keep the old one, leaves a Mautic that is
 // broken until its tasks are replaced, which comes after the test.
-func (a Access) siteFor(ctx context.Context, c rotation.Change) (s *site, whyNot string, err error) {
+func (a Access) siteFor(ctx context.Context, c credential.Change) (s *site, whyNot string, err error) {
 	if s, err = a.site(); err != nil {
 		return nil, "", err
 	}
@@ -215,7 +222,7 @@ func (a Access) siteFor(ctx context.Context, c rotation.Change) (s *site, whyNot
 }
 
 // changesDatabase tells whether the database's credentials differ in a change.
-func (a Access) changesDatabase(c rotation.Change) bool {
+func (a Access) changesDatabase(c credential.Change) bool {
 	places, err := a.Database.Fields(c.Pending)
 	return err == nil && slices.ContainsFunc(places, func(p document.Pointer) bool {
 		current, errCurrent := c.Current.Text(p)
@@ -232,71 +239,38 @@ func (s *site) plain() bool {
 }
 
 // checks is the part of a preflight that concerns the site.
-func (a Access) siteChecks(ctx context.Context, without string) []rotation.Check {
+func (a Access) siteChecks(ctx context.Context, without string) []credential.Check {
 	s, err := a.site()
 	if err == nil && s == nil {
-		return []rotation.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to have it tried for real", without)}}
+		return []credential.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to have it tried for real", without)}}
 	}
-	check := rotation.Check{What: "Mautic answers at its URL", Problem: err}
+	check := credential.Check{What: "Mautic answers at its URL", Problem: err}
 	if err == nil {
 		check.Problem = s.check(ctx)
 		if s.plain() {
 			check.Warning = errors.New("MAUTIC_URL begins with http://, so the test sends the new value unencrypted: use https://")
 		}
 	}
-	return []rotation.Check{check}
+	return []credential.Check{check}
 }
 
 // basicAuth asks who the user is, by basic authentication. Accepted means that
 // the password is right. Denied is no proof: some web servers keep the header
 // from PHP. Unknown: the API or its basic authentication is switched off.
-func (s *site) basicAuth(ctx context.Context, user, password string) (rotation.Outcome, error) {
+func (s *site) basicAuth(ctx context.Context, user, password string) (credential.Outcome, error) {
 	r, err := s.ask(ctx, s.client, http.MethodGet, selfPage, nil, func(request *http.Request) { request.SetBasicAuth(user, password) })
 	if err != nil {
-		return outcomeOf(err), err
+		return credential.OutcomeOf(err), err
 	}
 	switch r.status {
 	case http.StatusOK:
-		return rotation.Accepted, nil
+		return credential.Accepted, nil
 	case http.StatusUnauthorized:
-		return rotation.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
+		return credential.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
 	case http.StatusForbidden:
-		return rotation.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
+		return credential.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
 	default:
-		return rotation.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
-	}
-}
-
-// formLogin signs in as a person does, up to the dashboard.
-func (s *site) formLogin(ctx context.Context, user, password string) (rotation.Outcome, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return rotation.Unknown, err
-	}
-	browser := *s.client
-	browser.Jar = jar
-	csrf, err := s.login(ctx, &browser)
-	if err != nil {
-		return outcomeOf(err), err
-	}
-	form := url.Values{"_username": {user}, "_password": {password}, "_csrf_token": {csrf}}
-	r, err := s.ask(ctx, &browser, http.MethodPost, loginCheck, form, nil)
-	if err != nil {
-		return outcomeOf(err), err
-	}
-	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
-		return rotation.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
-	}
-	if r, err = s.ask(ctx, &browser, http.MethodGet, dashboardPage, nil, nil); err != nil {
-		return outcomeOf(err), err
-	}
-	switch {
-	case r.status == http.StatusOK:
-		return rotation.Accepted, nil
-	case strings.HasSuffix(withoutQuery(r.location), "/"+loginPage):
-		return rotation.Denied, denied("the login page refuses the user and password")
-	default:
-		return rotation.Unreachable, s.odd(http.MethodGet, dashboardPage, r, "Mautic's log may say why")
+		return credential.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
 	}
 }
 
@@ -329,7 +303,7 @@ func (s *site) token(ctx context.Context, client, secret string) (string, error)
 	case r.status == http.StatusForbidden && said("api_disabled"):
 		return "", errNoAPI
 	case r.status == http.StatusBadRequest && said("invalid_client"):
-		return "", denied("the API client %s and its secret are refused (400 invalid_client)", client)
+		return "", credential.Failf(credential.Denied, "the API client %s and its secret are refused (400 invalid_client)", client)
 	case r.status == http.StatusBadRequest && said("unauthorized_client"):
 		return "", errNoGrant
 	default:

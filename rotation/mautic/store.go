@@ -8,30 +8,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
-const (
-	// statementTimeout is above lockWait, so that the server gives up first
-	// and says why.
-	statementTimeout = 15 * time.Second
-	// lockWait bounds how long a statement waits for another one's locks, in
-	// seconds, and so how late one can be applied whose client has died.
-	// InnoDB's default is 50 s, that of lock_wait_timeout a year.
-	lockWait = 5
-	// idleLimit is how long the server keeps a connection that it hears
-	// nothing of, in seconds: longer than any watch, and not the 8 hours of
-	// its default for the locks of a function that is gone without a word.
-	idleLimit = 900
-)
-
-// store is one connection to Mautic's database: what is set on it, and the
-// locks that it holds, are of every statement.
+// store is one connection to Mautic's database.
 type store struct {
-	db       *sql.DB
-	conn     *sql.Conn
+	session  *mysql.Session
 	database string
 	account  string // "mautic@%", as CURRENT_USER() says
 	prefix   string
@@ -61,7 +46,7 @@ func (a Access) open(ctx context.Context, tables []string, documents ...document
 		}
 		return s, nil
 	}
-	return nil, unreachable("log in to Mautic's database: %w", errors.Join(faults...))
+	return nil, credential.Failf(credential.Unreachable, "log in to Mautic's database: %w", errors.Join(faults...))
 }
 
 // withCredentials returns the documents to log in with: those given, or those of
@@ -90,30 +75,23 @@ func (a Access) withCredentials(ctx context.Context, documents []document.Docume
 }
 
 func (a Access) connect(ctx context.Context, d document.Document) (*store, error) {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
 	db, err := a.Database.Open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := db.Conn(ctx)
+	session, err := mysql.Connect(ctx, db)
 	if err != nil {
-		db.Close()
 		return nil, (&store{account: "it"}).explain(err)
 	}
-	return &store{db: db, conn: conn}, nil
+	return &store{session: session}, nil
 }
 
-func (s *store) close() {
-	s.conn.Close()
-	s.db.Close()
-}
+func (s *store) close() { s.session.Close() }
 
 // prepare bounds what the session waits for, and finds out where it is.
 func (s *store) prepare(ctx context.Context, prefix string, tables []string) error {
 	s.account = "the database's user"
-	err := s.exec(ctx, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d, lock_wait_timeout = %d, wait_timeout = %d", lockWait, lockWait, idleLimit))
-	if err != nil {
+	if err := s.explain(s.session.BoundWaits(ctx)); err != nil {
 		return err
 	}
 	var database sql.NullString
@@ -210,39 +188,21 @@ func (s *store) named(query string) string {
 	})
 }
 
-// exec runs a statement. It does not tell how many rows it has changed: the
-// server may count those that it has found instead (clientFoundRows), so
+// exec runs a statement, of which it does not tell how many rows it has changed:
 // whoever needs to know reads back.
 func (s *store) exec(ctx context.Context, query string, args ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
-	_, err := s.conn.ExecContext(ctx, s.named(query), args...)
-	return s.explain(err)
+	return s.explain(s.session.Exec(ctx, s.named(query), args...))
 }
 
 // errNoRow is returned by row when there is none.
 var errNoRow = sql.ErrNoRows
 
 func (s *store) row(ctx context.Context, query string, args []any, into ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
-	return s.explain(s.conn.QueryRowContext(ctx, s.named(query), args...).Scan(into...))
+	return s.explain(s.session.Row(ctx, s.named(query), args, into...))
 }
 
 func (s *store) rows(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
-	rows, err := s.conn.QueryContext(ctx, s.named(query), args...)
-	if err != nil {
-		return s.explain(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows.Scan); err != nil {
-			return s.explain(err)
-		}
-	}
-	return s.explain(rows.Err())
+	return s.explain(s.session.Rows(ctx, s.named(query), args, each))
 }
 
 // rehearse runs statements that find no row: the server looks at the
@@ -256,14 +216,9 @@ func (s *store) rehearse(ctx context.Context, statements ...string) error {
 	return errors.Join(faults...)
 }
 
-// lock keeps invocations apart, at the server: whoever changes the same thing
-// waits, for some seconds at most. The lock belongs to the connection and ends
-// with it. Names of locks hold for the whole server, so the database's and the
-// prefix are part of them.
-func (s *store) lock(ctx context.Context, purpose string, wait int) (ok bool, err error) {
-	var got sql.NullInt64 // NULL when the server could not tell
-	// A lock's name has at most 64 characters.
-	err = s.row(ctx, "SELECT GET_LOCK(CONCAT('mautic-rotation/', LEFT(SHA2(CONCAT_WS('/', DATABASE(), ?, ?), 256), 40)), ?)",
-		[]any{s.prefix, purpose, wait}, &got)
-	return err == nil && got.Int64 == 1, err
+// lock keeps invocations apart, at the server: whoever changes the same thing in
+// the same Mautic waits, for some seconds at most.
+func (s *store) lock(ctx context.Context, what string, wait int) (ok bool, err error) {
+	ok, err = s.session.TryLock(ctx, mysql.LockName("mautic", strings.Join([]string{s.database, s.prefix, what}, "/")), wait)
+	return ok, s.explain(err)
 }

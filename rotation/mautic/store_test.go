@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
+	driver "github.com/go-sql-driver/mysql"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 )
 
 func TestTheTablePrefixIsFoundOrSetAndNeverGuessed(t *testing.T) {
@@ -64,21 +65,21 @@ func TestTheServersOwnTextIsNeverPassedOn(t *testing.T) {
 		{1290, "hunter2", "writer's endpoint"},
 		{1205, "hunter2", "nothing was changed"},
 	} {
-		err := s.explain(fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: tc.number, Message: tc.message}))
+		err := s.explain(fmt.Errorf("wrapped: %w", &driver.MySQLError{Number: tc.number, Message: tc.message}))
 		if got := err.Error(); !strings.Contains(got, tc.want) || strings.Contains(got, "hunter2") {
 			t.Errorf("%d: got %s", tc.number, got)
 		}
-		var inServer *mysql.MySQLError
+		var inServer *driver.MySQLError
 		if errors.As(err, &inServer) {
 			t.Error("the server's error is still inside")
 		}
-		if !isNumber(err, tc.number) || outcomeOf(err) != rotation.Unknown {
+		if !mysql.Is(err, tc.number) || credential.OutcomeOf(err) != credential.Unknown {
 			t.Errorf("%d: not told by its number, or it says something of a value", tc.number)
 		}
 	}
-	for _, err := range []error{mysql.ErrInvalidConn, context.DeadlineExceeded} {
-		if got := s.explain(err); outcomeOf(got) != rotation.Unreachable {
-			t.Errorf("%v: got %s", err, outcomeOf(got))
+	for _, err := range []error{driver.ErrInvalidConn, context.DeadlineExceeded} {
+		if got := s.explain(err); credential.OutcomeOf(got) != credential.Unreachable {
+			t.Errorf("%v: got %s", err, credential.OutcomeOf(got))
 		}
 	}
 }
@@ -109,12 +110,12 @@ func (n nowhere) Open(context.Context, document.Document) (*sql.DB, error) {
 
 func TestADatabaseOfNoNameAndOneThatIsNoMauticsAreRefused(t *testing.T) {
 	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
-		_, err := f.admin(Access{Database: nowhere{f}}).Generate(f.t.Context(), rotation.Generation{Current: f.adminDoc("x")})
+		_, err := f.admin(Access{Database: nowhere{f}}).Generate(f.t.Context(), credential.Generation{Current: f.adminDoc("x")})
 		f.needs(err, "DATABASE_NAME")
 		f.sql("DROP TABLE {oauth2_refreshtokens}, {webhooks}")
-		_, err = NewWebhook(WebhookConfig{Access: f.access()}).Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, "x")})
+		_, err = NewWebhook(WebhookConfig{Access: f.access()}).Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, "x")})
 		f.needs(err, "no table webhooks", "MAUTIC_TABLE_PREFIX")
-		_, err = NewAPI(APIConfig{Access: f.access()}).Generate(f.t.Context(), rotation.Generation{Current: f.firstClient()})
+		_, err = NewAPI(APIConfig{Access: f.access()}).Generate(f.t.Context(), credential.Generation{Current: f.firstClient()})
 		f.needs(err, "no table oauth2_clients, oauth2_accesstokens, oauth2_refreshtokens")
 	})
 }
@@ -145,7 +146,7 @@ func TestADocumentWithoutTheDatabasesCredentialsTakesThoseOfTheNamedSecret(t *te
 		} {
 			outcome, err := f.admin(tc.access).Probe(f.t.Context(), tc.document)
 			switch {
-			case tc.want == "" && outcome != rotation.Accepted:
+			case tc.want == "" && outcome != credential.Accepted:
 				f.t.Errorf("%s: %s, %v", name, outcome, err)
 			case tc.want != "":
 				f.needs(err, tc.want)

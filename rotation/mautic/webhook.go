@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -61,7 +61,7 @@ type Webhook struct {
 	config WebhookConfig
 }
 
-var _ rotation.Kind = (*Webhook)(nil)
+var _ credential.Kind = (*Webhook)(nil)
 
 // NewWebhook returns the kind. It makes no connection yet.
 func NewWebhook(c WebhookConfig) *Webhook {
@@ -93,19 +93,19 @@ func (k *Webhook) Fields(d document.Document) ([]document.Pointer, error) {
 //
 // It fails when a rotation would: when the database cannot be reached, or a
 // hook has a secret that the document does not know.
-func (k *Webhook) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
+func (k *Webhook) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	next, err := k.advance(g)
 	if err != nil || next.Raw() == g.Current.Raw() {
 		return next, err
 	}
-	if err := problem(k.Preflight(ctx, g.Current)); err != nil {
+	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
 	}
 	return next, nil
 }
 
 // advance is the part of Generate that asks nobody.
-func (k *Webhook) advance(g rotation.Generation) (document.Document, error) {
+func (k *Webhook) advance(g credential.Generation) (document.Document, error) {
 	layout := k.config.Layout
 	held, err := k.secrets(g.Current)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s hookSecrets) write(d document.Document, layout WebhookLayout) (document.
 }
 
 // both reads the two sides of a change.
-func (k *Webhook) both(c rotation.Change) (current, pending hookSecrets, err error) {
+func (k *Webhook) both(c credential.Change) (current, pending hookSecrets, err error) {
 	if current, err = k.secrets(c.Current); err != nil {
 		return hookSecrets{}, hookSecrets{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}

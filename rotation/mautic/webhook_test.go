@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"mautic-rotation/internal/mauticserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -54,7 +54,7 @@ func TestTheNextWebhookSecretIsPublishedBeforeItIsUsed(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			current := hooksDoc(f, tc.have...)
-			next, err := k.advance(rotation.Generation{Current: current, Now: now, Last: tc.last, Emergency: tc.emergency})
+			next, err := k.advance(credential.Generation{Current: current, Now: now, Last: tc.last, Emergency: tc.emergency})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestTheNextWebhookSecretIsPublishedBeforeItIsUsed(t *testing.T) {
 	}
 }
 
-func (f *fixture) hookChange() rotation.Change {
+func (f *fixture) hookChange() credential.Change {
 	return f.change(hooksDoc(f, firstHookSecret, nextHookSecret), hooksDoc(f, nextHookSecret, "later", firstHookSecret))
 }
 
@@ -103,7 +103,7 @@ func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
 	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		c := f.hookChange()
-		generated, err := k.Generate(f.t.Context(), rotation.Generation{Current: c.Current})
+		generated, err := k.Generate(f.t.Context(), credential.Generation{Current: c.Current})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -124,13 +124,13 @@ func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
 		if !strings.Contains(f.log.String(), "600 s") {
 			f.t.Error("the log does not tell of what runs")
 		}
-		for d, want := range map[document.Document]rotation.Outcome{c.Pending: rotation.Accepted, c.Current: rotation.Denied} {
+		for d, want := range map[document.Document]credential.Outcome{c.Pending: credential.Accepted, c.Current: credential.Denied} {
 			if got, err := k.Probe(f.t.Context(), d); got != want {
 				f.t.Errorf("got %s, %v, want %s", got, err, want)
 			}
 		}
 		// A rotation that begins after this one was given up finds its secret there.
-		if _, err := k.Generate(f.t.Context(), rotation.Generation{Current: c.Current}); err != nil {
+		if _, err := k.Generate(f.t.Context(), credential.Generation{Current: c.Current}); err != nil {
 			f.t.Error(err)
 		}
 		for range 2 {
@@ -149,7 +149,7 @@ func TestPublishingTheNextWebhookSecretChangesNothingInMautic(t *testing.T) {
 	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		current := hooksDoc(f, firstHookSecret)
-		pending, err := k.Generate(f.t.Context(), rotation.Generation{Current: current})
+		pending, err := k.Generate(f.t.Context(), credential.Generation{Current: current})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 		for _, own := range []string{"own", strings.ToUpper(firstHookSecret), ""} {
 			f.sql("UPDATE {webhooks} SET secret = ? WHERE name = 'emails'", own)
 			before := f.hookSecrets()
-			_, err := k.Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, firstHookSecret, nextHookSecret)})
+			_, err := k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, firstHookSecret, nextHookSecret)})
 			f.needs(err, `"emails"`, "MAUTIC_WEBHOOKS")
 			f.needs(k.Set(f.t.Context(), f.hookChange()), `"emails"`, "MAUTIC_WEBHOOKS")
 			if f.hookSecrets() != before {
@@ -188,12 +188,12 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 		if f.hookSecrets() != nextHookSecret+",,"+nextHookSecret {
 			f.t.Error("not the named ones, or not they alone")
 		}
-		_, err := NewWebhook(WebhookConfig{Access: f.access(), Hooks: []string{"contacts", "none"}}).Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, nextHookSecret)})
+		_, err := NewWebhook(WebhookConfig{Access: f.access(), Hooks: []string{"contacts", "none"}}).Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, nextHookSecret)})
 		f.needs(err, `no webhook ["none"]`)
 		f.sql("DELETE FROM {webhooks}")
-		_, err = k.Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, firstHookSecret)})
+		_, err = k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, firstHookSecret)})
 		f.needs(err, "there is no webhook in Mautic", "/webhooks/secret")
-		_, err = k.Generate(f.t.Context(), rotation.Generation{Current: hooksDoc(f, "")})
+		_, err = k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, "")})
 		f.needs(err, "/webhooks/secret is empty")
 	})
 }
@@ -202,14 +202,14 @@ func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
 	onBoth(t, mauticserver.Seed{HookSecret: nextHookSecret}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		current := hooksDoc(f, firstHookSecret, nextHookSecret, "before")
-		pending, err := k.Generate(f.t.Context(), rotation.Generation{Current: current, Emergency: true})
+		pending, err := k.Generate(f.t.Context(), credential.Generation{Current: current, Emergency: true})
 		if err != nil {
 			f.t.Fatal(err)
 		}
 		if err := k.Set(f.t.Context(), f.change(current, pending)); err != nil {
 			f.t.Fatal(err)
 		}
-		if outcome, err := k.Probe(f.t.Context(), pending); outcome != rotation.Accepted {
+		if outcome, err := k.Probe(f.t.Context(), pending); outcome != credential.Accepted {
 			f.t.Error(err)
 		}
 	})
@@ -256,7 +256,7 @@ func TestNoWebhookSecretIsWrittenAfterConfirmHasFailedOrWithoutThePrivilege(t *t
 		c.Confirm = func(context.Context) error { return errors.New("AWSCURRENT has moved") }
 		f.needs(k.Set(f.t.Context(), c), "AWSCURRENT has moved")
 		f.grantOnly("SELECT ON {webhooks}")
-		_, err := k.Generate(f.t.Context(), rotation.Generation{Current: c.Current})
+		_, err := k.Generate(f.t.Context(), credential.Generation{Current: c.Current})
 		f.needs(err, "GRANT UPDATE", "m_webhooks")
 		if f.hookSecrets() != firstHookSecret+","+firstHookSecret {
 			f.t.Error("written all the same")

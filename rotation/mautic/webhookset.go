@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -62,15 +62,15 @@ func others(hooks []hook, secrets ...string) (names []string) {
 // one.
 func known(hooks []hook, secrets ...string) error {
 	if names := others(hooks, secrets...); len(names) > 0 {
-		return denied("the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
+		return credential.Failf(credential.Denied, "the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
 	}
 	return nil
 }
 
 // Set gives the hooks the pending secret, all of them in one statement. Where
-// only the next secret is new there is nothing to set. See rotation.Target:
+// only the next secret is new there is nothing to set. See credential.Target:
 // receivers accept both, so nothing is refused.
-func (k *Webhook) Set(ctx context.Context, c rotation.Change) error {
+func (k *Webhook) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.both(c)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (k *Webhook) Set(ctx context.Context, c rotation.Change) error {
 }
 
 // PutBack gives the hooks that have the pending secret the current one again.
-func (k *Webhook) PutBack(ctx context.Context, c rotation.Change) error {
+func (k *Webhook) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.both(c)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (k *Webhook) PutBack(ctx context.Context, c rotation.Change) error {
 // swap gives the hooks a secret in place of those that they may have. When it fails before the
 // write, no hook has changed; when it returns nil, it has seen them all have
 // the new one.
-func (k *Webhook) swap(ctx context.Context, c rotation.Change, to string, from ...string) (written bool, err error) {
+func (k *Webhook) swap(ctx context.Context, c credential.Change, to string, from ...string) (written bool, err error) {
 	s, err := k.config.open(ctx, webhookTables, c.Current, c.Pending)
 	if err != nil {
 		return false, err
@@ -118,7 +118,7 @@ func (k *Webhook) swap(ctx context.Context, c rotation.Change, to string, from .
 		if err := known(hooks, append(slices.Clone(from), to)...); err != nil {
 			return written, err
 		}
-		if err := confirmed(ctx, c.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 			return written, err
 		}
 		args := []any{to}
@@ -145,7 +145,7 @@ func repeated(what string, n int) string {
 
 // Test reads back what the hooks are signed with. That is all there is to see
 // without a delivery, which would go to a receiver.
-func (k *Webhook) Test(ctx context.Context, c rotation.Change) error {
+func (k *Webhook) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.both(c)
 	if err != nil {
 		return err
@@ -158,13 +158,13 @@ func (k *Webhook) Test(ctx context.Context, c rotation.Change) error {
 }
 
 // Probe reads the hooks' secrets.
-func (k *Webhook) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
+func (k *Webhook) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	held, err := k.secrets(d)
 	if err != nil {
-		return rotation.Unknown, err
+		return credential.Unknown, err
 	}
 	err = k.compare(ctx, held.secret, d)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }
 
 func (k *Webhook) compare(ctx context.Context, secret string, databases ...document.Document) error {
@@ -180,15 +180,15 @@ func (k *Webhook) compare(ctx context.Context, secret string, databases ...docum
 	return known(hooks, secret)
 }
 
-// Preflight looks at all that a rotation needs. See rotation.Target.
-func (k *Webhook) Preflight(ctx context.Context, current document.Document) []rotation.Check {
+// Preflight looks at all that a rotation needs. See credential.Target.
+func (k *Webhook) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	held, err := k.secrets(current)
-	checks := []rotation.Check{{What: "the secret holds the webhooks' secret", Problem: err}}
+	checks := []credential.Check{{What: "the secret holds the webhooks' secret", Problem: err}}
 	if err != nil {
 		return checks
 	}
 	add := func(what string, problem error) {
-		checks = append(checks, rotation.Check{What: what, Problem: problem})
+		checks = append(checks, credential.Check{What: what, Problem: problem})
 	}
 	s, err := k.config.open(ctx, webhookTables, current)
 	add("log in to Mautic's database and find its tables", err)
@@ -205,7 +205,7 @@ func (k *Webhook) Preflight(ctx context.Context, current document.Document) []ro
 	}
 	add("the database's user may set a webhook's secret", s.rehearse(ctx, "UPDATE {webhooks} SET secret = secret WHERE 1 = 0"))
 	if held.next == "" {
-		checks = append(checks, rotation.Check{What: "the next secret is published", Warning: fmt.Errorf("there is none yet: the first rotation adds field %s and changes nothing in Mautic; let the receivers accept it, and field %s, before the second one", k.config.Layout.Next, k.config.Layout.Previous)})
+		checks = append(checks, credential.Check{What: "the next secret is published", Warning: fmt.Errorf("there is none yet: the first rotation adds field %s and changes nothing in Mautic; let the receivers accept it, and field %s, before the second one", k.config.Layout.Next, k.config.Layout.Previous)})
 	}
 	return checks
 }

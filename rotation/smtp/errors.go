@@ -10,41 +10,8 @@ import (
 	"net/textproto"
 	"regexp"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
-
-// failure is an error together with what it says of the value that was tried.
-type failure struct {
-	outcome   rotation.Outcome
-	temporary bool // the same may succeed in seconds
-	error
-}
-
-func (f failure) Unwrap() error { return f.error }
-
-// outcomeOf is what an error says of the value that was tried.
-func outcomeOf(err error) rotation.Outcome {
-	if err == nil {
-		return rotation.Accepted
-	}
-	if f, ok := errors.AsType[failure](err); ok {
-		return f.outcome
-	}
-	return rotation.Unknown
-}
-
-func isTemporary(err error) bool {
-	f, ok := errors.AsType[failure](err)
-	return ok && f.temporary
-}
-
-func unknown(format string, args ...any) error {
-	return failure{outcome: rotation.Unknown, error: fmt.Errorf(format, args...)}
-}
-
-func unreachable(format string, args ...any) error {
-	return failure{outcome: rotation.Unreachable, error: fmt.Errorf(format, args...)}
-}
 
 // explainReply says why a login or a message failed, and what to do about it.
 // Of what the server wrote only its codes are quoted: its words may repeat what
@@ -54,7 +21,7 @@ func (k *Kind) explainReply(err error, at endpoint, doing string) error {
 		return k.explainCode(reply, at, doing)
 	}
 	if errors.Is(err, errNoTLS) {
-		return unknown("the SMTP server %s does not offer STARTTLS, and no credential is sent in the clear: use a port that does (587, 2587, 25), or one where TLS begins at once (465, 2465)", at)
+		return credential.Failf(credential.Unknown, "the SMTP server %s does not offer STARTTLS, and no credential is sent in the clear: use a port that does (587, 2587, 25), or one where TLS begins at once (465, 2465)", at)
 	}
 	if fault := explainTLS(err, at); fault != nil {
 		return fault
@@ -63,36 +30,40 @@ func (k *Kind) explainReply(err error, at endpoint, doing string) error {
 	_, noHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case noHost:
-		return unreachable("the name of the SMTP server %s is not found: correct field %s or SMTP_HOST: %w", at, k.config.Layout.Host, err)
+		return credential.Failf(credential.Unreachable, "the name of the SMTP server %s is not found: correct field %s or SMTP_HOST: %w", at, k.config.Layout.Host, err)
 	case isNetwork && network.Timeout() && doing != connecting:
-		return unreachable("the SMTP server %s lets one connect, and says nothing then (%s): does TLS begin at once on that port, as on 465 and 2465, or is something else there?", at, doing)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s lets one connect, and says nothing then (%s): does TLS begin at once on that port, as on 465 and 2465, or is something else there?", at, doing)
 	case isNetwork && network.Timeout():
-		return unreachable("the SMTP server %s does not answer: check that the function's subnets have a route to it (a NAT gateway, or the VPC endpoint email-smtp) and that the security group lets port %d out; AWS itself blocks port 25, so use 587 or 465: %w", at, at.port, err)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s does not answer: check that the function's subnets have a route to it (a NAT gateway, or the VPC endpoint email-smtp) and that the security group lets port %d out; AWS itself blocks port 25, so use 587 or 465: %w", at, at.port, err)
 	case isNetwork:
-		return unreachable("the SMTP server %s cannot be reached: check field %s and %s (SMTP_HOST and SMTP_PORT), and that the security groups let the port through: %w", at, k.config.Layout.Host, k.config.Layout.Port, err)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s cannot be reached: check field %s and %s (SMTP_HOST and SMTP_PORT), and that the security groups let the port through: %w", at, k.config.Layout.Host, k.config.Layout.Port, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return failure{rotation.Unreachable, true, fmt.Errorf("the SMTP server %s has closed the connection (%s): is TLS expected to begin at once on that port?", at, doing)}
+		return &credential.Failure{
+			Outcome: credential.Unreachable, Temporary: true,
+			Problem: fmt.Sprintf("the SMTP server %s has closed the connection (%s)", at, doing),
+			Remedy:  "is TLS expected to begin at once on that port?",
+		}
 	default:
-		return unknown("the SMTP server %s gave an answer that is no SMTP (%s): check the host and the port", at, doing)
+		return credential.Failf(credential.Unknown, "the SMTP server %s gave an answer that is no SMTP (%s): check the host and the port", at, doing)
 	}
 }
 
 // explainTLS returns nil for what is no fault of TLS.
 func explainTLS(err error, at endpoint) error {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return unknown("the certificate of the SMTP server %s is not for that name: correct the host: %w", at, err)
+		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not for that name: correct the host: %w", at, err)
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return unknown("the certificate of the SMTP server %s is not signed by a root that is trusted; SES's are. For another server, give its roots as SMTP_CA_FILE: %w", at, err)
+		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not signed by a root that is trusted; SES's are. For another server, give its roots as SMTP_CA_FILE: %w", at, err)
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return unknown("the certificate of the SMTP server %s is not good: %w", at, err)
+		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not good: %w", at, err)
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return unknown("the SMTP server %s does not speak TLS at once on that port: STARTTLS is on 587, 2587 and 25", at)
+		return credential.Failf(credential.Unknown, "the SMTP server %s does not speak TLS at once on that port: STARTTLS is on 587, 2587 and 25", at)
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return unknown("no TLS with the SMTP server %s: %w", at, err)
+		return credential.Failf(credential.Unknown, "no TLS with the SMTP server %s: %w", at, err)
 	}
 	return nil
 }
@@ -109,25 +80,29 @@ func (k *Kind) explainCode(reply *textproto.Error, at endpoint, doing string) er
 		code += " " + more
 	}
 	isSending := doing == sending
-	fault := func(outcome rotation.Outcome, remedy string) error {
-		return failure{outcome, reply.Code/100 == 4, fmt.Errorf("the SMTP server %s answers %s (%s): %s", at, code, doing, remedy)}
+	fault := func(outcome credential.Outcome, remedy string) error {
+		return &credential.Failure{
+			Outcome: outcome, Temporary: reply.Code/100 == 4,
+			Problem: fmt.Sprintf("the SMTP server %s answers %s (%s)", at, code, doing),
+			Remedy:  remedy,
+		}
 	}
 	switch {
 	case reply.Code == 535 && !isSending:
-		return fault(rotation.Denied, "it refuses the user name or the password. A password is good for one region alone: check that the host is that region's")
+		return fault(credential.Denied, "it refuses the user name or the password. A password is good for one region alone: check that the host is that region's")
 	case reply.Code == 454:
-		return fault(rotation.Unreachable, "it cannot tell for the time being: try again")
+		return fault(credential.Unreachable, "it cannot tell for the time being: try again")
 	case reply.Code/100 == 4:
-		return fault(rotation.Unreachable, "it does not serve this for the time being, which may be SES's sending rate: try again")
+		return fault(credential.Unreachable, "it does not serve this for the time being, which may be SES's sending rate: try again")
 	case reply.Code == 530:
-		return fault(rotation.Unknown, "it wants TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with TLS at once 465, 2465)?")
+		return fault(credential.Unknown, "it wants TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with TLS at once 465, 2465)?")
 	case isSending && reply.Code == 554:
-		return fault(rotation.Unknown, fmt.Sprintf("it takes no message. Allow ses:SendRawEmail to the IAM user %s, and verify %s, or its domain, as an identity of SES's in region %s; in SES's sandbox, %s too. A paused or suspended account takes none either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it takes no message. Allow ses:SendRawEmail to the IAM user %s, and verify %s, or its domain, as an identity of SES's in region %s; in SES's sandbox, %s too. A paused or suspended account takes none either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
 	case isSending && (reply.Code == 501 || reply.Code == 553):
-		return fault(rotation.Unknown, fmt.Sprintf("it takes no such address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it takes no such address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
 	case isSending:
-		return fault(rotation.Unknown, "it takes no message: look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "it takes no message: look up the code in SES's documentation of SMTP responses")
 	default:
-		return fault(rotation.Unknown, "look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "look up the code in SES's documentation of SMTP responses")
 	}
 }

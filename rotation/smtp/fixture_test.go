@@ -21,7 +21,7 @@ import (
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/internal/smtpserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -172,19 +172,19 @@ func (f *fixture) documentAt(port int, name, password string) document.Document 
 
 func (f *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&f.log, nil)) }
 
-func (f *fixture) ownership() rotation.Ownership {
-	return rotation.Ownership{Owner: ours, Log: f.logger(), Held: func(context.Context) (rotation.Held, error) {
-		return rotation.Held{Documents: f.documents, Busy: f.busy}, nil
+func (f *fixture) ownership() credential.Ownership {
+	return credential.Ownership{Owner: ours, Log: f.logger(), Stored: func(context.Context) (credential.Stored, error) {
+		return credential.Stored{Documents: f.documents, Busy: f.busy}, nil
 	}}
 }
 
 func (f *fixture) generate(emergency bool) (document.Document, error) {
-	return f.kind.Generate(f.ctx, rotation.Generation{Current: f.documents[0], Emergency: emergency, Ownership: f.ownership()})
+	return f.kind.Generate(f.ctx, credential.Generation{Current: f.documents[0], Emergency: emergency, Ownership: f.ownership()})
 }
 
 // rotated is a change whose pending value Generate has made, and the secret
 // holds.
-func (f *fixture) rotated() rotation.Change {
+func (f *fixture) rotated() credential.Change {
 	f.t.Helper()
 	pending, err := f.generate(false)
 	if err != nil {
@@ -194,13 +194,13 @@ func (f *fixture) rotated() rotation.Change {
 	return f.change(f.documents[0], pending)
 }
 
-func (f *fixture) change(current, pending document.Document) rotation.Change {
-	return rotation.Change{Current: current, Pending: pending, Log: f.logger(), Confirm: func(context.Context) error { return nil }}
+func (f *fixture) change(current, pending document.Document) credential.Change {
+	return credential.Change{Current: current, Pending: pending, Log: f.logger(), Confirm: func(context.Context) error { return nil }}
 }
 
 // overlap is the one after a change was promoted.
-func (f *fixture) overlap(c rotation.Change) rotation.Overlap {
-	return rotation.Overlap{Current: c.Pending, Old: c.Current, Log: f.logger(), Confirm: func(context.Context) error { return nil }}
+func (f *fixture) overlap(c credential.Change) credential.Overlap {
+	return credential.Overlap{Current: c.Pending, Old: c.Current, Log: f.logger(), Confirm: func(context.Context) error { return nil }}
 }
 
 // keyOf is the id in a document.
@@ -271,10 +271,10 @@ func (f *fixture) needs(err error, texts ...string) {
 }
 
 // expect fails unless a probe of each document has the outcome.
-func (f *fixture) expect(want rotation.Outcome, documents ...document.Document) {
+func (f *fixture) expect(want credential.Outcome, documents ...document.Document) {
 	f.t.Helper()
 	for i, d := range documents {
-		if got, err := f.kind.Probe(f.ctx, d); got != want || (err == nil) != (want == rotation.Accepted) {
+		if got, err := f.kind.Probe(f.ctx, d); got != want || (err == nil) != (want == credential.Accepted) {
 			f.t.Errorf("document %d of %d: %s, not %s: %v", i+1, len(documents), got, want, err)
 		}
 	}

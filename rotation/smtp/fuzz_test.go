@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"mautic-rotation/internal/mysqlserver/loopbacktls"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // A server that says anything is never taken for one that has let the password
@@ -84,13 +84,13 @@ func FuzzReplies(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		err = k.login(ctx, credential{keyID: "AKIAIOSFODNN7EXAMPLE", password: password, at: at}, nil)
+		err = k.login(ctx, account{keyID: "AKIAIOSFODNN7EXAMPLE", password: password, at: at}, nil)
 		listener.Close()
 		serving.Wait()
-		if outcomeOf(err) == rotation.Accepted && (!encrypted || !strings.Contains(replies, "235")) {
+		if credential.OutcomeOf(err) == credential.Accepted && (!encrypted || !strings.Contains(replies, "235")) {
 			t.Errorf("taken for a login: %q", replies)
 		}
-		if outcomeOf(err) == rotation.Denied && !strings.Contains(replies, "5") {
+		if credential.OutcomeOf(err) == credential.Denied && !strings.Contains(replies, "5") {
 			t.Errorf("taken for a refusal: %q", replies)
 		}
 		if err != nil && strings.Contains(err.Error(), password) {

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
 // Generate makes an access key, and gives the document its id and its password.
 // Should the key be lost before it is stored, the next call takes it away, or
 // Sweep.
-func (k *Kind) Generate(ctx context.Context, g rotation.Generation) (document.Document, error) {
-	current, err := k.credential(g.Current)
+func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
+	current, err := k.account(g.Current)
 	if err != nil {
 		return document.Document{}, err
 	}
@@ -40,7 +40,7 @@ func noRegion(at endpoint) error {
 
 // makeRoom sees to it that the user can be given another key beside current,
 // AWSCURRENT's, which has to be in order.
-func (k *Kind) makeRoom(ctx context.Context, g rotation.Generation, current string) error {
+func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current string) error {
 	o := observed{user: k.config.User, owner: g.Owner}
 	var err error
 	if o.keys, o.now, err = k.list(ctx); err != nil {
@@ -84,7 +84,7 @@ func (k *Kind) inUse(keys accessKeys, id string) error {
 
 // Sweep deletes the access keys that the secret owns and none of its versions
 // holds. With one key there is none, and IAM is asked no more than that.
-func (k *Kind) Sweep(ctx context.Context, w rotation.Ownership) (removed []string, err error) {
+func (k *Kind) Sweep(ctx context.Context, w credential.Ownership) (removed []string, err error) {
 	o := observed{user: k.config.User, owner: w.Owner}
 	if o.keys, o.now, err = k.list(ctx); err != nil || len(o.keys) < quota {
 		return nil, err
@@ -100,8 +100,8 @@ func (k *Kind) Sweep(ctx context.Context, w rotation.Ownership) (removed []strin
 
 // withHeld adds what the secret's versions hold. It comes after the user's keys
 // were listed, so that one that is in neither was never stored.
-func (k *Kind) withHeld(ctx context.Context, o observed, w rotation.Ownership) (observed, error) {
-	held, err := w.Held(ctx)
+func (k *Kind) withHeld(ctx context.Context, o observed, w credential.Ownership) (observed, error) {
+	held, err := w.Stored(ctx)
 	if err != nil {
 		return observed{}, err
 	}

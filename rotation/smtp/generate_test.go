@@ -10,7 +10,7 @@ import (
 
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/smtpserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -32,7 +32,7 @@ func TestANewCredentialIsASecondAccessKeyAndItsPassword(t *testing.T) {
 		t.Error("the document does not have the new key's id and password")
 	}
 	f.wantKeys(f.first.ID+" Active", made.ID+" Active")
-	f.expect(rotation.Accepted, f.documents[0], pending)
+	f.expect(credential.Accepted, f.documents[0], pending)
 	if said := f.secrets.Text(made.Secret + " " + password); said != "[secret] [secret]" {
 		t.Error("the scrubber does not know the key's secret, or its password")
 	}
@@ -109,7 +109,7 @@ func TestAnEmergencyTakesTheOldKeyOfAnOpenOverlapAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantKeys(f.first.ID+" Active", f.keyOf(pending)+" Active")
-	f.expect(rotation.Denied, f.document(old))
+	f.expect(credential.Denied, f.document(old))
 }
 
 func TestAReplyThatIsLostLeavesNoKeyBehindForGood(t *testing.T) {
@@ -148,7 +148,7 @@ func TestALostKeyIsSweptOnceItCannotBeOnItsWay(t *testing.T) {
 	if f.calls("UpdateAccessKey") != 1 {
 		t.Error("it was not made inactive first")
 	}
-	f.expect(rotation.Accepted, f.documents[0])
+	f.expect(credential.Accepted, f.documents[0])
 }
 
 func TestWhatASweepMayNotTouch(t *testing.T) {
@@ -173,7 +173,7 @@ func TestWhatASweepMayNotTouch(t *testing.T) {
 		f.addKey()
 		unread := errors.New("not read")
 		o := f.ownership()
-		o.Held = func(context.Context) (rotation.Held, error) { return rotation.Held{}, unread }
+		o.Stored = func(context.Context) (credential.Stored, error) { return credential.Stored{}, unread }
 		if _, err := f.kind.Sweep(f.ctx, o); !errors.Is(err, unread) || len(f.keys()) != 2 {
 			t.Errorf("%v, leaves %q", err, f.keys())
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mautic-rotation/rotation/credential"
 )
 
 // attemptTimeout is for one login with all that follows it. SES answers within
@@ -25,7 +27,7 @@ const (
 
 // login logs in, calls then, if it is given, and takes its leave. Nothing is
 // said in the clear but EHLO and STARTTLS. The error is one that explain makes.
-func (k *Kind) login(ctx context.Context, c credential, then func(*smtp.Client) error) error {
+func (k *Kind) login(ctx context.Context, c account, then func(*smtp.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.at.String())
@@ -88,7 +90,7 @@ const helloName = "localhost"
 var errNoTLS = errors.New("the server does not offer STARTTLS")
 
 // choose picks the way to log in: PLAIN, or LOGIN where that alone is offered.
-func choose(client *smtp.Client, c credential) (smtp.Auth, error) {
+func choose(client *smtp.Client, c account) (smtp.Auth, error) {
 	_, offered := client.Extension("AUTH")
 	mechanisms := strings.Fields(strings.ToUpper(offered))
 	switch {
@@ -97,7 +99,7 @@ func choose(client *smtp.Client, c credential) (smtp.Auth, error) {
 	case slices.Contains(mechanisms, "LOGIN"):
 		return &loginAuth{answers: []string{c.keyID, c.password}}, nil
 	default:
-		return nil, unknown("the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT take logins?", c.at)
+		return nil, credential.Failf(credential.Unknown, "the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT take logins?", c.at)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/smtpserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // closedPort is one where nobody listens.
@@ -77,7 +77,7 @@ func TestALoginIsTriedByEitherTLSAndEitherMechanism(t *testing.T) {
 					port = f.server.TLSPort()
 					f.kind.implicitTLS = append(f.kind.implicitTLS, port)
 				}
-				f.expect(rotation.Accepted, f.documentAt(port, f.first.ID, smtpserver.Password(f.first.Secret, region)))
+				f.expect(credential.Accepted, f.documentAt(port, f.first.ID, smtpserver.Password(f.first.Secret, region)))
 				var verbs []string
 				for _, c := range f.server.Commands() {
 					verbs = append(verbs, c.Verb)
@@ -89,7 +89,7 @@ func TestALoginIsTriedByEitherTLSAndEitherMechanism(t *testing.T) {
 				if !slices.Equal(verbs, want) {
 					t.Errorf("said %q", verbs)
 				}
-				f.expect(rotation.Denied, f.documentAt(port, f.first.ID, smtpserver.Password(f.first.Secret, "us-east-1")))
+				f.expect(credential.Denied, f.documentAt(port, f.first.ID, smtpserver.Password(f.first.Secret, "us-east-1")))
 			})
 		}
 	}
@@ -103,7 +103,7 @@ func TestNoCredentialIsSentInTheClear(t *testing.T) {
 	f.needs(err, "does not offer STARTTLS", "587", "465")
 	plain.mu.Lock()
 	defer plain.mu.Unlock()
-	if outcome != rotation.Unknown || strings.Contains(plain.heard, "AUTH") {
+	if outcome != credential.Unknown || strings.Contains(plain.heard, "AUTH") {
 		t.Errorf("%s; the server heard %q", outcome, plain.heard)
 	}
 }
@@ -113,7 +113,7 @@ func TestAServerIsVerified(t *testing.T) {
 	f.kind.config.Roots = x509.NewCertPool() // of somebody else
 	outcome, err := f.kind.Probe(f.ctx, f.documents[0])
 	f.needs(err, "not signed by a root that is trusted", "SMTP_CA_FILE")
-	if outcome != rotation.Unknown || len(f.server.Logins()) > 0 {
+	if outcome != credential.Unknown || len(f.server.Logins()) > 0 {
 		t.Errorf("%s, after %d logins", outcome, len(f.server.Logins()))
 	}
 	at := endpoint{host: "mail.example.com", port: 587}
@@ -135,15 +135,15 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 	f := newFixture(t)
 	for name, c := range map[string]struct {
 		port    int
-		outcome rotation.Outcome
+		outcome credential.Outcome
 		want    string
 	}{
-		"nobody listens":          {closedPort(t), rotation.Unreachable, "security group"},
-		"closed at once":          {startLineServer(t, "", "").port, rotation.Unreachable, "closed the connection"},
-		"TLS at once on the port": {f.server.TLSPort(), rotation.Unreachable, "does TLS begin at once"},
-		"no SMTP":                 {startLineServer(t, "welcome\r\n", "x").port, rotation.Unknown, "no SMTP"},
-		"not served":              {startLineServer(t, "421 Too many\r\n", "").port, rotation.Unreachable, "421"},
-		"refused":                 {startLineServer(t, "554 No\r\n", "").port, rotation.Unknown, "554"},
+		"nobody listens":          {closedPort(t), credential.Unreachable, "security group"},
+		"closed at once":          {startLineServer(t, "", "").port, credential.Unreachable, "closed the connection"},
+		"TLS at once on the port": {f.server.TLSPort(), credential.Unreachable, "does TLS begin at once"},
+		"no SMTP":                 {startLineServer(t, "welcome\r\n", "x").port, credential.Unknown, "no SMTP"},
+		"not served":              {startLineServer(t, "421 Too many\r\n", "").port, credential.Unreachable, "421"},
+		"refused":                 {startLineServer(t, "554 No\r\n", "").port, credential.Unknown, "554"},
 	} {
 		ctx, cancel := context.WithTimeout(f.ctx, 2*time.Second)
 		outcome, err := f.kind.Probe(ctx, f.documentAt(c.port, f.first.ID, "p"))
@@ -155,7 +155,7 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 	}
 	f.kind.implicitTLS = []int{f.server.Port()}
 	outcome, err := f.kind.Probe(f.ctx, f.documents[0])
-	if outcome != rotation.Unknown {
+	if outcome != credential.Unknown {
 		t.Errorf("STARTTLS on the port: %s", outcome)
 	}
 	f.needs(err, "does not speak TLS at once")
@@ -164,21 +164,21 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
 	for _, c := range []struct {
 		verb, reply string
-		outcome     rotation.Outcome
+		outcome     credential.Outcome
 		tries       bool // again
 		want        []string
 	}{
-		{"AUTH", "535 5.7.8 Authentication Credentials Invalid the-echo", rotation.Denied, true, []string{"535 5.7.8", "region"}},
-		{"AUTH", "454 4.7.0 Temporary authentication failure the-echo", rotation.Unreachable, true, []string{"454 4.7.0", "for the time being"}},
-		{"AUTH", "530 Must issue a STARTTLS command first the-echo", rotation.Unknown, false, []string{"530", "SMTP_PORT"}},
-		{"AUTH", "504 Unrecognized the-echo", rotation.Unknown, false, []string{"504", "SES's documentation"}},
-		{"EHLO", "421 4.4.5 the-echo", rotation.Unreachable, true, []string{"421 4.4.5"}},
-		{"MAIL", "530 Authentication required the-echo", rotation.Unknown, false, []string{"530"}},
-		{"MAIL", "501 Invalid MAIL FROM address provided the-echo", rotation.Unknown, false, []string{"SMTP_TEST_FROM (mautic@example.com)"}},
-		{"RCPT", "553 the-echo", rotation.Unknown, false, []string{"SMTP_TEST_TO (success@simulator.amazonses.com)"}},
-		{"DATA", "554 Access denied: User the-echo", rotation.Unknown, false, []string{"ses:SendRawEmail", "IAM user mautic-smtp", "verify mautic@example.com", "region eu-west-1"}},
-		{"DATA", "454 Throttling failure: Maximum sending rate exceeded. the-echo", rotation.Unreachable, true, []string{"454"}},
-		{"DATA", "552 the-echo", rotation.Unknown, false, []string{"552"}},
+		{"AUTH", "535 5.7.8 Authentication Credentials Invalid the-echo", credential.Denied, true, []string{"535 5.7.8", "region"}},
+		{"AUTH", "454 4.7.0 Temporary authentication failure the-echo", credential.Unreachable, true, []string{"454 4.7.0", "for the time being"}},
+		{"AUTH", "530 Must issue a STARTTLS command first the-echo", credential.Unknown, false, []string{"530", "SMTP_PORT"}},
+		{"AUTH", "504 Unrecognized the-echo", credential.Unknown, false, []string{"504", "SES's documentation"}},
+		{"EHLO", "421 4.4.5 the-echo", credential.Unreachable, true, []string{"421 4.4.5"}},
+		{"MAIL", "530 Authentication required the-echo", credential.Unknown, false, []string{"530"}},
+		{"MAIL", "501 Invalid MAIL FROM address provided the-echo", credential.Unknown, false, []string{"SMTP_TEST_FROM (mautic@example.com)"}},
+		{"RCPT", "553 the-echo", credential.Unknown, false, []string{"SMTP_TEST_TO (success@simulator.amazonses.com)"}},
+		{"DATA", "554 Access denied: User the-echo", credential.Unknown, false, []string{"ses:SendRawEmail", "IAM user mautic-smtp", "verify mautic@example.com", "region eu-west-1"}},
+		{"DATA", "454 Throttling failure: Maximum sending rate exceeded. the-echo", credential.Unreachable, true, []string{"454"}},
+		{"DATA", "552 the-echo", credential.Unknown, false, []string{"552"}},
 	} {
 		t.Run(c.verb+" "+c.reply[:3], func(t *testing.T) {
 			f := newFixture(t, func(s *setup) {
@@ -202,7 +202,7 @@ func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
 			f.kind.config.Propagation = time.Nanosecond
 			err := f.kind.Test(f.ctx, change)
 			f.needs(err, append(c.want, "127.0.0.1")...)
-			if strings.Contains(err.Error(), "the-echo") || outcomeOf(err) != c.outcome || strings.Contains(err.Error(), "tried for") != c.tries {
+			if strings.Contains(err.Error(), "the-echo") || credential.OutcomeOf(err) != c.outcome || strings.Contains(err.Error(), "tried for") != c.tries {
 				t.Errorf("the server's words are passed on, or it is not %s: %v", c.outcome, err)
 			}
 			f.kind.config.Propagation = time.Hour
@@ -218,11 +218,11 @@ func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
 func TestANewKeyIsWaitedForUntilItIsKnownEverywhere(t *testing.T) {
 	f := newFixture(t, func(s *setup) { s.aws = localaws.Options{IAMPropagation: 300 * time.Millisecond} })
 	c := f.rotated()
-	f.expect(rotation.Denied, c.Pending)
+	f.expect(credential.Denied, c.Pending)
 	if err := f.kind.Test(f.ctx, c); err != nil {
 		t.Fatal(err)
 	}
-	f.expect(rotation.Accepted, c.Pending)
+	f.expect(credential.Accepted, c.Pending)
 	if len(f.server.Messages()) > 0 {
 		t.Error("a message was sent, though no addresses are set")
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -21,12 +21,12 @@ const noKey = "AKIA0000000000000000"
 const sendPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ses:SendRawEmail","Resource":"*"}]}`
 
 // Preflight looks at all that a rotation needs, as far as it can be seen
-// without changing anything. See [rotation.Target].
-func (k *Kind) Preflight(ctx context.Context, current document.Document) (checks []rotation.Check) {
+// without changing anything. See [credential.Target].
+func (k *Kind) Preflight(ctx context.Context, current document.Document) (checks []credential.Check) {
 	add := func(what string, problem, warning error) {
-		checks = append(checks, rotation.Check{What: what, Problem: problem, Warning: warning})
+		checks = append(checks, credential.Check{What: what, Problem: problem, Warning: warning})
 	}
-	c, err := k.credential(current)
+	c, err := k.account(current)
 	add("the secret holds an SMTP credential, and its server is known", err, nil)
 	if err != nil {
 		return checks
@@ -54,7 +54,7 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) (checks
 		add("the IAM user lasts, and may do no more than send mail", nil, errors.Join(k.dated(), k.tooMuch(ctx)))
 	}
 	problem, warning := k.login(ctx, c, nil), error(nil)
-	if outcomeOf(problem) == rotation.Denied || isTemporary(problem) {
+	if credential.OutcomeOf(problem) == credential.Denied || credential.IsTemporary(problem) {
 		problem, warning = nil, problem // a rotation makes another one
 	}
 	add("the SMTP server is reached, and accepts the credential", problem, warning)

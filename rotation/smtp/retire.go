@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // MinOverlap is 0: what uses the credential are tasks of the services, which
@@ -18,25 +18,25 @@ func (k *Kind) MinOverlap() time.Duration { return 0 }
 // Exclusive keeps nobody away. IAM has no lock, and needs none here: to switch
 // a key off or to delete it comes to the same end by however many it is done,
 // and no login of theirs looks to another like somebody's use.
-func (k *Kind) Exclusive(context.Context, rotation.Overlap) (release func(), ok bool, err error) {
+func (k *Kind) Exclusive(context.Context, credential.Overlap) (release func(), ok bool, err error) {
 	return func() {}, true, nil
 }
 
 // overlap reads both sides of an overlap. own is false where the old version
 // has the current key, with another password: then the key stays.
-func (k *Kind) overlap(o rotation.Overlap) (current, old credential, own bool, err error) {
-	if current, err = k.credential(o.Current); err != nil {
-		return credential{}, credential{}, false, fmt.Errorf("AWSCURRENT: %w", err)
+func (k *Kind) overlap(o credential.Overlap) (current, old account, own bool, err error) {
+	if current, err = k.account(o.Current); err != nil {
+		return account{}, account{}, false, fmt.Errorf("AWSCURRENT: %w", err)
 	}
-	if old, err = k.credential(o.Old); err != nil {
-		return credential{}, credential{}, false, fmt.Errorf("the old version: %w", err)
+	if old, err = k.account(o.Old); err != nil {
+		return account{}, account{}, false, fmt.Errorf("the old version: %w", err)
 	}
 	return current, old, current.keyID != old.keyID, nil
 }
 
 // InUse waits, and sees nothing: what IAM tells of a key's last use is logged,
 // but AWS does not say whether it counts logins by SMTP, and it comes late.
-func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duration) (string, error) {
+func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
 	_, old, own, err := k.overlap(o)
 	if err != nil {
 		return "", err
@@ -64,14 +64,14 @@ func (k *Kind) InUse(ctx context.Context, o rotation.Overlap, watch time.Duratio
 }
 
 // Quarantine makes the old key inactive, once the current one is proven.
-func (k *Kind) Quarantine(ctx context.Context, o rotation.Overlap) error {
+func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	_, err := k.switchOff(ctx, o)
 	return err
 }
 
 // switchOff makes the old key inactive, and tells whether it is there at all.
 // The current one is proven before.
-func (k *Kind) switchOff(ctx context.Context, o rotation.Overlap) (there bool, err error) {
+func (k *Kind) switchOff(ctx context.Context, o credential.Overlap) (there bool, err error) {
 	current, old, own, err := k.overlap(o)
 	if err != nil || !own {
 		return false, err
@@ -90,7 +90,7 @@ func (k *Kind) switchOff(ctx context.Context, o rotation.Overlap) (there bool, e
 	if err := k.accepted(ctx, current); err != nil {
 		return false, fmt.Errorf("the old access key stays, since the current one is not seen to work: %w", err)
 	}
-	if err := confirmed(ctx, o.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return false, err
 	}
 	return true, k.deactivate(ctx, old.keyID)
@@ -98,7 +98,7 @@ func (k *Kind) switchOff(ctx context.Context, o rotation.Overlap) (there bool, e
 
 // Restore makes the old key active again. It does not ask Confirm: to restore
 // is right whatever has become of the labels.
-func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
+func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 	_, old, _, err := k.overlap(o)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (k *Kind) Restore(ctx context.Context, o rotation.Overlap) error {
 }
 
 // Retire deletes the old key, and logs in with it until that is refused.
-func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
+func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	_, old, _, err := k.overlap(o)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (k *Kind) Retire(ctx context.Context, o rotation.Overlap) error {
 		return err
 	}
 	if there {
-		if err := confirmed(ctx, o.Confirm); err != nil {
+		if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 			return err
 		}
 		if err := k.remove(ctx, old.keyID); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/smtpserver"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -23,7 +23,7 @@ func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	release()
-	do := func(name string, step func(context.Context, rotation.Overlap) error) {
+	do := func(name string, step func(context.Context, credential.Overlap) error) {
 		t.Helper()
 		for range 2 {
 			if err := step(f.ctx, o); err != nil {
@@ -37,8 +37,8 @@ func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
 	f.wantKeys(f.first.ID+" Active", pending+" Active")
 	do("retire", f.kind.Retire)
 	f.wantKeys(pending + " Active")
-	f.expect(rotation.Denied, c.Current)
-	f.expect(rotation.Accepted, c.Pending)
+	f.expect(credential.Denied, c.Current)
+	f.expect(credential.Accepted, c.Pending)
 	do("quarantine what is gone", f.kind.Quarantine)
 	f.needs(f.kind.Restore(f.ctx, o), "no access key "+short(f.first.ID), "rotate")
 	if f.kind.MinOverlap() != 0 || !f.kind.NeedsRestart() {
@@ -49,20 +49,20 @@ func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
 func TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven(t *testing.T) {
 	moved := errors.New("AWSCURRENT has moved")
 	for name, c := range map[string]struct {
-		given func(*fixture, *rotation.Overlap)
+		given func(*fixture, *credential.Overlap)
 		want  string
 	}{
-		"the labels have moved": {func(_ *fixture, o *rotation.Overlap) { o.Confirm = func(context.Context) error { return moved } }, moved.Error()},
-		"the current one is inactive": {func(f *fixture, o *rotation.Overlap) { f.switchOff(f.keyOf(o.Current)) },
+		"the labels have moved": {func(_ *fixture, o *credential.Overlap) { o.Confirm = func(context.Context) error { return moved } }, moved.Error()},
+		"the current one is inactive": {func(f *fixture, o *credential.Overlap) { f.switchOff(f.keyOf(o.Current)) },
 			"the old access key stays"},
-		"the current one is gone": {func(f *fixture, o *rotation.Overlap) { f.deleteKey(f.keyOf(o.Current)) }, "the old access key stays"},
-		"the current one does not log in": {func(f *fixture, o *rotation.Overlap) {
+		"the current one is gone": {func(f *fixture, o *credential.Overlap) { f.deleteKey(f.keyOf(o.Current)) }, "the old access key stays"},
+		"the current one does not log in": {func(f *fixture, o *credential.Overlap) {
 			o.Current = f.documentAt(f.server.Port(), f.keyOf(o.Current), "wrong")
 		}, "not seen to work"},
-		"the server cannot be asked": {func(f *fixture, o *rotation.Overlap) {
+		"the server cannot be asked": {func(f *fixture, o *credential.Overlap) {
 			o.Current = f.documentAt(closedPort(f.t), f.keyOf(o.Current), "p")
 		}, "not seen to work"},
-		"it may not be switched off": {func(f *fixture, _ *rotation.Overlap) { f.refuse("UpdateAccessKey") }, "grant iam:UpdateAccessKey"},
+		"it may not be switched off": {func(f *fixture, _ *credential.Overlap) { f.refuse("UpdateAccessKey") }, "grant iam:UpdateAccessKey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, func(s *setup) { s.config.Propagation = 10 * time.Millisecond })
@@ -71,7 +71,7 @@ func TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven(t *testing.T) {
 			c.given(f, &o)
 			f.needs(f.kind.Quarantine(f.ctx, o), c.want)
 			f.needs(f.kind.Retire(f.ctx, o), c.want)
-			f.expect(rotation.Accepted, change.Current)
+			f.expect(credential.Accepted, change.Current)
 		})
 	}
 }
@@ -79,13 +79,13 @@ func TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven(t *testing.T) {
 func TestTheCurrentKeyStaysWhateverTheDocumentsSay(t *testing.T) {
 	f := newFixture(t)
 	o := f.overlap(f.change(f.documentAt(f.server.Port(), f.first.ID, "wrong"), f.documents[0]))
-	for _, step := range []func(context.Context, rotation.Overlap) error{f.kind.Quarantine, f.kind.Retire, f.kind.Restore, f.kind.Quarantine} {
+	for _, step := range []func(context.Context, credential.Overlap) error{f.kind.Quarantine, f.kind.Retire, f.kind.Restore, f.kind.Quarantine} {
 		if err := step(f.ctx, o); err != nil {
 			t.Error(err)
 		}
 	}
 	f.wantKeys(f.first.ID + " Active")
-	f.expect(rotation.Accepted, f.documents[0])
+	f.expect(credential.Accepted, f.documents[0])
 }
 
 func TestAKeyIsRetiredOnlyWhenALoginWithItIsRefused(t *testing.T) {
@@ -146,7 +146,7 @@ func TestTheLastUseOfAKeyIsAHintAndNoGate(t *testing.T) {
 
 func TestAnOverlapThatCannotBeReadIsLeftAlone(t *testing.T) {
 	f := newFixture(t)
-	for _, o := range []rotation.Overlap{{Current: f.documents[0], Old: parse(t, "{}")}, {Current: parse(t, "{}"), Old: f.documents[0]}} {
+	for _, o := range []credential.Overlap{{Current: f.documents[0], Old: parse(t, "{}")}, {Current: parse(t, "{}"), Old: f.documents[0]}} {
 		_, inUse := f.kind.InUse(f.ctx, o, 0)
 		for _, err := range []error{inUse, f.kind.Quarantine(f.ctx, o), f.kind.Restore(f.ctx, o), f.kind.Retire(f.ctx, o)} {
 			if !errors.Is(err, document.ErrMissing) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // What follows decides from what was observed, and changes nothing.
@@ -24,7 +24,7 @@ type observed struct {
 
 // grace is how long a key may be on its way into the secret. IAM tells times to
 // the second.
-const grace = rotation.MaxInvocation + time.Minute
+const grace = credential.MaxInvocation + time.Minute
 
 // lost are the keys that no version holds, nor ever will. Where the versions
 // hold none of the user's keys, the user is not the one that the secret is

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // looks is how often Set lists the keys before one that is missing counts as
@@ -14,9 +14,9 @@ import (
 const looks = 4
 
 // Set sees to it that both keys are there and active, which they are since the
-// pending one was made. See [rotation.Target].
-func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
-	current, pending, err := k.credentials(c)
+// pending one was made. See [credential.Target].
+func (k *Kind) Set(ctx context.Context, c credential.Change) error {
+	current, pending, err := k.accounts(c)
 	if err != nil {
 		return err
 	}
@@ -36,11 +36,11 @@ func (k *Kind) Set(ctx context.Context, c rotation.Change) error {
 	key, found := keys.find(pending.keyID)
 	switch {
 	case !found:
-		return fmt.Errorf("the IAM user %s has no access key %s any more: %w: rotate again", k.config.User, short(pending.keyID), rotation.ErrLost)
+		return fmt.Errorf("the IAM user %s has no access key %s any more: %w: rotate again", k.config.User, short(pending.keyID), credential.ErrLost)
 	case key.active:
 		return nil
 	}
-	if err := confirmed(ctx, c.Confirm); err != nil {
+	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
 	c.Log.Warn("the pending access key was inactive, and is activated", "key", short(key.id))
@@ -69,8 +69,8 @@ func (k *Kind) listWith(ctx context.Context, id string) (accessKeys, error) {
 // too; but where the server does not say, what IAM says has to do, for an
 // endpoint that cannot be reached is no reason to keep an application from
 // being rolled back.
-func (k *Kind) PutBack(ctx context.Context, c rotation.Change) error {
-	current, err := k.credential(c.Current)
+func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
+	current, err := k.account(c.Current)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (k *Kind) PutBack(ctx context.Context, c rotation.Change) error {
 		return err
 	}
 	err = k.accepted(ctx, current)
-	if outcomeOf(err) == rotation.Denied {
+	if credential.OutcomeOf(err) == credential.Denied {
 		return err
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (k *Kind) ensureActive(ctx context.Context, id string, confirm func(context
 	case key.active:
 		return nil
 	}
-	if err := confirmed(ctx, confirm); err != nil {
+	if err := credential.Confirmed(ctx, confirm); err != nil {
 		return err
 	}
 	return k.activate(ctx, id)

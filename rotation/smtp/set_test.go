@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/localaws/wire"
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 func TestSetLeavesBothKeysAccepted(t *testing.T) {
@@ -23,7 +23,7 @@ func TestSetLeavesBothKeysAccepted(t *testing.T) {
 		t.Error("a key was written that was as it should be")
 	}
 	f.switchOff(pending)
-	f.expect(rotation.Denied, c.Pending)
+	f.expect(credential.Denied, c.Pending)
 	moved := errors.New("AWSCURRENT has moved")
 	c.Confirm = func(context.Context) error { return moved }
 	if err := f.kind.Set(f.ctx, c); !errors.Is(err, moved) {
@@ -34,7 +34,7 @@ func TestSetLeavesBothKeysAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantKeys(f.first.ID+" Active", pending+" Active")
-	f.expect(rotation.Accepted, c.Current, c.Pending)
+	f.expect(credential.Accepted, c.Current, c.Pending)
 }
 
 func TestSetTellsWhatNoRetryCanMend(t *testing.T) {
@@ -42,7 +42,7 @@ func TestSetTellsWhatNoRetryCanMend(t *testing.T) {
 	c := f.rotated()
 	f.deleteKey(f.keyOf(c.Pending))
 	err := f.kind.Set(f.ctx, c)
-	if !errors.Is(err, rotation.ErrLost) {
+	if !errors.Is(err, credential.ErrLost) {
 		t.Errorf("not said to be lost: %v", err)
 	}
 	f.needs(err, short(f.keyOf(c.Pending)), "rotate again")
@@ -54,11 +54,11 @@ func TestSetTellsWhatNoRetryCanMend(t *testing.T) {
 func TestSetRefusesWhatIsNoSecondKeyOfTheSameServer(t *testing.T) {
 	f := newFixture(t)
 	c := f.rotated()
-	fails := func(c rotation.Change, texts ...string) {
+	fails := func(c credential.Change, texts ...string) {
 		t.Helper()
 		err := f.kind.Set(f.ctx, c)
 		f.needs(err, texts...)
-		if errors.Is(err, rotation.ErrLost) {
+		if errors.Is(err, credential.ErrLost) {
 			t.Error("said to be lost")
 		}
 	}
@@ -83,7 +83,7 @@ func TestPutBackSeesToItThatTheCurrentKeyIsAccepted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.expect(rotation.Accepted, c.Current, c.Pending)
+	f.expect(credential.Accepted, c.Current, c.Pending)
 
 	// A server that cannot be asked is no reason not to roll back.
 	unreachable := c

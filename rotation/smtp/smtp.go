@@ -21,13 +21,12 @@ package smtp
 
 import (
 	"cmp"
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -98,9 +97,9 @@ type Kind struct {
 }
 
 var (
-	_ rotation.Kind    = (*Kind)(nil)
-	_ rotation.Issuer  = (*Kind)(nil)
-	_ rotation.Retirer = (*Kind)(nil)
+	_ credential.Kind    = (*Kind)(nil)
+	_ credential.Issuer  = (*Kind)(nil)
+	_ credential.Retirer = (*Kind)(nil)
 )
 
 // New returns the kind. It makes no call yet.
@@ -148,41 +147,33 @@ func textOrNone(d document.Document, p document.Pointer) (string, error) {
 	return text, err
 }
 
-// credential is what a login takes.
-type credential struct {
+// account is what a login takes.
+type account struct {
 	keyID    string // the user name
 	password string
 	at       endpoint
 }
 
-func (k *Kind) credential(d document.Document) (c credential, err error) {
+func (k *Kind) account(d document.Document) (c account, err error) {
 	if c.keyID, err = d.Text(k.config.Layout.Username); err != nil {
-		return credential{}, err
+		return account{}, err
 	}
 	if c.password, err = d.Text(k.config.Layout.Password); err != nil {
-		return credential{}, err
+		return account{}, err
 	}
 	c.at, err = k.endpoint(d)
 	return c, err
 }
 
-// credentials reads both sides of a change.
-func (k *Kind) credentials(c rotation.Change) (current, pending credential, err error) {
-	if current, err = k.credential(c.Current); err != nil {
-		return credential{}, credential{}, fmt.Errorf("AWSCURRENT: %w", err)
+// accounts reads both sides of a change.
+func (k *Kind) accounts(c credential.Change) (current, pending account, err error) {
+	if current, err = k.account(c.Current); err != nil {
+		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
 	}
-	if pending, err = k.credential(c.Pending); err != nil {
-		return credential{}, credential{}, fmt.Errorf("AWSPENDING: %w", err)
+	if pending, err = k.account(c.Pending); err != nil {
+		return account{}, account{}, fmt.Errorf("AWSPENDING: %w", err)
 	}
 	return current, pending, nil
-}
-
-// confirmed calls Confirm, if there is one.
-func confirmed(ctx context.Context, confirm func(context.Context) error) error {
-	if confirm == nil {
-		return nil
-	}
-	return confirm(ctx)
 }
 
 // short names an access key as the log does: its whole id is the user name of a

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
 
@@ -43,17 +43,17 @@ func (k *Kind) patiently(ctx context.Context, try func() (again bool, err error)
 
 // accepted fails unless the server accepts a credential, whose key may be too
 // new for that, or activated too recently.
-func (k *Kind) accepted(ctx context.Context, c credential) error {
+func (k *Kind) accepted(ctx context.Context, c account) error {
 	return k.acceptedFor(ctx, c, nil)
 }
 
-func (k *Kind) acceptedFor(ctx context.Context, c credential, then func(*smtp.Client) error) error {
+func (k *Kind) acceptedFor(ctx context.Context, c account, then func(*smtp.Client) error) error {
 	began := time.Now()
 	err := k.patiently(ctx, func() (bool, error) {
 		err := k.login(ctx, c, then)
-		return outcomeOf(err) == rotation.Denied || isTemporary(err), err
+		return credential.OutcomeOf(err) == credential.Denied || credential.IsTemporary(err), err
 	})
-	if outcomeOf(err) == rotation.Denied || isTemporary(err) {
+	if credential.OutcomeOf(err) == credential.Denied || credential.IsTemporary(err) {
 		return fmt.Errorf("tried for %s: %w", time.Since(began).Round(time.Second), err)
 	}
 	return err
@@ -61,24 +61,24 @@ func (k *Kind) acceptedFor(ctx context.Context, c credential, then func(*smtp.Cl
 
 // refused fails unless the server refuses a credential, whose key may have been
 // deleted too recently for that.
-func (k *Kind) refused(ctx context.Context, c credential) error {
+func (k *Kind) refused(ctx context.Context, c account) error {
 	return k.patiently(ctx, func() (bool, error) {
 		err := k.login(ctx, c, nil)
 		switch {
 		case err == nil:
 			return true, fmt.Errorf("the SMTP server %s still accepts the old access key %s. A deleted key may be accepted for a while; should it stay so, it is another IAM user's than %s (SMTP_IAM_USER): delete it there", c.at, short(c.keyID), k.config.User)
-		case outcomeOf(err) == rotation.Denied:
+		case credential.OutcomeOf(err) == credential.Denied:
 			return false, nil
 		default:
-			return isTemporary(err), fmt.Errorf("see the old credential refused: %w", err)
+			return credential.IsTemporary(err), fmt.Errorf("see the old credential refused: %w", err)
 		}
 	})
 }
 
 // Test logs in with the pending credential and, where addresses are set, sends
 // a message: that alone shows that the IAM user may send.
-func (k *Kind) Test(ctx context.Context, c rotation.Change) error {
-	_, pending, err := k.credentials(c)
+func (k *Kind) Test(ctx context.Context, c credential.Change) error {
+	_, pending, err := k.accounts(c)
 	if err != nil {
 		return err
 	}
@@ -120,11 +120,11 @@ func (k *Kind) send(client *smtp.Client) error {
 }
 
 // Probe logs in once.
-func (k *Kind) Probe(ctx context.Context, d document.Document) (rotation.Outcome, error) {
-	c, err := k.credential(d)
+func (k *Kind) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
+	c, err := k.account(d)
 	if err != nil {
-		return rotation.Unknown, err
+		return credential.Unknown, err
 	}
 	err = k.login(ctx, c, nil)
-	return outcomeOf(err), err
+	return credential.OutcomeOf(err), err
 }

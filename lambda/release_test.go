@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"mautic-rotation/internal/localaws/wire"
+	"mautic-rotation/internal/rig"
+)
+
+func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t *testing.T) {
+	app := &rig.Application{Literal: true}
+	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = ownServer(t) })
+	d.mustRotate()
+	if err := d.WaitSteady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.mustReconcile()
+	if !strings.Contains(d.journal(), "rotation;held;") {
+		t.Fatalf("not held: %s", d.journal())
+	}
+	app.Literal = false // somebody mends the configuration, and says so
+
+	// Between the new label and the removal of the old one.
+	var once sync.Once
+	between := ""
+	d.AWS.Intercept(func(c wire.Call) wire.Fault {
+		if c.Operation != "UpdateSecretVersionStage" || !strings.Contains(c.Detail, "VersionStage=rotation;held;") || strings.Contains(c.Detail, "MoveToVersionId") {
+			return wire.Fault{}
+		}
+		return wire.Fault{Before: func() {
+			once.Do(func() {
+				between = d.journal()
+				if err := d.Reconcile(); err != nil {
+					t.Errorf("the reconcile beside: %v", err)
+				}
+			})
+		}}
+	})
+	if err := d.Invoke([]byte(`{"Action":"release","SecretId":"` + d.SecretARN + `"}`)); err != nil {
+		t.Fatal(err)
+	}
+	d.AWS.Intercept(nil)
+	if !strings.Contains(between, "rotation;held;") || !strings.Contains(between, "rotation;old;") {
+		t.Fatalf("the reconcile did not run between the two labels, but when the journal said %s", between)
+	}
+	if strings.Contains(d.journal(), "rotation;held;") {
+		t.Errorf("after the release the journal says %s", d.journal())
+	}
+	d.mustSettle()
+	d.accepts(true, d.password("AWSCURRENT"))
+	d.accepts(false, d.Password)
+}

@@ -1,0 +1,143 @@
+package database
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
+)
+
+// newStrictServer has the component that refuses passwords which are too much
+// like the ones they replace. The policy holds for the whole server.
+func newStrictServer(t *testing.T) *mysqlserver.Server {
+	t.Helper()
+	server := ownServer(t, mysqlserver.MySQL)
+	for _, statement := range []string{
+		"INSTALL COMPONENT 'file://component_validate_password'",
+		"SET GLOBAL validate_password.policy = LOW",
+	} {
+		if _, err := server.Admin().ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return server
+}
+
+// remedies are the statements that an error names.
+var remedies = regexp.MustCompile(`SET GLOBAL [a-z_.]+ = \d+`)
+
+// applyRemedy does what the error says.
+func (f *fixture) applyRemedy(err error) {
+	f.t.Helper()
+	if err == nil {
+		f.t.Fatal("no error")
+	}
+	statement := remedies.FindString(err.Error())
+	if statement == "" {
+		f.t.Fatalf("no statement in %v", err)
+	}
+	f.admin(statement)
+}
+
+func TestWhileAPolicyRefusesWhatEndsARotationNoneBeginsAndItsRemedyHelps(t *testing.T) {
+	t.Parallel()
+	server := newStrictServer(t)
+	for _, way := range []string{"self", "admin"} { // one after the other: the policy is the server's
+		f := newFixtureOn(t, server, dualPrivilege)
+		f.withAdmin()
+		f.configure(func(c *Config) { c.Way = way })
+		f.admin("SET GLOBAL validate_password.changed_characters_percentage = 25")
+		// What it is about, as this server has it.
+		if err := f.swapAs(f.first, f.first, f.first); !mysql.Is(err, mysql.TooFewChanges) {
+			t.Fatalf("the server answers %v to a password that replaces itself", err)
+		}
+
+		wants := []string{"validate_password.changed_characters_percentage is 25", "MySQL error 4165", "on RDS, in the parameter group"}
+		_, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)})
+		f.says(err, append(wants, "a rotation could not be ended, so none begins")...)
+		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), append(wants, "nothing was changed")...)
+		if said := f.preflight(f.first); !strings.Contains(said, "let a rotation be ended and undone: PROBLEM: validate_password.changed_characters_percentage is 25") {
+			t.Errorf("way %s: the preflight says %s", way, said)
+		}
+		f.accepts(true, f.first)
+		f.accepts(false, pendingPassword)
+
+		f.applyRemedy(err)
+		if _, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)}); err != nil {
+			t.Error(err)
+		}
+		if said := f.preflight(f.first); strings.Contains(said, "PROBLEM") {
+			t.Errorf("way %s, after the remedy: %s", way, said)
+		}
+		f.mustSet(f.first, pendingPassword)
+
+		// Switched on once more, after the promotion.
+		f.admin("SET GLOBAL validate_password.changed_characters_percentage = 10")
+		if way == "self" {
+			err = f.Retire(t.Context(), f.overlap(pendingPassword, f.first))
+			f.says(err, "MySQL error 4165", "SET GLOBAL validate_password.changed_characters_percentage = 0")
+			f.accepts(true, pendingPassword, f.first)
+		} else {
+			f.mustQuarantine(pendingPassword, f.first)
+			err = f.Restore(t.Context(), f.overlap(pendingPassword, f.first))
+			f.says(err, "MySQL error 4165", "SET GLOBAL validate_password.changed_characters_percentage = 0")
+			f.accepts(true, pendingPassword)
+		}
+		f.applyRemedy(err)
+		f.mustRestore()
+		f.accepts(true, pendingPassword, f.first)
+		f.mustQuarantine(pendingPassword, f.first)
+		if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
+			t.Error(err)
+		}
+		f.accepts(true, pendingPassword)
+		f.accepts(false, f.first)
+	}
+}
+
+func TestAPolicyThatTheWaySingleDoesNotMeetIsNoReasonAgainstIt(t *testing.T) {
+	t.Parallel()
+	f := newFixtureOn(t, newStrictServer(t))
+	f.configure(func(c *Config) { c.Way = "single" })
+	f.admin("SET GLOBAL validate_password.changed_characters_percentage = 25")
+	if said := f.preflight(f.first); strings.Contains(said, "PROBLEM") {
+		t.Errorf("the preflight says %s", said)
+	}
+	f.mustSet(f.first, pendingPassword)
+	f.accepts(true, pendingPassword)
+	if err := f.PutBack(t.Context(), f.change(f.first, pendingPassword)); err != nil {
+		t.Error(err)
+	}
+	f.accepts(true, f.first)
+}
+
+func TestAPasswordHistoryKeepsARotationFromBeginningAndItsRemedyHelps(t *testing.T) {
+	for _, way := range []string{"self", "admin", "single"} {
+		t.Run(way, func(t *testing.T) {
+			f := newFixture(t, dualPrivilege)
+			f.withAdmin()
+			f.configure(func(c *Config) { c.Way = way })
+			f.admin("ALTER USER ? PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 7 DAY", f.user)
+			wants := []string{"password_history is 5 and password_reuse_interval is 7", "MySQL error 3638", "PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY"}
+			_, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)})
+			f.says(err, wants...)
+			f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), wants...)
+			f.accepts(true, f.first)
+			f.accepts(false, pendingPassword)
+
+			f.admin("ALTER USER ? PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY", f.user)
+			if _, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)}); err != nil {
+				t.Error(err)
+			}
+			f.mustSet(f.first, pendingPassword)
+			if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
+				t.Error(err)
+			}
+			f.accepts(true, pendingPassword)
+			f.accepts(false, f.first)
+		})
+	}
+}
