@@ -31,6 +31,9 @@ func (t *Template) readParameters(given map[string]string) (map[string]any, erro
 	for _, name := range slices.Sorted(maps.Keys(t.parameters)) {
 		value, err := readParameter(t.parameters[name], name, given)
 		if err != nil {
+			if d, ok := t.parameters[name].(map[string]any); ok && d["ConstraintDescription"] != nil {
+				err = fmt.Errorf("%w: it %v", err, d["ConstraintDescription"])
+			}
 			faults = append(faults, fmt.Errorf("parameter %s: %w", name, err))
 		}
 		values[name] = value
