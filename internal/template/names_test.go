@@ -203,3 +203,18 @@ func TestWhatAStackLeavesBehindIsNotInTheWayOfTheNext(t *testing.T) {
 		t.Error("nothing is kept")
 	}
 }
+
+// Two schedules of one secret would undo each other: when one of them is taken
+// out, the secret's rotation is turned off.
+func TestASecretThatIsGivenTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	parsed, arns := parse(t), eachOf("SecretArn")
+	for i, first := range arns {
+		for _, second := range arns[i+1:] {
+			parameters := changedTo(given, with(first, arnOf("mautic-twice"), second, arnOf("mautic-twice")))
+			if _, err := parsed.Render(cloudformation.Options{Parameters: parameters}); err == nil || !strings.Contains(err.Error(), "give each once") {
+				t.Errorf("%s and %s: %v", first, second, err)
+			}
+		}
+	}
+}
