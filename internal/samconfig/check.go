@@ -21,7 +21,7 @@ func (e Environment) Check(t *cloudformation.Template) error {
 			faults = append(faults, fmt.Errorf("%q is no Name=value", item))
 			continue
 		}
-		faults = append(faults, fmt.Errorf(`%s is cut at a space or a quote, and SAM says nothing: a value that has one, or is empty, takes quotes of its own, '%s="%s"'`,
+		faults = append(faults, fmt.Errorf(`SAM cuts %s short, without a message: a value that has a space, or is empty, needs quotes of its own, '%s="%s"'`,
 			item, name, strings.Trim(value, `"`)))
 	}
 	for _, name := range e.twice {

@@ -93,7 +93,7 @@ func TestWhatSAMWouldDropOrAWSRefuseIsNamed(t *testing.T) {
 	}
 	for overrides, want := range map[string]string{
 		`"Name=a", 'ScheduleExpression="rate(30 days)"', "ScheduleDuration=3h"`: "",
-		`"ScheduleExpression=rate(30 days)"`:                                    `takes quotes of its own, 'ScheduleExpression="rate(30 days)"'`,
+		`"ScheduleExpression=rate(30 days)"`:                                    `needs quotes of its own, 'ScheduleExpression="rate(30 days)"'`,
 		`"ScheduleExpression=rate(1 days)"`:                                     "it must be a schedule",
 		`"Name=new contacts,forms"`:                                             `'Name="new contacts,forms"'`,
 		`"Name="`:                                                               `'Name=""'`,
