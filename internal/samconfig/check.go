@@ -53,10 +53,7 @@ var (
 // does, and before the next window begins. Whether the expression is one is for
 // the template to say.
 func fits(expression, duration string) error {
-	length, err := strconv.Atoi(strings.TrimSuffix(duration, "h"))
-	if err != nil {
-		return nil // the default, which fits
-	}
+	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h")) // 0 for the default, which fits
 	if m := hourly.FindStringSubmatch(expression); m != nil {
 		if every, _ := strconv.Atoi(m[1]); length > every {
 			return fmt.Errorf("a window of %d hours is longer than the %d from one to the next", length, every)

@@ -98,7 +98,7 @@ func TestWhatSAMWouldDropOrAWSRefuseIsNamed(t *testing.T) {
 		`"Name=new contacts,forms"`:                                             `'Name="new contacts,forms"'`,
 		`"Name="`:                                                               `'Name=""'`,
 		`'Name=""'`:                                                             "rule R: Name is needed",
-		`"Nmae=x"`:                                                              "no parameter Nmae",
+		`"Names=x"`:                                                             "no parameter Names",
 		`"Name"`:                                                                `"Name" is no Name=value`,
 		`"Name=x", "Name=y"`:                                                    "Name is given twice",
 		``:                                                                      "it gives no parameters",
