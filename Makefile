@@ -90,8 +90,12 @@ check-build: ## whether the function comes out the same wherever it is built
 ENV     ?= dev
 SETTING  = $(shell awk -F'"' '/^\[/ { here = $$0 == "[$(ENV).deploy.parameters]" } here && /^$(1) / { print $$2 }' samconfig.toml)
 
+.PHONY: check-stack
+check-stack: ## look through what samconfig.toml gives to the stack of ENV
+	@$(GO) run ./cmd/checkstack $(ENV)
+
 .PHONY: deploy
-deploy: ## build and deploy the stack of ENV (dev, staging, prod)
+deploy: check-stack ## build and deploy the stack of ENV (dev, staging, prod)
 	sam build
 	sam deploy --config-env $(ENV)
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ const templateFile = "../template.yaml"
 const (
 	roleID     = "RotationRole"
 	functionID = "RotationFunction"
+	secretID   = "CreatedSecret"
 )
 
 // Where the stand-in and the rig put things.
@@ -36,7 +38,9 @@ const (
 	resourcePrefix = ":us-east-1:123456789012:"
 	secretSuffix   = "AbCdEf"
 	keyARN         = "arn:aws:kms" + resourcePrefix + "key/0f6b3c62-7d0e-4a5b-9b1c-2d3e4f5a6b7c"
+	stackName      = "mautic-prod"
 	instanceID     = "mautic-prod-database"
+	managedSecret  = "rds!db-2f1d5b1e-8a90-4b7d-b6c3-d4e5f6a7b8c9" // the name that RDS gives to one of its own
 	clusterID      = "mautic-prod-aurora"
 )
 
@@ -49,7 +53,7 @@ var expected = policy.Expected{
 	Unseen: []policy.Statement{
 		{ // Lambda writes the log, by the function's role. The name of a stream is Lambda's.
 			Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"},
-			Resources: []string{"arn:aws:logs" + resourcePrefix + "log-group:/aws/lambda/" + rig.FunctionName + ":log-stream:*"},
+			Resources: []string{"arn:aws:logs" + resourcePrefix + "log-group:/mautic-rotation/" + stackName + ":log-stream:*"},
 		},
 		{ // Lambda writes the traces. These actions have no resource type.
 			Sid: "Trace", Actions: []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, Resources: []string{"*"},
@@ -131,7 +135,12 @@ func (p *policyTest) render(t *testing.T, parameters map[string]string) (policy.
 	t.Helper()
 	given := map[string]string{"FunctionName": rig.FunctionName, "SecretArn": arnOfSecret(rig.SecretName)}
 	maps.Copy(given, parameters)
-	stack, err := p.template.Render(cloudformation.Options{Parameters: given})
+	stack, err := p.template.Render(cloudformation.Options{
+		StackName: stackName, Parameters: given,
+		Attribute: func(id, attribute string) (string, bool) { // the rig's secret is the stack's
+			return arnOfSecret(rig.SecretName), id == secretID && attribute == "Ref"
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,10 +194,22 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		d.rotateToTheEnd()
 	},
 	"a secret that the stack makes": func(t *testing.T, p *policyTest) {
-		d := deploy(t, p.deploys(t, map[string]string{
-			"CreateSecret": "true", "SecretName": rig.SecretName, "SecretArn": "", "SecretKeyArns": keyARN,
+		parameters := map[string]string{
+			"CreateSecret": "true", "SecretArn": "", "SecretKeyArns": keyARN,
 			"DatabaseHost": "db.example.com", "DatabaseName": "mautic", "DatabaseUser": "mautic",
-		}))
+		}
+		d := deploy(t, p.deploys(t, parameters))
+		// It holds what the template has CloudFormation store: a password alone. The
+		// rest is in the function's settings.
+		if _, err := d.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
+			SecretId: &d.SecretARN, SecretString: aws.String(fmt.Sprintf(`{"database_password":%q}`, d.Password)),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d.reconfigure(map[string]string{
+			"DATABASE_HOST": d.MySQL.Host(), "DATABASE_PORT": strconv.Itoa(d.MySQL.Port()), "DATABASE_NAME": d.Database, "DATABASE_USER": d.User,
+		})
+		d.mustPreflight()
 		d.rotateToTheEnd()
 	},
 	"several services": func(t *testing.T, p *policyTest) {
@@ -254,6 +275,18 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 	},
 	"an administrator": func(t *testing.T, p *policyTest) {
 		d := deploy(t, p.deploys(t, map[string]string{"DatabaseAdminSecretArn": arnOfSecret(rig.AdminSecretName)}), func(o *rig.Options) { o.AdminSecret = true })
+		d.mustPreflight()
+		d.rotateToTheEnd()
+	},
+	"an administrator whose secret RDS manages": func(t *testing.T, p *policyTest) {
+		d := deploy(t, p.deploys(t, map[string]string{"DatabaseAdminSecretArn": arnOfSecret(managedSecret)}), func(o *rig.Options) { o.AdminSecret = true })
+		managed, err := d.CreateSecret(t.Context(), managedSecret, fmt.Sprintf(`{"username":%q,"password":%q}`, d.AdminUser, d.AdminPassword))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.AWS.SecretsManager.SetOwningService(managed, "rds"); err != nil {
+			t.Fatal(err)
+		}
 		d.mustPreflight()
 		d.rotateToTheEnd()
 	},

@@ -75,7 +75,7 @@ type parsed struct {
 var known = []setting{
 	{"SECRET_ARNS", "the ARNs of the secrets that the function serves, separated by commas", func(p *parsed, value string) error {
 		for _, arn := range list(value) {
-			if err := checkARN(arn); err != nil {
+			if err := checkRotatedARN(arn); err != nil {
 				return err
 			}
 			p.secretARNs = append(p.secretARNs, arn)
@@ -213,17 +213,32 @@ var known = []setting{
 	{"PASSWORD_ALPHABET", "the characters a password is made of", text(func(p *parsed) *string { return &p.alphabet })},
 }
 
-var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
+// The name of a secret has letters, digits and these; an exclamation mark is in
+// the names alone that AWS's services give to theirs (rds!db-…).
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:([A-Za-z0-9/_+=.@!-]+)-[A-Za-z0-9]{6}$`)
 
 // What IAM takes for a user's name, and what regions are called.
 var (
 	iamUserName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
 )
 
 func checkARN(arn string) error {
 	if !secretARN.MatchString(arn) {
 		return fmt.Errorf("%q is not a secret's ARN (arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>)", arn)
+	}
+	return nil
+}
+
+// checkRotatedARN takes the secrets that a function may rotate: not those of a
+// service, which may be read and no more.
+func checkRotatedARN(arn string) error {
+	if err := checkARN(arn); err != nil {
+		return err
+	}
+	if service, _, owned := strings.Cut(secretARN.FindStringSubmatch(arn)[1], "!"); owned {
+		return fmt.Errorf("%q belongs to the service %s, which alone can rotate it: have %[2]s rotate it, or give Mautic a user and a secret of its own and name that one here. "+
+			"(DATABASE_ADMIN_SECRET_ARN and DATABASE_SECRET_ARN take such a secret, since it is only read)", arn, service)
 	}
 	return nil
 }

@@ -111,3 +111,42 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		t.Errorf("with nothing set: %v", err)
 	}
 }
+
+func TestASecretOfAServiceMayBeReadAndNotRotated(t *testing.T) {
+	t.Parallel()
+	of := func(partition, region, name string) string {
+		return "arn:" + partition + ":secretsmanager:" + region + ":123456789012:secret:" + name + "-AbCdEf"
+	}
+	own := []string{
+		of("aws", "eu-west-1", "mautic/prod_a+b=c.d@e-f"), of("aws-cn", "cn-north-1", "mautic"), of("aws-us-gov", "us-gov-west-1", "mautic"),
+		of("aws-iso-b", "us-isob-east-1", "mautic"), of("aws-eusc", "eusc-de-east-1", "mautic"),
+	}
+	services := []string{of("aws", "eu-west-1", "rds!db-2f1d5b1e-8a90-4b7d-b6c3"), of("aws-cn", "cn-north-1", "rds!cluster-2f1d5b1e")}
+	neither := []string{"", "rds!db-1", of("aws", "eu-west-1", "a b"), of("aws", "eu-west-1", "*"), of("aws", "eu-west-1", "mautic") + "x", of("aws", "eu-west-1", "mautic") + ":database_password::"}
+	for _, name := range []string{"SECRET_ARNS", "DATABASE_ADMIN_SECRET_ARN", "DATABASE_SECRET_ARN"} {
+		read := func(value string) error {
+			_, err := readSettings(append([]string{"SECRET_ARNS=" + arn}, name+"="+value))
+			return err
+		}
+		for _, value := range own {
+			if err := read(value); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, value := range services {
+			err := read(value)
+			if name != "SECRET_ARNS" {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), "belongs to the service rds") || !strings.Contains(err.Error(), "a secret of its own") {
+				t.Errorf("%s: %s: %v", name, value, err)
+			}
+		}
+		for _, value := range neither {
+			if err := read(value); err == nil && value != "" {
+				t.Errorf("%s takes %q", name, value)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // parameterTypes are the types whose values are taken as they are, with whether
@@ -31,6 +32,9 @@ func (t *Template) readParameters(given map[string]string) (map[string]any, erro
 	for _, name := range slices.Sorted(maps.Keys(t.parameters)) {
 		value, err := readParameter(t.parameters[name], name, given)
 		if err != nil {
+			if d, ok := t.parameters[name].(map[string]any); ok && d["ConstraintDescription"] != nil {
+				err = fmt.Errorf("%w: it %v", err, d["ConstraintDescription"])
+			}
 			faults = append(faults, fmt.Errorf("parameter %s: %w", name, err))
 		}
 		values[name] = value
@@ -102,7 +106,7 @@ func checkValue(d map[string]any, kind, value string) error {
 var checks = map[string]func(constraint any, value string) (bool, error){
 	"Type": nil, "Default": nil, "Description": nil, "NoEcho": nil, "ConstraintDescription": nil,
 	"AllowedPattern": func(constraint any, value string) (bool, error) {
-		pattern, err := regexp.Compile(`^(?:` + fmt.Sprint(constraint) + `)$`)
+		pattern, err := compile(fmt.Sprint(constraint))
 		return err == nil && pattern.MatchString(value), err
 	},
 	"AllowedValues": func(constraint any, value string) (bool, error) {
@@ -116,6 +120,21 @@ var checks = map[string]func(constraint any, value string) (bool, error){
 	"MaxLength": atMost(func(value string) (float64, error) { return float64(len(value)), nil }),
 	"MinValue":  atLeast(number),
 	"MaxValue":  atMost(number),
+}
+
+// patterns are those that were compiled: each rendering of a template has the
+// same.
+var patterns sync.Map // of *regexp.Regexp, by their text
+
+func compile(text string) (*regexp.Regexp, error) {
+	if pattern, ok := patterns.Load(text); ok {
+		return pattern.(*regexp.Regexp), nil
+	}
+	pattern, err := regexp.Compile(`^(?:` + text + `)$`)
+	if err == nil {
+		patterns.Store(text, pattern)
+	}
+	return pattern, err
 }
 
 func number(value string) (float64, error) { return strconv.ParseFloat(value, 64) }

@@ -37,6 +37,10 @@ type Stack struct {
 type Resource struct {
 	Type       string
 	Properties map[string]any
+
+	// What becomes of it when it leaves the stack, and when an update puts
+	// another in its place: "" is CloudFormation's own Delete.
+	DeletionPolicy, UpdateReplacePolicy string
 }
 
 // Environment is the environment of a function of the stack.
@@ -222,7 +226,28 @@ func (r *renderer) resource(id string) (Resource, bool, error) {
 	if err != nil {
 		return Resource{}, false, err
 	}
-	return Resource{kind, resolved.(map[string]any)}, true, nil
+	deletion, err := policyOf(declaration, "DeletionPolicy", "Delete", "Retain", "Snapshot", "RetainExceptOnCreate")
+	if err != nil {
+		return Resource{}, false, err
+	}
+	replacement, err := policyOf(declaration, "UpdateReplacePolicy", "Delete", "Retain", "Snapshot")
+	if err != nil {
+		return Resource{}, false, err
+	}
+	return Resource{kind, resolved.(map[string]any), deletion, replacement}, true, nil
+}
+
+// policyOf is one of a resource's policies: "" where it has none.
+func policyOf(declaration map[string]any, name string, allowed ...string) (string, error) {
+	switch policy := declaration[name].(type) {
+	case nil:
+		return "", nil
+	case string:
+		if slices.Contains(allowed, policy) {
+			return policy, nil
+		}
+	}
+	return "", fmt.Errorf("%s is %v, and not one of %s", name, declaration[name], strings.Join(allowed, ", "))
 }
 
 // withGlobals adds what SAM's Globals say of all functions: what a function says

@@ -86,7 +86,7 @@ type Options struct {
 
 // Names in each rig.
 const (
-	FunctionName = "mautic-secret-rotation"
+	FunctionName = "mautic-rotation-prod"
 	SecretName   = "mautic-prod-secrets"
 )
 

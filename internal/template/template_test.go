@@ -28,6 +28,12 @@ func TestEveryParameterIsUsedDescribedAndInOneGroup(t *testing.T) {
 	t.Parallel()
 	tpl := read(t)
 	used, _ := template.Names([]template.Value{tpl.Conditions, tpl.Resources, tpl.Outputs})
+	// These are for a rule alone: it holds the one against SecretArn, which is what
+	// the resources go by, and refuses the other.
+	for _, name := range []string{"CreateSecret", "SecretName"} {
+		inRules, _ := template.Names(tpl.Rules)
+		used[name] = inRules[name]
+	}
 	grouped := map[string]int{}
 	groups, _ := tpl.Metadata.At("AWS::CloudFormation::Interface")["ParameterGroups"].([]template.Value)
 	for _, group := range groups {
@@ -37,8 +43,7 @@ func TestEveryParameterIsUsedDescribedAndInOneGroup(t *testing.T) {
 		}
 	}
 	for _, name := range tpl.Parameters.Keys() {
-		// A rule holds it against SecretArn, which is what the resources go by.
-		if !used[name] && name != "CreateSecret" {
+		if !used[name] {
 			t.Errorf("%s is not used", name)
 		}
 		if tpl.Parameters.At(name).Text("Description") == "" {
@@ -106,20 +111,30 @@ func TestThePatternsTakeWhatIsMeantAndNothingElse(t *testing.T) {
 	tpl := read(t)
 	for name, values := range map[string]map[string]bool{
 		"SecretArn": {
-			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf": true,
-			"arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a/b+c=d.e@f_g-AbCdEf":   true,
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf":       true,
+			"arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a/b+c=d.e@f_g-AbCdEf":         true,
+			"arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:mautic-AbCdEf":         true,
+			"arn:aws-eusc:secretsmanager:eusc-de-east-1:123456789012:secret:mautic-AbCdEf":          true,
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-2f1d5b1e-8a90-4b7d-AbCdEf": false,
 			"mautic-prod-secrets": false, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*": false,
 		},
-		"ScheduleExpression": {
-			"rate(30 days)": true, "rate(4 hours)": true, "cron(0 3 ? * SUN#1 *)": true, "cron(0 16 1,15 * ? *)": true,
-			"rate(0 days)": false, "rate(5 minutes)": false, "cron(5 3 ? * SUN *)": false, "cron(0 3 ? * SUN 2027)": false, "30 days": false,
+		"DatabaseAdminSecretArn": {
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-admin-AbCdEf":         true,
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-2f1d5b1e-8a90-4b7d-AbCdEf": true,
+			"rds!db-2f1d5b1e-8a90-4b7d": false, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!*": false,
 		},
-		"RotateKinds":   {"database,api,admin,webhook,smtp": true, "database, api": false, "all": false, "": false},
-		"SecretKeyArns": {"arn:aws:kms:eu-west-1:123456789012:key/mrk-1234": true, "alias/mine": false, "arn:aws:kms:eu-west-1:123456789012:key/*": false},
-		"EcsService":    {"mautic-prod-web": true, "*": false, "arn:aws:ecs:eu-west-1:123456789012:service/c/s": false},
-		"EcsCluster":    {"mautic_prod-1": true, "c/*": false},
-		"SmtpIamUser":   {"mautic-smtp": true, "*": false, "a/b": false}, "SmtpIamUserPath": {"/ses/": true, "/a/b/": true, "ses": false, "/*/": false},
-		"DatabaseInstance": {"mautic-prod": true, "*": false}, "FunctionName": {"mautic-secret-rotation": true, "a*": false, "": false},
+		"DatabaseSecretArn": {
+			"arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:rds!cluster-2f1d5b1e-AbCdEf": true,
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:a b-AbCdEf":                      false,
+		},
+		"DatabaseEveryDays": {"1": true, "90": true, "999": true, "0": false, "1000": false, "1.0": false, "1.5": false, "1e2": false, "01": false, "": false},
+		"SmtpRegion":        {"": true, "eu-west-1": true, "us-gov-west-1": true, "eusc-de-east-1": true, "Ireland": false},
+		"RotateKinds":       {"database,api,admin,webhook,smtp": true, "database, api": false, "all": false, "": false},
+		"SecretKeyArns":     {"arn:aws:kms:eu-west-1:123456789012:key/mrk-1234": true, "alias/mine": false, "arn:aws:kms:eu-west-1:123456789012:key/*": false},
+		"EcsService":        {"mautic-prod-web": true, "*": false, "arn:aws:ecs:eu-west-1:123456789012:service/c/s": false},
+		"EcsCluster":        {"mautic_prod-1": true, "c/*": false},
+		"SmtpIamUser":       {"mautic-smtp": true, "*": false, "a/b": false}, "SmtpIamUserPath": {"/ses/": true, "/a/b/": true, "ses": false, "/*/": false},
+		"DatabaseInstance": {"mautic-prod": true, "*": false}, "FunctionName": {"mautic-rotation-prod": true, "mautic_rotation": true, "a*": false, "": false},
 		"SubnetIds": {"subnet-0a,subnet-0b": true, "subnet-0a, subnet-0b": false}, "DatabaseHost": {`a"`: false, "db.example.com": true},
 		"DatabaseUser": {"mautic": true, `a", "b": "c`: false}, "AlarmEmail": {"ops@example.com": true, "ops": false},
 	} {

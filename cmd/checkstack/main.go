@@ -1,0 +1,51 @@
+// Checkstack looks through what samconfig.toml gives to the stack of an
+// environment, before it is deployed:
+//
+//	go run ./cmd/checkstack prod
+//
+// It finds what the SAM CLI passes over without a word (a parameter that the
+// template does not have, a value that is cut at its first space), and what
+// CloudFormation or Secrets Manager would refuse in the midst of a deployment.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"mautic-rotation/internal/cloudformation"
+	"mautic-rotation/internal/samconfig"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: checkstack <environment>")
+		os.Exit(2)
+	}
+	if err := check("template.yaml", "samconfig.toml", os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func check(templateFile, configFile, name string) error {
+	text, err := os.ReadFile(templateFile)
+	if err != nil {
+		return err
+	}
+	template, err := cloudformation.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", templateFile, err)
+	}
+	environments, err := samconfig.Read(configFile)
+	if err != nil {
+		return err
+	}
+	environment, known := environments[name]
+	if !known {
+		return fmt.Errorf("%s has no section [%s.deploy.parameters]", configFile, name)
+	}
+	if err := environment.Check(template); err != nil {
+		return fmt.Errorf("%s, %s:\n%w", configFile, name, err)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const template = "../../template.yaml"
+
+func TestTheEnvironmentsAsTheyAreShippedAreFine(t *testing.T) {
+	t.Parallel()
+	for _, environment := range []string{"dev", "staging", "prod"} {
+		if err := check(template, "../../samconfig.toml", environment); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatIsWrongIsNamedWithTheRemedy(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile("../../samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each is added to the parameters of prod.
+	for line, want := range map[string]string{
+		`"ScheduleExpression=rate(30 days)",`:                                   `'ScheduleExpression="rate(30 days)"'`,
+		`'ScheduleExpression="rate(1 hour)"',`:                                  "rate(<4 to 999> hours)",
+		`"MauticUrls=https://mautic.example.com",`:                              "no parameter MauticUrls",
+		`'ScheduleExpression="cron(0 22 ? * SUN *)"', "ScheduleDuration=4h",`:   "past midnight",
+		`"CreateSecret=true",`:                                                  "set CreateSecret to true and leave SecretArn empty",
+		`"SecretArn2=arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-AbCdEf",`: "belongs to an AWS service",
+	} {
+		config := filepath.Join(t.TempDir(), "samconfig.toml")
+		text := strings.Replace(string(shipped), `"FunctionName=mautic-rotation-prod",`, `"FunctionName=mautic-rotation-prod",`+"\n  "+line, 1)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := check(template, config, "prod"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", line, err)
+		}
+	}
+	if err := check(template, "../../samconfig.toml", "qa"); err == nil || !strings.Contains(err.Error(), "no section [qa.deploy.parameters]") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,79 @@
+package samconfig
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"mautic-rotation/internal/cloudformation"
+)
+
+// Check tells all that is wrong with what an environment gives to a template:
+// what SAM would drop, what CloudFormation would refuse, and schedules whose
+// windows AWS would.
+func (e Environment) Check(t *cloudformation.Template) error {
+	var faults []error
+	for _, item := range e.leftOver {
+		name, value, given := strings.Cut(item, "=")
+		if !given {
+			faults = append(faults, fmt.Errorf("%q is no Name=value", item))
+			continue
+		}
+		faults = append(faults, fmt.Errorf(`SAM cuts %s short, without a message: a value that has a space, or is empty, needs quotes of its own, '%s="%s"'`,
+			item, name, strings.Trim(value, `"`)))
+	}
+	for _, name := range e.twice {
+		faults = append(faults, fmt.Errorf("%s is given twice", name))
+	}
+	if len(e.Parameters) == 0 {
+		faults = append(faults, errors.New("it gives no parameters"))
+	}
+	if _, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters}); err != nil {
+		faults = append(faults, err)
+	}
+	for name, expression := range e.Parameters {
+		if number, isSchedule := strings.CutPrefix(name, "ScheduleExpression"); isSchedule {
+			duration := "ScheduleDuration" + number
+			if err := fits(expression, e.Parameters[duration]); err != nil {
+				faults = append(faults, fmt.Errorf("%s: %s and %s: %w", name, expression, duration, err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+var (
+	hourly = regexp.MustCompile(`^rate\((\d+) hours?\)$`)
+	hours  = regexp.MustCompile(`^cron\(0 (\d*)(?:/(\d+))? `)
+)
+
+// fits tells whether a window of that many hours ("3h") ends before the UTC day
+// does, and before the next window begins. Whether the expression is one is for
+// the template to say.
+func fits(expression, duration string) error {
+	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h")) // 0 for the default, which fits
+	if m := hourly.FindStringSubmatch(expression); m != nil {
+		if every, _ := strconv.Atoi(m[1]); length > every {
+			return fmt.Errorf("a window of %d hours is longer than the %d from one to the next", length, every)
+		}
+		return nil
+	}
+	m := hours.FindStringSubmatch(expression)
+	if m == nil {
+		return nil // a rate in days, whose window opens at midnight
+	}
+	first, _ := strconv.Atoi(m[1]) // none is midnight
+	last := first
+	if step, _ := strconv.Atoi(m[2]); step > 0 {
+		if first+step < 24 && length > step {
+			return fmt.Errorf("a window of %d hours is longer than the %d from one to the next", length, step)
+		}
+		last += (23 - first) / step * step
+	}
+	if last+length > 24 {
+		return fmt.Errorf("a window of %d hours that opens at %d o'clock UTC reaches past midnight, which AWS refuses", length, last)
+	}
+	return nil
+}

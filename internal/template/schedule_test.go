@@ -1,0 +1,189 @@
+package template_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"mautic-rotation/internal/cloudformation"
+	"mautic-rotation/internal/localaws"
+)
+
+// schedules are expressions, and whether AWS takes them with a window of one
+// hour: by its page "Schedule expressions", whose examples are all here.
+var schedules = map[string]bool{
+	"rate(1 day)": true, "rate(2 days)": true, "rate(30 days)": true, "rate(999 days)": true,
+	"rate(1 days)": false, "rate(30 day)": false, "rate(0 days)": false, "rate(01 day)": false, "rate(1000 days)": false, "rate(1.5 days)": false,
+	"rate(4 hours)": true, "rate(24 hours)": true, "rate(999 hours)": true,
+	"rate(1 hour)": false, "rate(2 hours)": false, "rate(3 hours)": false, "rate(4 hour)": false, "rate(30 minutes)": false, "rate(4 weeks)": false,
+
+	"cron(0 /8 * * ? *)": true, "cron(0 8/8 * * ? *)": true, "cron(0 2/10 * * ? *)": true, "cron(0 4/12 * * ? *)": true,
+	"cron(0 10 * * ? *)": true, "cron(0 18 ? * SAT *)": true, "cron(0 8 1 * ? *)": true, "cron(0 1 ? 1/3 SUN#1 *)": true,
+	"cron(0 17 L * ? *)": true, "cron(0 8 ? * MON-FRI *)": true, "cron(0 16 1,15 * ? *)": true, "cron(0 0 ? * SUN#1 *)": true,
+	"cron(0 3 SUNL * ? *)": true, "cron(0 3 1-15 * ? *)": true, "cron(0 3 1/2 * ? *)": true, "cron(0 3 1 JAN,APR,JUL,OCT ? *)": true,
+	"cron(0 3 1 1-3 ? *)": true, "cron(0 3 ? * 1,4 *)": true, "cron(0 3 ? * 1-4 *)": true, "cron(0 3 ? * 1/2 *)": true,
+	"cron(0 3 ? * TUE#3 *)": true, "cron(0 3 ? * L *)": true, "cron(0 22 ? * SUN *)": true, "cron(0 23 31 12 ? *)": true,
+
+	"cron(5 3 ? * SUN *)": false, "cron(* 3 ? * SUN *)": false, "cron(0 24 ? * SUN *)": false, "cron(0 /2 * * ? *)": false, "cron(0 2/3 * * ? *)": false,
+	"cron(0 3 ? * SUN 2027)": false, "cron(0 3 ? * SUN)": false, "cron(0 3 * * * *)": false, "cron(0 3 ? * ? *)": false, "cron(0 3 1 * SUN *)": false,
+	"cron(0 3 32 * ? *)": false, "cron(0 3 0 * ? *)": false, "cron(0 3 1 13 ? *)": false, "cron(0 3 ? * 8 *)": false, "cron(0 3 ? * SUN#6 *)": false,
+	"cron(0 3 ? * SUNDAY *)": false, "cron(0 3 ? * * *": false,
+
+	"30 days": false, "rate(30": false, "cron(0": false, "rate(30 days) ": false, "Rate(30 days)": false, "@daily": false,
+}
+
+// grammar is what the stand-in does not look at: one is singular, all else is
+// plural, and a number does not begin with 0.
+var grammar = []string{"rate(1 days)", "rate(30 day)", "rate(4 hour)", "rate(01 day)"}
+
+// takesSchedule asks the stand-in for AWS whether it takes a schedule. Rules are
+// checked before the secret is looked for, so there is neither a secret nor a
+// function.
+func takesSchedule(t *testing.T) func(expression, duration string) error {
+	t.Helper()
+	server, err := localaws.Start(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client := secretsmanager.NewFromConfig(server.Config())
+	return func(expression, duration string) error {
+		_, err := client.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+			SecretId: aws.String("none"), RotationLambdaARN: aws.String("none"),
+			RotationRules: &types.RotationRulesType{ScheduleExpression: &expression, Duration: &duration},
+		})
+		var missing *types.ResourceNotFoundException
+		if errors.As(err, &missing) {
+			return nil
+		}
+		return err
+	}
+}
+
+func TestAScheduleIsTakenWhereAWSTakesItAndRefusedWithASentenceWhereNot(t *testing.T) {
+	t.Parallel()
+	tpl, asked := read(t), takesSchedule(t)
+	for _, name := range eachOf("ScheduleExpression") {
+		p := tpl.Parameters.At(name)
+		for expression, taken := range schedules {
+			if why := refused(p, expression); (why == "") != taken {
+				t.Errorf("%s: %q: taken is %v", name, expression, why == "")
+			}
+		}
+		// SAM cuts a value at its first space, unless it has quotes of its own.
+		if says := p.Text("ConstraintDescription"); !strings.Contains(says, "rate(1 day)") || !strings.Contains(says, `'ScheduleExpression="rate(30 days)"'`) {
+			t.Errorf("%s says %q", name, says)
+		}
+	}
+	for expression, taken := range schedules {
+		if err := asked(expression, "1h"); (err == nil) != taken && !slices.Contains(grammar, expression) {
+			t.Errorf("AWS: %q: %v", expression, err)
+		}
+	}
+}
+
+// eachOf are a parameter of the first secret and its likes of the others.
+func eachOf(name string) []string {
+	names := []string{name}
+	for i := 2; i <= 5; i++ {
+		names = append(names, fmt.Sprint(name, i))
+	}
+	return names
+}
+
+func TestWhateverThePatternTakesWithTheDefaultWindowAWSTakes(t *testing.T) {
+	t.Parallel()
+	tpl, asked := read(t), takesSchedule(t)
+	pattern := regexp.MustCompile(tpl.Parameters.At("ScheduleExpression").Text("AllowedPattern"))
+	window := tpl.Parameters.At("ScheduleDuration").Text("Default")
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	number := func() string { return fmt.Sprint(random.IntN(34)) }
+	field := func() string {
+		atom := func() string {
+			return pick(number(), number(), pick("SUN", "MON", "FRI", "JAN", "DEC", "L", "*", "?", ""))
+		}
+		// A range that ends before it begins is left out: nobody means one, and
+		// whether AWS takes it is not known.
+		return pick("*", "?", "L", atom(), atom(), atom()+","+atom(), atom()+"/"+number(), "1-"+pick("2", "5", "7", "12"), atom()+"#"+number(), pick("SUN", "TUE")+"L")
+	}
+	taken := map[string]bool{}
+	for range 20_000 {
+		expression := pick("rate("+number()+" "+pick("hour", "hours", "day", "days")+")",
+			fmt.Sprintf("cron(0 %s %s %s %s *)", pick(number(), pick("", number())+"/"+number()), field(), pick("*", field()), field()))
+		if pattern.MatchString(expression) {
+			taken[expression] = true
+		}
+	}
+	for expression := range taken {
+		if err := asked(expression, window); err != nil {
+			t.Errorf("%s: %v", expression, err)
+		}
+	}
+	if len(taken) < 200 {
+		t.Errorf("only %d of the expressions were taken", len(taken))
+	}
+}
+
+func TestTheDefaultScheduleIsOneThatAWSTakesForEveryRhythm(t *testing.T) {
+	t.Parallel()
+	parsed, asked := parse(t), takesSchedule(t)
+	for _, kinds := range []string{"database", "database,smtp"} {
+		for _, days := range []string{"1", "2", "90", "999"} {
+			parameters := map[string]string{"RotateKinds": kinds, "DatabaseEveryDays": days}
+			for i, name := range eachOf("SecretArn") {
+				parameters[name] = fmt.Sprintf("arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-%d-AbCdEf", i)
+			}
+			stack, err := parsed.Render(cloudformation.Options{Parameters: parameters})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range eachOf("Schedule") {
+				rules, ok := stack.Resources[id].Properties["RotationRules"].(map[string]any)
+				if !ok {
+					t.Fatalf("%s has no rules", id)
+				}
+				expression, duration := fmt.Sprint(rules["ScheduleExpression"]), fmt.Sprint(rules["Duration"])
+				want := "rate(30 days)"
+				if kinds == "database" {
+					want = strings.Replace("rate("+days+" days)", "(1 days)", "(1 day)", 1)
+				}
+				if err := asked(expression, duration); err != nil || expression != want {
+					t.Errorf("%s, %s every %s days: %s: %v", id, kinds, days, expression, err)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatHoldsASpaceSaysThatItTakesQuotesInSamconfig(t *testing.T) {
+	t.Parallel()
+	tpl, found := read(t), 0
+	for _, name := range tpl.Parameters.Keys() {
+		p := tpl.Parameters.At(name)
+		text, _ := strings.CutSuffix(name, strings.TrimLeft(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) // without the 2 of SecretArn2
+		holds := refused(p, "a b") == "" || refused(p, "rate(30 days)") == "" || refused(p, "rate(5 minutes)") == ""
+		if !holds {
+			continue
+		}
+		found++
+		if says := p.Text("Description") + p.Text("ConstraintDescription"); !strings.Contains(says, "samconfig.toml") || !strings.Contains(says, "'"+text+`="`) {
+			t.Errorf("%s says %q", name, says)
+		}
+	}
+	if found != 7 {
+		t.Errorf("%d parameters hold a space", found)
+	}
+}
