@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/internal/localaws"
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/localtest"
@@ -24,7 +23,7 @@ const (
 
 func TestTheCircuitBreakerFailsADeploymentAndLeavesTheOldTasksRunning(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{Name: "web", CircuitBreaker: true, RestartDelay: time.Millisecond, Run: b.Run})
 	f.AwaitStable()
@@ -62,7 +61,7 @@ func TestTheCircuitBreakerFailsADeploymentAndLeavesTheOldTasksRunning(t *testing
 
 func TestARollbackRevivesTheOldDeploymentAndKeepsItsTasks(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{
 		Name: "web", DesiredCount: 2, CircuitBreaker: true, CircuitBreakerRollback: true, RestartDelay: time.Millisecond, Run: b.Run,
@@ -104,7 +103,7 @@ func TestARollbackRevivesTheOldDeploymentAndKeepsItsTasks(t *testing.T) {
 
 func TestTasksOfARollbackReadWhatIsCurrentAndCarryTheOldDeploymentsID(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"first"}`)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{
@@ -136,7 +135,7 @@ func TestTasksOfARollbackReadWhatIsCurrentAndCarryTheOldDeploymentsID(t *testing
 
 func TestARollbackThatFailsTooStallsTheService(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{
 		Name: "web", MinimumHealthyPercent: -1, MaximumPercent: 100, Run: b.Run, RestartDelay: time.Millisecond,
@@ -160,7 +159,7 @@ func TestARollbackThatFailsTooStallsTheService(t *testing.T) {
 
 func TestADeploymentThatSupersedesARollbackHasNoneToRollBackTo(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{
 		Name: "web", MinimumHealthyPercent: -1, MaximumPercent: 100, Run: b.Run, RestartDelay: time.Millisecond,
@@ -190,7 +189,7 @@ func TestADeploymentThatSupersedesARollbackHasNoneToRollBackTo(t *testing.T) {
 
 func TestARollbackGoesBackToTheOldTaskDefinition(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	b := new(localtest.Brittle)
 	f.RunService(localecs.Service{
 		Name: "web", Run: b.Run, RestartDelay: time.Millisecond, CircuitBreaker: true, CircuitBreakerRollback: true,
@@ -222,7 +221,7 @@ func TestARollbackGoesBackToTheOldTaskDefinition(t *testing.T) {
 
 func TestTheCircuitBreakerIsDescribedAndSwitched(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{Name: "web", CircuitBreaker: true, Run: new(localtest.App).Run})
 	if c := f.DescribeService().DeploymentConfiguration; !c.DeploymentCircuitBreaker.Enable || c.DeploymentCircuitBreaker.Rollback ||
 		*c.MinimumHealthyPercent != 100 || *c.MaximumPercent != 200 {

@@ -18,7 +18,7 @@ type ContainerSecret struct {
 
 // Service is an ECS service that keeps a number of equal tasks running, with one container each.
 type Service struct {
-	Cluster      string // default "default"; made if it is not there
+	Cluster      string // default "default"; made unless it exists
 	Name         string
 	Family       string // of the task definition, default Name
 	DesiredCount int    // default 1; -1 means none

@@ -60,7 +60,7 @@ type taskDefinition struct {
 	container Service // what it says of the container
 }
 
-// CreateCluster makes a cluster, if it is not there. The cluster "default" always is.
+// CreateCluster makes a cluster, unless it exists. The cluster "default" always does.
 func (c *Core) CreateCluster(name string) (arn string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/internal/localaws"
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/localtest"
@@ -17,7 +16,7 @@ import (
 
 func TestATaskDefinitionTellsWhatAContainerIsStartedWith(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"x"}`)
 	f.RunService(localecs.Service{
 		Name: "web", Family: "mautic", ContainerName: "php", Image: "mautic/mautic:7", Run: new(localtest.App).Run,
@@ -43,7 +42,7 @@ func TestATaskDefinitionTellsWhatAContainerIsStartedWith(t *testing.T) {
 
 func TestAServiceTellsHowItIsDeployed(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{
 		Name: "web", MinimumHealthyPercent: 50, MaximumPercent: 150, CircuitBreaker: true, CircuitBreakerRollback: true, Run: new(localtest.App).Run,
 	})
@@ -63,7 +62,7 @@ func TestAServiceTellsHowItIsDeployed(t *testing.T) {
 
 func TestAStoppedTaskIsShownForAnHour(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{Name: "web", Run: new(localtest.App).Run})
 	f.AwaitStable()
 	f.ForceDeployment()
@@ -84,7 +83,7 @@ func TestAStoppedTaskIsShownForAnHour(t *testing.T) {
 
 func TestATaskThatIsStoppedBeforeItRunsIsListedAsStopped(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"x"}`)
 	release := make(chan struct{})
 	defer close(release)
@@ -113,7 +112,7 @@ func TestATaskThatIsStoppedBeforeItRunsIsListedAsStopped(t *testing.T) {
 
 func TestATaskThatCannotReadItsSecretCountsAsFailed(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"x"}`)
 	f.RunService(localecs.Service{
 		Name: "web", Run: new(localtest.App).Run, RestartDelay: time.Millisecond, CircuitBreaker: true,

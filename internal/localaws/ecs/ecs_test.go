@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"mautic-rotation/internal/localaws"
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/localtest"
@@ -21,7 +20,7 @@ import (
 
 func TestATaskReadsItsSecretsOnlyWhenItStarts(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, one := f.CreateSecret("s", `{"password":"first","port":3306}`)
 	a := new(localtest.App)
 	f.RunService(localecs.Service{
@@ -51,7 +50,7 @@ func TestATaskReadsItsSecretsOnlyWhenItStarts(t *testing.T) {
 
 func TestASecretMayChangeBetweenATasksCreationAndItsStart(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"first"}`)
 	f.Intercept(func(c wire.Call) wire.Fault {
 		if c.Caller.Task == "" {
@@ -74,7 +73,7 @@ func TestASecretMayChangeBetweenATasksCreationAndItsStart(t *testing.T) {
 
 func TestAForcedDeploymentReplacesTasksWithoutAGap(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	a := new(localtest.App)
 	f.RunService(localecs.Service{Name: "web", DesiredCount: 2, Run: a.Run})
 	f.AwaitStable()
@@ -113,7 +112,7 @@ func TestAForcedDeploymentReplacesTasksWithoutAGap(t *testing.T) {
 
 func TestATaskThatDrainsIsStoppedByDesireAndStillRuns(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	a := new(localtest.App)
 	f.RunService(localecs.Service{Name: "web", Run: a.Run, DrainTime: time.Hour})
 	_, err := f.WaitEvent(f.Ctx, isReady)
@@ -149,7 +148,7 @@ func isStatus(status string) func(host.Event) bool {
 
 func TestBelowAHundredPercentOldTasksAreStoppedFirst(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	a := new(localtest.App)
 	f.RunService(localecs.Service{Name: "web", MinimumHealthyPercent: -1, MaximumPercent: 100, Run: a.Run})
 	f.AwaitStable()
@@ -166,7 +165,7 @@ func TestBelowAHundredPercentOldTasksAreStoppedFirst(t *testing.T) {
 
 func TestAContainerThatFailsIsCountedAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	var broken atomic.Bool
 	f.RunService(localecs.Service{
 		Name: "web", RestartDelay: time.Millisecond,
@@ -201,7 +200,7 @@ func TestAContainerThatFailsIsCountedAndStartedAgain(t *testing.T) {
 
 func TestATaskWhoseSecretIsNotThereDoesNotStart(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, version := f.CreateSecret("s", `{"password":"x"}`)
 	for name, c := range map[string]struct{ from, want string }{
 		"no such key":   {arn + ":user::", "did not contain json key user"},
@@ -232,7 +231,7 @@ func TestATaskWhoseSecretIsNotThereDoesNotStart(t *testing.T) {
 
 func TestADesiredCountChangesWithoutADeployment(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{Name: "web", Run: new(localtest.App).Run})
 	f.AwaitStable()
 	before := *f.DescribeService().Deployments[0].Id
@@ -250,7 +249,7 @@ func TestADesiredCountChangesWithoutADeployment(t *testing.T) {
 
 func TestANewerDeploymentSupersedesAnOlder(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	a := new(localtest.App)
 	f.RunService(localecs.Service{Name: "web", Run: a.Run})
 	f.AwaitStable()
@@ -268,7 +267,7 @@ func TestANewerDeploymentSupersedesAnOlder(t *testing.T) {
 
 func TestStandaloneTasksAreListedByFamilyAndOutsideTheService(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{Name: "web", Family: "mautic", Run: new(localtest.App).Run})
 	f.AwaitStable()
 	arn, err := f.ECS.RunTask(localecs.Service{Family: "mautic", Run: new(localtest.App).Run}, "cron")
@@ -305,7 +304,7 @@ func TestStandaloneTasksAreListedByFamilyAndOutsideTheService(t *testing.T) {
 
 func TestOnlyECSsOwnDeploymentControllerIsForced(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	f.RunService(localecs.Service{Name: "web", DeploymentController: "CODE_DEPLOY", Run: new(localtest.App).Run})
 	_, err := f.ECSClient().UpdateService(f.Ctx, &ecs.UpdateServiceInput{Service: aws.String("web"), ForceNewDeployment: true})
 	localtest.WantError(t, err, "InvalidParameterException", "CODE_DEPLOY deployment controller")
@@ -313,7 +312,7 @@ func TestOnlyECSsOwnDeploymentControllerIsForced(t *testing.T) {
 
 func TestAContainerThatIgnoresItsStopIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	forever := make(chan struct{})
 	defer close(forever)
 	f.RunService(localecs.Service{Name: "web", StopTimeout: time.Millisecond, Run: func(_ context.Context, task localecs.Task) error {
@@ -331,7 +330,7 @@ func TestAContainerThatIgnoresItsStopIsLeftBehind(t *testing.T) {
 
 func TestATaskDefinitionTellsWhereSecretsComeFrom(t *testing.T) {
 	t.Parallel()
-	f := start(t, localaws.Options{})
+	f := start(t)
 	arn, _ := f.CreateSecret("s", `{"password":"x"}`)
 	f.RunService(localecs.Service{Cluster: "prod", Name: "web", Run: new(localtest.App).Run, Secrets: []localecs.ContainerSecret{{Name: "P", ValueFrom: arn + ":password::"}}})
 	services, err := f.ECSClient().ListServices(f.Ctx, &ecs.ListServicesInput{Cluster: aws.String("prod")})

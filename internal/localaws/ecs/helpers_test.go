@@ -9,7 +9,7 @@ import (
 
 type fixture struct{ localtest.Fixture }
 
-func start(t *testing.T, o localaws.Options) *fixture {
+func start(t *testing.T) *fixture {
 	t.Helper()
-	return &fixture{*localtest.Start(t, o)}
+	return &fixture{*localtest.Start(t, localaws.Options{})}
 }

@@ -109,11 +109,11 @@ func (svc *service) tasks(match func(*task) bool) []*task {
 func (svc *service) retireDeployments() {
 	primary := svc.deployments[0]
 	svc.deployments = slices.DeleteFunc(svc.deployments, func(d *deployment) bool {
-		gone := d != primary && len(svc.tasks(func(t *task) bool { return t.startedBy == d.id })) == 0
-		if gone {
+		finished := d != primary && len(svc.tasks(func(t *task) bool { return t.startedBy == d.id })) == 0
+		if finished {
 			svc.reportAs(d, "INACTIVE")
 		}
-		return gone
+		return finished
 	})
 }
 

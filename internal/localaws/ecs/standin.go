@@ -91,9 +91,9 @@ func (s *StandIn) WaitService(ctx context.Context, cluster, name string) error {
 // control moves a service towards what it is to be, until the host is closed.
 func (s *StandIn) control(svc *service) {
 	for {
-		s.Core.mu.Lock()
+		s.mu.Lock()
 		wait := svc.step()
-		s.Core.mu.Unlock()
+		s.mu.Unlock()
 		var again <-chan time.Time
 		if wait > 0 {
 			again = time.After(wait)

@@ -117,7 +117,7 @@ func (s *StandIn) DeleteFunction(name string) {
 }
 
 // KillEnvironments kills all execution environments of a function, busy or idle, as Lambda may at any time, and waits
-// until they are gone.
+// until they have ended.
 func (s *StandIn) KillEnvironments(name string) {
 	for _, e := range s.alive(func(e *environment) bool { return e.fn.Name == name }) {
 		e.kill()
@@ -233,7 +233,7 @@ func (s *StandIn) takeIdle(fn *function) *environment {
 	return env
 }
 
-// release makes an environment idle, unless it is gone or was for one invocation only.
+// release makes an environment idle, unless it has ended or was for one invocation only.
 func (s *StandIn) release(env *environment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -78,7 +78,7 @@ func (e *environment) next(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(e.fn.Timeout).UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", e.fn.arn)
 	h.Set("Lambda-Runtime-Trace-Id", "Root=1-"+strconv.FormatInt(time.Now().Unix(), 16)+"-"+e.lambda.host.Random.Text(24, host.Hex)+";Sampled=0")
-	_, _ = w.Write(inv.payload) // a process that is gone ends its environment
+	_, _ = w.Write(inv.payload) // if the process has ended, so does its environment
 }
 
 // readResponse reads a result to its end. A runtime that fails while it streams one says so in the trailer.

@@ -22,6 +22,7 @@ type App struct {
 	holds   chan struct{} // if set, it is ready only when this is closed
 }
 
+// Run is the container.
 func (a *App) Run(ctx context.Context, task localecs.Task) error {
 	a.mu.Lock()
 	a.started = append(a.started, task)
@@ -39,6 +40,7 @@ func (a *App) Run(ctx context.Context, task localecs.Task) error {
 	return nil
 }
 
+// Hold keeps the tasks that start from now on from getting ready, until they are released.
 func (a *App) Hold() (release func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,14 +49,17 @@ func (a *App) Hold() (release func()) {
 	return func() { close(c) }
 }
 
+// Tasks lists the tasks that were started so far.
 func (a *App) Tasks() []localecs.Task {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.started)
 }
 
+// ECSClient is a client of ECS.
 func (f *Fixture) ECSClient() *ecs.Client { return ecs.NewFromConfig(ClientConfig(f.Server)) }
 
+// RunService creates a service.
 func (f *Fixture) RunService(s localecs.Service) {
 	f.T.Helper()
 	if _, err := f.ECS.RunService(s); err != nil {
@@ -62,6 +67,7 @@ func (f *Fixture) RunService(s localecs.Service) {
 	}
 }
 
+// AwaitStable waits until the service "web" is stable.
 func (f *Fixture) AwaitStable() {
 	f.T.Helper()
 	if err := f.ECS.WaitService(f.Ctx, "", "web"); err != nil {
@@ -82,6 +88,7 @@ func (f *Fixture) ForceDeployment() types.Deployment {
 	return out.Service.Deployments[0]
 }
 
+// DescribeService describes the service "web".
 func (f *Fixture) DescribeService() types.Service {
 	f.T.Helper()
 	out, err := f.ECSClient().DescribeServices(f.Ctx, &ecs.DescribeServicesInput{Services: []string{"web"}})
@@ -137,6 +144,7 @@ type Brittle struct {
 	Spared string // set before broken
 }
 
+// Run is the container.
 func (b *Brittle) Run(ctx context.Context, task localecs.Task) error {
 	if b.Broken.Load() && task.Deployment != b.Spared {
 		b.mu.Lock()

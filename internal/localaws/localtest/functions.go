@@ -20,7 +20,7 @@ import (
 // buildDir is where the function is built.
 var buildDir string
 
-// BuildDirVariable, if it is set, is the build directory of another process, which has built the function already. A process
+// BuildDirVariable is, if it is set, the build directory of another process, which has built the function already. A process
 // that a test kills is started with it, because it could not clean up.
 const BuildDirVariable = "LOCALAWS_TEST_BUILD_DIR"
 
@@ -114,6 +114,7 @@ type TargetEvent struct {
 	Detail                                     struct{ EventType, EventName, DeploymentID, UpdatedAt, Reason string }
 }
 
+// Handle is the function.
 func (g *Target) Handle(_ context.Context, payload []byte) ([]byte, error) {
 	var e TargetEvent
 	if err := json.Unmarshal(payload, &e); err != nil {
@@ -143,6 +144,7 @@ func (f *Fixture) Target() *Target {
 	return g
 }
 
+// AwaitIdle waits until no asynchronous invocation is under way.
 func (f *Fixture) AwaitIdle() {
 	f.T.Helper()
 	if err := f.EventBridge.WaitIdle(f.Ctx); err != nil {
@@ -150,6 +152,7 @@ func (f *Fixture) AwaitIdle() {
 	}
 }
 
+// SendEvents sends the function "fn" the events of services.
 func (f *Fixture) SendEvents(services ...string) {
 	f.T.Helper()
 	if err := f.EventBridge.SendEvents("fn", services...); err != nil {

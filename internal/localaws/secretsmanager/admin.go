@@ -3,8 +3,10 @@ package secretsmanager
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"mautic-rotation/internal/localaws/wire"
@@ -28,7 +30,7 @@ type SecretDescription struct {
 	LastAccessedDate  wire.Epoch          `json:",omitzero"`
 	DeletedDate       wire.Epoch          `json:",omitzero"`
 	NextRotationDate  wire.Epoch          `json:",omitzero"`
-	Tags              []Tag               `json:",omitempty"`
+	Tags              []Tag               `json:",omitzero"` // empty, not left out, once the last tag has been removed
 	Stages            map[string][]string `json:"VersionIdsToStages,omitempty"`
 	StagesInList      map[string][]string `json:"SecretVersionsToStages,omitempty"`
 	OwningService     string              `json:",omitempty"`
@@ -73,17 +75,16 @@ func (c *Core) describe(s *secret) *SecretDescription {
 		d.LastRotatedDate = wire.Epoch(s.rotated)
 		d.NextRotationDate = wire.Epoch(s.rotation.next)
 	}
+	if s.tags != nil {
+		d.Tags = []Tag{}
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.tags)) {
 		d.Tags = append(d.Tags, Tag{key, s.tags[key]})
 	}
 	for _, region := range s.replicas {
 		d.ReplicationStatus = append(d.ReplicationStatus, ReplicationStatus{region, "InSync"})
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, err := c.find(s.arn); err == nil && !r.accessed.IsZero() {
-		d.LastAccessedDate = wire.Epoch(r.accessed.Truncate(24 * time.Hour)) // AWS tells the day
-	}
+	d.LastAccessedDate = wire.Epoch(c.lastAccess(s.arn, ""))
 	return d
 }
 
@@ -100,6 +101,7 @@ func (s *secret) stages() map[string][]string {
 
 // ListSecretsInput asks for a page of the list.
 type ListSecretsInput struct {
+	Filters                []Filter
 	MaxResults             int
 	NextToken              string
 	IncludePlannedDeletion bool
@@ -111,12 +113,15 @@ type ListSecretsOutput struct {
 	NextToken  string `json:",omitempty"`
 }
 
-// ListSecrets lists all secrets by name. Filters are not supported.
+// ListSecrets lists the secrets that all filters match, by name. AWS lists them by CreatedDate, unless SortBy says otherwise.
 func (c *Core) ListSecrets(_ context.Context, in ListSecretsInput) (out ListSecretsOutput, err error) {
+	if err := checkFilters(in.Filters); err != nil {
+		return out, err
+	}
 	c.mu.Lock()
 	var states []*secret
 	for _, r := range c.records {
-		if r.state.deletion.IsZero() || in.IncludePlannedDeletion {
+		if (r.state.deletion.IsZero() || in.IncludePlannedDeletion) && r.state.matches(in.Filters) {
 			states = append(states, r.state)
 		}
 	}
@@ -163,11 +168,14 @@ func (c *Core) DeleteSecret(_ context.Context, in DeleteSecretInput) (out Delete
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.env.Now()
 	r, err := c.find(in.SecretID)
+	if errors.Is(err, errNoSecret) && in.ForceDeleteWithoutRecovery {
+		return DeleteSecretOutput{c.refOfNone(in.SecretID), wire.Epoch(now)}, nil
+	}
 	if err != nil {
 		return out, err
 	}
-	now := c.env.Now()
 	out = DeleteSecretOutput{r.state.ref(), wire.Epoch(now)}
 	if in.ForceDeleteWithoutRecovery {
 		c.records = slices.DeleteFunc(c.records, func(other *record) bool { return other == r })
@@ -180,6 +188,14 @@ func (c *Core) DeleteSecret(_ context.Context, in DeleteSecretInput) (out Delete
 		return nil
 	})
 	return out, err
+}
+
+// refOfNone names a secret that does not exist. To delete it at once is no error, so that the call can be repeated.
+func (c *Core) refOfNone(id string) SecretRef {
+	if strings.HasPrefix(id, "arn:") {
+		return SecretRef{ARN: id, Name: id[strings.LastIndexByte(id, ':')+1:]}
+	}
+	return SecretRef{ARN: c.newARN(id), Name: id}
 }
 
 // RestoreSecretOutput is the answer of RestoreSecret.
@@ -206,9 +222,7 @@ type TagResourceInput struct {
 // TagResource sets tags, in place of those with the same keys.
 func (c *Core) TagResource(_ context.Context, in TagResourceInput) (struct{}, error) {
 	_, err := c.update(in.SecretID, func(s *secret) error {
-		for _, t := range in.Tags {
-			s.tags[t.Key] = t.Value
-		}
+		s.tag(in.Tags)
 		return s.writable()
 	})
 	return struct{}{}, err

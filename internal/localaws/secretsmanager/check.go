@@ -13,11 +13,11 @@ var (
 )
 
 func invalidRequest(message string) *wire.Error {
-	return &wire.Error{Code: "InvalidRequestException", Message: message}
+	return &wire.Error{Code: invalidRequestCode, Message: message}
 }
 
 func invalidParameter(format string, a ...any) *wire.Error {
-	return &wire.Error{Code: "InvalidParameterException", Message: fmt.Sprintf(format, a...)}
+	return &wire.Error{Code: invalidParameterCode, Message: fmt.Sprintf(format, a...)}
 }
 
 // newValue checks the two members that give a value: one of them is needed, and not both.
@@ -46,12 +46,33 @@ func valueMember(text *string) string {
 	return "secretBinary"
 }
 
-// versionToken checks a ClientRequestToken, which becomes a version's id. SDKs send one; who does not gets one here.
-func (c *Core) versionToken(token string) (string, error) {
+// checkToken checks a ClientRequestToken, which becomes a version's id. SDKs and the CLI make one up where their caller gives
+// none. A request without is refused; the code of the error is RotateSecret's own.
+func checkToken(token, missing string) error {
 	if token == "" {
-		return c.env.Random.UUID(), nil
+		return &wire.Error{Code: missing, Message: "You must provide a ClientRequestToken value. We recommend a UUID-type value."}
 	}
-	return token, wire.CheckLength("clientRequestToken", token, 32, 64)
+	return wire.CheckLength("clientRequestToken", token, 32, 64)
+}
+
+const (
+	invalidRequestCode   = "InvalidRequestException"
+	invalidParameterCode = "InvalidParameterException"
+)
+
+// checkName refuses a name with characters that no name has.
+func checkName(name string) error {
+	if strings.ContainsFunc(name, notInName) {
+		return &wire.Error{
+			Code:    "ValidationException",
+			Message: "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+		}
+	}
+	return nil
+}
+
+func notInName(r rune) bool {
+	return !strings.ContainsRune("-/_+=.@!", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
 // writable refuses changes to a secret that is marked for deletion, and to a replica.

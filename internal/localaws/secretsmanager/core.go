@@ -56,7 +56,7 @@ type Hooks struct {
 // record is what there is of one secret.
 type record struct {
 	state    *secret
-	accessed time.Time
+	accessed map[string]time.Time // by version's id, and by "" for the secret
 
 	// For stale reads: the state before the latest write (nil if the secret is new), and how long it shows.
 	before     *secret
@@ -81,6 +81,11 @@ func (c *Core) SetVariants(v Variants) { c.variants.Store(&v) }
 func (c *Core) find(id string) (*record, error) {
 	if id == "" {
 		return nil, wire.Required("secretId")
+	}
+	if !strings.HasPrefix(id, "arn:") {
+		if err := checkName(id); err != nil {
+			return nil, err
+		}
 	}
 	i := slices.IndexFunc(c.records, func(r *record) bool {
 		s := r.state

@@ -53,18 +53,20 @@ func ptr[T any](v T) *T { return &v }
 func (w *world) history(ctx context.Context) {
 	const function = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
 	out, err := w.CreateSecret(ctx, secretsmanager.CreateSecretInput{
-		Name: "s", SecretString: ptr(`{"a":1}`), Tags: []secretsmanager.Tag{{"z", "1"}, {"a", "2"}, {"m", "3"}},
+		Name: "s", ClientRequestToken: localtest.Token("one"), SecretString: ptr(`{"a":1}`), Tags: []secretsmanager.Tag{{"z", "1"}, {"a", "2"}, {"m", "3"}},
 	})
 	first := note(w, out, err).VersionID
 	for i := range 3 {
 		w.Now = w.Now.Add(time.Hour)
 		put, err := w.PutSecretValue(ctx, secretsmanager.PutSecretValueInput{
-			SecretID: "s", SecretString: ptr(fmt.Sprint(i)), VersionStages: []string{"AWSCURRENT", "custom-a", "custom-b"},
+			SecretID: "s", ClientRequestToken: localtest.Token(fmt.Sprint("put", i)), SecretString: ptr(fmt.Sprint(i)),
+			VersionStages: []string{"AWSCURRENT", "custom-a", "custom-b"},
 		})
 		note(w, put, err)
 	}
 	rotate, err := w.RotateSecret(ctx, secretsmanager.RotateSecretInput{
-		SecretID: "s", RotationLambdaARN: function, RotationRules: &secretsmanager.RotationRules{ScheduleExpression: "rate(10 days)"},
+		SecretID: "s", ClientRequestToken: localtest.Token("rotation"), RotationLambdaARN: function,
+		RotationRules: &secretsmanager.RotationRules{ScheduleExpression: "rate(10 days)"},
 	})
 	token := note(w, rotate, err).VersionID
 	_, err = w.GetSecretValue(ctx, secretsmanager.GetSecretValueInput{SecretID: "s", VersionID: token, VersionStage: "AWSPENDING"})
@@ -134,7 +136,9 @@ func TestARotationIsSteppedByHandWithoutAServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(1, secretsmanager.Options{})
 	ctx := t.Context()
-	created, err := w.CreateSecret(ctx, secretsmanager.CreateSecretInput{Name: "s", SecretString: ptr("old")})
+	created, err := w.CreateSecret(ctx, secretsmanager.CreateSecretInput{
+		Name: "s", ClientRequestToken: localtest.Token("one"), SecretString: ptr("old"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,17 +178,23 @@ func TestAValueByHandStopsARotationThatIsSteppedByHand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(1, secretsmanager.Options{})
 	ctx := t.Context()
-	if _, err := w.CreateSecret(ctx, secretsmanager.CreateSecretInput{Name: "s", SecretString: ptr("old")}); err != nil {
+	if _, err := w.CreateSecret(ctx, secretsmanager.CreateSecretInput{
+		Name: "s", ClientRequestToken: localtest.Token("one"), SecretString: ptr("old"),
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.RotateSecret(ctx, secretsmanager.RotateSecretInput{SecretID: "s", RotationLambdaARN: "f"}); err != nil {
+	if _, err := w.RotateSecret(ctx, secretsmanager.RotateSecretInput{
+		SecretID: "s", ClientRequestToken: localtest.Token("two"), RotationLambdaARN: "f",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	r := w.Rotation("s")
 	if err := r.Stopped(); err != nil {
 		t.Errorf("stopped from the start: %v", err)
 	}
-	if _, err := w.PutSecretValue(ctx, secretsmanager.PutSecretValueInput{SecretID: "s", SecretString: ptr("by hand")}); err != nil {
+	if _, err := w.PutSecretValue(ctx, secretsmanager.PutSecretValueInput{
+		SecretID: "s", ClientRequestToken: localtest.Token("hand"), SecretString: ptr("by hand"),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Stopped(); !errors.Is(err, secretsmanager.ErrRotationAbandoned) {

@@ -3,7 +3,7 @@ package secretsmanager
 import (
 	"cmp"
 	"context"
-	"strings"
+	"time"
 
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/wire"
@@ -45,11 +45,8 @@ func (c *Core) CreateSecret(_ context.Context, in CreateSecretInput) (out Create
 	if err := wire.CheckLength("name", in.Name, 1, 512); err != nil {
 		return out, err
 	}
-	if i := strings.IndexFunc(in.Name, notInName); i >= 0 {
-		return out, &wire.Error{
-			Code:    "ValidationException",
-			Message: "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
-		}
+	if err := checkName(in.Name); err != nil {
+		return out, err
 	}
 	var val value
 	if in.SecretString != nil || in.SecretBinary != nil {
@@ -57,8 +54,8 @@ func (c *Core) CreateSecret(_ context.Context, in CreateSecretInput) (out Create
 			return out, err
 		}
 	}
-	token, err := c.versionToken(in.ClientRequestToken)
-	if err != nil {
+	token := in.ClientRequestToken
+	if err := checkToken(token, invalidRequestCode); err != nil {
 		return out, err
 	}
 
@@ -70,23 +67,22 @@ func (c *Core) CreateSecret(_ context.Context, in CreateSecretInput) (out Create
 	}
 	now := c.env.Now()
 	s := &secret{
-		arn:         c.env.Account.ARN("secretsmanager", "secret:"+in.Name+"-"+cmp.Or(c.opts.SecretSuffix, c.env.Random.Text(6, host.Letters))),
+		arn:         c.newARN(in.Name),
 		name:        in.Name,
 		description: in.Description,
 		kmsKeyID:    in.KmsKeyID,
 		created:     now,
 		changed:     now,
-		tags:        map[string]string{},
 	}
-	for _, t := range in.Tags {
-		s.tags[t.Key] = t.Value
-	}
+	s.tag(in.Tags)
 	out.SecretRef = s.ref()
 	if val.isSet() {
-		s.move(current, s.add(token, now, val))
+		v := s.add(token, now, val)
+		v.key = s.kmsKeyID
+		s.move(current, v)
 		out.VersionID = token
 	}
-	r := &record{}
+	r := &record{accessed: map[string]time.Time{}}
 	if err := c.store(r, s); err != nil {
 		return out, err
 	}
@@ -108,6 +104,7 @@ func createAgain(s *secret, token string, val value) (VersionRef, error) {
 	}
 }
 
-func notInName(r rune) bool {
-	return !strings.ContainsRune("-/_+=.@!", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+// newARN makes up an ARN for a new secret.
+func (c *Core) newARN(name string) string {
+	return c.env.Account.ARN("secretsmanager", "secret:"+name+"-"+cmp.Or(c.opts.SecretSuffix, c.env.Random.Text(6, host.Letters)))
 }

@@ -46,9 +46,6 @@ func (c *Core) UpdateSecretVersionStage(_ context.Context, in UpdateSecretVersio
 	if err != nil {
 		return out, err
 	}
-	if in.VersionStage == pending && in.MoveToVersionID == "" && r.rotation != nil && r.rotation.Token == in.RemoveFromVersionID {
-		r.rotation.pendingRemoved = true
-	}
 	return UpdateSecretVersionStageOutput{next.ref()}, nil
 }
 
@@ -101,7 +98,11 @@ type ListSecretVersionIDsOutput struct {
 type VersionEntry struct {
 	VersionID     string   `json:"VersionId"`
 	VersionStages []string `json:",omitempty"`
-	CreatedDate   wire.Epoch
+
+	// KmsKeyIDs is empty for a version without a value, of which nothing is encrypted.
+	KmsKeyIDs        []string   `json:"KmsKeyIds,omitempty"`
+	LastAccessedDate wire.Epoch `json:",omitzero"`
+	CreatedDate      wire.Epoch
 }
 
 // ListSecretVersionIDs lists the versions with labels and, if asked for, the others, which count as deprecated.
@@ -113,7 +114,10 @@ func (c *Core) ListSecretVersionIDs(_ context.Context, in ListSecretVersionIDsIn
 	var entries []VersionEntry
 	for _, v := range slices.Backward(s.versions) {
 		if len(v.labels) > 0 || in.IncludeDeprecated {
-			entries = append(entries, VersionEntry{v.id, v.labels, wire.Epoch(v.created)})
+			entries = append(entries, VersionEntry{
+				VersionID: v.id, VersionStages: v.labels, KmsKeyIDs: v.keys(), CreatedDate: wire.Epoch(v.created),
+				LastAccessedDate: wire.Epoch(c.lastAccess(s.arn, v.id)),
+			})
 		}
 	}
 	out.SecretRef = s.ref()

@@ -22,8 +22,8 @@ type RotateSecretOutput struct{ VersionRef }
 // RotateSecret configures rotation and registers one, or a test of one: AWSPENDING is on a version of its own, without a
 // value. It answers at once; the steps are invoked by whoever is told by [Hooks.Begun].
 func (c *Core) RotateSecret(_ context.Context, in RotateSecretInput) (out RotateSecretOutput, err error) {
-	token, err := c.versionToken(in.ClientRequestToken)
-	if err != nil {
+	token := in.ClientRequestToken
+	if err := checkToken(token, invalidParameterCode); err != nil {
 		return out, err
 	}
 	if _, err := parseRules(in.RotationRules); err != nil {
@@ -118,11 +118,11 @@ func (c *Core) begin(r *record, token string) error {
 // holds the lock.
 func (c *Core) beginTest(r *record, token string) error {
 	_, err := c.change(r, func(s *secret) error {
-		var val value
-		if v := s.labelled(current); v != nil && c.variants.Load().TestRotationValue == TestRotationCurrentValue {
-			val = v.value
+		v := s.add(token, c.env.Now(), value{})
+		if from := s.labelled(current); from != nil && c.variants.Load().TestRotationValue == TestRotationCurrentValue {
+			v.value, v.key = from.value, from.key
 		}
-		s.move(pending, s.add(token, c.env.Now(), val))
+		s.move(pending, v)
 		return nil
 	})
 	if err != nil {

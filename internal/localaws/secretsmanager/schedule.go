@@ -24,7 +24,7 @@ type rotationConfig struct {
 
 	window window    // in which the next scheduled rotation starts; zero without a schedule
 	next   time.Time // NextRotationDate, which may lag behind the window
-	days   int       // between rotations, worked out after the latest
+	days   int       // between rotations, worked out after the latest; 0 if it had no schedule
 }
 
 // A window is the time in which a scheduled rotation starts.

@@ -34,7 +34,7 @@ type secret struct {
 	primaryRegion string // "" for a secret that is not replicated
 	replicas      []string
 
-	tags     map[string]string
+	tags     map[string]string // nil until there has been one
 	created  time.Time
 	changed  time.Time
 	rotated  time.Time // last successful rotation, writing a value by hand included
@@ -50,7 +50,29 @@ type version struct {
 	created       time.Time
 	labels        []string
 	value         value
+	key           string // KmsKeyId of the secret when the value was written
 	rotationToken string // as PutSecretValue passed it on
+}
+
+// keys are what a version's value is encrypted with, as ListSecretVersionIds names it.
+func (v *version) keys() []string {
+	switch {
+	case !v.value.isSet():
+		return nil
+	case v.key == "":
+		return []string{"DefaultEncryptionKey"}
+	}
+	return []string{v.key}
+}
+
+// tag sets tags, in place of those with the same keys.
+func (s *secret) tag(tags []Tag) {
+	if s.tags == nil && len(tags) > 0 {
+		s.tags = map[string]string{}
+	}
+	for _, t := range tags {
+		s.tags[t.Key] = t.Value
+	}
 }
 
 // value is a secret value. The zero value stands for none: a version that a rotation registered and nothing wrote.

@@ -2,6 +2,7 @@ package secretsmanager
 
 import (
 	"context"
+	"time"
 
 	"mautic-rotation/internal/localaws/wire"
 )
@@ -38,7 +39,7 @@ func (c *Core) GetSecretValue(_ context.Context, in GetSecretValueInput) (out Ge
 	if err != nil {
 		return out, err
 	}
-	c.touch(s.arn)
+	c.touch(s.arn, v.id)
 	return GetSecretValueOutput{
 		VersionRef:    VersionRef{s.ref(), v.id},
 		SecretString:  v.value.text,
@@ -71,13 +72,25 @@ func (s *secret) wanted(id, label string) (*version, error) {
 	return v, nil
 }
 
-// touch notes that a secret's value was retrieved.
-func (c *Core) touch(arn string) {
+// touch notes that the value of a version was retrieved.
+func (c *Core) touch(arn, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r, err := c.find(arn); err == nil {
-		r.accessed = c.env.Now()
+		r.accessed[version] = c.env.Now()
+		r.accessed[""] = c.env.Now()
 	}
+}
+
+// lastAccess is the day on which a version was retrieved last, or for "" any version; AWS tells no more than the day.
+func (c *Core) lastAccess(arn, version string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, err := c.find(arn)
+	if err != nil {
+		return time.Time{}
+	}
+	return r.accessed[version].Truncate(24 * time.Hour)
 }
 
 // PutSecretValueInput is a value and the version that it becomes.
@@ -102,8 +115,8 @@ func (c *Core) PutSecretValue(_ context.Context, in PutSecretValueInput) (out Pu
 	if err != nil {
 		return out, err
 	}
-	token, err := c.versionToken(in.ClientRequestToken)
-	if err != nil {
+	token := in.ClientRequestToken
+	if err := checkToken(token, invalidRequestCode); err != nil {
 		return out, err
 	}
 	if len(in.VersionStages) == 0 {
@@ -141,8 +154,8 @@ func (c *Core) UpdateSecret(_ context.Context, in UpdateSecretInput) (out Update
 		if err != nil {
 			return out, err
 		}
-		token, err := c.versionToken(in.ClientRequestToken)
-		if err != nil {
+		token := in.ClientRequestToken
+		if err := checkToken(token, invalidRequestCode); err != nil {
 			return out, err
 		}
 		if _, err := c.write(in.SecretID, token, val, []string{current}, ""); err != nil {
@@ -199,7 +212,7 @@ func (c *Core) write(id, token string, val value, labels []string, rotationToken
 			abandoned = s.abandonPending()
 			v = s.add(token, now, val)
 		}
-		v.value = val
+		v.value, v.key = val, s.kmsKeyID
 		v.rotationToken = rotationToken
 		s.changed = now
 		for _, label := range labels {
