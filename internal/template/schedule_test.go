@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -39,10 +38,6 @@ var schedules = map[string]bool{
 
 	"30 days": false, "rate(30": false, "cron(0": false, "rate(30 days) ": false, "Rate(30 days)": false, "@daily": false,
 }
-
-// grammar is what the stand-in does not look at: one is singular, all else is
-// plural, and a number does not begin with 0.
-var grammar = []string{"rate(1 days)", "rate(30 day)", "rate(4 hour)", "rate(01 day)"}
 
 // takesSchedule asks the stand-in for AWS whether it takes a schedule. Rules are
 // checked before the secret is looked for, so there is neither a secret nor a
@@ -88,7 +83,7 @@ func TestAScheduleIsTakenWhereAWSTakesItAndRefusedWithASentenceWhereNot(t *testi
 		}
 	}
 	for expression, taken := range schedules {
-		if err := asked(expression, "1h"); (err == nil) != taken && !slices.Contains(grammar, expression) {
+		if err := asked(expression, "1h"); (err == nil) != taken {
 			t.Errorf("AWS: %q: %v", expression, err)
 		}
 	}

@@ -15,6 +15,9 @@ import (
 	"mautic-rotation/internal/localaws"
 )
 
+// hang is how long a test waits for what never comes. A busy machine takes seconds for what else takes none.
+const hang = 5 * time.Minute
+
 // Fixture is a server with clients.
 type Fixture struct {
 	*localaws.Server
@@ -35,7 +38,7 @@ func Start(t *testing.T, o localaws.Options) *Fixture {
 			t.Error("Close:", err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	t.Cleanup(cancel)
 	return &Fixture{srv, t, ctx, secretsmanager.NewFromConfig(ClientConfig(srv))}
 }

@@ -110,7 +110,7 @@ func (s *secret) due(now time.Time) bool {
 }
 
 var (
-	rateExpression = regexp.MustCompile(`^rate\((\d+) (hours?|days?)\)$`)
+	rateExpression = regexp.MustCompile(`^rate\((?:(1) (hour|day)|([2-9]|[1-9]\d+) (hours|days))\)$`) // one is singular, all else is plural
 	cronExpression = regexp.MustCompile(`^cron\((.*)\)$`)
 	windowDuration = regexp.MustCompile(`^(\d{1,2})h$`)
 )
@@ -135,8 +135,8 @@ func parseRules(rules *RotationRules) (schedule, error) {
 		return everyDays{days, length}, nil
 	}
 	if f := rateExpression.FindStringSubmatch(expression); f != nil {
-		n, err := strconv.Atoi(f[1])
-		return rate(n, strings.HasPrefix(f[2], "hour"), length, err)
+		n, err := strconv.Atoi(f[1] + f[3])
+		return rate(n, strings.HasPrefix(f[2]+f[4], "hour"), length, err)
 	}
 	if f := cronExpression.FindStringSubmatch(expression); f != nil {
 		return parseCron(f[1], length)
