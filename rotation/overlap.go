@@ -118,7 +118,7 @@ func (r *Rotator) ready(e entry, now time.Time) (ready []string) {
 	return ready
 }
 
-// confirmQuiet is Overlap.Confirm.
+// confirmQuiet is credential.Overlap.Confirm.
 func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	m, err := r.describe(ctx)
 	if err != nil {
