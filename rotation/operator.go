@@ -72,8 +72,8 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
 
-// release has what was held go on. It waits for another invocation that is at it,
-// which may have to make targets accept the old values once more.
+// release has what was held go on. If another invocation holds the lock, it waits
+// for as long as that one may watch.
 func (r *run) release(ctx context.Context, rec record) error {
 	deadline := time.Now().Add(2*r.limits.Watch + timeToChange)
 	for {

@@ -118,7 +118,7 @@ func (r *Rotator) ready(e entry, now time.Time) (ready []string) {
 	return ready
 }
 
-// confirmQuiet is Overlap.Confirm.
+// confirmQuiet is credential.Overlap.Confirm.
 func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 	m, err := r.describe(ctx)
 	if err != nil {
@@ -142,9 +142,9 @@ func (r *run) confirmQuiet(ctx context.Context, currentID string) error {
 // errBusy says that another invocation holds the lock of an overlap.
 var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
 
-// exclusively calls f while no other invocation can be at the same overlap, with
-// its entry as it is then. It does nothing when another one is, or has been since
-// the journal was read.
+// exclusively calls f under the lock of an overlap, with its entry as it is then.
+// It does nothing if another invocation holds the lock, or has changed the phase
+// since the journal was read.
 func (r *run) exclusively(ctx context.Context, rec record, f func(context.Context, opened) error) error {
 	err := r.underLock(ctx, rec, f)
 	if errors.Is(err, errBusy) {
@@ -154,8 +154,8 @@ func (r *run) exclusively(ctx context.Context, rec record, f func(context.Contex
 	return err
 }
 
-// underLock is exclusively, but fails with errBusy while another invocation is
-// at it.
+// underLock is exclusively, but fails with errBusy if another invocation holds
+// the lock.
 func (r *run) underLock(ctx context.Context, rec record, f func(context.Context, opened) error) error {
 	m, err := r.describe(ctx)
 	if err != nil {

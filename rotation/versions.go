@@ -288,7 +288,7 @@ func (r *run) moveCurrent(ctx context.Context, fromID, toID string) (moved bool,
 	}
 }
 
-// confirm is Change.Confirm.
+// confirm is credential.Change.Confirm.
 func (r *run) confirm(ctx context.Context, currentID string) error {
 	m, err := r.describe(ctx)
 	if err != nil {

@@ -101,15 +101,15 @@ func (s *session) number(ctx context.Context, name string) (int, error) {
 func (k *Kind) canEnd(ctx context.Context, d document.Document) error {
 	a, err := k.account(ctx, d)
 	if err != nil {
-		return nil //nolint:nilerr // Set's to report
+		return nil // Set reports it
 	}
 	own, err := k.login(ctx, a, "")
 	if err != nil {
-		return nil //nolint:nilerr // Set's to report, or to recover from
+		return nil // Set reports it, or recovers
 	}
 	t, err := k.begin(ctx, own, quiet)
 	if err != nil {
-		return nil //nolint:nilerr // Set's to report
+		return nil // Set reports it
 	}
 	defer t.close()
 	return t.checkPolicies(ctx)
