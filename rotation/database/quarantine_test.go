@@ -113,7 +113,7 @@ func TestAQuarantineThatMeetsABegunRotationStopsThroughConfirm(t *testing.T) {
 	defer s.close()
 	result := make(chan error, 1)
 	go func() { result <- f.Quarantine(t.Context(), overlap) }()
-	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = ? AND STATE = 'User lock'", f.user)
+	f.awaitWaiter()
 	if err := s.exec(t.Context(), swapStatement, unrelatedPassword, pendingPassword); err != nil {
 		t.Fatal(err)
 	}

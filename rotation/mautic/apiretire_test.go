@@ -65,7 +65,7 @@ func (c *caller) more(t *testing.T) {
 }
 
 func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		access := f.withMautic(apiOn)
 		k := NewAPI(APIConfig{Access: access, Overlap: time.Hour})
 		mautic, err := access.site()
@@ -130,7 +130,7 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 }
 
 func TestUseIsLookedForByAWSsClock(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		aws := time.Date(2035, 3, 1, 12, 0, 0, 0, time.UTC) // not the database's time
 		var clock atomic.Int64
 		options := apiOn
@@ -173,7 +173,7 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 }
 
 func TestTakingAnAPIClientAwayComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k, look := NewAPI(APIConfig{Access: access}), NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
@@ -200,7 +200,7 @@ func TestTakingAnAPIClientAwayComesRightAfterACutAtAnyPoint(t *testing.T) {
 }
 
 func TestWhatAnotherRotationHasSetIsNeitherTakenAwayNorRestoredOver(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		if err := k.Set(f.t.Context(), c); err != nil {
@@ -250,7 +250,7 @@ func TestWhatAnotherRotationHasSetIsNeitherTakenAwayNorRestoredOver(t *testing.T
 }
 
 func TestAnEmergencyThatTakesTheOldClientBeforeItIsRetiredEndsItsTokens(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		first := f.apiChange(k)
 		if err := k.Set(f.t.Context(), first); err != nil {
@@ -281,7 +281,7 @@ func TestAnEmergencyThatTakesTheOldClientBeforeItIsRetiredEndsItsTokens(t *testi
 }
 
 func TestARotationThatWasGivenUpIsRetiredWhetherOrNotItWasSet(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.withMautic(apiOn)})
 		c := f.apiChange(k)
 		o := f.overlap(c)
@@ -328,7 +328,7 @@ func TestRetireSucceedsOnlyWhenItHasSeenTheRefusal(t *testing.T) {
 }
 
 func TestOneInvocationAtATimeEndsAnOverlap(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		o := f.overlap(f.apiChange(k))
 		release, ok, err := k.Exclusive(f.t.Context(), o)
