@@ -17,8 +17,12 @@ local: ## the same, left up, to try the AWS CLI against
 	@$(GO) run ./cmd/demo -stay
 
 .PHONY: test
-test: ## all tests, with the race detector
+test: servers ## all tests, with the race detector
 	$(GO) test -race -parallel 6 ./... # tests wait more than they work
+
+.PHONY: servers
+servers: ## fetch the database servers that the tests run on, and say which they are
+	@$(GO) run ./cmd/servers
 
 .PHONY: crash
 crash: ## a crash at every call of a rotation

@@ -52,7 +52,7 @@ func TestServerDiesWithItsProcess(t *testing.T) {
 	}
 
 	addr := strings.TrimSpace(line)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

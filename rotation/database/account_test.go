@@ -94,6 +94,7 @@ func TestARotationWithoutAHostFindsTheServerByRDS(t *testing.T) {
 }
 
 func TestAnAccountNamedByCurrentUserIsSplitAtTheLastAt(t *testing.T) {
+	t.Parallel()
 	s := server{account: "at@home@10.%"}
 	if s.user() != "at@home" || s.host() != "10.%" {
 		t.Errorf("got %s, %s", s.user(), s.host())

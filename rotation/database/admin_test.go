@@ -144,6 +144,7 @@ func TestTheAdministratorsSecretMayItselfBeInRotation(t *testing.T) {
 }
 
 func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*fixture)

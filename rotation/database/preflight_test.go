@@ -8,6 +8,7 @@ import (
 )
 
 func TestPreflightNamesWhatIsMissingAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name                 string
 		privileges           []string
@@ -64,6 +65,7 @@ func TestPreflightNamesWhatIsMissingAndChangesNothing(t *testing.T) {
 }
 
 func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		mariadb bool // on MariaDB, and not on MySQL

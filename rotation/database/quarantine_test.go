@@ -27,6 +27,7 @@ func TestQuarantineTakesTheOldPasswordAwayAndNothingElse(t *testing.T) {
 }
 
 func TestQuarantineMayRunManyTimesAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, oldIsPrimary := range map[string]bool{"the old password is the second": false, "the old password is the primary one": true} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, dualPrivilege)
@@ -132,6 +133,7 @@ func TestAQuarantineThatMeetsABegunRotationStopsThroughConfirm(t *testing.T) {
 }
 
 func TestAQuarantineAndASetOfAnotherRotationMayRunAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, oldIsPrimary := range map[string]bool{"the old password is the second": false, "the old password is the primary one": true} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, dualPrivilege)

@@ -315,6 +315,7 @@ func TestRetireAwaitsAnAbandonedChangeThatRDSHasYetToApply(t *testing.T) {
 }
 
 func TestWhatRDSCannotDoIsNamedAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*fakeRDS)

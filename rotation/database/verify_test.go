@@ -11,6 +11,7 @@ import (
 )
 
 func TestProbeTellsAWrongPasswordFromEverythingElse(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name      string
 		prepare   func(*fixture)
@@ -117,6 +118,7 @@ func withDatabase(d document.Document, name string, t *testing.T) document.Docum
 }
 
 func TestTestLogsInAsTheApplicationDoes(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name, database, grant, password, wantError string
 	}{

@@ -191,6 +191,7 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 }
 
 func TestAnOverlapEndsForUserNamesOfAnyCharacters(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"a_b%", `it's`, `say "x"`, `back\slash`, "at@home", "d'Östé"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
