@@ -89,6 +89,7 @@ func onThisPath(t *testing.T, programs map[string]string) {
 		}
 	}
 	t.Setenv("PATH", dir)
+	t.Setenv(FromVariable, "")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
 	before := systemDir
@@ -96,7 +97,7 @@ func onThisPath(t *testing.T, programs map[string]string) {
 	t.Cleanup(func() { systemDir = before })
 }
 
-// What is written to standard error while do runs.
+// stderrOf is what is written to standard error while do runs.
 func stderrOf(t *testing.T, do func()) string {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
@@ -195,9 +196,7 @@ func TestWhatIsOnPathIsNotUsedWhereThePinnedServerCanBeHad(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	if os.Getenv(FromVariable) != "" {
-		t.Setenv(FromVariable, "")
-	}
+	t.Setenv(FromVariable, "")
 	for _, series := range Pinned() {
 		in, err := findSeries(t.Context(), series, func(message string) { t.Log(message) })
 		if err != nil {
