@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"slices"
 	"time"
 
@@ -78,10 +79,7 @@ func (r *Rig) dropAccounts() error {
 
 // adminDocument is the administrator's secret, in AWS's layout.
 func (r *Rig) adminDocument() string {
-	engine := mysqlserver.MySQL
-	if r.MySQL.IsMariaDB() {
-		engine = mysqlserver.MariaDB // whatever the series
-	}
+	engine := strings.ToLower(r.MySQL.Series().Make()) // as AWS names it
 	return fmt.Sprintf(`{"engine":%q,"host":%q,"port":%d,"username":%q,"password":%q}`,
 		engine, r.options.DatabaseHost, r.options.DatabasePort, r.AdminUser, r.AdminPassword)
 }
