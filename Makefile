@@ -18,7 +18,7 @@ local: ## the same, left up, to try the AWS CLI against
 
 # Tests wait more than they work, hence more of them at once than cores.
 .PHONY: test
-test: ## all tests, with the race detector
+test: servers ## all tests, with the race detector
 	@tools/timed "make test" $(GO) test -race -parallel 6 ./...
 
 .PHONY: check
@@ -28,6 +28,10 @@ check: ## what is quick: formatting, vet, linters, and all tests that need no se
 .PHONY: busy
 busy: ## make test three times in a row while six busy processes keep every core loaded
 	@tools/busy $(MAKE) --no-print-directory test
+
+.PHONY: servers
+servers: ## fetch the database servers that the tests run on, and say which they are
+	@$(GO) run ./cmd/servers
 
 .PHONY: crash
 crash: ## a crash at every call of a rotation

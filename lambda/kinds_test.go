@@ -222,7 +222,7 @@ func TestADatabaseAndAnAdminPasswordChangeInOneRotationByEachWay(t *testing.T) {
 func (m *mauticDeployment) administrator() {
 	m.t.Helper()
 	user, password := "admin_of_"+m.Database, strings.Repeat("Adm1n", 6)
-	if err := m.MySQL.CreateUser(m.t.Context(), user, "%", password, rig.AdminPrivileges(m.MySQL.Flavor())...); err != nil {
+	if err := m.MySQL.CreateUser(m.t.Context(), user, "%", password, rig.AdminPrivileges(m.MySQL.Series())...); err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() {

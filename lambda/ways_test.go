@@ -19,12 +19,12 @@ import (
 
 // serverOf is a server for one test. MariaDB's is its own: who uses an old
 // password shows there in a count of the whole server's refused connections.
-func serverOf(t *testing.T, flavor mysqlserver.Flavor) *mysqlserver.Server {
+func serverOf(t *testing.T, series mysqlserver.Series) *mysqlserver.Server {
 	t.Helper()
-	if flavor == mysqlserver.MySQL {
+	if series == mysqlserver.MySQL {
 		return mysqltest.Shared(t)
 	}
-	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Flavor: flavor})
+	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Series: series})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func unprivileged(o *rig.Options) { o.Privileges = []string{} }
 
 func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
 	for name, tc := range map[string]struct {
-		flavor mysqlserver.Flavor
+		series mysqlserver.Series
 		admin  bool
 		way    string
 	}{
@@ -52,7 +52,7 @@ func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {
-				o.MySQL, o.AdminSecret = serverOf(t, tc.flavor), tc.admin
+				o.MySQL, o.AdminSecret = serverOf(t, tc.series), tc.admin
 				if !tc.admin {
 					o.Privileges = []string{"CREATE USER ON *.*", "SELECT ON mysql.*"}
 				}
@@ -211,10 +211,10 @@ func TestWithoutAnyWayTheErrorNamesTheRemedies(t *testing.T) {
 }
 
 func TestInAnEmergencyOpenConnectionsEndAndTheOldPasswordIsRefusedAtOnce(t *testing.T) {
-	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MySQL, mysqlserver.MariaDB} {
-		t.Run(string(flavor), func(t *testing.T) {
+	for _, series := range []mysqlserver.Series{mysqlserver.MySQL, mysqlserver.MariaDB} {
+		t.Run(string(series), func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {
-				o.MySQL, o.AdminSecret = serverOf(t, flavor), true
+				o.MySQL, o.AdminSecret = serverOf(t, series), true
 			})
 			open, err := d.MySQL.Open(d.User, d.Password, d.Database)
 			if err != nil {

@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "run one trial, by its name")
 	flag.StringVar(&o.scenario, "scenario", "", "run the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
 	flag.StringVar(&o.match, "match", "", "run the trials whose name, a space, and the name of the call match a regular expression")
-	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb or mariadb-10.11; on MariaDB by an administrator's login")
+	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11; on MariaDB by an administrator's login")
 	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
 	flag.BoolVar(&o.first, "first", false, "end a trial at its first violation")
 	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
@@ -75,12 +75,15 @@ func run(ctx context.Context, o options) (err error) {
 	if o.scenario != "" && !slices.Contains(scenarioNames(), o.scenario) {
 		return fmt.Errorf("no scenario is named %q: there are %s", o.scenario, strings.Join(scenarioNames(), ", "))
 	}
-	flavor := mysqlserver.Flavor(o.database)
+	series, err := mysqlserver.SeriesOf(o.database)
+	if err != nil {
+		return fmt.Errorf("-database: %w", err)
+	}
 	var args []string
-	if !flavor.IsMariaDB() {
+	if !series.IsMariaDB() {
 		args = []string{"--log-error-verbosity=3"} // as on RDS: logins by a second password are logged
 	}
-	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Flavor: flavor, Args: args, Progress: func(m string) { fmt.Println(m) }})
+	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Series: series, Args: args, Progress: func(m string) { fmt.Println(m) }})
 	if err != nil {
 		return err
 	}
@@ -133,11 +136,11 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 	if err != nil {
 		return err
 	}
-	flavor := matrix.MySQL.Flavor()
+	series := matrix.MySQL.Series()
 	start := time.Now()
 	var results []result
 	for _, scenario := range crash.Scenarios {
-		if o.scenario != "" && scenario.Name != o.scenario || !scenario.RunsOn(flavor) {
+		if o.scenario != "" && scenario.Name != o.scenario || !scenario.RunsOn(series) {
 			continue
 		}
 		trials, err := matrix.Trials(ctx, scenario)

@@ -8,7 +8,7 @@ import (
 
 // database is a server that the demo can rotate on.
 type database struct {
-	flavor mysqlserver.Flavor
+	series mysqlserver.Series
 	args   []string // of the server
 	// admin: a rotation takes an administrator's login.
 	admin bool
@@ -17,23 +17,18 @@ type database struct {
 	quiet bool
 }
 
-var databases = map[string]database{
-	"mysql": {
-		flavor: mysqlserver.MySQL,
-		args:   []string{"--log-error-verbosity=3"}, // as on RDS: logins by a second password are logged
-	},
-	// On MariaDB it takes CREATE USER, which an application should not have.
-	"mariadb":       {flavor: mysqlserver.MariaDB, admin: true, quiet: true},
-	"mariadb-10.11": {flavor: mysqlserver.MariaDB1011, admin: true, quiet: true},
+// databaseOf returns what a rotation on a series takes.
+func databaseOf(series mysqlserver.Series) database {
+	if series.IsMariaDB() {
+		// It takes CREATE USER, which an application should not have.
+		return database{series: series, admin: true, quiet: true}
+	}
+	// As on RDS: logins by a second password are logged.
+	return database{series: series, args: []string{"--log-error-verbosity=3"}}
 }
 
-// name is what the texts call it.
-func (d database) name() string {
-	if d.flavor.IsMariaDB() {
-		return mysqlserver.MariaDB.Name() // whatever the series: the version is shown
-	}
-	return mysqlserver.MySQL.Name()
-}
+// name is what the texts call it: the version is shown beside it.
+func (d database) name() string { return d.series.Make() }
 
 // named puts the name in the place of each %s of a text.
 func (d database) named(text string) string { return strings.ReplaceAll(text, "%s", d.name()) }

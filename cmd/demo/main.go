@@ -49,20 +49,20 @@ const timeLimit = 2 * time.Minute
 func main() {
 	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
 	name := flag.String("scenario", "plain", "plain, broken-app, literal-password or slow-rollout")
-	on := flag.String("database", "mysql", "mysql, mariadb or mariadb-10.11")
+	on := flag.String("database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11")
 	flag.Parse()
 	chosen, ok := scenarios[*name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "there is no scenario %q: take one of %s\n", *name, slices.Sorted(maps.Keys(scenarios)))
 		os.Exit(2)
 	}
-	db, ok := databases[*on]
-	if !ok {
-		fmt.Fprintf(os.Stderr, "there is no database %q: take one of %s\n", *on, slices.Sorted(maps.Keys(databases)))
+	series, err := mysqlserver.SeriesOf(*on)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "-database:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, chosen, db, *stay)
+	err = run(ctx, chosen, databaseOf(series), *stay)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\n"+err.Error())
@@ -86,7 +86,7 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 	defer s.end()
 	s.title(db.named(chosen.title))
 	server, err := mysqlserver.Start(ctx, mysqlserver.Options{
-		Flavor:   db.flavor,
+		Series:   db.series,
 		Args:     db.args,
 		Progress: s.note,
 	})

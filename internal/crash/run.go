@@ -31,10 +31,10 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	server := m.MySQL
-	if server.Flavor().IsMariaDB() {
+	if server.IsMariaDB() {
 		// Who uses an old password shows there in a count of the whole server's
 		// refused connections, and other trials make such.
-		if server, err = mysqlserver.Start(ctx, mysqlserver.Options{Flavor: m.MySQL.Flavor()}); err != nil {
+		if server, err = mysqlserver.Start(ctx, mysqlserver.Options{Series: m.MySQL.Series()}); err != nil {
 			return nil, nil, err
 		}
 		defer func() { err = errors.Join(err, server.Close()) }()
@@ -53,7 +53,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		AWS:         localaws.Options{RotationRetries: retries},
 		Timeout:     trial.timeout(),
 		Application: app,
-		AdminSecret: server.Flavor().IsMariaDB(), // which dual passwords take there
+		AdminSecret: server.IsMariaDB(), // which dual passwords take there
 		Pages:       pages.wrap,
 	}
 	if scenario.on.options != nil {

@@ -48,8 +48,8 @@ type Scenario struct {
 
 // RunsOn tells whether the scenario is one of a make of server. MariaDB does not
 // log who uses an old password, so whoever does is refused for a moment.
-func (s Scenario) RunsOn(flavor mysqlserver.Flavor) bool {
-	return !s.literal && !s.on.onMySQL || !flavor.IsMariaDB()
+func (s Scenario) RunsOn(series mysqlserver.Series) bool {
+	return !s.literal && !s.on.onMySQL || !series.IsMariaDB()
 }
 
 // An ending is how a rotation ends after its four steps.

@@ -29,24 +29,14 @@ type fixture struct {
 
 // onEachServer runs a test with a fixture on each of the shared servers.
 func onEachServer(t *testing.T, test func(t *testing.T, f *fixture)) {
-	t.Parallel()
-	onServers(t, test, mysqltest.Shared, mysqltest.SharedMariaDB, mysqltest.SharedMariaDB1011)
+	t.Helper()
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) { test(t, newFixtureOn(t, server)) })
 }
 
 // onMariaDB is onEachServer without MySQL.
 func onMariaDB(t *testing.T, test func(t *testing.T, f *fixture)) {
-	t.Parallel()
-	onServers(t, test, mysqltest.SharedMariaDB, mysqltest.SharedMariaDB1011)
-}
-
-func onServers(t *testing.T, test func(t *testing.T, f *fixture), servers ...func(testing.TB) *mysqlserver.Server) {
-	for _, shared := range servers {
-		server := shared(t)
-		t.Run(string(server.Flavor()), func(t *testing.T) {
-			t.Parallel()
-			test(t, newFixtureOn(t, server))
-		})
-	}
+	t.Helper()
+	mysqltest.EachMariaDB(t, func(t *testing.T, server *mysqlserver.Server) { test(t, newFixtureOn(t, server)) })
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -67,7 +57,7 @@ func newFixtureOn(t *testing.T, server *mysqlserver.Server, privileges ...string
 	})
 	user, password := mysqltest.UniqueUserOn(t, server, privileges...)
 	change := "ALTER USER"
-	if server.Flavor().IsMariaDB() {
+	if server.IsMariaDB() {
 		change = "SET PASSWORD"
 	}
 	return &fixture{server, proxy, user, password, change}
@@ -117,7 +107,7 @@ func (f *fixture) mustConnect(t *testing.T, options ...func(*mysql.Config)) *sql
 func (f *fixture) changePassword(t *testing.T, conn *sql.Conn, to string) error {
 	t.Helper()
 	statement := "ALTER USER USER() IDENTIFIED BY ?"
-	if f.server.Flavor().IsMariaDB() {
+	if f.server.IsMariaDB() {
 		// It says OK to an ALTER USER of the current user, and changes nothing.
 		statement = "SET PASSWORD = PASSWORD(?)"
 	}
@@ -173,7 +163,7 @@ func TestCallsAreSeenInOrderAndWithoutLiterals(t *testing.T) {
 		}
 
 		change := "ALTER USER USER() IDENTIFIED BY '…'"
-		if f.server.Flavor().IsMariaDB() {
+		if f.server.IsMariaDB() {
 			change = "SET PASSWORD = PASSWORD('…')"
 		}
 		call := func(kind mysqlproxy.Kind, text string) mysqlproxy.Call {

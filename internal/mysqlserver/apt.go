@@ -83,19 +83,23 @@ func (a *apt) write(name, text string) error { return os.WriteFile(a.path(name),
 
 // run runs apt-get in the directory and returns its output.
 func (a *apt) run(ctx context.Context, args ...string) (string, error) {
-	return aptGet(ctx, a.dir, append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)...)
+	return aptCommand(ctx, a.dir, "apt-get", a.options(args)...)
 }
 
-// aptGet runs apt-get in a directory and returns its output.
-func aptGet(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "apt-get", args...)
+func (a *apt) options(args []string) []string {
+	return append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)
+}
+
+// aptCommand runs one of apt's programs in a directory and returns its output.
+func aptCommand(ctx context.Context, dir, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("apt-get %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
+		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
 	}
 	return string(out), nil
 }
@@ -114,7 +118,7 @@ func (a *apt) debianMirror(ctx context.Context) (string, error) {
 		return ""
 	}
 
-	targets, err := aptGet(ctx, a.dir, list...)
+	targets, err := aptCommand(ctx, a.dir, "apt-get", list...)
 	if err != nil {
 		return "", err
 	}
@@ -154,9 +158,26 @@ func (a *apt) use(ctx context.Context, mirror, suite string) error {
 	return err
 }
 
-// unpack downloads a package with all that it depends on, and unpacks them into a directory.
-func (a *apt) unpack(ctx context.Context, name, root string) error {
-	_, err := a.run(ctx, "--assume-yes", "--download-only", "install", name)
+// versions returns the versions of a package that the source has.
+func (a *apt) versions(ctx context.Context, name string) ([]string, error) {
+	// A line for each: name | version | where it is.
+	table, err := aptCommand(ctx, a.dir, "apt-cache", a.options([]string{"madison", name})...)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for line := range strings.Lines(table) {
+		fields := strings.Split(line, "|")
+		if len(fields) == 3 {
+			all = append(all, strings.TrimSpace(fields[1]))
+		}
+	}
+	return all, nil
+}
+
+// unpack downloads a version of a package with all that it depends on, and unpacks them into a directory.
+func (a *apt) unpack(ctx context.Context, name, version, root string) error {
+	_, err := a.run(ctx, "--assume-yes", "--download-only", "install", name+"="+version)
 	if err != nil {
 		return err
 	}
@@ -173,10 +194,10 @@ func (a *apt) unpack(ctx context.Context, name, root string) error {
 	return nil
 }
 
-// unpackDir downloads a package, without what it depends on, and moves one directory of it to the same place in root.
-func (a *apt) unpackDir(ctx context.Context, name, dir, root string) error {
+// unpackDir downloads a version of a package, without what it depends on, and moves one directory of it to the same place in root.
+func (a *apt) unpackDir(ctx context.Context, name, version, dir, root string) error {
 	// It downloads to the directory that it runs in.
-	_, err := a.run(ctx, "download", name)
+	_, err := a.run(ctx, "download", name+"="+version)
 	if err != nil {
 		return err
 	}

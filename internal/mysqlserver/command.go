@@ -57,7 +57,7 @@ func initSQL(rootPassword string) string {
 
 // localArgs are the arguments of every run of the program on this machine, initialisation included.
 func (in *installation) localArgs() []string {
-	args := slices.Concat([]string{"--no-defaults"}, in.files, recipes[in.flavor].args)
+	args := slices.Concat([]string{"--no-defaults"}, in.files, in.how.args)
 	if os.Geteuid() == 0 {
 		// Servers refuse to run as root unless told to. Another user could not enter root's cache and temporary directories, and
 		// would protect little here: the server listens on loopback, has a random root password, and may read and write no files.
@@ -68,7 +68,7 @@ func (in *installation) localArgs() []string {
 
 // initArgs are those of the run that initialises a data directory.
 func (in *installation) initArgs() []string {
-	if in.flavor.IsMariaDB() {
+	if in.how.series.IsMariaDB() {
 		return append(in.localArgs(), "--bootstrap")
 	}
 	return append(in.localArgs(), "--initialize-insecure")

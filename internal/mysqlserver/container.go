@@ -14,7 +14,7 @@ import (
 const containerTLS = "/etc/mautic-rotation-tls"
 
 // inContainer finds a container engine that is running.
-func inContainer(ctx context.Context, flavor Flavor) (*installation, error) {
+func inContainer(ctx context.Context, how recipe) (*installation, error) {
 	var reasons []string
 	for _, engine := range []string{"docker", "podman"} {
 		path, err := exec.LookPath(engine)
@@ -27,7 +27,7 @@ func inContainer(ctx context.Context, flavor Flavor) (*installation, error) {
 			reasons = append(reasons, fmt.Sprintf("%s is not running (%v)", engine, err))
 			continue
 		}
-		return &installation{flavor: flavor, engine: path, origin: "container " + recipes[flavor].image + " by " + engine}, nil
+		return &installation{how: how, engine: path, origin: "container " + how.image + " by " + engine}, nil
 	}
 	return nil, errors.New(strings.Join(reasons, ", "))
 }
@@ -44,9 +44,9 @@ func (in *installation) serveInContainer(s *Server, o Options) (*process, error)
 		"--volume=" + s.dir.tls() + ":" + containerTLS + ":ro",
 		// Their value comes from the environment: arguments can be seen by other users.
 		"--env=MYSQL_ROOT_PASSWORD", "--env=MARIADB_ROOT_PASSWORD",
-		"--entrypoint=sh", recipes[in.flavor].image,
-		"-c", lifelineScript, "sh", "docker-entrypoint.sh", recipes[in.flavor].daemon,
-	}, recipes[in.flavor].args, serverArgs(containerTLS), o.Args)...)
+		"--entrypoint=sh", in.how.image,
+		"-c", lifelineScript, "sh", "docker-entrypoint.sh", in.how.daemon,
+	}, in.how.args, serverArgs(containerTLS), o.Args)...)
 	cmd.Env = append(os.Environ(), "MYSQL_ROOT_PASSWORD="+s.rootPassword, "MARIADB_ROOT_PASSWORD="+s.rootPassword)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -7,19 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-)
-
-// Debian's suites to fetch from. Their packages need other libraries than the machine's release has, so they are not installed: a
-// server is unpacked together with all its libraries and run by its own dynamic loader, which takes neither root nor a chroot.
-const (
-	// Debian's releases have MariaDB only; MySQL is in sid, which is never released and so follows MySQL's own releases. The newest
-	// MariaDB is there too.
-	sidSuite = "sid"
-
-	// Bookworm, which is Debian 12, has MariaDB 10.11: the oldest MariaDB with long support that RDS has, and the one that Mautic's
-	// users mostly run.
-	bookwormSuite = "bookworm"
 )
 
 // pluginDir is where Debian's packages keep a server's plugins, on every architecture.
@@ -32,19 +21,17 @@ var debianArchs = map[string]struct{ libraries, loader string }{
 }
 
 // fromDebian returns the server that was fetched from the Debian archive into the cache, and fetches it if need be.
-func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*installation, error) {
-	arch, ok := debianArchs[runtime.GOARCH]
-	if !ok || runtime.GOOS != "linux" {
+func fromDebian(ctx context.Context, how recipe, progress func(string)) (*installation, error) {
+	if _, ok := debianArchs[runtime.GOARCH]; !ok || runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("its programs do not run on %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	cache, err := cacheDir()
 	if err != nil {
 		return nil, err
 	}
-	how := recipes[flavor]
-	name := fmt.Sprintf("%s-debian-%s", flavor, runtime.GOARCH)
+	// By all that decides what is in it, so that a copy of something else is not used.
+	name := fmt.Sprintf("%s-debian-%s-%s", how.series, how.suite, runtime.GOARCH)
 	if how.pluginPackage != "" {
-		// Copies of the plain name are from before plugins were fetched, and are of no use here.
 		name += "-plugins"
 	}
 	root := filepath.Join(cache, name)
@@ -54,7 +41,17 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	if err != nil {
 		return nil, err
 	}
+	in, err := unpacked(ctx, how, root)
+	if err != nil {
+		return nil, fmt.Errorf("%w: remove %s to have it fetched again", err, root)
+	}
+	return in, nil
+}
 
+// unpacked returns the server whose packages are unpacked in root. They may need other libraries than the machine's release has,
+// so the server is run with all its libraries by its own dynamic loader, which takes neither root nor a chroot.
+func unpacked(ctx context.Context, how recipe, root string) (*installation, error) {
+	arch := debianArchs[runtime.GOARCH]
 	usr := filepath.Join(root, "usr")
 	libraries := []string{filepath.Join(usr, "lib", arch.libraries)}
 	// Up to bookworm the C library's package, and some others, put their files where /lib was before it became a link to /usr/lib.
@@ -69,15 +66,15 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	}
 	line, err := versionLine(ctx, program...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: remove %s to have it fetched again", err, root)
+		return nil, err
 	}
-	version, err := suitable(flavor, line)
+	version, err := how.isPinned(line)
 	if err != nil {
 		return nil, fmt.Errorf("the copy in %s is %w", root, err)
 	}
 	share := sharedDir(filepath.Join(usr, "share"))
 	return &installation{
-		flavor:  flavor,
+		how:     how,
 		origin:  fmt.Sprintf("%s %s from Debian %s, cached in %s", how.daemon, version, how.suite, root),
 		version: line,
 		program: program,
@@ -91,15 +88,15 @@ func fromDebian(ctx context.Context, flavor Flavor, progress func(string)) (*ins
 	}, nil
 }
 
-// fetchFromDebian downloads a server's package with all that it depends on, and unpacks it all into root, with the server's plugins.
+// fetchFromDebian downloads a server's package of the pinned series with all that it depends on, and unpacks
+// it all into root, with the server's plugins.
 func fetchFromDebian(ctx context.Context, how recipe, root string, progress func(string)) error {
-	for _, tool := range []string{"apt-get", "dpkg-deb"} {
+	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		_, err := exec.LookPath(tool)
 		if err != nil {
 			return fmt.Errorf("no %s on this machine", tool)
 		}
 	}
-	progress(fmt.Sprintf("Fetching %s from Debian %s, once (up to 80 MB).", how.debianPackage, how.suite))
 
 	// Within root, so that what a killed process leaves is removed together.
 	work := filepath.Join(root, "apt")
@@ -116,9 +113,44 @@ func fetchFromDebian(ctx context.Context, how recipe, root string, progress func
 	if err != nil {
 		return err
 	}
-	err = a.unpack(ctx, how.debianPackage, root)
-	if err != nil || how.pluginPackage == "" {
+	// Before anything large is downloaded: a suite may have moved on.
+	version, err := a.pinnedVersion(ctx, how)
+	if err != nil {
 		return err
 	}
-	return a.unpackDir(ctx, how.pluginPackage, pluginDir, root)
+	progress(fmt.Sprintf("Fetching %s %s from Debian %s, once (up to 80 MB).", how.debianPackage, version, how.suite))
+	err = a.unpack(ctx, how.debianPackage, version, root)
+	if err != nil {
+		return err
+	}
+	if how.pluginPackage != "" {
+		err = a.unpackDir(ctx, how.pluginPackage, version, pluginDir, root)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = unpacked(ctx, how, root)
+	return err
+}
+
+// pinnedVersion returns the version of the pinned series that the source has.
+func (a *apt) pinnedVersion(ctx context.Context, how recipe) (string, error) {
+	versions, err := a.versions(ctx, how.debianPackage)
+	if err != nil {
+		return "", err
+	}
+	at := slices.IndexFunc(versions, func(version string) bool { return how.of.has(releaseOf(upstream(version))) })
+	if at < 0 {
+		return "", fmt.Errorf("no %s of the %s series in Debian %s, which has %q", how.debianPackage, how.of, how.suite, versions)
+	}
+	return versions[at], nil
+}
+
+// upstream returns the version that a Debian package's version is of: without the epoch, which stands before a colon.
+func upstream(version string) string {
+	_, after, found := strings.Cut(version, ":")
+	if found {
+		return after
+	}
+	return version
 }

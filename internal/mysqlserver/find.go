@@ -2,18 +2,20 @@ package mysqlserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 )
 
 // An installation is a server program that can be run.
 type installation struct {
-	flavor  Flavor
+	how     recipe
 	origin  string // see Server.Origin
 	version string // the whole line that --version prints
 
@@ -21,23 +23,42 @@ type installation struct {
 	files   []string // the arguments that say where its own files are; none for one installed where it was built for
 	share   string   // the directory with its messages, character sets and SQL scripts
 
-	engine string // the container engine that runs it; everything above but flavor and origin is then empty
+	engine string // the container engine that runs it; everything above but how and origin is then empty
 }
 
-// find finds a server of a flavor: on PATH, or fetched from the Debian archive, now or earlier, or in a container.
-func find(ctx context.Context, flavor Flavor, progress func(string)) (*installation, error) {
+// FromVariable is the environment variable that asks for installed servers.
+const FromVariable = "MYSQLSERVER"
+
+// find finds a server of a series: fetched from the Debian archive, now or earlier, or in a container. What is on PATH differs
+// between machines, and with it what tests say, so it is taken on request, or when nothing else can be had.
+func find(ctx context.Context, how recipe, progress func(string)) (*installation, error) {
+	onlyOnPath := func() (*installation, error) { return onPath(ctx, how) }
+	switch from := os.Getenv(FromVariable); from {
+	case "":
+	case "path":
+		in, err := onlyOnPath()
+		if !errors.Is(err, errNotThere) {
+			return in, err
+		}
+	default:
+		return nil, fmt.Errorf("%s is %q: set it to path, to run the servers on PATH, whatever their versions, or leave it empty, to run the pinned ones", FromVariable, from)
+	}
+
 	sources := []struct {
 		name string
 		look func() (*installation, error)
 	}{
-		{"PATH", func() (*installation, error) { return onPath(ctx, flavor) }},
-		{"the Debian archive", func() (*installation, error) { return fromDebian(ctx, flavor, progress) }},
-		{"a container", func() (*installation, error) { return inContainer(ctx, flavor) }},
+		{"the Debian archive", func() (*installation, error) { return fromDebian(ctx, how, progress) }},
+		{"a container", func() (*installation, error) { return inContainer(ctx, how) }},
+		{"PATH", onlyOnPath},
 	}
 	var tried []string
 	for _, source := range sources {
 		in, err := source.look()
 		if err == nil {
+			if source.name == "PATH" {
+				warnOfPath(how, in, tried)
+			}
 			return in, nil
 		}
 		if ctx.Err() != nil {
@@ -46,27 +67,49 @@ func find(ctx context.Context, flavor Flavor, progress func(string)) (*installat
 		tried = append(tried, fmt.Sprintf("%s: %v", source.name, err))
 	}
 
-	return nil, fmt.Errorf("%w: install %s so that %s is on PATH, or start Docker or Podman; looked in %s",
-		ErrUnavailable, flavor.Name(), recipes[flavor].daemon, strings.Join(tried, "; "))
+	return nil, fmt.Errorf("%w: looked for %s in %s. %s", ErrUnavailable, how.name, strings.Join(tried, "; "), how.remedy())
 }
 
-// onPath finds an installed server.
-func onPath(ctx context.Context, flavor Flavor) (*installation, error) {
-	name := recipes[flavor].daemon
-	path, err := exec.LookPath(name)
+// remedy says what to do when there is no server.
+func (how recipe) remedy() string {
+	return fmt.Sprintf("Do one of these: start Docker or Podman; install %s %s or later so that %s is on PATH, whose version the tests then follow; "+
+		"or, if Debian has no %s any more, name a series that it has in internal/mysqlserver/series.go",
+		how.series.Make(), how.least, how.daemon, how.name)
+}
+
+// warned holds the series of which warnOfPath has warned.
+var warned sync.Map
+
+// warnOfPath says, once for each series, that another server than the pinned one is in use.
+func warnOfPath(how recipe, in *installation, tried []string) {
+	if _, already := warned.LoadOrStore(how.series, true); already {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "WARNING: %s could not be fetched, so %s is used in its place. What follows is about that version. Looked in %s.\n",
+		how.name, in.origin, strings.Join(tried, "; "))
+}
+
+// systemDir is where Debian installs servers, which is on root's PATH but not on everyone's. A variable for tests.
+var systemDir = "/usr/sbin"
+
+// errNotThere says that there is no server of the make on PATH.
+var errNotThere = errors.New("not there")
+
+// onPath finds an installed server of the make, whatever its series.
+func onPath(ctx context.Context, how recipe) (*installation, error) {
+	path, err := exec.LookPath(how.daemon)
 	if err != nil {
-		// Debian installs it here, which is on root's PATH but not on everyone's.
-		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+		path, err = exec.LookPath(filepath.Join(systemDir, how.daemon))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("no %s there", name)
+		return nil, fmt.Errorf("%s is %w", how.daemon, errNotThere)
 	}
 
 	line, err := versionLine(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	v, err := suitable(flavor, line)
+	v, err := how.accepts(line)
 	if err != nil {
 		return nil, fmt.Errorf("%s is %w", path, err)
 	}
@@ -76,8 +119,8 @@ func onPath(ctx context.Context, flavor Flavor) (*installation, error) {
 		return nil, err
 	}
 	return &installation{
-		flavor:  flavor,
-		origin:  fmt.Sprintf("%s %s on PATH (%s)", name, v, path),
+		how:     how,
+		origin:  fmt.Sprintf("%s %s on PATH (%s)", how.daemon, v, path),
 		version: line,
 		program: []string{path},
 		share:   sharedDir(filepath.Join(filepath.Dir(filepath.Dir(real)), "share")),
@@ -85,7 +128,7 @@ func onPath(ctx context.Context, flavor Flavor) (*installation, error) {
 }
 
 // sharedDir returns the directory in share with a server's messages, character sets and scripts. Its name differs between
-// flavors, versions and packagers.
+// makes, versions and packagers.
 func sharedDir(share string) string {
 	for _, name := range []string{"mysql", "mariadb"} {
 		dir := filepath.Join(share, name)
@@ -111,33 +154,29 @@ func versionLine(ctx context.Context, program ...string) (string, error) {
 //
 //	/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))
 //	mariadbd  Ver 11.8.9-MariaDB-4 from Debian for debian-linux-gnu on x86_64 (-- Please help get to 10k stars ...)
-var versionPattern = regexp.MustCompile(`Ver ((\d+)\.(\d+)\.(\d+)\S*)`)
+var versionPattern = regexp.MustCompile(`Ver (\d+\.\d+\.\d+\S*)`)
 
-// suitable returns the version that a --version line names, if a server of that flavor and version can serve here.
-func suitable(flavor Flavor, line string) (string, error) {
+// accepts returns the version that a --version line names, if such a server can serve here: one of the make with dual passwords.
+func (how recipe) accepts(line string) (string, error) {
 	match := versionPattern.FindStringSubmatch(line)
 	if match == nil {
 		return "", fmt.Errorf("of an unknown version: %q", line)
 	}
-	if mariadb := strings.Contains(line, "MariaDB"); mariadb != flavor.IsMariaDB() {
-		other := map[bool]string{true: "MariaDB", false: "MySQL"}[mariadb]
-		return "", fmt.Errorf("%s %s", other, match[1])
+	version := match[1]
+	if mariadb := strings.Contains(line, "MariaDB"); mariadb != how.series.IsMariaDB() {
+		return "", fmt.Errorf("%s %s: %s is %w", makeOf(mariadb), version, how.series.Make(), errNotThere)
 	}
+	if slices.Compare(releaseOf(version), how.least) < 0 {
+		return "", fmt.Errorf("version %s, older than %s, the first with dual passwords", version, how.least)
+	}
+	return version, nil
+}
 
-	var got release
-	for _, digits := range match[2:] {
-		n, err := strconv.Atoi(digits)
-		if err != nil {
-			return "", err
-		}
-		got = append(got, n)
+// isPinned is accepts, and wants the version to be of the series too.
+func (how recipe) isPinned(line string) (string, error) {
+	version, err := how.accepts(line)
+	if err == nil && !how.of.has(releaseOf(version)) {
+		err = fmt.Errorf("version %s, not of the %s series", version, how.of)
 	}
-	how := recipes[flavor]
-	if slices.Compare(got, how.least) < 0 {
-		return "", fmt.Errorf("version %s, older than %s, the first with dual passwords", match[1], how.least)
-	}
-	if !slices.Equal(got[:len(how.series)], how.series) {
-		return "", fmt.Errorf("version %s, not of the %s series", match[1], how.series)
-	}
-	return match[1], nil
+	return version, err
 }

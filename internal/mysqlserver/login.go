@@ -128,12 +128,12 @@ func (s *Server) awaitLogin(ctx context.Context) error {
 	}
 }
 
-// awaitEnd gives the server a moment to end by itself, after root's login was refused.
+// awaitEnd gives the server the time to end by itself, after root's login was refused: a busy machine takes seconds.
 func (s *Server) awaitEnd(refusal error) error {
 	select {
 	case <-s.process.done:
 		return s.diedEarly()
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		return fmt.Errorf("logging in as root: %w; its log ends:\n%s", refusal, tail(s.dir.log()))
 	}
 }

@@ -7,10 +7,16 @@
 //	defer server.Close()
 //	err = server.CreateUser(ctx, "mautic", "%", password, "ALL ON mautic.*")
 //
-// Nothing has to be installed on a Debian machine: the server is a mysqld on PATH, else one fetched once from the Debian
-// archive into the user's cache directory, else a container. The system itself is never changed. Every server is empty, has its
-// own certificate and its own random root password, accepts TLS only, and dies with the process that started it. A MariaDB that
-// was fetched has its plugins beside it, of which none is installed; a MySQL has those that are built in.
+// Which versions there are is pinned (see [Pinned]), so that tests say the same on every machine. Nothing has to be installed: a
+// server is fetched once from the Debian archive into the user's cache directory, else it is a container. One on PATH is used, with
+// a warning, where neither can be had. The environment variable MYSQLSERVER=path asks for those on PATH, whatever their versions:
+//
+//	MYSQLSERVER=path make test
+//
+// The system itself is never changed. To have a newer release of the same series fetched, remove its directory from the cache
+// (Origin says where it is). Every server is empty, has its own certificate and its own random root password, accepts TLS only, and
+// dies with the process that started it. A MariaDB that was fetched has its plugins beside it, of which none is installed; a MySQL
+// has those that are built in.
 //
 // Durability is switched off to make it fast. Never keep anything in it.
 package mysqlserver
@@ -22,7 +28,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -35,8 +40,8 @@ import (
 
 // Options say which server to start, and how. The zero value is a MySQL server.
 type Options struct {
-	// Flavor is the make of the server, and perhaps its series; empty means MySQL.
-	Flavor Flavor
+	// Series is the make of the server and its release series; empty means MySQL.
+	Series Series
 
 	// Progress is told what is about to take long (a download, an initialisation), in a sentence for people. It may be nil.
 	Progress func(message string)
@@ -51,7 +56,7 @@ var ErrUnavailable = errors.New("no server to be had")
 
 // A Server is a running server. Its methods may be used concurrently.
 type Server struct {
-	flavor       Flavor
+	series       Series
 	origin       string
 	version      string
 	port         int
@@ -70,17 +75,13 @@ type Server struct {
 //
 // ctx bounds the start only: the server runs until Close, or until the process that started it ends, however it ends.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	if o.Flavor == "" {
-		o.Flavor = MySQL
-	}
-	if _, known := recipes[o.Flavor]; !known {
-		return nil, fmt.Errorf("unknown server flavor %q: use one of %q", o.Flavor, slices.Sorted(maps.Keys(recipes)))
+	if o.Series == "" {
+		o.Series = MySQL
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-
-	in, err := find(ctx, o.Flavor, o.Progress)
+	in, err := findSeries(ctx, o.Series, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +101,38 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return nil, fmt.Errorf("starting %s: %w each time: see what takes ports on 127.0.0.1 so fast", in.origin, errPortTaken)
 }
 
+// Fetch fetches a server, unless it is there, prepares its data directory, and returns its origin (see [Server.Origin]). Later
+// starts then take about a second. progress is as in [Options].
+func Fetch(ctx context.Context, series Series, progress func(message string)) (origin string, err error) {
+	in, err := findSeries(ctx, series, progress)
+	if err != nil {
+		return "", err
+	}
+	if in.engine != "" {
+		return in.origin, nil
+	}
+	_, err = in.template(ctx, progress)
+	if err != nil {
+		return "", err
+	}
+	return in.origin, nil
+}
+
+func findSeries(ctx context.Context, series Series, progress func(string)) (*installation, error) {
+	how, known := recipeOf(series)
+	if !known {
+		return nil, fmt.Errorf("unknown series %q: use one of %q", series, Pinned())
+	}
+	return find(ctx, how, progress)
+}
+
 // start makes one attempt at starting a server, in a directory and on a port of its own.
 func (in *installation) start(ctx context.Context, o Options) (*Server, error) {
 	dir, err := newRunDir()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{flavor: in.flavor, origin: in.origin, rootPassword: rand.Text(), dir: dir}
+	s := &Server{series: in.how.series, origin: in.origin, rootPassword: rand.Text(), dir: dir}
 	err = s.start(ctx, in, o)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -172,8 +198,17 @@ func (s *Server) TLSConfig() *tls.Config { return s.tls.Clone() }
 // Admin returns root's connection pool. Do not close it; Close does.
 func (s *Server) Admin() *sql.DB { return s.admin }
 
-// Flavor returns the flavor that the server was started as. A [MariaDB] may be of the 10.11 series too.
-func (s *Server) Flavor() Flavor { return s.flavor }
+// Series returns the series that the server was started as. One on PATH may be of another: what a test expects of a server has to
+// follow [Server.Version].
+func (s *Server) Series() Series { return s.series }
+
+// IsMariaDB tells whether the server is MariaDB.
+func (s *Server) IsMariaDB() bool { return s.series.IsMariaDB() }
+
+// AtLeast tells whether the server's version is that of these numbers, the most important first, or a later one.
+func (s *Server) AtLeast(numbers ...int) bool {
+	return slices.Compare(releaseOf(s.version), numbers) >= 0
+}
 
 // Version returns the server's version as its VERSION() says, such as "8.4.3" or "11.8.9-MariaDB".
 func (s *Server) Version() string { return s.version }

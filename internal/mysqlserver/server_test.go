@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,54 +17,55 @@ import (
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 )
 
-// flavors runs a test on each flavor's shared server.
-func flavors(t *testing.T, test func(t *testing.T, server *mysqlserver.Server)) {
-	t.Parallel()
-	t.Run("mysql", func(t *testing.T) {
-		t.Parallel()
-		test(t, mysqltest.Shared(t))
-	})
-	t.Run("mariadb", func(t *testing.T) {
-		t.Parallel()
-		test(t, mysqltest.SharedMariaDB(t))
-	})
-	t.Run("mariadb-10.11", func(t *testing.T) {
-		t.Parallel()
-		test(t, mysqltest.SharedMariaDB1011(t))
+func TestServerIsOfTheSeriesThatItWasStartedAs(t *testing.T) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+		t.Logf("%s at %s: %s", server.Version(), server.Addr(), server.Origin())
+		if isMariaDB := strings.Contains(server.Version(), "MariaDB"); isMariaDB != server.IsMariaDB() {
+			t.Errorf("version is %s", server.Version())
+		}
+		if strings.Contains(server.Origin(), " on PATH ") {
+			return // asked for, or for want of the pinned one: of any series
+		}
+		if _, series, _ := strings.Cut(string(server.Series()), "-"); !strings.HasPrefix(server.Version(), series+".") {
+			t.Errorf("%s is version %s", server.Series(), server.Version())
+		}
 	})
 }
 
-func TestServerSaysWhatItIs(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
-		t.Logf("%s at %s: %s", server.Version(), server.Addr(), server.Origin())
-		if wanted := strings.HasSuffix(t.Name(), "/"+string(server.Flavor())); !wanted {
-			t.Errorf("flavor is %s", server.Flavor())
+func TestAtLeastComparesTheServersVersion(t *testing.T) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+		var major, minor, patch int
+		if _, err := fmt.Sscanf(server.Version(), "%d.%d.%d", &major, &minor, &patch); err != nil {
+			t.Fatal(err)
 		}
-		if isMariaDB := strings.Contains(server.Version(), "MariaDB"); isMariaDB != server.Flavor().IsMariaDB() {
-			t.Errorf("version is %s", server.Version())
+		for _, older := range [][]int{{major}, {major, minor}, {major, minor, patch}, {major - 1, minor + 1}} {
+			if !server.AtLeast(older...) {
+				t.Errorf("%s is said to be older than %v", server.Version(), older)
+			}
 		}
-		if server.Flavor() == mysqlserver.MariaDB1011 && !strings.HasPrefix(server.Version(), "10.11.") {
-			t.Errorf("version is %s", server.Version())
+		for _, newer := range [][]int{{major + 1}, {major, minor + 1}, {major, minor, patch + 1}} {
+			if server.AtLeast(newer...) {
+				t.Errorf("%s is said to be at least %v", server.Version(), newer)
+			}
 		}
 	})
 }
 
 func TestServerIsFetchedAndInitialisedOnce(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		// The shared one has been started, so all is in the cache.
-		second := start(t, mysqlserver.Options{Flavor: server.Flavor(), Progress: func(message string) {
-			if !strings.HasPrefix(server.Origin(), "container") { // which has no cache of ours
-				t.Error(message)
-			}
-		}})
-		if second.Origin() != server.Origin() {
-			t.Errorf("the first is %s, the second %s", server.Origin(), second.Origin())
+		origin, err := mysqlserver.Fetch(t.Context(), server.Series(), func(message string) { t.Error(message) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if origin != server.Origin() {
+			t.Errorf("the first is %s, the second %s", server.Origin(), origin)
 		}
 	})
 }
 
 func TestUsersLogInWithTheirPasswordOnly(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		user, password := mysqltest.UniqueUserOn(t, server)
 		if err := server.Login(t.Context(), user, password, ""); err != nil {
 			t.Error(err)
@@ -74,7 +76,7 @@ func TestUsersLogInWithTheirPasswordOnly(t *testing.T) {
 }
 
 func TestRootHasAPassword(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		wantRefused(t, server.Login(t.Context(), "root", "", ""), 1045)
 
 		// MariaDB counts its roles among the users, as the one called PUBLIC.
@@ -99,7 +101,7 @@ func TestRootHasAPassword(t *testing.T) {
 }
 
 func TestHostileNamesAndPasswordsAreQuoted(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		user, password := `o'b"r\ien`+"`@", `'; DROP USER root -- \'"`
 		if err := server.CreateUser(t.Context(), user, "%", password, "SELECT ON *.*"); err != nil {
 			t.Fatal(err)
@@ -111,21 +113,21 @@ func TestHostileNamesAndPasswordsAreQuoted(t *testing.T) {
 }
 
 func TestPlaintextLoginsAreRefused(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		user, password := mysqltest.UniqueUserOn(t, server)
 		err := ping(t, server, user, password, nil)
-		if server.Flavor() == mysqlserver.MariaDB1011 {
-			// It does not say why, though the password is right.
+		if server.IsMariaDB() && !server.AtLeast(11, 8) {
+			// 10.11 does not say why, though the password is right.
 			wantRefused(t, err, 1045)
 			return
 		}
-		// MySQL's ER_SECURE_TRANSPORT_REQUIRED, which newer versions of MariaDB report too.
+		// ER_SECURE_TRANSPORT_REQUIRED, of MySQL, and of MariaDB 11.8.
 		wantRefused(t, err, 3159)
 	})
 }
 
 func TestCertificateIsSignedByTheCAAndNothingElse(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		user, password := mysqltest.UniqueUserOn(t, server)
 		pem, err := os.ReadFile(server.CAFile())
 		if err != nil {
@@ -174,7 +176,7 @@ func TestErrorLogCanBeRead(t *testing.T) {
 }
 
 func TestServersShareNoDirectoryForTemporaryFiles(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		if strings.HasPrefix(server.Origin(), "container") {
 			return // which has all directories to itself
 		}
@@ -189,24 +191,20 @@ func TestServersShareNoDirectoryForTemporaryFiles(t *testing.T) {
 }
 
 func TestPluginsOfMariaDBCanBeInstalled(t *testing.T) {
-	t.Parallel()
-	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MariaDB, mysqlserver.MariaDB1011} {
-		t.Run(string(flavor), func(t *testing.T) {
-			t.Parallel()
-			// A server of its own, as the plugin has a say in every other test's passwords.
-			server := start(t, mysqlserver.Options{Flavor: flavor})
-			if _, err := server.Admin().ExecContext(t.Context(), "INSTALL SONAME 'simple_password_check'"); err != nil {
-				t.Fatal(err)
-			}
-			err := server.CreateUser(t.Context(), "weak", "%", "weak")
-			wantRefused(t, err, 1819)
-		})
-	}
+	mysqltest.EachMariaDB(t, func(t *testing.T, shared *mysqlserver.Server) {
+		// A server of its own, as the plugin has a say in every other test's passwords.
+		server := mysqltest.Own(t, shared.Series())
+		if _, err := server.Admin().ExecContext(t.Context(), "INSTALL SONAME 'simple_password_check'"); err != nil {
+			t.Fatal(err)
+		}
+		err := server.CreateUser(t.Context(), "weak", "%", "weak")
+		wantRefused(t, err, 1819)
+	})
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Parallel()
-	server := start(t, mysqlserver.Options{})
+	server := mysqltest.Own(t, mysqlserver.MySQL)
 	dir := filepath.Dir(filepath.Dir(server.CAFile()))
 	if _, err := os.Stat(dir); err != nil {
 		t.Fatal(err)
@@ -228,7 +226,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 
 func TestServerThatDoesNotStartSaysWhy(t *testing.T) {
 	t.Parallel()
-	mysqltest.Shared(t) // or skip
+	mysqltest.NotInCheck(t)
 	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Args: []string{"--no-such-option"}})
 	if err == nil {
 		server.Close()
@@ -240,24 +238,17 @@ func TestServerThatDoesNotStartSaysWhy(t *testing.T) {
 }
 
 func BenchmarkStart(b *testing.B) {
-	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MySQL, mysqlserver.MariaDB, mysqlserver.MariaDB1011} {
-		b.Run(string(flavor), func(b *testing.B) {
+	for _, series := range mysqlserver.Pinned() {
+		b.Run(string(series), func(b *testing.B) {
 			for b.Loop() {
-				start(b, mysqlserver.Options{Flavor: flavor}).Close()
+				server, err := mysqlserver.Start(b.Context(), mysqlserver.Options{Series: series})
+				if err != nil {
+					b.Fatal(err)
+				}
+				server.Close()
 			}
 		})
 	}
-}
-
-// start starts a server of the test's own.
-func start(tb testing.TB, o mysqlserver.Options) *mysqlserver.Server {
-	tb.Helper()
-	server, err := mysqlserver.Start(tb.Context(), o)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { server.Close() })
-	return server
 }
 
 // ping logs in with a client of its own.

@@ -21,7 +21,7 @@ func (s *Server) StoredPasswords(ctx context.Context, user string) ([]Stored, er
 		UNION ALL
 		SELECT plugin, HEX(User_attributes->>'$.additional_password') FROM mysql.user
 		WHERE User = ? AND Host = '%' AND User_attributes->>'$.additional_password' IS NOT NULL`
-	if s.Flavor().IsMariaDB() {
+	if s.IsMariaDB() {
 		// An entry of auth_or without a plugin stands for the outer one.
 		query = `
 		SELECT JSON_VALUE(Priv, '$.plugin'), HEX(JSON_VALUE(Priv, '$.authentication_string')) FROM mysql.global_priv WHERE User = ? AND Host = '%'
@@ -48,7 +48,7 @@ func (s *Server) StoredPasswords(ctx context.Context, user string) ([]Stored, er
 
 // Is tells whether a password is the stored one.
 func (s *Server) Is(ctx context.Context, stored Stored, password string) (bool, error) {
-	if s.Flavor().IsMariaDB() {
+	if s.IsMariaDB() {
 		var hash string
 		err := s.admin.QueryRowContext(ctx, "SELECT HEX(PASSWORD(?))", password).Scan(&hash)
 		return hash == stored.hash, err

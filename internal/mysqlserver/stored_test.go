@@ -8,12 +8,12 @@ import (
 )
 
 func TestStoredPasswordsAreThoseThatAnAccountAccepts(t *testing.T) {
-	flavors(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		user, first := mysqltest.UniqueUserOn(t, server)
 		wantStored(t, server, user, first)
 
 		const second = "it's the second"
-		if server.Flavor().IsMariaDB() {
+		if server.IsMariaDB() {
 			change(t, server, "ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR mysql_native_password USING PASSWORD(?)", user, second, first)
 		} else {
 			change(t, server, "ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", user, second)
@@ -21,7 +21,7 @@ func TestStoredPasswordsAreThoseThatAnAccountAccepts(t *testing.T) {
 		wantStored(t, server, user, second, first)
 
 		change(t, server, "ALTER USER ? IDENTIFIED BY ?", user, "the third")
-		if server.Flavor().IsMariaDB() {
+		if server.IsMariaDB() {
 			wantStored(t, server, user, "the third")
 		} else {
 			wantStored(t, server, user, "the third", first) // only the primary one has changed

@@ -19,7 +19,7 @@ func (in *installation) template(ctx context.Context, progress func(string)) (st
 	}
 	args := in.initArgs()
 	key := sha256.Sum256([]byte(in.version + "\n" + strings.Join(args, "\n")))
-	dir := filepath.Join(cache, fmt.Sprintf("%s-data-%x", in.flavor, key[:6]))
+	dir := filepath.Join(cache, fmt.Sprintf("%s-data-%x", in.how.series, key[:6]))
 	err = once(ctx, dir, func(unfinished string) error {
 		progress(fmt.Sprintf("Initialising a data directory for %s, once.", in.origin))
 		return in.initialise(ctx, args, unfinished)
@@ -41,7 +41,7 @@ func (in *installation) initialise(ctx context.Context, args []string, dir strin
 	defer func() { _ = work.remove() }() // what is left there, the next start sweeps
 
 	cmd := in.run(ctx, append(args, "--datadir="+work.data(), "--tmpdir="+work.temp())...)
-	if in.flavor.IsMariaDB() {
+	if in.how.series.IsMariaDB() {
 		script, err := in.bootstrapScript()
 		if err != nil {
 			return err

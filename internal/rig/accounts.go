@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mautic-rotation/internal/mysqlserver"
@@ -22,8 +23,8 @@ var Privileges = []string{dualPrivilege, "SELECT (User, Host) ON mysql.user", "S
 // AdminPrivileges are those that it takes to rotate another account's
 // password: to change it, to see the accounts with what they hold, and on MySQL
 // to read who logs in by an old one.
-func AdminPrivileges(flavor mysqlserver.Flavor) []string {
-	if flavor.IsMariaDB() {
+func AdminPrivileges(series mysqlserver.Series) []string {
+	if series.IsMariaDB() {
 		return []string{"CREATE USER ON *.*", "SELECT ON mysql.*"}
 	}
 	return []string{"CREATE USER ON *.*", "SELECT ON mysql.*", "SELECT ON performance_schema.error_log"}
@@ -32,9 +33,9 @@ func AdminPrivileges(flavor mysqlserver.Flavor) []string {
 // defaultPrivileges are those of the account where Options does not say. On
 // MariaDB there are none, as its documentation asks for none. Where there is an
 // administrator, a rotation must not depend on what the account may do itself.
-func defaultPrivileges(flavor mysqlserver.Flavor, adminSecret bool) []string {
+func defaultPrivileges(series mysqlserver.Series, adminSecret bool) []string {
 	switch {
-	case flavor.IsMariaDB():
+	case series.IsMariaDB():
 		return nil
 	case adminSecret:
 		return slices.DeleteFunc(slices.Clone(Privileges), func(p string) bool { return p == dualPrivilege })
@@ -56,7 +57,7 @@ func (r *Rig) createAccounts(ctx context.Context) error {
 	if r.AdminUser == "" {
 		return nil
 	}
-	return r.MySQL.CreateUser(ctx, r.AdminUser, "%", r.AdminPassword, AdminPrivileges(r.MySQL.Flavor())...)
+	return r.MySQL.CreateUser(ctx, r.AdminUser, "%", r.AdminPassword, AdminPrivileges(r.MySQL.Series())...)
 }
 
 // dropAccounts undoes createAccounts.
@@ -78,10 +79,7 @@ func (r *Rig) dropAccounts() error {
 
 // adminDocument is the administrator's secret, in AWS's layout.
 func (r *Rig) adminDocument() string {
-	engine := mysqlserver.MySQL
-	if r.MySQL.Flavor().IsMariaDB() {
-		engine = mysqlserver.MariaDB // whatever the series
-	}
+	engine := strings.ToLower(r.MySQL.Series().Make()) // as AWS names it
 	return fmt.Sprintf(`{"engine":%q,"host":%q,"port":%d,"username":%q,"password":%q}`,
 		engine, r.options.DatabaseHost, r.options.DatabasePort, r.AdminUser, r.AdminPassword)
 }

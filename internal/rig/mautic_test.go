@@ -36,7 +36,7 @@ func status(t *testing.T, r *Rig, page string, header func(*http.Request)) int {
 }
 
 func TestSecretHoldsWhatMauticAccepts(t *testing.T) {
-	onEachServer(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, Mautic: true})
 		value, err := r.ValueLabelled("AWSCURRENT")
 		if err != nil {

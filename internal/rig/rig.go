@@ -123,7 +123,7 @@ type Rig struct {
 // The secret does not rotate yet.
 func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	if o.Privileges == nil {
-		o.Privileges = defaultPrivileges(o.MySQL.Flavor(), o.AdminSecret)
+		o.Privileges = defaultPrivileges(o.MySQL.Series(), o.AdminSecret)
 	}
 	if o.DatabaseHost == "" {
 		o.DatabaseHost, o.DatabasePort, o.DatabaseCAFile = o.MySQL.Host(), o.MySQL.Port(), o.MySQL.CAFile()

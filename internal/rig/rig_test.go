@@ -36,18 +36,6 @@ func TestMain(m *testing.M) {
 	mysqltest.Main(m)
 }
 
-// onEachServer runs a test with each of the shared servers.
-func onEachServer(t *testing.T, test func(t *testing.T, server *mysqlserver.Server)) {
-	t.Parallel()
-	for _, shared := range []func(testing.TB) *mysqlserver.Server{mysqltest.Shared, mysqltest.SharedMariaDB, mysqltest.SharedMariaDB1011} {
-		server := shared(t)
-		t.Run(string(server.Flavor()), func(t *testing.T) {
-			t.Parallel()
-			test(t, server)
-		})
-	}
-}
-
 func newRig(t *testing.T, o Options) *Rig {
 	t.Helper()
 	// Not the real function: the rig itself is tested.
@@ -80,7 +68,7 @@ func adminSetting(t *testing.T, r *Rig) string {
 }
 
 func TestAdministratorHasASecretThatTheFunctionKnows(t *testing.T) {
-	onEachServer(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, AdminSecret: true})
 
 		name := AdminSecretName
@@ -101,7 +89,7 @@ func TestAdministratorHasASecretThatTheFunctionKnows(t *testing.T) {
 			t.Fatal(err)
 		}
 		engine := "mysql"
-		if server.Flavor().IsMariaDB() {
+		if server.IsMariaDB() {
 			engine = "mariadb"
 		}
 		if want := (layout{engine, server.Host(), server.Port(), r.AdminUser, r.AdminPassword}); got != want {
@@ -129,11 +117,11 @@ func TestWithoutAnAdminSecretThereIsNoAdministrator(t *testing.T) {
 }
 
 func TestAdministratorGivesTheAccountASecondPassword(t *testing.T) {
-	onEachServer(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, AdminSecret: true})
 		admin := open(t, server, r.AdminUser, r.AdminPassword)
 		statement, args := "ALTER USER ?@'%' IDENTIFIED BY ? RETAIN CURRENT PASSWORD", []any{r.User, "new"}
-		if server.Flavor().IsMariaDB() {
+		if server.IsMariaDB() {
 			statement = "ALTER USER ?@'%' IDENTIFIED VIA mysql_native_password USING ? OR mysql_native_password USING ?"
 			args = []any{r.User, nativeHash("new"), nativeHash(r.Password)}
 		}
@@ -185,7 +173,7 @@ func TestAccountKeepsASecondPasswordItselfOnlyIfItMay(t *testing.T) {
 }
 
 func TestApplicationRunsOnEachServer(t *testing.T) {
-	onEachServer(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond}
 		r := newRig(t, Options{MySQL: server, AdminSecret: true, Application: app})
 		if err := r.WaitSteady(t.Context()); err != nil {
@@ -198,7 +186,7 @@ func TestApplicationRunsOnEachServer(t *testing.T) {
 }
 
 func TestCloseDropsTheAccounts(t *testing.T) {
-	onEachServer(t, func(t *testing.T, server *mysqlserver.Server) {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, AdminSecret: true})
 		if err := r.Login(t.Context(), r.Password); err != nil {
 			t.Error(err)

@@ -15,8 +15,8 @@ const (
 	badSequence = "503 Bad sequence of commands"
 )
 
-// maxMessage is SES's limit for a message by SMTP, as its EHLO says, in bytes.
-const maxMessage = 10485760
+// defaultMaxMessage is SES's limit for a message by SMTP, as its EHLO says.
+const defaultMaxMessage = 10485760
 
 // A session is a connection and how far its dialogue is.
 type session struct {
@@ -120,7 +120,7 @@ func (c *session) hello(verb string) string {
 	c.reset()
 	lines := []string{"email-smtp.amazonaws.com"}
 	if verb == "EHLO" {
-		lines = append(lines, "8BITMIME", fmt.Sprint("SIZE ", maxMessage))
+		lines = append(lines, "8BITMIME", fmt.Sprint("SIZE ", c.srv.options.MaxMessage))
 		if c.secure {
 			lines = append(lines, "AUTH "+strings.Join(c.srv.options.Mechanisms, " "))
 		} else {
@@ -197,7 +197,7 @@ func (c *session) data() string {
 	if err != nil {
 		return ""
 	}
-	if len(text) > maxMessage {
+	if len(text) > c.srv.options.MaxMessage {
 		return "552 Message is too long."
 	}
 	if refusal := c.srv.denied(c.username, c.from); refusal != "" {

@@ -45,6 +45,9 @@ type Options struct {
 	// Region is where a refusal says that the sender's identity is. Default us-east-1.
 	Region string
 
+	// MaxMessage is how many bytes a message may have. Default SES's 10485760, which a test takes seconds to send.
+	MaxMessage int
+
 	// Intercept decides about every command; nil lets all pass. See [Server.Intercept] to change it.
 	Intercept func(Command) Fault
 }
@@ -89,6 +92,9 @@ func Start(o Options) (_ *Server, err error) {
 	}
 	if o.Region == "" {
 		o.Region = "us-east-1"
+	}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = defaultMaxMessage
 	}
 	for _, mechanism := range o.Mechanisms {
 		if mechanism != sasl.Plain && mechanism != sasl.Login {

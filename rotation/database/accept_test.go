@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 )
 
 // fill fills the account's slots, the second of which may stay empty.
@@ -86,32 +88,25 @@ var acceptCases = []acceptCase{
 }
 
 func TestTheCurrentPasswordIsAcceptedAtEveryMomentOfAnAdministratorsChange(t *testing.T) {
-	for _, flavor := range []struct {
-		name       string
-		newFixture func(*testing.T, ...string) *fixture
-	}{{"MySQL", newFixture}, {"MariaDB", newMariaDBFixture}} {
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		for _, c := range acceptCases {
 			for _, from := range fillings {
-				t.Run(fmt.Sprintf("%s, %s, from (%s, %s)", flavor.name, c.name, from.primary, from.second), func(t *testing.T) {
-					f := flavor.newFixture(t)
+				t.Run(fmt.Sprintf("%s, from (%s, %s)", c.name, from.primary, from.second), func(t *testing.T) {
+					t.Parallel()
+					f := newFixtureOn(t, server)
 					f.withAdmin()
 					f.throughEveryCut(c, from.primary, from.second)
 				})
 			}
 		}
-	}
+	})
 }
 
 // throughEveryCut runs the case whole, and cut off before and after each of its
 // statements and then repeated, beside logins with the current password.
 func (f *fixture) throughEveryCut(c acceptCase, primary, second string) {
 	f.t.Helper()
-	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() { proxy.Close() })
-	f.configure(func(config *Config) { config.Endpoint, config.CAFile = proxy.Addr(), proxy.CAFile() })
+	proxy := f.throughProxy()
 	passwords := map[string]string{"current": f.first, "pending": pendingPassword, "abandoned": abandonedPassword, "old": oldPassword}
 	after := c.after(f, primary, second)
 	refused := after == nil
@@ -166,4 +161,4 @@ func cutAt(cut int) (changes *atomic.Int64, hook mysqlproxy.Hook) {
 	}
 }
 
-func (f *fixture) onMariaDB() bool { return strings.Contains(f.server.Version(), "MariaDB") }
+func (f *fixture) onMariaDB() bool { return f.server.IsMariaDB() }

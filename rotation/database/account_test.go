@@ -94,18 +94,19 @@ func TestARotationWithoutAHostFindsTheServerByRDS(t *testing.T) {
 }
 
 func TestAnAccountNamedByCurrentUserIsSplitAtTheLastAt(t *testing.T) {
+	t.Parallel()
 	s := server{account: "at@home@10.%"}
 	if s.user() != "at@home" || s.host() != "10.%" {
 		t.Errorf("got %s, %s", s.user(), s.host())
 	}
 	t.Run("on servers", func(t *testing.T) {
-		onBoth(t, func(t *testing.T, f *fixture) {
+		onEach(t, func(t *testing.T, f *fixture) {
 			// The account that the administrator changes is the one that the
 			// application's login matches.
 			name := "at@" + f.user
 			f.admin("CREATE USER ?@'127.0.0.%' IDENTIFIED BY ?", name, f.first)
 			t.Cleanup(func() { f.server.Admin().Exec("DROP USER ?@'127.0.0.%'", name) })
-			f.user = name
+			f.user, f.overTCP = name, true
 			f.mustSet(f.first, pendingPassword)
 			f.accepts(true, f.first, pendingPassword)
 			f.mustQuarantine(pendingPassword, f.first)

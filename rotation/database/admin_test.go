@@ -9,28 +9,13 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlproxy"
+	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/document"
-	"mautic-rotation/rotation/mysql"
 )
 
-// onBoth runs a test on an account of each make of server, which has no
-// privileges, with an administrator who has CREATE USER.
-func onBoth(t *testing.T, test func(*testing.T, *fixture)) {
-	t.Run("MySQL", func(t *testing.T) {
-		f := newFixture(t)
-		f.withAdmin()
-		test(t, f)
-	})
-	t.Run("MariaDB", func(t *testing.T) {
-		f := newMariaDBFixture(t)
-		f.withAdmin()
-		test(t, f)
-	})
-}
-
 func TestNoLoginFailsThroughRotationsByAnAdministrator(t *testing.T) {
-	onBoth(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(t *testing.T, f *fixture) {
 		service := &inService{password: f.first}
 		f.whileLoggingIn(service, func() {
 			old := f.first
@@ -66,23 +51,24 @@ func TestNoLoginFailsThroughRotationsByAnAdministrator(t *testing.T) {
 }
 
 func TestAnAccountOfMariaDBWithCreateUserKeepsItsOwnOldPassword(t *testing.T) {
-	f := newMariaDBFixture(t, createUser)
-	f.mustSet(f.first, abandonedPassword)
-	f.mustSet(f.first, pendingPassword)
-	f.accepts(true, f.first, pendingPassword)
-	f.accepts(false, abandonedPassword)
-	if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
-		t.Errorf("retire: %v", err)
-	}
-	f.accepts(false, f.first)
-	f.accepts(true, pendingPassword)
-	if !strings.Contains(f.log.String(), "way=self") {
-		t.Errorf("the log does not say by which way: %s", &f.log)
-	}
+	onEachMariaDB(t, func(t *testing.T, f *fixture) {
+		f.mustSet(f.first, abandonedPassword)
+		f.mustSet(f.first, pendingPassword)
+		f.accepts(true, f.first, pendingPassword)
+		f.accepts(false, abandonedPassword)
+		if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
+			t.Errorf("retire: %v", err)
+		}
+		f.accepts(false, f.first)
+		f.accepts(true, pendingPassword)
+		if !strings.Contains(f.log.String(), "way=self") {
+			t.Errorf("the log does not say by which way: %s", &f.log)
+		}
+	}, createUser)
 }
 
 func TestAdministratorsMaySetManyTimesAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(t *testing.T, f *fixture) {
 		f.fill(abandonedPassword, f.first)
 		f.whileLoggingIn(&inService{password: f.first}, func() { f.setConcurrently(6, f.first, pendingPassword) })
 		f.accepts(true, f.first, pendingPassword)
@@ -91,29 +77,26 @@ func TestAdministratorsMaySetManyTimesAtOnce(t *testing.T) {
 }
 
 func TestAnAdministratorChangesNothingOfAnAccountButItsPasswords(t *testing.T) {
-	for name, options := range map[string]string{
-		"MySQL":   "REQUIRE SSL WITH MAX_USER_CONNECTIONS 50 MAX_QUERIES_PER_HOUR 100000 PASSWORD EXPIRE INTERVAL 90 DAY FAILED_LOGIN_ATTEMPTS 9 PASSWORD_LOCK_TIME 2 COMMENT 'kept'",
-		"MariaDB": "REQUIRE SSL WITH MAX_USER_CONNECTIONS 50 MAX_QUERIES_PER_HOUR 100000 PASSWORD EXPIRE INTERVAL 90 DAY",
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := map[string]func(*testing.T, ...string) *fixture{"MySQL": newFixture, "MariaDB": newMariaDBFixture}[name](t)
-			f.withAdmin()
-			f.admin("ALTER USER ? "+options, f.user)
-			before := f.restOfAccount()
-			if !strings.Contains(before, "MAX_USER_CONNECTIONS 50") {
-				t.Fatalf("the account is %s", before)
-			}
-			f.mustSet(f.first, pendingPassword)
-			if after := f.restOfAccount(); after != before {
-				t.Errorf("set: got %s, want %s", after, before)
-			}
-			f.mustQuarantine(pendingPassword, f.first)
-			f.mustRestore()
-			if after := f.restOfAccount(); after != before {
-				t.Errorf("restore: got %s, want %s", after, before)
-			}
-		})
-	}
+	onEach(t, func(t *testing.T, f *fixture) {
+		options := "REQUIRE SSL WITH MAX_USER_CONNECTIONS 50 MAX_QUERIES_PER_HOUR 100000 PASSWORD EXPIRE INTERVAL 90 DAY"
+		if !f.onMariaDB() {
+			options += " FAILED_LOGIN_ATTEMPTS 9 PASSWORD_LOCK_TIME 2 COMMENT 'kept'"
+		}
+		f.admin("ALTER USER ? "+options, f.user)
+		before := f.restOfAccount()
+		if !strings.Contains(before, "MAX_USER_CONNECTIONS 50") {
+			t.Fatalf("the account is %s", before)
+		}
+		f.mustSet(f.first, pendingPassword)
+		if after := f.restOfAccount(); after != before {
+			t.Errorf("set: got %s, want %s", after, before)
+		}
+		f.mustQuarantine(pendingPassword, f.first)
+		f.mustRestore()
+		if after := f.restOfAccount(); after != before {
+			t.Errorf("restore: got %s, want %s", after, before)
+		}
+	})
 }
 
 // restOfAccount is the account without how it logs in.
@@ -127,7 +110,11 @@ func (f *fixture) restOfAccount() string {
 }
 
 func TestMariaDBsLogGetsNoPassword(t *testing.T) {
-	f := newMariaDBFixture(t)
+	mysqltest.EachMariaDB(t, logGetsNoPassword)
+}
+
+func logGetsNoPassword(t *testing.T, server *mysqlserver.Server) {
+	f := newFixtureOn(t, server)
 	f.withAdmin()
 	f.admin("SET GLOBAL log_output = 'TABLE', general_log = ON")
 	t.Cleanup(func() { f.server.Admin().Exec("SET GLOBAL general_log = OFF") })
@@ -148,7 +135,7 @@ func TestMariaDBsLogGetsNoPassword(t *testing.T) {
 }
 
 func TestTheAdministratorsSecretMayItselfBeInRotation(t *testing.T) {
-	onBoth(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(t *testing.T, f *fixture) {
 		user, password := mysqltest.UniqueUserOn(t, f.server, createUser)
 		f.configure(func(c *Config) { c.Admin = adminSecret(t, user, "outdated", password) })
 		f.mustSet(f.first, pendingPassword)
@@ -157,6 +144,7 @@ func TestTheAdministratorsSecretMayItselfBeInRotation(t *testing.T) {
 }
 
 func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*fixture)
@@ -195,7 +183,7 @@ func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
 		}, "the user exists for several hosts (%, 10.%)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, f *fixture) {
+			onEach(t, func(t *testing.T, f *fixture) {
 				tc.prepare(f)
 				want := strings.ReplaceAll(tc.want, "USER@", f.user+"@")
 				if err := f.Set(t.Context(), f.change(f.first, pendingPassword)); err == nil || !strings.Contains(err.Error(), want) {
@@ -209,23 +197,26 @@ func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
 }
 
 func TestAnAccountThatCanLogInByOtherMeansIsNotChanged(t *testing.T) {
-	for _, way := range []string{"", "single"} {
-		f := newFixtureOn(t, mysqltest.SharedMariaDB(t))
+	onEachMariaDB(t, func(t *testing.T, f *fixture) {
 		f.withAdmin()
-		f.configure(func(c *Config) { c.Way = way })
 		f.admin("ALTER USER ? IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD(?)", f.user, f.first)
-		err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-		if err == nil || !strings.Contains(err.Error(), "can log in by unix_socket, which a change of its password would take away") {
-			t.Errorf("way %q: got %v", way, err)
+		for _, way := range []string{"", "single"} {
+			f.configure(func(c *Config) { c.Way = way })
+			err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+			if err == nil || !strings.Contains(err.Error(), "can log in by unix_socket, which a change of its password would take away") {
+				t.Errorf("way %q: got %v", way, err)
+			}
+			f.accepts(true, f.first)
+			f.accepts(false, pendingPassword)
 		}
-		f.accepts(true, f.first)
-		f.accepts(false, pendingPassword)
-	}
+	})
 }
 
 func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
-	f := newFixture(t, dualPrivilege)
-	f.withAdmin()
+	onEach(t, sameLock)
+}
+
+func sameLock(t *testing.T, f *fixture) {
 	f.configure(func(c *Config) { c.Way = "admin" })
 	own := f.lockedSession(f.first)
 	defer own.Close()
@@ -234,7 +225,7 @@ func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
 	change.Confirm = func(context.Context) error { close(confirmed); return nil }
 	result := make(chan error, 1)
 	go func() { result <- f.Set(t.Context(), change) }()
-	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
+	f.awaitWaiter()
 	select {
 	case <-confirmed:
 		t.Error("the labels were confirmed before the lock was held")
@@ -249,18 +240,15 @@ func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
 }
 
 func TestAnAdministratorsStatementThatTheServerRunsLateComesBeforeTheNextChange(t *testing.T) {
-	f := newFixture(t)
-	f.withAdmin()
-	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	f.configure(func(c *Config) { c.Endpoint, c.CAFile = proxy.Addr(), proxy.CAFile() })
+	onEach(t, lateStatement)
+}
+
+func lateStatement(t *testing.T, f *fixture) {
+	proxy := f.throughProxy()
 	var once sync.Once
 	release := make(chan struct{})
 	proxy.SetHook(func(_ context.Context, call mysqlproxy.Call) (action mysqlproxy.Action) {
-		if strings.HasPrefix(call.Text, "ALTER USER '…'@") {
+		if strings.HasPrefix(call.Text, "ALTER USER '…'@") && strings.Contains(call.Text, "IDENTIFIED") { // not the rehearsal
 			once.Do(func() { action = mysqlproxy.Action{Fault: mysqlproxy.Late, Release: release} })
 		}
 		return action
@@ -272,7 +260,7 @@ func TestAnAdministratorsStatementThatTheServerRunsLateComesBeforeTheNextChange(
 		result := make(chan error, 1)
 		next := f.change(f.first, pendingPassword)
 		go func() { result <- f.Set(t.Context(), next) }()
-		f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
+		f.awaitWaiter()
 		close(release)
 		if err := <-result; err != nil {
 			t.Errorf("set: %v", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
 )
 
@@ -20,13 +21,8 @@ import (
 func benchServers(b *testing.B) map[string]*mysqlserver.Server {
 	b.Helper()
 	servers := map[string]*mysqlserver.Server{}
-	for name, flavor := range map[string]mysqlserver.Flavor{"MySQL-9.7": mysqlserver.MySQL, "MariaDB-10.11": mysqlserver.MariaDB1011} {
-		server, err := mysqlserver.Start(b.Context(), mysqlserver.Options{Flavor: flavor, Args: []string{"--require-secure-transport=OFF"}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { server.Close() })
-		servers[name] = server
+	for name, series := range map[string]mysqlserver.Series{"MySQL-9.7": mysqlserver.MySQL97, "MariaDB-10.11": mysqlserver.MariaDB1011} {
+		servers[name] = mysqltest.Own(b, series, "--require-secure-transport=OFF")
 	}
 	return servers
 }
@@ -46,18 +42,22 @@ type benchLoad struct {
 	done sync.WaitGroup
 }
 
-func startLoad(f *fixture) *benchLoad {
+// startBenchLoad returns when each worker has logged in once.
+func startBenchLoad(f *fixture) *benchLoad {
 	l := &benchLoad{f: f, password: f.first, stop: make(chan struct{})}
+	var up sync.WaitGroup
 	for range 4 {
-		l.done.Go(l.run)
+		up.Add(1)
+		l.done.Go(func() { l.run(sync.OnceFunc(up.Done)) })
 	}
+	up.Wait()
 	return l
 }
 
-func (l *benchLoad) run() {
+func (l *benchLoad) run(up func()) {
 	pace := time.NewTicker(10 * time.Millisecond)
 	defer pace.Stop()
-	for {
+	for ; ; up() {
 		l.mu.RLock() // a login that has begun is over before the password is another one
 		outcome, _ := l.f.Probe(l.f.t.Context(), l.f.doc(l.password))
 		l.mu.RUnlock()
@@ -121,7 +121,7 @@ func BenchmarkRotationsInARow(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/%s", name, way, protection), func(b *testing.B) {
 					f := benchFixture(b, server, way)
 					f.configure(func(c *Config) { c.TLS = protection })
-					load := startLoad(f)
+					load := startBenchLoad(f)
 					for n := range b.N {
 						load.rotate(b, n, 0)
 					}
@@ -139,7 +139,7 @@ func benchFixture(b *testing.B, server *mysqlserver.Server, way string) *fixture
 	b.Helper()
 	var privileges []string
 	switch {
-	case way == "self" && server.Flavor().IsMariaDB():
+	case way == "self" && server.IsMariaDB():
 		privileges = []string{createUser, "SELECT ON mysql.*"}
 	case way == "self":
 		privileges = []string{dualPrivilege}
@@ -164,7 +164,7 @@ func BenchmarkGap(b *testing.B) {
 	for name, server := range benchServers(b) {
 		for _, way := range []string{"single", "rds", "admin"} {
 			b.Run(fmt.Sprintf("%s/%s", name, way), func(b *testing.B) {
-				load := startLoad(benchFixture(b, server, way))
+				load := startBenchLoad(benchFixture(b, server, way))
 				for n := range b.N {
 					load.rotate(b, n, benchRollout)
 				}

@@ -9,19 +9,9 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
 )
-
-// ownServer is one that the test may put out of order.
-func ownServer(t *testing.T, flavor mysqlserver.Flavor, args ...string) *mysqlserver.Server {
-	t.Helper()
-	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Flavor: flavor, Args: args})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return server
-}
 
 // expect checks the outcome of a login, and what is said.
 func (f *fixture) expect(password string, want credential.Outcome, wants ...string) {
@@ -48,7 +38,10 @@ func (f *fixture) says(err error, wants ...string) {
 }
 
 func TestMariaDBsRefusalsOfALoginAreTold(t *testing.T) {
-	f := newMariaDBFixture(t)
+	onEachMariaDB(t, refusalsOfALogin)
+}
+
+func refusalsOfALogin(t *testing.T, f *fixture) {
 	f.expect("wrong", credential.Denied, "MySQL error 1045", "is wrong")
 	f.admin("ALTER USER ? ACCOUNT LOCK", f.user)
 	f.expect(f.first, credential.Locked, "MySQL error 4151", "is locked by hand: ALTER USER … ACCOUNT UNLOCK")
@@ -64,8 +57,11 @@ func TestMariaDBsRefusalsOfALoginAreTold(t *testing.T) {
 }
 
 func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
-	t.Parallel()
-	f := newFixtureOn(t, ownServer(t, mysqlserver.MariaDB, "--max-password-errors=2", "--disconnect-on-expired-password=ON"))
+	mysqltest.EachMariaDB(t, blockOfAnAccount)
+}
+
+func blockOfAnAccount(t *testing.T, shared *mysqlserver.Server) {
+	f := newFixtureOn(t, mysqltest.Own(t, shared.Series(), "--max-password-errors=2", "--disconnect-on-expired-password=ON"))
 	f.withAdmin()
 	if said := f.preflight(f.first); strings.Contains(said, "refused logins in a row lock the account") {
 		t.Errorf("two are more than the one that a rotation makes: %s", said)
@@ -82,45 +78,47 @@ func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
 }
 
 func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
-	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MySQL, mysqlserver.MariaDB} {
-		t.Run(string(flavor), func(t *testing.T) {
-			t.Parallel()
-			f := newFixtureOn(t, ownServer(t, flavor), createUser)
-			f.configure(func(c *Config) { c.Way = "self" })
-			f.admin("SET GLOBAL read_only = ON")
-			if flavor == mysqlserver.MySQL {
-				f.admin("SET GLOBAL super_read_only = ON")
-			}
-			err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-			f.says(err, "MySQL error 1290", "is read-only: name the writer's endpoint")
-			f.admin("SET GLOBAL read_only = OFF")
-			f.accepts(true, f.first)
-			f.accepts(false, pendingPassword)
+	mysqltest.Each(t, fullOrReadOnly)
+}
 
-			// One connection is kept for administrators, which root has.
-			held, err := f.server.Admin().Conn(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer held.Close()
-			f.admin("SET GLOBAL max_connections = 10")
-			for range 12 {
-				s, err := f.login(t.Context(), f.account(f.first), "")
-				if err != nil {
-					break
-				}
-				defer s.Close()
-			}
-			f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
-		})
+func fullOrReadOnly(t *testing.T, shared *mysqlserver.Server) {
+	f := newFixtureOn(t, mysqltest.Own(t, shared.Series()), createUser)
+	f.configure(func(c *Config) { c.Way = "self" })
+	f.admin("SET GLOBAL read_only = ON")
+	if !f.onMariaDB() {
+		f.admin("SET GLOBAL super_read_only = ON")
 	}
+	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+	f.says(err, "MySQL error 1290", "is read-only: name the writer's endpoint")
+	f.admin("SET GLOBAL read_only = OFF")
+	f.accepts(true, f.first)
+	f.accepts(false, pendingPassword)
+
+	// One connection is kept for administrators, which root has.
+	held, err := f.server.Admin().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	f.admin("SET GLOBAL max_connections = 10")
+	for range 12 {
+		s, err := f.login(t.Context(), f.account(f.first), "")
+		if err != nil {
+			break
+		}
+		defer s.Close()
+	}
+	f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
 }
 
 func TestAHostThatTheServerHasBlockedIsToldAndCertificatesAreNotTriedTwice(t *testing.T) {
-	t.Parallel()
+	mysqltest.EachMariaDB(t, blockedHost)
+}
+
+func blockedHost(t *testing.T, shared *mysqlserver.Server) {
 	// Of 127.0.0.1 the server keeps no count, nor of any host when it resolves
 	// no names. What it does count differs: MySQL 9.7 leaves TLS out.
-	f := newFixtureOn(t, ownServer(t, mysqlserver.MariaDB, "--max-connect-errors=3", "--skip-name-resolve=OFF"))
+	f := newFixtureOn(t, mysqltest.Own(t, shared.Series(), "--max-connect-errors=3", "--skip-name-resolve=OFF"))
 	host, port := anotherHost(t, f.server)
 	f.configure(func(c *Config) { c.Endpoint = net.JoinHostPort(host, strconv.Itoa(port)) })
 	for range 3 {
@@ -149,7 +147,7 @@ func (f *fixture) aborted() (connections int) {
 
 func TestAStatementThatWaitsForAnotherOneFailsSoonAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	f := newFixtureOn(t, ownServer(t, mysqlserver.MySQL), dualPrivilege)
+	f := newFixtureOn(t, mysqltest.Own(t, mysqlserver.MySQL), dualPrivilege)
 	f.mustSet(f.first, abandonedPassword) // what is read first is in the caches
 	conn, err := f.server.Admin().Conn(t.Context())
 	if err != nil {
@@ -170,7 +168,7 @@ func TestAStatementThatWaitsForAnotherOneFailsSoonAndChangesNothing(t *testing.T
 
 func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
 	t.Parallel()
-	server := ownServer(t, mysqlserver.MySQL)
+	server := mysqltest.Own(t, mysqlserver.MySQL)
 	if _, err := server.Admin().ExecContext(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'"); err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +205,8 @@ func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
 	}
 }
 
-func TestErrorsThatNoLoginLeadsToAreToldAllTheSame(t *testing.T) {
-	// An empty password is refused by the document (3878), and an account that
-	// goes away between the login and the change (1396) by its lock.
+func TestARetainedEmptyPasswordIsTold(t *testing.T) {
+	// An empty password is refused by the document before the server sees it.
 	f := newFixture(t, dualPrivilege)
 	admin, err := f.login(t.Context(), f.account(f.first), "")
 	if err != nil {
@@ -220,8 +217,10 @@ func TestErrorsThatNoLoginLeadsToAreToldAllTheSame(t *testing.T) {
 	err = admin.Exec(t.Context(), makePrimaryStatement, pendingPassword)
 	f.says(explain(err, admin.a), "MySQL error 3878", "retains no empty one")
 	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
+}
 
-	onBoth(t, func(t *testing.T, f *fixture) {
+func TestAnAccountThatIsDroppedBetweenTheLoginAndTheChangeIsTold(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fixture) {
 		change := f.change(f.first, pendingPassword)
 		change.Confirm = func(context.Context) error { f.admin("DROP USER ?", f.user); return nil }
 		f.says(f.Set(t.Context(), change), fmt.Sprintf("error 1396: the server would not change '%s@%%'", f.user), "see that the account is still there")

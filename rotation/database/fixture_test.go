@@ -5,15 +5,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/mysql"
 	"mautic-rotation/rotation/password"
 )
 
@@ -32,6 +32,8 @@ type fixture struct {
 	log    bytes.Buffer
 
 	quarantined bool // what evidence tells InUse
+	overTCP     bool // the account is for no login by the server's socket
+	watched     *mysqlproxy.Proxy
 }
 
 // newFixture is an account on the shared MySQL server.
@@ -41,11 +43,23 @@ func newFixture(t *testing.T, privileges ...string) *fixture {
 	return newFixtureOn(t, mysqltest.Shared(t), privileges...)
 }
 
-// newMariaDBFixture is one on the shared MariaDB server.
-func newMariaDBFixture(t *testing.T, privileges ...string) *fixture {
+// onEach runs a test on an account of each pinned server, which has no
+// privileges, with an administrator who has CREATE USER.
+func onEach(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
-	t.Parallel()
-	return newFixtureOn(t, mysqltest.SharedMariaDB(t), privileges...)
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+		f := newFixtureOn(t, server)
+		f.withAdmin()
+		test(t, f)
+	})
+}
+
+// onEachMariaDB runs a test on an account of each pinned MariaDB.
+func onEachMariaDB(t *testing.T, test func(*testing.T, *fixture), privileges ...string) {
+	t.Helper()
+	mysqltest.EachMariaDB(t, func(t *testing.T, server *mysqlserver.Server) {
+		test(t, newFixtureOn(t, server, privileges...))
+	})
 }
 
 func newFixtureOn(t testing.TB, server *mysqlserver.Server, privileges ...string) *fixture {
@@ -69,6 +83,19 @@ func (f *fixture) withAdmin(privileges ...string) {
 	}
 	user, password := mysqltest.UniqueUserOn(f.t, f.server, privileges...)
 	f.configure(func(c *Config) { c.Admin = adminSecret(f.t, user, password) })
+}
+
+// throughProxy has the kind reach the server through a proxy. Logins of the
+// test's own do not go there.
+func (f *fixture) throughProxy() *mysqlproxy.Proxy {
+	f.t.Helper()
+	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { proxy.Close() })
+	f.configure(func(c *Config) { c.Endpoint, c.CAFile = proxy.Addr(), proxy.CAFile() })
+	return proxy
 }
 
 const createUser = "CREATE USER ON *.*"
@@ -147,11 +174,20 @@ func (f *fixture) admin(statement string, args ...any) {
 	}
 }
 
+// logIn makes one login of the account, by the server's socket: tests make
+// thousands, of which each by TLS would take five times as long.
+func (f *fixture) logIn(password string) error {
+	if f.overTCP {
+		return f.server.Login(f.t.Context(), f.user, password, "")
+	}
+	return f.server.Accepts(f.t.Context(), f.user, password, "")
+}
+
 // accepts checks which passwords the server takes.
 func (f *fixture) accepts(want bool, passwords ...string) {
 	f.t.Helper()
 	for i, p := range passwords {
-		if err := f.server.Login(f.t.Context(), f.user, p, ""); (err == nil) != want {
+		if err := f.logIn(p); (err == nil) != want {
 			f.t.Errorf("password %d of %d: login gives %v, want accepted: %v", i+1, len(passwords), err, want)
 		}
 	}
@@ -214,66 +250,34 @@ func (f *fixture) swapAs(login, next, present string) error {
 	return s.Exec(f.t.Context(), swapStatement, next, present)
 }
 
-// await waits until a query of the server's state answers something but 0.
+// await waits until a query of the server's state answers something but 0. Its
+// limit is for what never comes: a busy machine takes seconds.
 func (f *fixture) await(query string, args ...any) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
-	for found := 0; found == 0; {
+	pace := time.NewTicker(5 * time.Millisecond) // leaves the processor to what is waited for
+	defer pace.Stop()
+	for {
+		var found int
 		if err := f.server.Admin().QueryRowContext(ctx, query, args...).Scan(&found); err != nil {
 			f.t.Fatalf("%s: %v", query, err)
 		}
-	}
-}
-
-// inService is the password that is AWSCURRENT, which logins use all the time.
-type inService struct {
-	mu       sync.RWMutex
-	password string
-}
-
-// promote waits for the logins that have begun with the one before.
-func (s *inService) promote(password string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.password = password
-}
-
-// whileLoggingIn calls do while logins with the password in service go on, none
-// of which may fail.
-func (f *fixture) whileLoggingIn(s *inService, do func()) {
-	f.t.Helper()
-	var logins, failures atomic.Int64
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			pace := time.NewTicker(50 * time.Millisecond) // leaves the processor to what is tested
-			defer pace.Stop()
-			for {
-				s.mu.RLock()
-				err := f.server.Login(f.t.Context(), f.user, s.password, "")
-				s.mu.RUnlock()
-				logins.Add(1)
-				if err != nil && failures.Add(1) == 1 {
-					f.t.Errorf("a login with the password in service: %v", err)
-				}
-				select {
-				case <-stop:
-					return
-				case <-pace.C:
-				}
-			}
-		})
-	}
-	defer func() {
-		close(stop)
-		group.Wait()
-		if failures.Load() > 0 || logins.Load() == 0 {
-			f.t.Errorf("%d of %d logins failed", failures.Load(), logins.Load())
+		if found != 0 {
+			return
 		}
-	}()
-	do()
+		<-pace.C
+	}
+}
+
+// awaitWaiter waits until a connection waits for the account's lock.
+func (f *fixture) awaitWaiter() {
+	f.t.Helper()
+	schema := "performance_schema" // MySQL deprecates the other one, MariaDB has that alone
+	if f.onMariaDB() {
+		schema = "information_schema"
+	}
+	f.await("SELECT COUNT(*) FROM "+schema+".processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
 }
 
 // lockedSession is one of the account's own that has its lock.

@@ -17,6 +17,7 @@ func (f *fixture) refusedLogins() (count int) {
 }
 
 func TestEachStepMakesNoMoreRefusedLoginsThanItMust(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*fixture)
@@ -71,6 +72,7 @@ func TestEachStepMakesNoMoreRefusedLoginsThanItMust(t *testing.T) {
 }
 
 func TestAWrongCurrentPasswordCostsOneRefusedLoginAndARecoveryThree(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		prepare func(*fixture)
 		want    int

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 )
 
 func TestHowAnAccountOfMariaDBLogsInIsReadFromItsDescription(t *testing.T) {
@@ -37,20 +38,21 @@ func TestHowAnAccountOfMariaDBLogsInIsReadFromItsDescription(t *testing.T) {
 }
 
 func TestAHashIsWhatMariaDBMakesOfThePassword(t *testing.T) {
-	f := newMariaDBFixture(t)
-	for _, password := range []string{f.first, "täglich ☕", `it's "quoted" \`} {
-		var want string
-		if err := f.server.Admin().QueryRowContext(t.Context(), "SELECT PASSWORD(?)", password).Scan(&want); err != nil {
-			t.Fatal(err)
+	onEachMariaDB(t, func(t *testing.T, f *fixture) {
+		for _, password := range []string{f.first, "täglich ☕", `it's "quoted" \`} {
+			var want string
+			if err := f.server.Admin().QueryRowContext(t.Context(), "SELECT PASSWORD(?)", password).Scan(&want); err != nil {
+				t.Fatal(err)
+			}
+			if got := nativeHash(password); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
 		}
-		if got := nativeHash(password); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
+	})
 }
 
 func TestASetByAnAdministratorTakesPasswordsAndNamesOfAnyCharacters(t *testing.T) {
-	onBoth(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(t *testing.T, f *fixture) {
 		for _, user := range []string{`it's`, `say "x"`, `back\slash`, "at@home", "d'Östé", "tick`s"} {
 			f.user = user
 			f.admin("CREATE USER ? IDENTIFIED BY ?", user, f.first)
@@ -66,7 +68,10 @@ func TestASetByAnAdministratorTakesPasswordsAndNamesOfAnyCharacters(t *testing.T
 }
 
 func TestWhereAServerRefusesHashesThePasswordsAreSentAndItIsSaid(t *testing.T) {
-	f := newMariaDBFixture(t)
+	onEachMariaDB(t, refusedHashes)
+}
+
+func refusedHashes(t *testing.T, f *fixture) {
 	f.withAdmin()
 	// The statement itself, on a server that would take either.
 	statement, args := entriesStatement(server{account: f.user + "@%"}, true, pendingPassword, f.first)
@@ -99,52 +104,50 @@ func TestWhereAServerRefusesHashesThePasswordsAreSentAndItIsSaid(t *testing.T) {
 }
 
 func TestPluginsThatCheckPasswordsAreHeeded(t *testing.T) {
-	t.Parallel()
-	for _, flavor := range []mysqlserver.Flavor{mysqlserver.MariaDB, mysqlserver.MariaDB1011} {
-		t.Run(string(flavor), func(t *testing.T) {
-			t.Parallel()
-			// A server of its own: a plugin is there for all accounts.
-			f := newFixtureOn(t, ownServer(t, flavor))
-			f.withAdmin()
-			f.first = f.config.Passwords.Generate()
-			f.fill(f.first, "")
-			f.install("simple_password_check")
-			f.mustSet(f.first, pendingPassword)
-			f.accepts(true, f.first, pendingPassword)
-			if !strings.Contains(f.log.String(), "refuse hashes, so the passwords themselves are sent") {
-				t.Errorf("the log does not say it: %s", &f.log)
-			}
-			if said := f.preflight(pendingPassword); !strings.Contains(said, "keep passwords out of the server's logs: WARNING: ") {
-				t.Errorf("the preflight says %s", said)
-			}
-			f.mustQuarantine(pendingPassword, f.first)
-			f.accepts(false, f.first)
-			f.says(f.Set(t.Context(), f.change(pendingPassword, "weak")), "error 1396", "simple_password_check")
-			f.accepts(true, pendingPassword)
+	mysqltest.EachMariaDB(t, pluginsAreHeeded)
+}
 
-			f.configure(func(c *Config) { c.Way = "single" })
-			f.mustSet(pendingPassword, f.first)
-			f.says(f.Set(t.Context(), f.change(f.first, "weak")), "MySQL error 1819")
-			f.accepts(true, f.first)
+func pluginsAreHeeded(t *testing.T, shared *mysqlserver.Server) {
+	// A server of its own: a plugin is there for all accounts.
+	f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+	f.withAdmin()
+	f.first = f.config.Passwords.Generate()
+	f.fill(f.first, "")
+	f.install("simple_password_check")
+	f.mustSet(f.first, pendingPassword)
+	f.accepts(true, f.first, pendingPassword)
+	if !strings.Contains(f.log.String(), "refuse hashes, so the passwords themselves are sent") {
+		t.Errorf("the log does not say it: %s", &f.log)
+	}
+	if said := f.preflight(pendingPassword); !strings.Contains(said, "keep passwords out of the server's logs: WARNING: ") {
+		t.Errorf("the preflight says %s", said)
+	}
+	f.mustQuarantine(pendingPassword, f.first)
+	f.accepts(false, f.first)
+	f.says(f.Set(t.Context(), f.change(pendingPassword, "weak")), "error 1396", "simple_password_check")
+	f.accepts(true, pendingPassword)
 
-			f.configure(func(c *Config) { c.Way = "" })
-			if atLeast(f.server.Version(), 10, 7) { // the first with the plugin
-				f.install("password_reuse_check")
-				f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "the server's plugin password_reuse_check refuses a password that was used before", "nothing was changed")
-				f.accepts(true, f.first)
-				f.accepts(false, pendingPassword)
-			}
+	f.configure(func(c *Config) { c.Way = "single" })
+	f.mustSet(pendingPassword, f.first)
+	f.says(f.Set(t.Context(), f.change(f.first, "weak")), "MySQL error 1819")
+	f.accepts(true, f.first)
 
-			f.install("auth_ed25519")
-			f.admin("ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)", f.user, abandonedPassword, "Other-0123456789")
-			f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in by ed25519")
+	f.configure(func(c *Config) { c.Way = "" })
+	if f.server.AtLeast(10, 7) { // the first with the plugin
+		f.install("password_reuse_check")
+		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "the server's plugin password_reuse_check refuses a password that was used before", "nothing was changed")
+		f.accepts(true, f.first)
+		f.accepts(false, pendingPassword)
+	}
 
-			if atLeast(f.server.Version(), 11, 6) { // the first with the plugin
-				f.install("auth_parsec")
-				f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
-				f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
-			}
-		})
+	f.install("auth_ed25519")
+	f.admin("ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)", f.user, abandonedPassword, "Other-0123456789")
+	f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in by ed25519")
+
+	if f.server.AtLeast(11, 6) { // the first with the plugin
+		f.install("auth_parsec")
+		f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
+		f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/mysql"
 )
@@ -14,7 +15,7 @@ import (
 // like the ones they replace. The policy holds for the whole server.
 func newStrictServer(t *testing.T) *mysqlserver.Server {
 	t.Helper()
-	server := ownServer(t, mysqlserver.MySQL)
+	server := mysqltest.Own(t, mysqlserver.MySQL97)
 	for _, statement := range []string{
 		"INSTALL COMPONENT 'file://component_validate_password'",
 		"SET GLOBAL validate_password.policy = LOW",

@@ -8,6 +8,7 @@ import (
 )
 
 func TestPreflightNamesWhatIsMissingAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name                 string
 		privileges           []string
@@ -64,9 +65,10 @@ func TestPreflightNamesWhatIsMissingAndChangesNothing(t *testing.T) {
 }
 
 func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
-		mariadb bool
+		mariadb bool // on MariaDB, and not on MySQL
 		prepare func(*fixture)
 		wants   []string
 		ok      bool
@@ -100,13 +102,7 @@ func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
 			f.admin("ALTER USER ? FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1", f.user)
 		}, wants: []string{"WARNING: 1 refused logins in a row lock the account"}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			var f *fixture
-			if tc.mariadb {
-				f = newMariaDBFixture(t)
-			} else {
-				f = newFixture(t)
-			}
+		test := func(t *testing.T, f *fixture) {
 			if tc.prepare != nil {
 				tc.prepare(f)
 			}
@@ -123,6 +119,13 @@ func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
 			f.accepts(true, f.first)
 			if !strings.Contains(tc.name, "single") { // which does not go with two
 				f.accepts(true, pendingPassword)
+			}
+		}
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.mariadb {
+				onEachMariaDB(t, test)
+			} else {
+				test(t, newFixture(t))
 			}
 		})
 	}

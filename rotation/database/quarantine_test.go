@@ -27,6 +27,7 @@ func TestQuarantineTakesTheOldPasswordAwayAndNothingElse(t *testing.T) {
 }
 
 func TestQuarantineMayRunManyTimesAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, oldIsPrimary := range map[string]bool{"the old password is the second": false, "the old password is the primary one": true} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, dualPrivilege)
@@ -113,7 +114,7 @@ func TestAQuarantineThatMeetsABegunRotationStopsThroughConfirm(t *testing.T) {
 	defer s.Close()
 	result := make(chan error, 1)
 	go func() { result <- f.Quarantine(t.Context(), overlap) }()
-	f.await("SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = ? AND STATE = 'User lock'", f.user)
+	f.awaitWaiter()
 	if err := s.Exec(t.Context(), swapStatement, unrelatedPassword, pendingPassword); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +133,7 @@ func TestAQuarantineThatMeetsABegunRotationStopsThroughConfirm(t *testing.T) {
 }
 
 func TestAQuarantineAndASetOfAnotherRotationMayRunAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, oldIsPrimary := range map[string]bool{"the old password is the second": false, "the old password is the primary one": true} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, dualPrivilege)

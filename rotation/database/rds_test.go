@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/rds"
 )
@@ -229,20 +230,19 @@ func TestPutBackWhereTheOldPasswordIsKeptIsALook(t *testing.T) {
 
 // singleWays runs a test by each way that takes one password.
 func singleWays(t *testing.T, test func(*testing.T, *fixture)) {
-	t.Run("rds", func(t *testing.T) {
-		f := newFixture(t)
-		f.atRDS()
-		test(t, f)
-	})
-	t.Run("single on MySQL", func(t *testing.T) {
-		f := newFixture(t)
-		f.configure(func(c *Config) { c.Way = "single" })
-		test(t, f)
-	})
-	t.Run("single on MariaDB", func(t *testing.T) {
-		f := newMariaDBFixture(t)
-		f.configure(func(c *Config) { c.Way = "single" })
-		test(t, f)
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+		t.Run("rds", func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureOn(t, server)
+			f.atRDS()
+			test(t, f)
+		})
+		t.Run("single", func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureOn(t, server)
+			f.configure(func(c *Config) { c.Way = "single" })
+			test(t, f)
+		})
 	})
 }
 
@@ -315,6 +315,7 @@ func TestRetireAwaitsAnAbandonedChangeThatRDSHasYetToApply(t *testing.T) {
 }
 
 func TestWhatRDSCannotDoIsNamedAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*fakeRDS)

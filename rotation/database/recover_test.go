@@ -30,6 +30,7 @@ func (f *fixture) withPrevious(password string) credential.Change {
 }
 
 func TestAMasterUserWhosePasswordNobodyKnowsIsRecovered(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		privileges []string
 		previous   string
@@ -65,6 +66,7 @@ func TestAMasterUserWhosePasswordNobodyKnowsIsRecovered(t *testing.T) {
 }
 
 func TestALockOutIsNotRecoveredWhereItMustNotBe(t *testing.T) {
+	t.Parallel()
 	moved := errors.New("AWSCURRENT has moved")
 	for _, tc := range []struct {
 		name     string

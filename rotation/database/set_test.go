@@ -111,6 +111,7 @@ func TestSetFindsAPrivilegeThatComesFromARole(t *testing.T) {
 }
 
 func TestSetFailsWithTheRemedyAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name       string
 		privileges []string

@@ -11,6 +11,7 @@ import (
 )
 
 func TestProbeTellsAWrongPasswordFromEverythingElse(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name      string
 		prepare   func(*fixture)
@@ -117,6 +118,7 @@ func withDatabase(d document.Document, name string, t *testing.T) document.Docum
 }
 
 func TestTestLogsInAsTheApplicationDoes(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name, database, grant, password, wantError string
 	}{
@@ -127,26 +129,27 @@ func TestTestLogsInAsTheApplicationDoes(t *testing.T) {
 		{name: "with a password that was not set", password: "never-set", wantError: "log in with the AWSPENDING password: MySQL error 1045"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := newFixture(t, dualPrivilege)
-			own := strings.NewReplacer("OWN", f.user+"_db")
-			f.admin(own.Replace("CREATE DATABASE OWN"))
-			t.Cleanup(func() { f.server.Admin().Exec(own.Replace("DROP DATABASE OWN")) })
-			if tc.grant != "" {
-				f.admin("GRANT "+own.Replace(tc.grant)+" TO ?", f.user)
-			}
-			f.mustSet(f.first, pendingPassword)
-			change := f.change(f.first, pendingPassword)
-			if tc.password != "" {
-				change = f.change(f.first, tc.password)
-			}
-			if tc.database != "" {
-				change.Current = withDatabase(change.Current, own.Replace(tc.database), t)
-				change.Pending = withDatabase(change.Pending, own.Replace(tc.database), t)
-			}
-			err := f.Test(t.Context(), change)
-			if (err == nil) != (tc.wantError == "") || err != nil && !strings.Contains(err.Error(), tc.wantError) {
-				t.Errorf("got %v, want %q", err, tc.wantError)
-			}
+			onEach(t, func(t *testing.T, f *fixture) {
+				own := strings.NewReplacer("OWN", f.user+"_db")
+				f.admin(own.Replace("CREATE DATABASE OWN"))
+				t.Cleanup(func() { f.server.Admin().Exec(own.Replace("DROP DATABASE OWN")) })
+				if tc.grant != "" {
+					f.admin("GRANT "+own.Replace(tc.grant)+" TO ?", f.user)
+				}
+				f.mustSet(f.first, pendingPassword)
+				change := f.change(f.first, pendingPassword)
+				if tc.password != "" {
+					change = f.change(f.first, tc.password)
+				}
+				if tc.database != "" {
+					change.Current = withDatabase(change.Current, own.Replace(tc.database), t)
+					change.Pending = withDatabase(change.Pending, own.Replace(tc.database), t)
+				}
+				err := f.Test(t.Context(), change)
+				if (err == nil) != (tc.wantError == "") || err != nil && !strings.Contains(err.Error(), tc.wantError) {
+					t.Errorf("got %v, want %q", err, tc.wantError)
+				}
+			})
 		})
 	}
 }

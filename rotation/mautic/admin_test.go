@@ -41,7 +41,7 @@ func (f *fixture) accepts(password string) bool {
 }
 
 func TestAnAdminPasswordIsGeneratedSetTestedAndPutBack(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.withMautic(mauticserver.Options{APIEnabled: true, BasicAuth: true}))
 		current := f.adminDoc(f.seed.AdminPassword)
 		pending, err := k.Generate(t.Context(), credential.Generation{Current: current})
@@ -90,7 +90,7 @@ func TestAnAdminPasswordIsGeneratedSetTestedAndPutBack(t *testing.T) {
 }
 
 func TestAnAdminPasswordThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.adminChange()
 		if err := k.Set(f.t.Context(), c); err != nil {
@@ -108,7 +108,7 @@ func TestAnAdminPasswordThatIsThereAlreadyIsNotWrittenAgain(t *testing.T) {
 }
 
 func TestNoAdminPasswordIsWrittenAfterConfirmHasFailed(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.adminChange()
 		c.Confirm = func(context.Context) error { return errors.New("AWSCURRENT has moved") }
@@ -120,7 +120,7 @@ func TestNoAdminPasswordIsWrittenAfterConfirmHasFailed(t *testing.T) {
 }
 
 func TestAnAdminPasswordOfNeitherVersionIsReplacedBySetAndLeftByPutBack(t *testing.T) {
-	onBoth(t, mauticserver.Seed{AdminPassword: "of-a-rotation-that-was-given-up"}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{AdminPassword: "of-a-rotation-that-was-given-up"}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.change(f.adminDoc("in-awscurrent-and-not-in-mautic"), f.adminDoc(pendingPassword))
 		f.needs(k.PutBack(f.t.Context(), c), "neither the AWSCURRENT nor the AWSPENDING")
@@ -139,7 +139,7 @@ func TestAnAdminPasswordOfNeitherVersionIsReplacedBySetAndLeftByPutBack(t *testi
 // A change by somebody else between the read and the write must not be lost:
 // Confirm is called at just that moment.
 func TestTheCompareAndSwapSeesAPasswordThatSomebodyElseSetsMeanwhile(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.adminChange()
 		hash, err := k.hash("somebody else's password")
@@ -165,7 +165,7 @@ func TestTheCompareAndSwapSeesAPasswordThatSomebodyElseSetsMeanwhile(t *testing.
 }
 
 func TestSettingAnAdminPasswordComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k := f.admin(access)
 		c := f.adminChange()
@@ -193,7 +193,7 @@ func TestSettingAnAdminPasswordComesRightAfterACutAtAnyPoint(t *testing.T) {
 }
 
 func TestTwoSetsOfAnAdminPasswordAtOnceBothSucceed(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.adminChange()
 		for err := range atOnce(4, func() error { return k.Set(f.t.Context(), c) }) {
@@ -220,7 +220,7 @@ func atOnce(n int, f func() error) <-chan error {
 }
 
 func TestAUserWhosePasswordIsNotToBeRotatedIsRefusedBeforeAnythingChanges(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		undo := "UPDATE {users} SET is_published = 1, role_id = 1, username = 'admin', email = 'admin@example.com' WHERE id = 1"
 		f.sql("INSERT INTO {users} (role_id, is_published, username, email, password, first_name, last_name) VALUES (1, 1, 'other', 'other@example.com', 'x', '', '')")
@@ -254,7 +254,7 @@ func TestAUserWhosePasswordIsNotToBeRotatedIsRefusedBeforeAnythingChanges(t *tes
 }
 
 func TestAnAdminIsFoundByEmailAddressToo(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		for _, who := range []string{`"admin_email": "admin@example.com"`, `"admin_username": "", "admin_email": "admin@example.com"`, `"admin_username": "admin@example.com"`} {
 			d := f.doc(fmt.Sprintf(`"admin_credentials": {%s, "admin_password": %q}`, who, f.seed.AdminPassword))
@@ -268,7 +268,7 @@ func TestAnAdminIsFoundByEmailAddressToo(t *testing.T) {
 }
 
 func TestMissingPrivilegesAreNamedWithTheGrant(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		current := f.adminDoc(f.seed.AdminPassword)
 		f.grantOnly("SELECT ON {users}", "SELECT ON {roles}")
@@ -290,7 +290,7 @@ func TestMissingPrivilegesAreNamedWithTheGrant(t *testing.T) {
 }
 
 func TestTheDatabaseIsOpenedWithWhicheverPasswordWorks(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		right, wrong := f.adminDoc(pendingPassword), f.parse(fmt.Sprintf(`{"database_user": %q, "database_password": "wrong", "admin_credentials": {"admin_username": "admin", "admin_password": %q}}`, f.user, f.seed.AdminPassword))
 		k := f.admin(f.access())
 		if err := k.Set(f.t.Context(), f.change(wrong, right)); err != nil {

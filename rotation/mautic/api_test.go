@@ -51,7 +51,7 @@ func (f *fixture) expect(k credential.Kind, want credential.Outcome, documents .
 var apiOn = mauticserver.Options{APIEnabled: true}
 
 func TestTwoAPIClientsAlternate(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.withMautic(apiOn)})
 		first := f.apiChange(k)
 		for range 2 {
@@ -97,7 +97,7 @@ func TestTwoAPIClientsAlternate(t *testing.T) {
 }
 
 func TestTheStandbyIsTheSameHoweverOftenItIsGenerated(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		one, other := f.apiChange(k), f.apiChange(k)
 		if f.value("SELECT COUNT(*) FROM {oauth2_clients}") != "1" {
@@ -128,7 +128,7 @@ func TestTheStandbyIsTheSameHoweverOftenItIsGenerated(t *testing.T) {
 }
 
 func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		standby, _ := k.pair(c.Pending)
@@ -145,7 +145,7 @@ func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
 }
 
 func TestSettingAnAPIClientComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k, look := NewAPI(APIConfig{Access: access}), NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
@@ -166,7 +166,7 @@ func TestSettingAnAPIClientComesRightAfterACutAtAnyPoint(t *testing.T) {
 }
 
 func TestTwoSetsOfAnAPIClientAtOnceBothSucceed(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		for err := range atOnce(4, func() error { return k.Set(f.t.Context(), c) }) {
@@ -182,7 +182,7 @@ func TestTwoSetsOfAnAPIClientAtOnceBothSucceed(t *testing.T) {
 }
 
 func TestAnAPIClientThatCannotBeRotatedIsRefusedBeforeAnythingChanges(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
 		generate := func(d document.Document) error {

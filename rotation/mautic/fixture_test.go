@@ -34,18 +34,10 @@ type fixture struct {
 	log            logBuffer
 }
 
-// onBoth runs a test on MySQL and on MariaDB.
-func onBoth(t *testing.T, seed mauticserver.Seed, test func(f *fixture)) {
+// onEach runs a test on each pinned server.
+func onEach(t *testing.T, seed mauticserver.Seed, test func(f *fixture)) {
 	t.Helper()
-	t.Parallel()
-	t.Run("MySQL", func(t *testing.T) {
-		t.Parallel()
-		test(newFixture(t, mysqltest.Shared(t), seed))
-	})
-	t.Run("MariaDB", func(t *testing.T) {
-		t.Parallel()
-		test(newFixture(t, mysqltest.SharedMariaDB(t), seed))
-	})
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) { test(newFixture(t, server, seed)) })
 }
 
 // onMySQL is for what lies in HTTP rather than in SQL.

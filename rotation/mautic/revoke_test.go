@@ -9,7 +9,7 @@ import (
 )
 
 func TestRevokingAnAdminsPasswordEndsTheTokensThatActForTheUser(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := f.admin(f.access())
 		c := f.adminChange()
 		if err := k.Set(f.t.Context(), c); err != nil {

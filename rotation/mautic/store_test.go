@@ -109,7 +109,7 @@ func (n nowhere) Open(context.Context, document.Document) (*sql.DB, error) {
 }
 
 func TestADatabaseOfNoNameAndOneThatIsNoMauticsAreRefused(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		_, err := f.admin(Access{Database: nowhere{f}}).Generate(f.t.Context(), credential.Generation{Current: f.adminDoc("x")})
 		f.needs(err, "DATABASE_NAME")
 		f.sql("DROP TABLE {oauth2_refreshtokens}, {webhooks}")

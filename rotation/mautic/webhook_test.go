@@ -100,7 +100,7 @@ func (f *fixture) hookSecrets() string {
 }
 
 func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		c := f.hookChange()
 		generated, err := k.Generate(f.t.Context(), credential.Generation{Current: c.Current})
@@ -146,7 +146,7 @@ func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
 }
 
 func TestPublishingTheNextWebhookSecretChangesNothingInMautic(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		current := hooksDoc(f, firstHookSecret)
 		pending, err := k.Generate(f.t.Context(), credential.Generation{Current: current})
@@ -169,7 +169,7 @@ func TestPublishingTheNextWebhookSecretChangesNothingInMautic(t *testing.T) {
 }
 
 func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *testing.T) {
-	onBoth(t, mauticserver.Seed{Hooks: []string{"contacts", "emails", "forms"}}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{Hooks: []string{"contacts", "emails", "forms"}}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		for _, own := range []string{"own", strings.ToUpper(firstHookSecret), ""} {
 			f.sql("UPDATE {webhooks} SET secret = ? WHERE name = 'emails'", own)
@@ -199,7 +199,7 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 }
 
 func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
-	onBoth(t, mauticserver.Seed{HookSecret: nextHookSecret}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{HookSecret: nextHookSecret}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		current := hooksDoc(f, firstHookSecret, nextHookSecret, "before")
 		pending, err := k.Generate(f.t.Context(), credential.Generation{Current: current, Emergency: true})
@@ -216,7 +216,7 @@ func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
 }
 
 func TestSettingAWebhookSecretComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k := NewWebhook(WebhookConfig{Access: access})
 		c := f.hookChange()
@@ -236,7 +236,7 @@ func TestSettingAWebhookSecretComesRightAfterACutAtAnyPoint(t *testing.T) {
 }
 
 func TestTwoSetsOfAWebhookSecretAtOnceBothSucceed(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		for err := range atOnce(4, func() error { return k.Set(f.t.Context(), f.hookChange()) }) {
 			if err != nil {
@@ -250,7 +250,7 @@ func TestTwoSetsOfAWebhookSecretAtOnceBothSucceed(t *testing.T) {
 }
 
 func TestNoWebhookSecretIsWrittenAfterConfirmHasFailedOrWithoutThePrivilege(t *testing.T) {
-	onBoth(t, mauticserver.Seed{}, func(f *fixture) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
 		c := f.hookChange()
 		c.Confirm = func(context.Context) error { return errors.New("AWSCURRENT has moved") }

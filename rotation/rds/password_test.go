@@ -26,7 +26,7 @@ func TestAwaitIsNotFooledByADatabaseThatIsStillAvailable(t *testing.T) {
 			f := start(t)
 			// The order is carried out late enough to be seen pending, and not
 			// before somebody has looked at the reset.
-			master := localrds.MasterUser{LingerTime: 2 * time.Second, SetPassword: func(ctx context.Context, _, _ string) error {
+			master := localrds.MasterUser{LingerTime: 3 * time.Second, SetPassword: func(ctx context.Context, _, _ string) error {
 				begun := len(f.Calls())
 				_, err := f.WaitEvent(ctx, func(e host.Event) bool {
 					call, ok := e.(wire.CallFinished)

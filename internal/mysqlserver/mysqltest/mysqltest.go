@@ -1,15 +1,17 @@
-// Package mysqltest gives tests a real server. All tests of a package share one, started when the first of them asks for it:
+// Package mysqltest gives tests real servers. All tests of a package share one of each series, started when the first of them asks
+// for it:
 //
 //	func TestMain(m *testing.M) { mysqltest.Main(m) }
 //
 //	func TestChangesAPassword(t *testing.T) {
-//		t.Parallel()
-//		server := mysqltest.Shared(t)
-//		user, password := mysqltest.UniqueUser(t)
-//		…
+//		mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+//			user, password := mysqltest.UniqueUserOn(t, server)
+//			…
+//		})
 //	}
 //
-// Tests keep out of each other's way by using users, and databases, of their own.
+// Tests keep out of each other's way by using users, and databases, of their own. With go test -short, every test that asks for a
+// server is skipped.
 package mysqltest
 
 import (
@@ -24,12 +26,14 @@ import (
 	"mautic-rotation/internal/mysqlserver"
 )
 
-// shared holds the servers of this process, by flavor.
-var shared = map[mysqlserver.Flavor]*lazyServer{
-	mysqlserver.MySQL:       {},
-	mysqlserver.MariaDB:     {},
-	mysqlserver.MariaDB1011: {},
-}
+// shared holds the servers of this process, by series.
+var shared = func() map[mysqlserver.Series]*lazyServer {
+	all := map[mysqlserver.Series]*lazyServer{}
+	for _, series := range mysqlserver.Pinned() {
+		all[series] = &lazyServer{}
+	}
+	return all
+}()
 
 type lazyServer struct {
 	once   sync.Once
@@ -42,54 +46,117 @@ type lazyServer struct {
 // A package that has more to clean up passes a runner of its own around m.
 func Main(m interface{ Run() int }) {
 	code := m.Run()
-	for flavor, lazy := range shared {
+	for series, lazy := range shared {
 		if lazy.server == nil {
 			continue
 		}
 		err := lazy.server.Close()
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "ending the shared %s server: %v\n", flavor, err)
+			fmt.Fprintf(os.Stderr, "ending the shared server %s: %v\n", series, err)
 			code = max(code, 1)
 		}
 	}
 	os.Exit(code)
 }
 
-// Shared returns the process's MySQL server, which logs whatever it can (--log-error-verbosity=3), as the search for users of a
-// second password needs it. Where no server can be had the test fails, saying what to install: a
-// test that is passed over proves nothing.
-func Shared(tb testing.TB) *mysqlserver.Server {
+// NotInCheck skips a test with go test -short, which is how make check leaves out what needs a server or builds an executable.
+func NotInCheck(tb testing.TB) {
 	tb.Helper()
-	return get(tb, mysqlserver.MySQL, "--log-error-verbosity=3")
+	if testing.Short() {
+		tb.Skip("make check leaves this out; make test runs it")
+	}
 }
 
-// SharedMariaDB is Shared for MariaDB.
-func SharedMariaDB(tb testing.TB) *mysqlserver.Server {
+// On returns the process's server of a series. A MySQL logs whatever it can (--log-error-verbosity=3), as the search for users of a
+// second password needs it. Where no server can be had the test fails, saying what to install: a test that is passed over proves
+// nothing.
+func On(tb testing.TB, series mysqlserver.Series) *mysqlserver.Server {
 	tb.Helper()
-	return get(tb, mysqlserver.MariaDB)
-}
-
-// SharedMariaDB1011 is Shared for MariaDB 10.11.
-func SharedMariaDB1011(tb testing.TB) *mysqlserver.Server {
-	tb.Helper()
-	return get(tb, mysqlserver.MariaDB1011)
-}
-
-func get(tb testing.TB, flavor mysqlserver.Flavor, args ...string) *mysqlserver.Server {
-	tb.Helper()
-	lazy := shared[flavor]
+	NotInCheck(tb)
+	lazy := shared[series]
+	if lazy == nil {
+		tb.Fatalf("no series %q is pinned", series)
+	}
 	lazy.once.Do(func() {
 		// Not the test's context: the server outlives the test.
-		lazy.server, lazy.err = mysqlserver.Start(context.Background(), mysqlserver.Options{
-			Flavor:   flavor,
-			Args:     args,
-			Progress: func(message string) { fmt.Fprintln(os.Stderr, message) },
-		})
+		lazy.server, lazy.err = mysqlserver.Start(context.Background(), options(series, logsAll(series)...))
 	})
 	if lazy.err != nil {
 		tb.Fatal(lazy.err)
 	}
 	return lazy.server
+}
+
+func options(series mysqlserver.Series, args ...string) mysqlserver.Options {
+	return mysqlserver.Options{
+		Series:   series,
+		Args:     args,
+		Progress: func(message string) { fmt.Fprintln(os.Stderr, message) },
+	}
+}
+
+func logsAll(series mysqlserver.Series) []string {
+	if series.IsMariaDB() {
+		return nil
+	}
+	return []string{"--log-error-verbosity=3"}
+}
+
+// Shared is On for the series that stands for MySQL.
+func Shared(tb testing.TB) *mysqlserver.Server {
+	tb.Helper()
+	return On(tb, mysqlserver.MySQL)
+}
+
+// SharedMariaDB is On for the series that stands for MariaDB.
+func SharedMariaDB(tb testing.TB) *mysqlserver.Server {
+	tb.Helper()
+	return On(tb, mysqlserver.MariaDB)
+}
+
+// Each runs a test on the shared server of every pinned series, each in a subtest that has the series' name. It makes t and the
+// subtests parallel.
+func Each(t *testing.T, test func(t *testing.T, server *mysqlserver.Server)) {
+	t.Helper()
+	each(t, test, func(mysqlserver.Series) bool { return true })
+}
+
+// EachMariaDB is Each for MariaDB's series alone.
+func EachMariaDB(t *testing.T, test func(t *testing.T, server *mysqlserver.Server)) {
+	t.Helper()
+	each(t, test, mysqlserver.Series.IsMariaDB)
+}
+
+func each(t *testing.T, test func(t *testing.T, server *mysqlserver.Server), wanted func(mysqlserver.Series) bool) {
+	t.Helper()
+	NotInCheck(t)
+	t.Parallel()
+	for _, series := range mysqlserver.Pinned() {
+		if !wanted(series) {
+			continue
+		}
+		t.Run(string(series), func(t *testing.T) {
+			t.Parallel()
+			test(t, On(t, series))
+		})
+	}
+}
+
+// Own starts a server of the test's own, which it may put out of order, with further arguments. It ends with the test.
+func Own(tb testing.TB, series mysqlserver.Series, args ...string) *mysqlserver.Server {
+	tb.Helper()
+	NotInCheck(tb)
+	server, err := mysqlserver.Start(tb.Context(), options(series, args...))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		err := server.Close()
+		if err != nil {
+			tb.Errorf("ending a server: %v", err)
+		}
+	})
+	return server
 }
 
 // UniqueUser makes a user on the shared MySQL server, with a name and a password of its own and the privileges (see
