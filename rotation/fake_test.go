@@ -39,6 +39,15 @@ type target struct {
 	// fault stands between a call and what it does at the target; nil: nothing
 	// goes wrong.
 	fault func(apply func() error) error
+
+	// at runs when one of the methods below begins; nil: nothing does.
+	at func(method string)
+}
+
+func (k *target) begin(method string) {
+	if k.at != nil {
+		k.at(method)
+	}
 }
 
 // call does something at the target, as far as the fault lets it.
@@ -90,23 +99,33 @@ func (k *target) accepts() string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(k.accepted))), " ")
 }
 
-func (k *target) Set(_ context.Context, c rotation.Change) error {
+func (k *target) Set(ctx context.Context, c rotation.Change) error {
+	k.begin("set")
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
 		k.accept(k.value(c.Pending))
 		return nil
 	})
 }
 
-func (k *target) PutBack(_ context.Context, c rotation.Change) error {
+func (k *target) PutBack(ctx context.Context, c rotation.Change) error {
+	k.begin("put back")
+	if k.accepts() != k.value(c.Pending) {
+		return k.call(func() error { return nil })
+	}
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
-		if k.accepts() == k.value(c.Pending) {
-			k.accept(k.value(c.Current))
-		}
+		k.accept(k.value(c.Current))
 		return nil
 	})
 }
 
 func (k *target) Test(_ context.Context, c rotation.Change) error {
+	k.begin("test")
 	if k.broken {
 		return errors.New("it does not work")
 	}
@@ -115,6 +134,7 @@ func (k *target) Test(_ context.Context, c rotation.Change) error {
 }
 
 func (k *target) Probe(_ context.Context, d document.Document) (rotation.Outcome, error) {
+	k.begin("probe")
 	denied := errors.New("denied")
 	err := k.call(func() error {
 		if k.takes(k.value(d)) {
@@ -146,11 +166,18 @@ type pair struct {
 	overlap time.Duration
 	stuck   bool
 	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
+
+	// use is what InUse sees of an old value's use; nil: nothing.
+	use func(rotation.Overlap) (evidence string, err error)
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
 
-func (k *pair) Set(_ context.Context, c rotation.Change) error {
+func (k *pair) Set(ctx context.Context, c rotation.Change) error {
+	k.begin("set")
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
 		if !k.takes(k.value(c.Current)) {
 			return errors.New("the current value is refused")
@@ -161,6 +188,7 @@ func (k *pair) Set(_ context.Context, c rotation.Change) error {
 }
 
 func (k *pair) PutBack(_ context.Context, c rotation.Change) error {
+	k.begin("put back")
 	_, err := k.Probe(context.Background(), c.Current)
 	return err
 }
@@ -173,23 +201,32 @@ func (k *pair) take(value string) {
 }
 
 func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
+	k.begin("exclusive")
 	return func() {}, true, nil
 }
 
 func (k *pair) InUse(_ context.Context, o rotation.Overlap, _ time.Duration) (string, error) {
+	k.begin("in use")
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.looked = append(k.looked, o.Now)
-	return "", nil
+	k.mu.Unlock()
+	if k.use == nil {
+		return "", nil
+	}
+	return k.use(o)
 }
 
 func (k *pair) Revoke(_ context.Context, o rotation.Overlap) (string, error) {
 	return "what was issued under " + k.value(o.Old), nil
 }
 
-func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error { return k.Retire(ctx, o) }
+func (k *pair) Quarantine(ctx context.Context, o rotation.Overlap) error {
+	k.begin("quarantine")
+	return k.takeAway(ctx, o)
+}
 
 func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
+	k.begin("restore")
 	return k.call(func() error {
 		k.accept(k.value(o.Current), k.value(o.Old))
 		return nil
@@ -197,6 +234,11 @@ func (k *pair) Restore(_ context.Context, o rotation.Overlap) error {
 }
 
 func (k *pair) Retire(ctx context.Context, o rotation.Overlap) error {
+	k.begin("retire")
+	return k.takeAway(ctx, o)
+}
+
+func (k *pair) takeAway(ctx context.Context, o rotation.Overlap) error {
 	if err := o.Confirm(ctx); err != nil {
 		return err
 	}
@@ -217,12 +259,16 @@ type services struct {
 	mu      sync.Mutex
 	times   int
 	failing bool
-	unread  bool // no task reads the secret
+	unread  bool  // no task reads the secret
+	refusal error // why no redeploy begins; nil: one does
 }
 
 func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refusal != nil {
+		return time.Time{}, s.refusal
+	}
 	s.times++
 	return time.Now().Add(-time.Hour).UTC(), nil
 }
@@ -263,6 +309,10 @@ type engine struct {
 	arn, fn  string
 	services services
 	log      strings.Builder
+
+	// before runs when a step begins, and fails it with what it returns; nil:
+	// nothing does.
+	before func(rotation.Step) error
 
 	database, api  pair
 	admin, webhook target
@@ -329,11 +379,16 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 }
 
 func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
-	var step struct{ Step, SecretID, ClientRequestToken string }
+	var step struct{ Step, SecretID, ClientRequestToken, RotationToken string }
 	if err := json.Unmarshal(payload, &step); err != nil {
 		return nil, err
 	}
-	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken}
+	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken, RotationToken: step.RotationToken}
+	if e.before != nil {
+		if err := e.before(event.Step); err != nil {
+			return nil, err
+		}
+	}
 	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
 }
 

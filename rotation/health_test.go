@@ -1,0 +1,39 @@
+package rotation_test
+
+import (
+	"context"
+	"sync/atomic"
+
+	"mautic-rotation/rotation"
+)
+
+// health is an application that is well, or ill whenever it is asked.
+type health struct {
+	sick  atomic.Bool
+	asked atomic.Int64
+}
+
+func (h *health) Sick(context.Context) string {
+	h.asked.Add(1)
+	if h.sick.Load() {
+		return "it answers 500"
+	}
+	return ""
+}
+
+// watchHealth has the engine ask whether the application is healthy.
+func (e *engine) watchHealth(h *health) {
+	e.reconfigure(func(c *rotation.Config) { c.Health = h })
+}
+
+// reconfigure gives the engine a rotator with other settings.
+func (e *engine) reconfigure(change func(*rotation.Config)) {
+	c := rotation.Config{
+		SecretsManager: e.secrets,
+		Kinds:          []rotation.Kind{&e.database, &e.api, &e.admin, &e.webhook},
+		Redeployer:     &e.services,
+	}
+	change(&c)
+	e.Rotator = rotation.New(c)
+	e.RetryQuickly()
+}

@@ -1,0 +1,307 @@
+package rotation_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"mautic-rotation/internal/leak"
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation"
+)
+
+// What each of the four steps promises.
+
+func TestARetryKeepsTheValueThatWasMade(t *testing.T) {
+	e := newEngine(t)
+	e.beforeStep(rotation.SetSecret, func() error { return errors.New("cut off") })
+	e.fails(e.rotate(""), "cut off")
+	made := e.version("AWSPENDING").Value
+	if err := e.resume(e.version("AWSPENDING").ID); err != nil {
+		t.Fatal(err)
+	}
+	if e.database.made != 1 || e.version("AWSCURRENT").Value != made {
+		t.Errorf("%d values were made for one rotation", e.database.made)
+	}
+}
+
+func TestOfTwoDeliveriesOfCreateSecretTheFirstToStoreItsValueWins(t *testing.T) {
+	smtp := newIssuer()
+	e := newEngine(t, smtp)
+	stop := errors.New("far enough")
+	e.beforeStep(rotation.SetSecret, func() error { return stop })
+	e.beforeCall("PutSecretValue", "", func() localaws.Fault {
+		smtp.accept("smtp-0") // the other one finds a place free, too
+		if err := e.invoke(rotation.CreateSecret, e.version("AWSPENDING").ID); err != nil {
+			t.Error(err)
+		}
+		smtp.accept("smtp-0", "smtp-1", "smtp-2")
+		return localaws.Fault{}
+	})
+	e.fails(e.rotate(""), stop.Error())
+	if stored := e.version("AWSPENDING").Value; !strings.Contains(stored, "smtp-2") || smtp.accepts() != "smtp-0 smtp-2" {
+		t.Errorf("stored is %s, accepted are %s: what was made twice is to be taken away", stored, smtp.accepts())
+	}
+}
+
+func TestTheRotationTokenIsSentWithTheNewValue(t *testing.T) {
+	e := newEngine(t)
+	e.aws.SetVariants(localaws.Variants{RotationTokenSent: true})
+	e.mustRotate()
+	if e.version("AWSCURRENT").RotationToken == "" {
+		t.Error("the new value was stored without the event's RotationToken: Secrets Manager refuses that across accounts")
+	}
+}
+
+func TestWhatARotationSetsIsNotedBeforeAnyTargetHasIt(t *testing.T) {
+	e := newEngine(t)
+	for _, k := range []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook} {
+		k.whenFirst("set", func() {
+			labels := e.version("AWSPENDING").Labels
+			if !slices.ContainsFunc(labels, func(label string) bool {
+				return strings.HasPrefix(label, "rotation;") && strings.Contains(label, "live=database,api,admin,webhook")
+			}) {
+				t.Errorf("%s is set, and its version has the labels %s alone", k.name, labels)
+			}
+		})
+	}
+	e.mustRotate()
+}
+
+func TestNoTargetIsWrittenToForAVersionThatIsNotPendingAnyMore(t *testing.T) {
+	for _, step := range []string{"set", "put back"} {
+		t.Run(step, func(t *testing.T) {
+			e := newEngine(t)
+			e.webhook.broken = step == "put back"
+			givenUp := ""
+			e.admin.whenFirst(step, func() {
+				givenUp = e.version("AWSPENDING").ID
+				e.takeLabelOff("AWSPENDING", givenUp)
+			})
+			before := map[string]string{"set": "admin-0", "put back": "admin-1"}[step]
+			e.fails(e.rotate(""), fmt.Sprintf("version %s is not AWSPENDING", givenUp))
+			if e.admin.accepts() != before {
+				t.Errorf("%s is accepted: the target was written to after AWSPENDING was taken off", e.admin.accepts())
+			}
+		})
+	}
+}
+
+func TestNoTargetIsWrittenToForASecretThatWasEditedMeanwhile(t *testing.T) {
+	e := newEngine(t)
+	e.admin.whenFirst("set", e.draft("edited"))
+	e.fails(e.rotate(""), "AWSCURRENT has moved to version")
+	if e.admin.accepts() != "admin-0" {
+		t.Errorf("%s is accepted", e.admin.accepts())
+	}
+}
+
+func TestAnEditDuringARotationIsKeptAndTheRotationGivenUp(t *testing.T) {
+	for _, step := range []rotation.Step{rotation.SetSecret, rotation.FinishSecret} {
+		t.Run("before "+string(step), func(t *testing.T) {
+			e := newEngine(t)
+			publish := e.draft("edited")
+			e.beforeStep(step, func() error {
+				publish()
+				return nil
+			})
+			e.fails(e.rotate(""), "the secret was edited after this rotation began")
+			if current := e.version("AWSCURRENT").Value; !strings.Contains(current, `"site": "edited"`) {
+				t.Errorf("AWSCURRENT is %s: the edit is lost", current)
+			}
+			if id := e.version("AWSPENDING").ID; id != "" {
+				t.Errorf("version %s is still AWSPENDING, and would be tried again for ever", id)
+			}
+			e.reconcile()
+			e.currentHolds("database-0", "admin-0")
+			e.expect("database-0", "api-0", "admin-0")
+			e.closed()
+		})
+	}
+}
+
+func TestAnEditAtTheMomentOfThePromotionIsNotUndone(t *testing.T) {
+	e := newEngine(t)
+	publish := e.draft("edited")
+	e.beforeCall("UpdateSecretVersionStage", promotion, func() localaws.Fault {
+		publish()
+		return localaws.Fault{}
+	})
+	if err := e.rotate(""); err == nil {
+		t.Error("no error")
+	}
+	if current := e.version("AWSCURRENT").Value; !strings.Contains(current, `"site": "edited"`) {
+		t.Errorf("AWSCURRENT is %s: the edit is lost", current)
+	}
+}
+
+func TestNothingIsPromotedThatItsTargetRefuses(t *testing.T) {
+	for _, kind := range []string{"database", "webhook"} {
+		t.Run(kind, func(t *testing.T) {
+			e := newEngine(t)
+			k := map[string]*target{"database": &e.database.target, "webhook": &e.webhook}[kind]
+			e.beforeStep(rotation.FinishSecret, func() error {
+				k.accept(kind + "-0") // the server was restored after the test, say
+				return nil
+			})
+			e.fails(e.rotate(""), "the pending "+kind+" credential is not promoted, since its target does not accept it (denied)")
+			e.currentHolds("database-0", "admin-0")
+			if e.services.times != 0 {
+				t.Error("redeployed for nothing")
+			}
+		})
+	}
+}
+
+func TestNothingIsPromotedWhileATargetDoesNotAnswer(t *testing.T) {
+	e := newEngine(t)
+	e.beforeStep(rotation.FinishSecret, func() error {
+		e.api.fault = func(func() error) error { return errors.New("no answer") }
+		return nil
+	})
+	e.fails(e.rotate(""), "does not accept it (unreachable)")
+	e.currentHolds("database-0", "admin-0")
+}
+
+func TestTheOldVersionIsNotedBeforeItIsPromotedOver(t *testing.T) {
+	e := newEngine(t)
+	e.beforeCall("UpdateSecretVersionStage", promotion, func() localaws.Fault {
+		labels := e.version("AWSCURRENT").Labels
+		if !slices.ContainsFunc(labels, func(label string) bool {
+			return strings.HasPrefix(label, "rotation;") && strings.Contains(label, "live=database,api;")
+		}) {
+			t.Errorf("the version that is about to be promoted over has the labels %s alone", labels)
+		}
+		return localaws.Fault{}
+	})
+	e.mustRotate()
+}
+
+func TestAPromotionWhoseReplyIsLostIsAPromotion(t *testing.T) {
+	e := newEngine(t)
+	e.beforeCall("UpdateSecretVersionStage", promotion, func() localaws.Fault { return localaws.Fault{LoseReply: true} })
+	e.mustRotate()
+	e.currentHolds("database-1", "admin-1")
+	if e.services.times != 1 {
+		t.Errorf("%d redeploys", e.services.times)
+	}
+}
+
+func TestFinishSecretThatRunsAgainDoesWhatFollowsThePromotion(t *testing.T) {
+	e := newEngine(t)
+	e.services.refusal = errors.New("ECS is throttled")
+	e.fails(e.rotate(""), "the new version is AWSCURRENT, but the redeploy did not start: ECS is throttled")
+	e.currentHolds("database-1", "admin-1")
+	e.services.refusal = nil
+	promoted := e.version("AWSCURRENT").ID
+	for range 2 {
+		if err := e.invoke(rotation.FinishSecret, promoted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e.services.times != 1 {
+		t.Errorf("%d redeploys in two more tries, want one: tasks with the old values would never be replaced, or over and over", e.services.times)
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAStepThatComesLateChangesNothing(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile()
+	late := e.version("AWSCURRENT").ID
+	if err := e.rotate("only.database.admin." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.reconcile()
+	before := e.state()
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+		e.fails(e.invoke(step, late), "is not AWSPENDING")
+		e.fails(e.invoke(step, strings.Repeat("0", 32)), "the secret has no version")
+	}
+	e.expect("database-2", "api-0 api-1", "admin-2")
+	if after := e.state(); after != before {
+		t.Errorf("before %s\nafter  %s", before, after)
+	}
+}
+
+// state is what versions there are, with their labels.
+func (e *engine) state() string {
+	e.t.Helper()
+	state, err := e.aws.Secret(e.arn)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	var lines []string
+	for _, v := range state.Versions {
+		labels := slices.Sorted(slices.Values(v.Labels))
+		lines = append(lines, fmt.Sprintf("%s %s %q", v.ID, v.Value, labels))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestAStepOfAVersionThatIsCurrentAlreadyChangesNothing(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	before := e.state()
+	set, tested := e.admin.count("set", "put back"), e.database.count("set", "test")
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+		if err := e.invoke(step, e.version("AWSCURRENT").ID); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := e.state(); after != before || set.Load()+tested.Load() > 0 || e.services.times != 1 {
+		t.Errorf("%d and %d calls of targets, %d redeploys\nbefore %s\nafter  %s", set.Load(), tested.Load(), e.services.times, before, after)
+	}
+}
+
+func TestNothingIsSetWhileTheApplicationIsUnhealthy(t *testing.T) {
+	e := newEngine(t)
+	h := &health{}
+	h.sick.Store(true)
+	e.watchHealth(h)
+	e.fails(e.rotate(""), "the application is not healthy (it answers 500)")
+	e.expect("database-0", "api-0", "admin-0")
+	if len(e.journal()) > 0 {
+		t.Errorf("noted as set: %s", e.journal())
+	}
+	h.sick.Store(false)
+	if err := e.resume(e.version("AWSPENDING").ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLogHoldsNoSecretValue(t *testing.T) {
+	e := newEngine(t)
+	e.webhook.broken = true
+	if err := e.rotate(""); err == nil {
+		t.Fatal("no error")
+	}
+	e.webhook.broken = false
+	if err := e.resume(e.version("AWSPENDING").ID); err != nil {
+		t.Fatal(err)
+	}
+	e.reconcile()
+	e.mustRotate()
+	e.services.failing = true
+	e.reconcile()
+	var values leak.Values
+	for n := range 3 {
+		for _, kind := range []string{"database", "webhook"} { // the others are too short to look for
+			value := fmt.Sprintf("%s-%d", kind, n)
+			values.Add(value, value)
+		}
+	}
+	if values.Len() != 6 {
+		t.Fatal("nothing is looked for")
+	}
+	if found := values.In(e.log.String()); len(found) > 0 {
+		t.Errorf("the log holds %s", found)
+	}
+	if !strings.Contains(e.log.String(), "rolled back") || !strings.Contains(e.log.String(), "audit=retired") {
+		t.Error("the log does not tell the story that was to be looked at")
+	}
+}
