@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -259,8 +260,9 @@ type services struct {
 	mu      sync.Mutex
 	times   int
 	failing bool
-	unread  bool  // no task reads the secret
-	refusal error // why no redeploy begins; nil: one does
+	unread  bool          // no task reads the secret
+	refusal error         // why no redeploy begins; nil: one does
+	ago     time.Duration // since when what runs is new; 0: an hour
 }
 
 func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
@@ -270,7 +272,7 @@ func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
 		return time.Time{}, s.refusal
 	}
 	s.times++
-	return time.Now().Add(-time.Hour).UTC(), nil
+	return time.Now().Add(-cmp.Or(s.ago, time.Hour)).UTC(), nil
 }
 
 func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error) {

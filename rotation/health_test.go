@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/document"
 )
 
 // health is an application that is well, or ill whenever it is asked.
@@ -37,3 +38,8 @@ func (e *engine) reconfigure(change func(*rotation.Config)) {
 	e.Rotator = rotation.New(c)
 	e.RetryQuickly()
 }
+
+// elsewhere is the database whose settings name a place that no document has.
+type elsewhere struct{ *pair }
+
+func (elsewhere) Fields(document.Document) ([]document.Pointer, error) { return nil, nil }

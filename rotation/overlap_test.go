@@ -1,0 +1,405 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation"
+)
+
+// How an old value is taken out of service.
+
+func TestNoOldValueIsTakenAwayOnceAnotherRotationHasBegun(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("in use", func() {
+		e.admin.broken = true
+		e.fails(e.rotate("only.admin."+uuid), "it does not work") // after it was set
+	})
+	e.fails(e.reconcileWith(t.Context()), "the rotation to version")
+	if e.database.accepts() != "database-0 database-1" {
+		t.Errorf("accepted are %s: an old value was taken away beside a rotation", e.database.accepts())
+	}
+	e.database.at, e.admin.broken = nil, false
+	if err := e.abandon(); err != nil {
+		t.Fatal(err)
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestNoOldValueIsTakenAwayWhenItHasBecomeCurrentAgain(t *testing.T) {
+	for _, moment := range []string{"exclusive", "in use", "quarantine"} {
+		t.Run("before "+moment, func(t *testing.T) {
+			e := newEngine(t)
+			e.mustRotate()
+			e.database.whenFirst(moment, e.goBack)
+			err := e.reconcileWith(t.Context())
+			if moment != "exclusive" {
+				e.fails(err, "AWSCURRENT has moved to version")
+			} else if err != nil || len(e.database.looked) > 0 {
+				t.Errorf("it went on by what it knew before it had the lock: %v", err)
+			}
+			e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+		})
+	}
+}
+
+func TestWhatAnotherInvocationHasEndedWhileThisOneWaitedIsNotDoneAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	first := once(e.reconcile)
+	retired, looked := 0, 0
+	e.database.at = func(method string) {
+		switch method {
+		case "exclusive":
+			first()
+		case "in use":
+			looked++
+		case "retire":
+			retired++
+		}
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+	if looked != 2 || retired != 1 {
+		t.Errorf("two invocations looked for use %d times and retired %d times", looked, retired)
+	}
+}
+
+func TestARedeployThatAnotherInvocationHasBegunIsNotBegunAgain(t *testing.T) {
+	e := newEngine(t)
+	e.services.refusal = errors.New("ECS is throttled")
+	e.fails(e.rotate(""), "ECS is throttled")
+	e.services.refusal = nil
+	e.database.whenFirst("exclusive", e.reconcile)
+	e.reconcile()
+	if e.services.times != 1 {
+		t.Errorf("%d redeploys: each starts all tasks anew", e.services.times)
+	}
+}
+
+func TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver(t *testing.T) {
+	e := newEngine(t)
+	e.services.ago = 10 * time.Minute
+	e.mustRotate()
+	e.database.use = func(rotation.Overlap) (string, error) { return "7 logins with the old password", nil }
+	taken := e.database.count("quarantine", "retire")
+
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;old;") {
+		t.Errorf("within the rollout's time, the journal says %s", journal)
+	}
+
+	e.aws.Clock().Advance(50 * time.Minute)
+	for range 2 {
+		e.reconcile()
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+			t.Errorf("after the rollout's time, the journal says %s", journal)
+		}
+	}
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if taken.Load() > 0 {
+		t.Error("what is in use was taken out of service")
+	}
+	if !strings.Contains(e.log.String(), "7 logins with the old password") {
+		t.Error("the notice does not say what was seen")
+	}
+}
+
+func TestWhatIsMissedAfterItWasTakenOutOfServiceIsAcceptedAgainAtOnce(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = func(o rotation.Overlap) (string, error) {
+		if o.Quarantined {
+			return "3 refused logins", nil
+		}
+		return "", nil
+	}
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+		t.Errorf("the journal says %s", journal)
+	}
+}
+
+func TestAnApplicationThatFallsIllWithTheQuarantineGetsItsOldValueBack(t *testing.T) {
+	e := newEngine(t)
+	h := &health{}
+	e.watchHealth(h)
+	e.mustRotate()
+	e.database.whenFirst("quarantine", func() { h.sick.Store(true) })
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+		t.Errorf("the journal says %s", journal)
+	}
+}
+
+func TestWhatIsMadeCurrentAgainDuringTheWatchIsAcceptedAgainAtOnce(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = func(o rotation.Overlap) (string, error) {
+		if o.Quarantined {
+			e.goBack()
+		}
+		return "", nil
+	}
+	e.fails(e.reconcileWith(t.Context()), "AWSCURRENT has moved to version")
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+}
+
+func TestReleaseRedeploysOnceMoreAndThenTakesTheOldValueAway(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = func(o rotation.Overlap) (string, error) {
+		if o.Quarantined {
+			return "3 refused logins", nil
+		}
+		return "", nil
+	}
+	e.reconcile()
+	e.database.use = nil
+	e.reconcile() // what is held stays so until somebody acts
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	if e.services.times != 2 {
+		t.Errorf("%d redeploys, not one for the rotation and one for the release", e.services.times)
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAQuarantineThatWasCutOffIsTakenUpAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	cut := errors.New("the connection was lost")
+	e.database.use = func(o rotation.Overlap) (string, error) {
+		if o.Quarantined {
+			return "", cut
+		}
+		return "", nil
+	}
+	e.fails(e.reconcileWith(t.Context()), cut.Error())
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;quarantined;") {
+		t.Errorf("the old value is refused, and the journal says %s", journal)
+	}
+	e.database.use = nil
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAQuarantineIsNotedBeforeTheValueIsTakenAway(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("quarantine", func() {
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;quarantined;") {
+			t.Errorf("a crash now would leave the value refused, and the journal says %s", journal)
+		}
+	})
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAnOldValueIsRememberedUntilItWasRetired(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("retire", func() { e.database.stuck = true })
+	for range 2 {
+		e.fails(e.reconcileWith(t.Context()), "the target does not answer")
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "live=database,api") {
+			t.Errorf("the journal says %s: nobody would take the value away", journal)
+		}
+	}
+	e.database.stuck = false
+	e.reconcile()
+	if journal := strings.Join(e.journal(), " "); strings.Contains(journal, "live=database") {
+		t.Errorf("the journal says %s", journal)
+	}
+}
+
+func TestNoQuarantineBeginsThatTheInvocationCannotWatchToItsEnd(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	near, cancel := context.WithTimeout(t.Context(), 45*time.Second) // two watches take 30 s
+	defer cancel()
+	e.fails(e.reconcileWith(near), "raise the function's timeout, or lower WATCH_SECONDS")
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAStoredOldDocumentMakesItsValueTheWantedOne(t *testing.T) {
+	e := newEngine(t)
+	before := e.version("AWSCURRENT").Value
+	e.mustRotate()
+	e.store(before) // as Terraform and scripts do
+	for range 2 {
+		e.reconcile()
+		if !e.database.takes("database-0") || !e.api.takes("api-0") {
+			t.Fatalf("accepted are %s; %s: what AWSCURRENT stores is refused", e.database.accepts(), e.api.accepts())
+		}
+	}
+}
+
+func TestAValueWhoseKindIsNotSetUpAnyMoreKeepsItsLabel(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	journal := strings.Join(e.journal(), " ")
+	e.reconfigure(func(c *rotation.Config) { c.Kinds = []rotation.Kind{&e.api, &e.admin, &e.webhook} })
+	e.fails(e.reconcileWith(t.Context()), `this function has no kind "database"`)
+	if now := strings.Join(e.journal(), " "); now != journal {
+		t.Errorf("the journal said %s, and says %s", journal, now)
+	}
+}
+
+func TestAValueThatIsNotWhereItWasKeepsItsLabel(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	journal := strings.Join(e.journal(), " ")
+	// As after a change of the settings that say where it is.
+	moved := &elsewhere{pair: &e.database}
+	e.reconfigure(func(c *rotation.Config) { c.Kinds[0] = moved })
+	e.fails(e.reconcileWith(t.Context()), "has no database credential where the settings say it is")
+	if now := strings.Join(e.journal(), " "); now != journal {
+		t.Errorf("the journal said %s, and says %s", journal, now)
+	}
+}
+
+func TestAtEveryCallEachAcceptedValueIsInALabelledVersion(t *testing.T) {
+	e := newEngine(t)
+	unlabelled := e.watchLabels()
+	e.mustRotate()
+	e.reconcile()
+	e.aws.Clock().Advance(3 * day)
+	e.mustRotate() // the first version is not AWSPREVIOUS any more, and its API client is accepted
+	e.reconcile()
+	e.aws.Clock().Advance(5 * day)
+	e.database.use = func(rotation.Overlap) (string, error) { return "in use", nil }
+	e.reconcile()
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	e.database.use = nil
+	e.reconcile()
+	e.expect("database-2", "api-1", "admin-2")
+	if found := unlabelled(); found != "" {
+		t.Error(found)
+	}
+}
+
+func TestAChangeOfTheLabelsThatWasCutOffIsMadeAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	// The new label is written, and the old one stays.
+	on := e.refuseCalls("UpdateSecretVersionStage", "VersionStage=rotation;old;")
+	e.fails(e.reconcileWith(t.Context()), "refused on purpose")
+	if n := len(e.journal()); n != 2 {
+		t.Fatalf("%d labels, not the new one beside the old", n)
+	}
+	on.Store(false)
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+	if n := len(e.journal()); n != 1 {
+		t.Errorf("%d labels are left: %s", n, e.journal())
+	}
+}
+
+func TestAnEmergencyTakesOlderValuesOfItsKindsAndNoOthers(t *testing.T) {
+	e := newEngine(t)
+	if err := e.rotate("only.api." + strings.Repeat("a", 32)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.rotate("only.database.emergency." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-1", "api-0 api-1", "admin-0")
+}
+
+func TestAnOldValueIsNotAskedForBeforeItsOwnTimeIsOver(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	calls := e.api.count("exclusive", "in use", "quarantine", "retire")
+	e.aws.Clock().Advance(6 * day)
+	e.reconcile()
+	e.reconcile()
+	if e.api.accepts() != "api-0 api-1" || calls.Load() > 1 { // one lock, with the database's
+		t.Errorf("accepted are %s after six of seven days, %d calls", e.api.accepts(), calls.Load())
+	}
+}
+
+func TestAFaultOfCleanupLeavesTheOthersToBeRetired(t *testing.T) {
+	e := newEngine(t)
+	e.webhook.broken = true
+	if err := e.rotate(""); err == nil {
+		t.Fatal("no error")
+	}
+	e.webhook.broken = false
+	e.api.stuck = true
+	e.fails(e.abandon(), "the target does not answer")
+	e.expect("database-0", "api-0 api-1", "admin-0")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "live=database,api,") {
+		t.Errorf("the journal says %s: nobody would take the API client away", journal)
+	}
+	e.api.stuck = false
+	e.reconcile()
+	e.expect("database-0", "api-0", "admin-0")
+	e.closed()
+}
+
+// watchLabels looks before and after each call of Secrets Manager that moves a
+// label. What it returns tells the first accepted value that no version with a
+// label stored.
+func (e *engine) watchLabels() func() string {
+	found := make(chan string, 1)
+	look := func(when string) {
+		state, err := e.aws.Secret(e.arn)
+		if err != nil {
+			e.t.Error(err)
+			return
+		}
+		stored := ""
+		for _, v := range state.Versions {
+			if len(v.Labels) > 0 {
+				stored += v.Value
+			}
+		}
+		for _, k := range []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook} {
+			for _, value := range strings.Fields(k.accepts()) {
+				if !strings.Contains(stored, `"`+value+`"`) {
+					select {
+					case found <- value + " is accepted, and in no labelled version, " + when:
+					default:
+					}
+				}
+			}
+		}
+	}
+	looks := 0
+	e.aws.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Operation != "UpdateSecretVersionStage" {
+			return localaws.Fault{}
+		}
+		looks++
+		return localaws.Fault{
+			Before: func() { look("before " + c.Detail) },
+			After:  func() { look("after " + c.Detail) },
+		}
+	})
+	return func() string {
+		if looks < 10 {
+			return "nothing was looked at"
+		}
+		select {
+		case what := <-found:
+			return what
+		default:
+			return ""
+		}
+	}
+}
