@@ -260,6 +260,7 @@ type services struct {
 	mu      sync.Mutex
 	times   int
 	failing bool
+	stale   bool          // tasks from before the redeploy are left
 	unread  bool          // no task reads the secret
 	refusal error         // why no redeploy begins; nil: one does
 	ago     time.Duration // since when what runs is new; 0: an hour
@@ -280,6 +281,9 @@ func (s *services) Rollout(context.Context, time.Time) (rotation.Rollout, error)
 	defer s.mu.Unlock()
 	if s.failing {
 		return rotation.Rollout{Failed: []string{"web"}, Stale: []string{"web"}}, nil
+	}
+	if s.stale {
+		return rotation.Rollout{Stale: []string{"web"}, Steady: true}, nil
 	}
 	return rotation.Rollout{Fresh: true, Steady: true}, nil
 }

@@ -32,6 +32,24 @@ func TestNoOldValueIsTakenAwayOnceAnotherRotationHasBegun(t *testing.T) {
 	e.expect("database-1", "api-0 api-1", "admin-1")
 }
 
+func TestNoOldValueIsTakenAwayWhileATaskThatMayUseItIsLeft(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.services.stale = true
+	taken := e.database.count("quarantine", "retire")
+	for range 3 {
+		e.reconcile()
+		e.aws.Clock().Advance(20 * time.Minute)
+	}
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if taken.Load() > 0 {
+		t.Error("it was taken out of service")
+	}
+	e.services.stale = false
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
 func TestNoOldValueIsTakenAwayWhenItHasBecomeCurrentAgain(t *testing.T) {
 	for _, moment := range []string{"exclusive", "in use", "quarantine"} {
 		t.Run("before "+moment, func(t *testing.T) {
