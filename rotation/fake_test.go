@@ -36,6 +36,9 @@ type target struct {
 	accepted []string
 	made     int
 	broken   bool // Test fails
+	early    bool // Generate makes no new value yet
+
+	asked rotation.Generation // what Generate was asked last
 
 	// fault stands between a call and what it does at the target; nil: nothing
 	// goes wrong.
@@ -75,6 +78,9 @@ func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
 func (k *target) Generate(_ context.Context, g rotation.Generation) (document.Document, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.asked = g; k.early {
+		return g.Current, nil
+	}
 	k.made++
 	return g.Current.Replace(k.field(), fmt.Sprintf("%s-%d", k.name, k.made))
 }
@@ -166,6 +172,7 @@ type pair struct {
 	target
 	overlap time.Duration
 	stuck   bool
+	busy    bool        // another invocation ends the overlap
 	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
 
 	// use is what InUse sees of an old value's use; nil: nothing.
@@ -203,7 +210,7 @@ func (k *pair) take(value string) {
 
 func (k *pair) Exclusive(context.Context, rotation.Overlap) (func(), bool, error) {
 	k.begin("exclusive")
-	return func() {}, true, nil
+	return func() {}, !k.busy, nil
 }
 
 func (k *pair) InUse(_ context.Context, o rotation.Overlap, _ time.Duration) (string, error) {

@@ -12,11 +12,12 @@ import (
 type health struct {
 	sick  atomic.Bool
 	asked atomic.Int64
+	flaps atomic.Int64 // how many of the next answers are bad all the same
 }
 
 func (h *health) Sick(context.Context) string {
 	h.asked.Add(1)
-	if h.sick.Load() {
+	if h.sick.Load() || h.flaps.Add(-1) >= 0 {
 		return "it answers 500"
 	}
 	return ""

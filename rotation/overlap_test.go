@@ -89,6 +89,74 @@ func TestWhatAnotherInvocationHasEndedWhileThisOneWaitedIsNotDoneAgain(t *testin
 	}
 }
 
+func TestWhatAnotherInvocationIsEndingIsLeftToIt(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.busy = true
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if len(e.database.looked) > 0 {
+		t.Error("its use was looked for: what the other invocation does to prove would count as use")
+	}
+	e.database.busy = false
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestWhatAnotherInvocationHasHeldMeanwhileStaysHeld(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("exclusive", func() {
+		e.database.use = func(rotation.Overlap) (string, error) { return "7 logins with the old password", nil }
+		e.reconcile()
+		e.database.use = nil
+	})
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+		t.Errorf("the journal says %s", journal)
+	}
+}
+
+func TestARolloutThatFailsWhenItIsTooLateToRollBackIsHeld(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile()               // the database's old value is gone
+	e.api.target.restart = true // from now on, tasks read the API client, too
+	e.services.failing = true
+	e.reconcile()
+	e.currentHolds("database-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+		t.Errorf("the journal says %s", journal)
+	}
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestWithoutServicesAnOldValueIsAcceptedForADay(t *testing.T) {
+	e := newEngine(t)
+	e.reconfigure(func(c *rotation.Config) { c.Redeployer = nil })
+	e.mustRotate()
+	e.aws.Clock().Advance(23 * time.Hour)
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	e.aws.Clock().Advance(2 * time.Hour)
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestReleaseConcernsWhatIsHeldAndNothingElse(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.services.stale = true
+	before := strings.Join(e.journal(), " ")
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	if after := strings.Join(e.journal(), " "); after != before || e.services.times != 1 {
+		t.Errorf("%d redeploys; the journal said %s, and says %s", e.services.times, before, after)
+	}
+}
+
 func TestARedeployThatAnotherInvocationHasBegunIsNotBegunAgain(t *testing.T) {
 	e := newEngine(t)
 	e.services.refusal = errors.New("ECS is throttled")

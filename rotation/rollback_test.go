@@ -57,6 +57,58 @@ func TestAVersionThatWasRolledBackIsNotTakenUpAgain(t *testing.T) {
 	e.expect("database-0", "api-0", "admin-0")
 }
 
+func TestAVersionWhoseRollbackWasCutOffIsNotTakenUpAgain(t *testing.T) {
+	e := newEngine(t)
+	e.services.refusal = errors.New("ECS is throttled") // so that AWSPENDING stays on what was promoted
+	e.fails(e.rotate(""), "ECS is throttled")
+	bad := e.version("AWSCURRENT").ID
+	e.services.refusal, e.services.failing = nil, true
+	e.reconcile() // redeploys
+	on := e.refuseCalls("UpdateSecretVersionStage", "VersionStage=AWSPENDING")
+	e.fails(e.reconcileWith(t.Context()), "refused on purpose") // rolls back, as far as to the mark
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+		err := e.invoke(step, bad)
+		if step == rotation.CreateSecret || step == rotation.FinishSecret {
+			e.fails(err, "has been rolled back, and is not taken up again")
+		}
+	}
+	on.Store(false)
+	e.services.failing = false
+	e.reconcile()
+	e.currentHolds("database-0", "admin-0")
+}
+
+func TestWhatIsMadeCurrentAgainByHandLeavesNoVersionPending(t *testing.T) {
+	e := newEngine(t)
+	e.services.refusal = errors.New("ECS is throttled") // so that AWSPENDING stays on what was promoted
+	e.fails(e.rotate(""), "ECS is throttled")
+	e.services.refusal = nil
+	e.reconcile() // redeploys
+	old := ""
+	for id, labels := range e.labels() {
+		if strings.Contains(strings.Join(labels, " "), "rotation;old;") {
+			old = id
+		}
+	}
+	e.moveCurrent(old, e.version("AWSCURRENT").ID)
+	e.reconcile()
+	if id := e.version("AWSPENDING").ID; id != "" {
+		t.Errorf("AWSPENDING is on version %s: no rotation could begin", id)
+	}
+}
+
+func TestARotationThatChangesNothingKeepsTheOneBeforeFromBeingFinal(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.admin.early, e.webhook.early = true, true // and the others' overlaps are open
+	e.mustRotate()
+	e.currentHolds("database-1", "admin-1")
+	e.services.failing = true
+	e.reconcile()
+	e.currentHolds("database-0", "admin-0")
+	e.expect("database-0 database-1", "api-0 api-1", "admin-0")
+}
+
 func TestNothingIsRolledBackToAValueThatIsRefused(t *testing.T) {
 	e := newEngine(t)
 	e.mustRotate()
@@ -201,6 +253,20 @@ func TestTheScheduleRotatesNothingAfterARollbackAndARotationByHandDoes(t *testin
 		t.Fatal(err)
 	}
 	e.currentHolds("database-2", "admin-2")
+}
+
+// labels are those of each version.
+func (e *engine) labels() map[string][]string {
+	e.t.Helper()
+	state, err := e.aws.Secret(e.arn)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	labels := map[string][]string{}
+	for _, v := range state.Versions {
+		labels[v.ID] = v.Labels
+	}
+	return labels
 }
 
 // due gives the secret a schedule, and turns the clock to a minute before the

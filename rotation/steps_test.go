@@ -1,14 +1,20 @@
 package rotation_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/leak"
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 )
 
@@ -107,9 +113,13 @@ func TestAnEditDuringARotationIsKeptAndTheRotationGivenUp(t *testing.T) {
 				publish()
 				return nil
 			})
+			set := e.database.count("set")
 			e.fails(e.rotate(""), "the secret was edited after this rotation began")
 			if current := e.version("AWSCURRENT").Value; !strings.Contains(current, `"site": "edited"`) {
 				t.Errorf("AWSCURRENT is %s: the edit is lost", current)
+			}
+			if step == rotation.SetSecret && set.Load() > 0 {
+				t.Error("a value was set that could not be promoted any more")
 			}
 			if id := e.version("AWSPENDING").ID; id != "" {
 				t.Errorf("version %s is still AWSPENDING, and would be tried again for ever", id)
@@ -303,5 +313,166 @@ func TestTheLogHoldsNoSecretValue(t *testing.T) {
 	}
 	if !strings.Contains(e.log.String(), "rolled back") || !strings.Contains(e.log.String(), "audit=retired") {
 		t.Error("the log does not tell the story that was to be looked at")
+	}
+}
+
+func TestNoStepBeginsAChangeThatItsInvocationMayNotLiveToEnd(t *testing.T) {
+	smtp := newIssuer()
+	e := newEngine(t, smtp)
+	near := func(step rotation.Step) func() error {
+		return func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			err := e.Rotate(ctx, rotation.Event{Step: step, SecretID: e.arn, Token: e.version("AWSPENDING").ID}, e.logger(), &scrub.Secrets{})
+			e.fails(err, "nothing was changed; raise the function's timeout")
+			return nil
+		}
+	}
+	e.beforeStep(rotation.CreateSecret, func() error {
+		err := near(rotation.CreateSecret)()
+		if e.version("AWSPENDING").HasValue || smtp.accepts() != "smtp-0" {
+			t.Errorf("stored: %v; accepted of a target that makes its values: %s", e.version("AWSPENDING").HasValue, smtp.accepts())
+		}
+		return err
+	})
+	e.mustRotate()
+	e.aws.Clock().Advance(8 * day)
+	e.reconcile()
+
+	e.beforeStep(rotation.SetSecret, func() error {
+		err := near(rotation.SetSecret)()
+		e.expect("database-1", "api-1", "admin-1")
+		return err
+	})
+	e.mustRotate()
+	e.aws.Clock().Advance(8 * day)
+	e.reconcile()
+
+	e.beforeStep(rotation.FinishSecret, func() error {
+		err := near(rotation.FinishSecret)()
+		e.currentHolds("database-2", "admin-2")
+		return err
+	})
+	e.mustRotate()
+	e.currentHolds("database-3", "admin-3")
+}
+
+func TestASecretThatAServiceOwnsIsNotRotated(t *testing.T) {
+	e := newEngine(t)
+	if err := e.aws.SetOwningService(e.arn, "rds"); err != nil {
+		t.Fatal(err)
+	}
+	e.fails(e.rotate(""), "the secret is owned by the service rds")
+	if e.version("AWSPENDING").HasValue {
+		t.Error("a value was stored")
+	}
+}
+
+func TestOneWrongAnswerIsNoIllness(t *testing.T) {
+	e := newEngine(t)
+	h := &health{}
+	h.flaps.Store(1)
+	e.watchHealth(h)
+	e.mustRotate()
+	if h.asked.Load() < 2 {
+		t.Errorf("the application was asked %d times", h.asked.Load())
+	}
+}
+
+func TestTheScheduleRotatesWhatIsDueAndNothingElse(t *testing.T) {
+	e := newEngine(t)
+	e.reconfigure(func(c *rotation.Config) { c.Every = map[string]time.Duration{"admin": 10 * day, "webhook": 30 * day} })
+	e.mustRotate()
+	e.reconcile()
+	e.due() // in about ten days
+	e.mustRotate()
+	e.currentHolds("database-1", "admin-2")
+	if e.current(&e.webhook) != "webhook-1" || e.current(&e.api.target) != "api-1" {
+		t.Errorf("rotated before they were due: AWSCURRENT stores %s and %s", e.current(&e.webhook), e.current(&e.api.target))
+	}
+}
+
+func TestAKindIsToldWhenItWasRotatedLastAndWhetherItsValueHasLeaked(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	if !e.admin.asked.Last.IsZero() || e.admin.asked.Emergency {
+		t.Errorf("before the first rotation it was told %s, emergency: %v", e.admin.asked.Last, e.admin.asked.Emergency)
+	}
+	e.aws.Clock().Advance(3 * day)
+	if err := e.rotate("emergency.only.admin." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	ago := e.admin.asked.Now.Sub(e.admin.asked.Last)
+	if ago < 3*day-time.Minute || ago > 3*day+time.Hour || !e.admin.asked.Emergency {
+		t.Errorf("it was told that it was rotated %s ago, emergency: %v", ago, e.admin.asked.Emergency)
+	}
+}
+
+func TestAKindThatMakesNoNewValueYetDoesNotCountAsRotated(t *testing.T) {
+	e := newEngine(t)
+	e.webhook.early = true
+	if err := e.rotate("only.admin.webhook." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	if value := e.version("AWSCURRENT").Value; strings.Contains(value, `"webhook": "20`) || !strings.Contains(value, `"admin": "20`) {
+		t.Errorf("AWSCURRENT is %s", value)
+	}
+}
+
+func TestASecretOfOneCredentialGetsNoFieldThatItDidNotHave(t *testing.T) {
+	e := newEngine(t)
+	e.store(`{"site": "mautic", "admin": "admin-0"}`)
+	e.mustRotate()
+	if value := e.version("AWSCURRENT").Value; value != `{"site": "mautic", "admin": "admin-1"}` {
+		t.Errorf("AWSCURRENT is %s", value)
+	}
+}
+
+func TestALabelWithWordsIsForARotationThatHasNone(t *testing.T) {
+	e := newEngine(t)
+	label := "rotate;only.webhook"
+	_, err := e.secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
+		SecretId: &e.arn, VersionStage: &label, MoveToVersionId: aws.String(e.version("AWSCURRENT").ID),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.rotate("only.admin." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	if e.version(label).ID == "" || e.current(&e.webhook) != "webhook-0" {
+		t.Errorf("the label is on version %q, AWSCURRENT stores %s", e.version(label).ID, e.current(&e.webhook))
+	}
+}
+
+func TestWhatAStepReadsIsScrubbedFromThenOn(t *testing.T) {
+	e := newEngine(t)
+	e.beforeStep(rotation.SetSecret, func() error { return errors.New("far enough") })
+	e.fails(e.rotate(""), "far enough")
+	const proof = "a-rotation-token-of-36-characters-00"
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret} {
+		var secrets scrub.Secrets
+		event := rotation.Event{Step: step, SecretID: e.arn, Token: e.version("AWSPENDING").ID, RotationToken: proof}
+		if err := e.Rotate(t.Context(), event, e.logger(), &secrets); err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{"database-1", "webhook-1", proof} {
+			if text := secrets.Text("a driver says " + value); strings.Contains(text, value) {
+				t.Errorf("after %s: %q", step, text)
+			}
+		}
+	}
+}
+
+func TestAnEventThatSecretsManagerWouldNotSendIsRefused(t *testing.T) {
+	e := newEngine(t)
+	for want, event := range map[string]rotation.Event{
+		"unknown step":              {Step: "rotateSecret", SecretID: e.arn, Token: uuid},
+		"names no SecretId":         {Step: rotation.SetSecret, Token: uuid},
+		"has 31 characters":         {Step: rotation.SetSecret, SecretID: e.arn, Token: strings.Repeat("a", 31)},
+		"has 65 characters":         {Step: rotation.SetSecret, SecretID: e.arn, Token: strings.Repeat("a", 65)},
+		"has 0 characters: it is a": {Step: rotation.CreateSecret, SecretID: e.arn},
+	} {
+		e.fails(e.Rotate(t.Context(), event, e.logger(), &scrub.Secrets{}), want)
 	}
 }
