@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -184,4 +185,45 @@ func (e *engine) closed() {
 	if journal := e.journal(); len(journal) > 0 {
 		e.t.Errorf("left in the journal: %s", journal)
 	}
+}
+
+// says checks what stands in the journal.
+func (e *engine) says(text string) {
+	e.t.Helper()
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, text) {
+		e.t.Errorf("the journal says %q, and not %q", journal, text)
+	}
+}
+
+// missed sees the use of an old value that is refused by now.
+func missed(o rotation.Overlap) (string, error) {
+	if o.Quarantined {
+		return "3 refused logins", nil
+	}
+	return "", nil
+}
+
+// rollBack rotates, and has the application not come up until the rotation was
+// rolled back and the bad values retired.
+func (e *engine) rollBack() {
+	e.t.Helper()
+	e.mustRotate()
+	e.services.failing = true
+	e.reconcile()
+	e.services.failing = false
+	e.reconcile()
+}
+
+// stayPending rotates, and has the redeploy not begin: so that AWSPENDING stays
+// on the version that was promoted, as it does on AWS at times.
+func (e *engine) stayPending() (promoted string) {
+	e.t.Helper()
+	e.services.refusal = errors.New("ECS is throttled")
+	e.fails(e.rotate(""), "the new version is AWSCURRENT, but the redeploy did not start: ECS is throttled")
+	e.services.refusal = nil
+	promoted = e.version("AWSCURRENT").ID
+	if pending := e.version("AWSPENDING").ID; pending != promoted {
+		e.t.Fatalf("AWSPENDING is on version %q, and AWSCURRENT on %s", pending, promoted)
+	}
+	return promoted
 }

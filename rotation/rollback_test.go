@@ -1,7 +1,6 @@
 package rotation_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +17,8 @@ import (
 
 func TestARollbackLeavesNoVersionPending(t *testing.T) {
 	e := newEngine(t)
-	e.services.refusal = errors.New("ECS is throttled") // so that AWSPENDING stays on what was promoted
-	e.fails(e.rotate(""), "ECS is throttled")
-	bad := e.version("AWSPENDING").ID
-	if bad == "" || bad != e.version("AWSCURRENT").ID {
-		t.Fatalf("AWSPENDING is on %q: there is nothing to see here", bad)
-	}
-	e.services.refusal, e.services.failing = nil, true
+	e.stayPending()
+	e.services.failing = true
 	e.reconcile() // redeploys
 	e.reconcile() // rolls back
 	e.currentHolds("database-0", "admin-0")
@@ -59,10 +53,8 @@ func TestAVersionThatWasRolledBackIsNotTakenUpAgain(t *testing.T) {
 
 func TestAVersionWhoseRollbackWasCutOffIsNotTakenUpAgain(t *testing.T) {
 	e := newEngine(t)
-	e.services.refusal = errors.New("ECS is throttled") // so that AWSPENDING stays on what was promoted
-	e.fails(e.rotate(""), "ECS is throttled")
-	bad := e.version("AWSCURRENT").ID
-	e.services.refusal, e.services.failing = nil, true
+	bad := e.stayPending()
+	e.services.failing = true
 	e.reconcile() // redeploys
 	on := e.refuseCalls("UpdateSecretVersionStage", "VersionStage=AWSPENDING")
 	e.fails(e.reconcileWith(t.Context()), "refused on purpose") // rolls back, as far as to the mark
@@ -80,9 +72,7 @@ func TestAVersionWhoseRollbackWasCutOffIsNotTakenUpAgain(t *testing.T) {
 
 func TestWhatIsMadeCurrentAgainByHandLeavesNoVersionPending(t *testing.T) {
 	e := newEngine(t)
-	e.services.refusal = errors.New("ECS is throttled") // so that AWSPENDING stays on what was promoted
-	e.fails(e.rotate(""), "ECS is throttled")
-	e.services.refusal = nil
+	e.stayPending()
 	e.reconcile() // redeploys
 	old := ""
 	for id, labels := range e.labels() {
@@ -205,11 +195,7 @@ func TestARollbackRedeploysAndRetiresTheBadValueOnlyWhenNothingUsesIt(t *testing
 func TestWhatWasRolledBackIsRememberedUntilARotationHasSucceeded(t *testing.T) {
 	e := newEngine(t)
 	remembered := func() bool { return strings.Contains(strings.Join(e.journal(), " "), "rotation;failed;") }
-	e.mustRotate()
-	e.services.failing = true
-	e.reconcile()
-	e.services.failing = false
-	e.reconcile()
+	e.rollBack()
 	if !remembered() {
 		t.Fatalf("the schedule would do the same again; the journal says %s", e.journal())
 	}
@@ -225,11 +211,7 @@ func TestWhatWasRolledBackIsRememberedUntilARotationHasSucceeded(t *testing.T) {
 
 func TestReleaseForgetsWhatWasRolledBack(t *testing.T) {
 	e := newEngine(t)
-	e.mustRotate()
-	e.services.failing = true
-	e.reconcile()
-	e.services.failing = false
-	e.reconcile()
+	e.rollBack()
 	if err := e.release(); err != nil {
 		t.Fatal(err)
 	}
@@ -238,11 +220,7 @@ func TestReleaseForgetsWhatWasRolledBack(t *testing.T) {
 
 func TestTheScheduleRotatesNothingAfterARollbackAndARotationByHandDoes(t *testing.T) {
 	e := newEngine(t)
-	e.mustRotate()
-	e.services.failing = true
-	e.reconcile()
-	e.services.failing = false
-	e.reconcile()
+	e.rollBack()
 	e.due()
 	e.mustRotate()
 	e.currentHolds("database-0", "admin-0")
@@ -293,8 +271,7 @@ func (e *engine) due() {
 
 func TestWhatWasPromotedCannotBeAbandoned(t *testing.T) {
 	e := newEngine(t)
-	e.services.refusal = errors.New("ECS is throttled")
-	e.fails(e.rotate(""), "ECS is throttled")
+	e.stayPending()
 	e.fails(e.abandon(), "its rotation is over")
 	if e.version("AWSPENDING").ID != e.version("AWSCURRENT").ID {
 		t.Error("AWSPENDING was taken off, which Secrets Manager takes for an incomplete rotation")

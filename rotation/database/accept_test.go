@@ -106,12 +106,7 @@ func TestTheCurrentPasswordIsAcceptedAtEveryMomentOfAnAdministratorsChange(t *te
 // statements and then repeated, beside logins with the current password.
 func (f *fixture) throughEveryCut(c acceptCase, primary, second string) {
 	f.t.Helper()
-	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() { proxy.Close() })
-	f.configure(func(config *Config) { config.Endpoint, config.CAFile = proxy.Addr(), proxy.CAFile() })
+	proxy := f.throughProxy()
 	passwords := map[string]string{"current": f.first, "pending": pendingPassword, "abandoned": abandonedPassword, "old": oldPassword}
 	after := c.after(f, primary, second)
 	refused := after == nil

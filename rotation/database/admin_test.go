@@ -250,12 +250,7 @@ func TestTheAccountsOwnWayAndTheAdministratorsHoldTheSameLock(t *testing.T) {
 func TestAnAdministratorsStatementThatTheServerRunsLateComesBeforeTheNextChange(t *testing.T) {
 	f := newFixture(t)
 	f.withAdmin()
-	proxy, err := mysqlproxy.Start(mysqlproxy.Options{Upstream: f.server.Addr(), UpstreamTLS: f.server.TLSConfig()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	f.configure(func(c *Config) { c.Endpoint, c.CAFile = proxy.Addr(), proxy.CAFile() })
+	proxy := f.throughProxy()
 	var once sync.Once
 	release := make(chan struct{})
 	proxy.SetHook(func(_ context.Context, call mysqlproxy.Call) (action mysqlproxy.Action) {
