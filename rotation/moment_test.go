@@ -78,13 +78,13 @@ func (e *engine) beforeCall(operation, text string, do func() localaws.Fault) {
 	})
 }
 
-// refuseCalls has Secrets Manager refuse all such calls while the returned
+// refuseMoves has Secrets Manager refuse to move such labels while the returned
 // switch is on, as it is at first.
-func (e *engine) refuseCalls(operation, text string) *atomic.Bool {
+func (e *engine) refuseMoves(label string) *atomic.Bool {
 	var on atomic.Bool
 	on.Store(true)
 	e.aws.Intercept(func(c localaws.Call) (fault localaws.Fault) {
-		if on.Load() && c.Operation == operation && strings.Contains(c.Detail, text) {
+		if on.Load() && c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, label) {
 			fault.Error = refused
 		}
 		return fault
@@ -117,14 +117,14 @@ func (e *engine) release() error {
 	return e.Release(e.t.Context(), e.arn, e.logger(), &scrub.Secrets{})
 }
 
-// draft stores AWSCURRENT's document with another value in a field that no kind
-// owns, under a label of its own. The function it returns makes that current, by
+// draft stores AWSCURRENT's document with another value, "edited", in a field
+// that no kind owns, under a label of its own. The function it returns makes that current, by
 // hand. A new version that is stored in the middle of a rotation would end it.
-func (e *engine) draft(site string) (publish func()) {
+func (e *engine) draft() (publish func()) {
 	e.t.Helper()
 	doc, err := document.Parse(e.version("AWSCURRENT").Value)
 	if err == nil {
-		doc, err = doc.Put("/site", site)
+		doc, err = doc.Put("/site", "edited")
 	}
 	if err != nil {
 		e.t.Fatal(err)
@@ -187,11 +187,19 @@ func (e *engine) closed() {
 	}
 }
 
-// says checks what stands in the journal.
-func (e *engine) says(text string) {
+// isHeld checks that the journal says so.
+func (e *engine) isHeld() {
 	e.t.Helper()
-	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, text) {
-		e.t.Errorf("the journal says %q, and not %q", journal, text)
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+		e.t.Errorf("the journal says %q, and not that something is held", journal)
+	}
+}
+
+// isEdited checks that AWSCURRENT has the edit of a draft.
+func (e *engine) isEdited() {
+	e.t.Helper()
+	if current := e.version("AWSCURRENT").Value; !strings.Contains(current, `"site": "edited"`) {
+		e.t.Errorf("AWSCURRENT is %s: the edit is lost", current)
 	}
 }
 

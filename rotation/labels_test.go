@@ -1,0 +1,171 @@
+package rotation_test
+
+import (
+	"strings"
+	"testing"
+
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/rotation"
+)
+
+// What the journal must not forget.
+
+func TestAQuarantineIsNotedBeforeTheValueIsTakenAway(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("quarantine", func() {
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;quarantined;") {
+			t.Errorf("a crash now would leave the value refused, and the journal says %s", journal)
+		}
+	})
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAnOldValueIsRememberedUntilItWasRetired(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("retire", func() { e.database.stuck = true })
+	for range 2 {
+		e.fails(e.reconcileWith(t.Context()), "the target does not answer")
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "live=database,api") {
+			t.Errorf("the journal says %s: nobody would take the value away", journal)
+		}
+	}
+	e.database.stuck = false
+	e.reconcile()
+	if journal := strings.Join(e.journal(), " "); strings.Contains(journal, "live=database") {
+		t.Errorf("the journal says %s", journal)
+	}
+}
+
+func TestAValueWhoseKindIsNotSetUpAnyMoreKeepsItsLabel(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	journal := strings.Join(e.journal(), " ")
+	e.reconfigure(func(c *rotation.Config) { c.Kinds = []rotation.Kind{&e.api, &e.admin, &e.webhook} })
+	e.fails(e.reconcileWith(t.Context()), `this function has no kind "database"`)
+	if now := strings.Join(e.journal(), " "); now != journal {
+		t.Errorf("the journal said %s, and says %s", journal, now)
+	}
+}
+
+func TestAValueThatIsNotWhereItWasKeepsItsLabel(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	journal := strings.Join(e.journal(), " ")
+	// As after a change of the settings that say where it is.
+	moved := &elsewhere{pair: &e.database}
+	e.reconfigure(func(c *rotation.Config) { c.Kinds[0] = moved })
+	e.fails(e.reconcileWith(t.Context()), "has no database credential where the settings say it is")
+	if now := strings.Join(e.journal(), " "); now != journal {
+		t.Errorf("the journal said %s, and says %s", journal, now)
+	}
+}
+
+func TestAtEveryCallEachAcceptedValueIsInALabelledVersion(t *testing.T) {
+	e := newEngine(t)
+	unlabelled := e.watchLabels()
+	e.mustRotate()
+	e.reconcile()
+	e.aws.Clock().Advance(3 * day)
+	e.mustRotate() // the first version is not AWSPREVIOUS any more, and its API client is accepted
+	e.reconcile()
+	e.aws.Clock().Advance(5 * day)
+	e.database.use = func(rotation.Overlap) (string, error) { return "in use", nil }
+	e.reconcile()
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	e.database.use = nil
+	e.reconcile()
+	e.expect("database-2", "api-1", "admin-2")
+	if found := unlabelled(); found != "" {
+		t.Error(found)
+	}
+}
+
+func TestAChangeOfTheLabelsThatWasCutOffIsMadeAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	// The new label is written, and the old one stays.
+	on := e.refuseMoves("VersionStage=rotation;old;")
+	e.fails(e.reconcileWith(t.Context()), "refused on purpose")
+	if n := len(e.journal()); n != 2 {
+		t.Fatalf("%d labels, not the new one beside the old", n)
+	}
+	on.Store(false)
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+	if n := len(e.journal()); n != 1 {
+		t.Errorf("%d labels are left: %s", n, e.journal())
+	}
+}
+
+func TestAFaultOfCleanupLeavesTheOthersToBeRetired(t *testing.T) {
+	e := newEngine(t)
+	e.webhook.broken = true
+	if err := e.rotate(""); err == nil {
+		t.Fatal("no error")
+	}
+	e.webhook.broken = false
+	e.api.stuck = true
+	e.fails(e.abandon(), "the target does not answer")
+	e.expect("database-0", "api-0 api-1", "admin-0")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "live=database,api,") {
+		t.Errorf("the journal says %s: nobody would take the API client away", journal)
+	}
+	e.api.stuck = false
+	e.reconcile()
+	e.expect("database-0", "api-0", "admin-0")
+	e.closed()
+}
+
+func (e *engine) watchLabels() func() string {
+	found := make(chan string, 1)
+	look := func(when string) {
+		state, err := e.aws.Secret(e.arn)
+		if err != nil {
+			e.t.Error(err)
+			return
+		}
+		stored := ""
+		for _, v := range state.Versions {
+			if len(v.Labels) > 0 {
+				stored += v.Value
+			}
+		}
+		for _, k := range []*target{&e.database.target, &e.api.target, &e.admin, &e.webhook} {
+			for _, value := range strings.Fields(k.accepts()) {
+				if !strings.Contains(stored, `"`+value+`"`) {
+					select {
+					case found <- value + " is accepted, and in no labelled version, " + when:
+					default:
+					}
+				}
+			}
+		}
+	}
+	looks := 0
+	e.aws.Intercept(func(c localaws.Call) localaws.Fault {
+		if c.Operation != "UpdateSecretVersionStage" {
+			return localaws.Fault{}
+		}
+		looks++
+		return localaws.Fault{
+			Before: func() { look("before " + c.Detail) },
+			After:  func() { look("after " + c.Detail) },
+		}
+	})
+	return func() string {
+		if looks < 10 {
+			return "nothing was looked at"
+		}
+		select {
+		case what := <-found:
+			return what
+		default:
+			return ""
+		}
+	}
+}
