@@ -48,7 +48,7 @@ bench: ## start-up time, size, memory, calls and logins; failed logins by each w
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 
 .PHONY: mutate
-mutate: ## break the engine on purpose, and see the crash matrix notice
+mutate: ## break the engine on purpose, in one way after another, and see a test notice
 	@$(GO) run ./cmd/mutate $(MUTATE)
 
 .PHONY: fuzz

@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,10 +40,22 @@ type target struct {
 	accepted []string
 	made     int
 	broken   bool // Test fails
+	early    bool // Generate makes no new value yet
+
+	asked credential.Generation // what Generate was asked last
 
 	// fault stands between a call and what it does at the target; nil: nothing
 	// goes wrong.
 	fault func(apply func() error) error
+
+	// at runs when one of the methods below begins; nil: nothing does.
+	at func(method string)
+}
+
+func (k *target) begin(method string) {
+	if k.at != nil {
+		k.at(method)
+	}
 }
 
 // call does something at the target, as far as the fault lets it.
@@ -69,6 +82,9 @@ func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
 func (k *target) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.asked = g; k.early {
+		return g.Current, nil
+	}
 	k.made++
 	return g.Current.Replace(k.field(), fmt.Sprintf("%s-%d", k.name, k.made))
 }
@@ -94,23 +110,33 @@ func (k *target) accepts() string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(k.accepted))), " ")
 }
 
-func (k *target) Set(_ context.Context, c credential.Change) error {
+func (k *target) Set(ctx context.Context, c credential.Change) error {
+	k.begin("set")
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
 		k.accept(k.value(c.Pending))
 		return nil
 	})
 }
 
-func (k *target) PutBack(_ context.Context, c credential.Change) error {
+func (k *target) PutBack(ctx context.Context, c credential.Change) error {
+	k.begin("put back")
+	if k.accepts() != k.value(c.Pending) {
+		return k.call(func() error { return nil })
+	}
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
-		if k.accepts() == k.value(c.Pending) {
-			k.accept(k.value(c.Current))
-		}
+		k.accept(k.value(c.Current))
 		return nil
 	})
 }
 
 func (k *target) Test(_ context.Context, c credential.Change) error {
+	k.begin("test")
 	if k.broken {
 		return errors.New("it does not work")
 	}
@@ -119,6 +145,7 @@ func (k *target) Test(_ context.Context, c credential.Change) error {
 }
 
 func (k *target) Probe(_ context.Context, d document.Document) (credential.Outcome, error) {
+	k.begin("probe")
 	denied := errors.New("denied")
 	err := k.call(func() error {
 		if k.takes(k.value(d)) {
@@ -149,16 +176,23 @@ type pair struct {
 	target
 	overlap time.Duration
 	stuck   bool
+	busy    bool        // another invocation ends the overlap
 	looked  []time.Time // what time it was by the overlap, whenever InUse was asked
 
-	evidence func(credential.Overlap) string // what InUse sees; nil: nothing
-	locks    bool                            // Exclusive keeps others out
-	lock     sync.Mutex
+	// use is what InUse sees of an old value's use; nil: nothing.
+	use func(credential.Overlap) (evidence string, err error)
+
+	locks bool // Exclusive keeps others out
+	lock  sync.Mutex
 }
 
 func (k *pair) MinOverlap() time.Duration { return k.overlap }
 
-func (k *pair) Set(_ context.Context, c credential.Change) error {
+func (k *pair) Set(ctx context.Context, c credential.Change) error {
+	k.begin("set")
+	if err := c.Confirm(ctx); err != nil {
+		return err
+	}
 	return k.call(func() error {
 		if !k.takes(k.value(c.Current)) {
 			return errors.New("the current value is refused")
@@ -169,6 +203,7 @@ func (k *pair) Set(_ context.Context, c credential.Change) error {
 }
 
 func (k *pair) PutBack(_ context.Context, c credential.Change) error {
+	k.begin("put back")
 	_, err := k.Probe(context.Background(), c.Current)
 	return err
 }
@@ -181,32 +216,40 @@ func (k *pair) take(value string) {
 }
 
 func (k *pair) Exclusive(context.Context, credential.Overlap) (func(), bool, error) {
-	if !k.locks {
+	k.begin("exclusive")
+	switch {
+	case k.busy:
+		return func() {}, false, nil
+	case !k.locks:
 		return func() {}, true, nil
-	}
-	if !k.lock.TryLock() {
+	case !k.lock.TryLock():
 		return nil, false, nil
 	}
 	return k.lock.Unlock, true, nil
 }
 
 func (k *pair) InUse(_ context.Context, o credential.Overlap, _ time.Duration) (string, error) {
+	k.begin("in use")
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.looked = append(k.looked, o.Now)
-	if k.evidence != nil {
-		return k.evidence(o), nil
+	k.mu.Unlock()
+	if k.use == nil {
+		return "", nil
 	}
-	return "", nil
+	return k.use(o)
 }
 
 func (k *pair) Revoke(_ context.Context, o credential.Overlap) (string, error) {
 	return "what was issued under " + k.value(o.Old), nil
 }
 
-func (k *pair) Quarantine(ctx context.Context, o credential.Overlap) error { return k.Retire(ctx, o) }
+func (k *pair) Quarantine(ctx context.Context, o credential.Overlap) error {
+	k.begin("quarantine")
+	return k.takeAway(ctx, o)
+}
 
 func (k *pair) Restore(_ context.Context, o credential.Overlap) error {
+	k.begin("restore")
 	return k.call(func() error {
 		k.accept(k.value(o.Current), k.value(o.Old))
 		return nil
@@ -214,6 +257,11 @@ func (k *pair) Restore(_ context.Context, o credential.Overlap) error {
 }
 
 func (k *pair) Retire(ctx context.Context, o credential.Overlap) error {
+	k.begin("retire")
+	return k.takeAway(ctx, o)
+}
+
+func (k *pair) takeAway(ctx context.Context, o credential.Overlap) error {
 	if err := o.Confirm(ctx); err != nil {
 		return err
 	}
@@ -234,14 +282,20 @@ type services struct {
 	mu      sync.Mutex
 	times   int
 	failing bool
-	unread  bool // no task reads the secret
+	stale   bool          // tasks from before the redeploy are left
+	unread  bool          // no task reads the secret
+	refusal error         // why no redeploy begins; nil: one does
+	ago     time.Duration // since when what runs is new; 0: an hour
 }
 
 func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refusal != nil {
+		return time.Time{}, s.refusal
+	}
 	s.times++
-	return time.Now().Add(-time.Hour).UTC(), nil
+	return time.Now().Add(-cmp.Or(s.ago, time.Hour)).UTC(), nil
 }
 
 func (s *services) Rollout(context.Context, time.Time) (rollout.State, error) {
@@ -249,6 +303,9 @@ func (s *services) Rollout(context.Context, time.Time) (rollout.State, error) {
 	defer s.mu.Unlock()
 	if s.failing {
 		return rollout.State{Failed: []string{"web"}, Stale: []string{"web"}}, nil
+	}
+	if s.stale {
+		return rollout.State{Stale: []string{"web"}, Steady: true}, nil
 	}
 	return rollout.State{Fresh: true, Steady: true}, nil
 }
@@ -280,6 +337,10 @@ type engine struct {
 	arn, fn  string
 	services services
 	log      strings.Builder
+
+	// before runs when a step begins, and fails it with what it returns; nil:
+	// nothing does.
+	before func(rotation.Step) error
 
 	database, api  pair
 	admin, webhook target
@@ -346,11 +407,16 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 }
 
 func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
-	var step struct{ Step, SecretID, ClientRequestToken string }
+	var step struct{ Step, SecretID, ClientRequestToken, RotationToken string }
 	if err := json.Unmarshal(payload, &step); err != nil {
 		return nil, err
 	}
-	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken}
+	event := rotation.Event{Step: rotation.Step(step.Step), SecretID: step.SecretID, Token: step.ClientRequestToken, RotationToken: step.RotationToken}
+	if e.before != nil {
+		if err := e.before(event.Step); err != nil {
+			return nil, err
+		}
+	}
 	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
 }
 

@@ -40,6 +40,11 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Before a target makes a value, which is a change already, and after it, for
+	// that may take long.
+	if err := enoughTime(ctx); err != nil {
+		return err
+	}
 	pending, err := r.generate(ctx, current.doc, kinds, asked, m.now)
 	if err != nil {
 		return err

@@ -1,10 +1,11 @@
 // Command mutate breaks the engine on purpose, in one way after another, and
-// shows that the crash matrix, or a test, sees each. It works on a copy of the
-// source tree in a temporary directory. What is to see a mutation has to pass
-// without it first. The exit status is 1 when a mutation goes unseen.
+// shows that a fast test sees each. It works on a copy of the source tree in a
+// temporary directory, several mutations at a time. A test has to pass without
+// the mutation first. The exit status is 1 when a mutation goes unseen.
 //
 //	go run ./cmd/mutate                          all of mutations.go
-//	go run ./cmd/mutate -only redeploy-once      one of them
+//	go run ./cmd/mutate -only '^redeploy'        those whose names match
+//	go run ./cmd/mutate -thorough                by the crash matrix too, those that it has to see
 //
 // It runs in the directory of the module, as `make mutate` does.
 package main
@@ -15,21 +16,23 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 func main() {
-	only := flag.String("only", "", "one mutation, by its name")
+	var o options
+	flag.StringVar(&o.only, "only", "", "those mutations alone whose names match this regular expression")
+	flag.BoolVar(&o.thorough, "thorough", false, "have the crash matrix look for the mutations that it has to see, too; it takes minutes for each")
+	flag.IntVar(&o.atOnce, "parallel", runtime.NumCPU(), "how many mutations are tried at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *only)
+	err := run(ctx, o)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -37,129 +40,98 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only string) error {
-	chosen := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return only != "" && m.name != only })
-	if len(chosen) == 0 {
-		return fmt.Errorf("no mutation is named %q", only)
+type options struct {
+	only     string
+	thorough bool
+	atOnce   int
+}
+
+func run(ctx context.Context, o options) error {
+	began := time.Now()
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "mautic-rotation-mutate-")
+	chosen := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return !only.MatchString(m.name) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutation has a name that matches %q", o.only)
+	}
+	b, err := newBench(chosen)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	if err := copyModule(dir); err != nil {
+	defer b.remove()
+	if err := b.passWithout(ctx, chosen); err != nil {
 		return err
 	}
-	var faults []error
-	passed := map[string]bool{}
-	for _, m := range chosen {
-		killer := strings.Join(m.killer, " ")
-		fmt.Printf("\n%s: %s\n  go %s\n", m.name, m.what, killer)
-		if !passed[killer] {
-			began := time.Now()
-			if out, err := goCommand(ctx, dir, m.killer...); err != nil {
-				return fmt.Errorf("%s: it fails without the mutation too: %w\n%s", m.name, err, out)
-			}
-			passed[killer] = true
-			fmt.Printf("  passes without the mutation (%s)\n", time.Since(began).Round(time.Second))
-		}
-		began := time.Now()
-		seen, err := m.try(ctx, dir)
-		if err != nil {
-			fmt.Println("  NOT SEEN:", err)
-			faults = append(faults, fmt.Errorf("%s: %w", m.name, err))
-			continue
-		}
-		fmt.Printf("  seen (%s): %s\n", time.Since(began).Round(time.Second), seen)
+	fmt.Printf("every test passes without a mutation (%s)\n", since(began))
+	faults := b.tryAll(ctx, chosen, max(1, o.atOnce))
+	if o.thorough {
+		faults = append(faults, b.tryByMatrix(ctx, chosen)...)
 	}
-	fmt.Printf("\n%d of %d mutations seen\n", len(chosen)-len(faults), len(chosen))
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	fmt.Printf("%d of %d mutations seen (%s)\n", len(chosen)-len(faults), len(chosen), since(began))
 	return errors.Join(faults...)
 }
 
-// try applies the mutation to the copy in dir for as long as its killer runs,
-// and returns the first violation.
-func (m mutation) try(ctx context.Context, dir string) (seen string, err error) {
-	path := filepath.Join(dir, m.file)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(text), m.old); n != 1 {
-		return "", fmt.Errorf("%s has the text to replace %d times, not once: bring the mutation up to date", m.file, n)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600); err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, os.WriteFile(path, text, 0o600)) }()
-	if out, err := goCommand(ctx, dir, "build", "./..."); err != nil {
-		return "", fmt.Errorf("what it makes does not compile: %w\n%s", err, out)
-	}
-	out, failure := goCommand(ctx, dir, m.killer...)
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	if failure == nil {
-		return "", errors.New("all went well with it: extend what the checks look at")
-	}
-	if seen = firstViolation(out); seen == "" {
-		return "", fmt.Errorf("what failed is no violation: %w\n%s", failure, out)
-	}
-	return seen, nil
-}
-
-// violation is a line of the crash matrix's report, what the matrix says of a
-// scenario without a fault, or a line of a failed test.
-var violation = regexp.MustCompile(`(?m)^(?:  ([^ ].*)|crash: scenario \S+ without any fault: (.*)| +\S+_test\.go:\d+: (.*))$`)
-
-func firstViolation(out string) string {
-	for _, match := range violation.FindAllStringSubmatch(out, -1) {
-		text := match[1] + match[2] + match[3]
-		if !strings.HasPrefix(text, "the trial itself failed") {
-			first, _, _ := strings.Cut(text, "; ")
-			return first
-		}
-	}
-	return ""
-}
-
-// goCommand runs the go command in dir and returns what it printed.
-func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath") // else nothing that was built in another directory is used again
-	// In a group of its own, since `go run` does not hand on an interrupt.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = 30 * time.Second
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// copyModule copies the module that the current directory is the root of.
-func copyModule(dir string) error {
-	if _, err := os.Stat("go.mod"); err != nil {
-		return fmt.Errorf("run it in the directory of the module: %w", err)
-	}
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		name := entry.Name()
-		to := filepath.Join(dir, name)
-		switch {
-		case strings.HasPrefix(name, "."), name == "build":
-		case entry.IsDir():
-			err = os.CopyFS(to, os.DirFS(name))
-		default:
-			var text []byte
-			if text, err = os.ReadFile(name); err == nil {
-				err = os.WriteFile(to, text, 0o600)
+// tryAll has the test of each mutation look for it, and returns those that it
+// does not see.
+func (b *bench) tryAll(ctx context.Context, chosen []mutation, atOnce int) (faults []error) {
+	next := make(chan mutation)
+	var workers sync.WaitGroup
+	var printing sync.Mutex
+	for range atOnce {
+		workers.Go(func() {
+			for m := range next {
+				began := time.Now()
+				seen, err := b.try(ctx, m)
+				if ctx.Err() != nil {
+					continue // what was cut off says nothing
+				}
+				printing.Lock()
+				if err != nil {
+					err = fmt.Errorf("%s (%s), by %s: %w", m.name, m.what, m.killer, err)
+					fmt.Println("NOT SEEN", err)
+					faults = append(faults, err)
+				} else {
+					fmt.Printf("seen %s (%s): %s\n  %s: %s\n", m.name, since(began), m.what, m.killer.name, seen)
+				}
+				printing.Unlock()
 			}
-		}
-		if err != nil {
-			return err
-		}
+		})
 	}
-	return nil
+	for _, m := range chosen {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- m
+	}
+	close(next)
+	workers.Wait()
+	return faults
 }
+
+// tryByMatrix has the crash matrix look for the mutations that name some of its
+// trials.
+func (b *bench) tryByMatrix(ctx context.Context, chosen []mutation) (faults []error) {
+	passed := map[string]bool{}
+	for _, m := range chosen {
+		if m.trials == (trials{}) || ctx.Err() != nil {
+			continue
+		}
+		began := time.Now()
+		seen, err := b.tryTrials(ctx, m, passed)
+		if err != nil {
+			err = fmt.Errorf("%s (%s), by the crash matrix, %+v: %w", m.name, m.what, m.trials, err)
+			fmt.Println("NOT SEEN", err)
+			faults = append(faults, err)
+			continue
+		}
+		fmt.Printf("seen by the crash matrix: %s (%s)\n  %s\n", m.name, since(began), seen)
+	}
+	return faults
+}
+
+func since(began time.Time) time.Duration { return time.Since(began).Round(100 * time.Millisecond) }

@@ -1,0 +1,105 @@
+package main
+
+// byHandMutations break rollbacks, and what follows when somebody turns things
+// round by hand.
+var byHandMutations = []mutation{
+	{
+		name: "pending-left-on-bad", what: "a rollback leaves AWSPENDING on the bad version",
+		file:   "rotation/rollback.go",
+		old:    "	if err := r.takePendingOff(ctx, bad.id, m); err != nil {\n		return err\n	}\n",
+		new:    "",
+		killer: test{engine, "TestARollbackLeavesNoVersionPending"},
+		trials: trials{"rolled-back", "/2/error-before "},
+	},
+	{
+		name: "rolled-back-to-a-refused-value", what: "a rollback does not look whether the old values are accepted",
+		file:   "rotation/rollback.go",
+		old:    "	if err := r.putBack(ctx, old); err != nil {\n",
+		new:    "	if err := error(nil); err != nil {\n",
+		killer: test{engine, "TestNothingIsRolledBackToAValueThatIsRefused"},
+	},
+	{
+		name: "put-back-before-the-look", what: "a rollback writes at targets of one value before it has looked at the others",
+		file:   "rotation/rollback.go",
+		old:    "cmp.Compare(rank(a), rank(b))",
+		new:    "cmp.Compare(rank(b), rank(a))",
+		killer: test{engine, "TestNothingIsRolledBackToAValueThatIsRefused"},
+	},
+	{
+		name: "cut-rollback-not-put-back", what: "a rollback that was cut off makes a value current that its target refuses",
+		file:   "rotation/rollback.go",
+		old:    "		if err := r.putBack(ctx, o); err != nil {\n",
+		new:    "		if err := error(nil); err != nil {\n",
+		killer: test{engine, "TestARollbackThatIsCutOffPutsBackWhatWasSetAgainMeanwhile"},
+	},
+	{
+		name: "rollback-unconfirmed", what: "a rollback writes at a target though another rotation has begun",
+		file:   "rotation/rollback.go",
+		old:    "return r.confirmQuiet(ctx, old.current.id) }",
+		new:    "return nil }",
+		killer: test{engine, "TestNothingIsPutBackForARollbackOnceAnotherRotationHasBegun"},
+	},
+	{
+		name: "rollback-forgotten", what: "what was rolled back is forgotten, so that the schedule does it again",
+		file:   "rotation/overlap.go",
+		old:    "	if o.entry.phase != phaseRolledBack {\n",
+		new:    "	if o.entry.phase != \"\" {\n",
+		killer: test{engine, "TestWhatWasRolledBackIsRememberedUntilARotationHasSucceeded"},
+	},
+	{
+		name: "adopted-and-refused", what: "a version that was made current again by hand stays refused",
+		file:   "rotation/rollback.go",
+		old:    "		if err := r.acceptAgain(ctx, again, other); err != nil {\n",
+		new:    "		if _, err := other, error(nil); err != nil {\n",
+		killer: test{engine, "TestWhatIsMadeCurrentAgainByHandIsPutBackAtEachTarget"},
+	},
+	{
+		name: "by-hand-overlooked", what: "a rotation begins without a look at what was moved by hand before",
+		file:   "rotation/catchup.go",
+		old:    "	case rec.id == state.currentID:\n",
+		new:    "	case false:\n",
+		killer: test{engine, "TestBeforeARotationItIsTakenNoteOfWhatWasMovedByHand"},
+	},
+	{
+		name: "retired-beside-a-rotation", what: "a value that was given up is taken away while another rotation is under way",
+		file:   "rotation/reconcile_plan.go",
+		old:    "	case s.rotating:\n",
+		new:    "	case false:\n",
+		killer: test{engine, "TestAGivenUpValueStaysWhileAnotherRotationIsUnderWay"},
+	},
+	{
+		name: "promoted-and-abandoned", what: "a rotation can be abandoned after its promotion",
+		file:   "rotation/operator.go",
+		old:    "	case versionWith(m.labels, labelCurrent):\n",
+		new:    "	case \"none\":\n",
+		killer: test{engine, "TestWhatWasPromotedCannotBeAbandoned"},
+	},
+	{
+		name: "released-without-redeploy", what: "a release takes the old value away without a redeploy",
+		file:   "rotation/reconcile.go",
+		old:    "	if r.redeployer != nil && r.needsRestart(e.concerned()) {\n",
+		new:    "	if r.redeployer != nil && r.needsRestart(e.concerned()) && r.event.Token != \"\" {\n",
+		killer: test{engine, "TestReleaseRedeploysOnceMoreAndThenTakesTheOldValueAway"},
+	},
+	{
+		name: "adopted-and-pending", what: "AWSPENDING stays on a version that was turned away from by hand",
+		file:   "rotation/rollback.go",
+		old:    "		if err := r.takePendingOff(ctx, id, m); err != nil {\n",
+		new:    "		if err := error(nil); err != nil {\n",
+		killer: test{engine, "TestWhatIsMadeCurrentAgainByHandLeavesNoVersionPending"},
+	},
+	{
+		name: "final-by-an-empty-rotation", what: "a rotation that changes nothing keeps the one before from being rolled back",
+		file:   "rotation/steps.go",
+		old:    "		if before, ok := promotedOver(journal, current.id); ok {\n",
+		new:    "		if before, ok := promotedOver(journal, current.id); ok && false {\n",
+		killer: test{engine, "TestARotationThatChangesNothingKeepsTheOneBeforeFromBeingFinal"},
+	},
+	{
+		name: "rolled-back-too-late", what: "a rotation is rolled back after an old value was retired",
+		file:   "rotation/reconcile_plan.go",
+		old:    "	case e.phase == phaseOld && s.promoted && len(e.gone) == 0:\n",
+		new:    "	case e.phase == phaseOld && s.promoted:\n",
+		killer: test{engine, "TestARolloutThatFailsWhenItIsTooLateToRollBackIsHeld"},
+	},
+}

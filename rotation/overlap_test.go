@@ -1,0 +1,312 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
+)
+
+// How an old value is taken out of service.
+
+func TestNoOldValueIsTakenAwayOnceAnotherRotationHasBegun(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("in use", func() {
+		e.admin.broken = true
+		e.fails(e.rotate("only.admin."+uuid), "it does not work") // after it was set
+	})
+	e.fails(e.reconcileWith(t.Context()), "the rotation to version")
+	if e.database.accepts() != "database-0 database-1" {
+		t.Errorf("accepted are %s: an old value was taken away beside a rotation", e.database.accepts())
+	}
+	e.database.at, e.admin.broken = nil, false
+	if err := e.abandon(); err != nil {
+		t.Fatal(err)
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestNoOldValueIsTakenAwayWhileATaskThatMayUseItIsLeft(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.services.stale = true
+	taken := e.database.count("quarantine", "retire")
+	for range 3 {
+		e.reconcile()
+		e.aws.Clock().Advance(20 * time.Minute)
+	}
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if taken.Load() > 0 {
+		t.Error("it was taken out of service")
+	}
+	e.services.stale = false
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestNoOldValueIsTakenAwayWhenItHasBecomeCurrentAgain(t *testing.T) {
+	for _, moment := range []string{"exclusive", "in use", "quarantine"} {
+		t.Run("before "+moment, func(t *testing.T) {
+			e := newEngine(t)
+			e.mustRotate()
+			e.database.whenFirst(moment, e.goBack)
+			err := e.reconcileWith(t.Context())
+			if moment != "exclusive" {
+				e.fails(err, "AWSCURRENT has moved to version")
+			} else if err != nil || len(e.database.looked) > 0 {
+				t.Errorf("it went on by what it knew before it had the lock: %v", err)
+			}
+			e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+		})
+	}
+}
+
+func TestWhatAnotherInvocationHasEndedWhileThisOneWaitedIsNotDoneAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	first := once(e.reconcile)
+	retired, looked := 0, 0
+	e.database.at = func(method string) {
+		switch method {
+		case "exclusive":
+			first()
+		case "in use":
+			looked++
+		case "retire":
+			retired++
+		}
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+	if looked != 2 || retired != 1 {
+		t.Errorf("two invocations looked for use %d times and retired %d times", looked, retired)
+	}
+}
+
+func TestWhatAnotherInvocationIsEndingIsLeftToIt(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.busy = true
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if len(e.database.looked) > 0 {
+		t.Error("its use was looked for: what the other invocation does to prove would count as use")
+	}
+	e.database.busy = false
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestWhatAnotherInvocationHasHeldMeanwhileStaysHeld(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.whenFirst("exclusive", func() {
+		e.database.use = func(credential.Overlap) (string, error) { return "7 logins with the old password", nil }
+		e.reconcile()
+		e.database.use = nil
+	})
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	e.isHeld()
+}
+
+func TestARolloutThatFailsWhenItIsTooLateToRollBackIsHeld(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile()        // the database's old value is gone
+	e.api.restart = true // from now on, tasks read the API client, too
+	e.services.failing = true
+	e.reconcile()
+	e.currentHolds("database-1", "admin-1")
+	e.isHeld()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestWithoutServicesAnOldValueIsAcceptedForADay(t *testing.T) {
+	e := newEngine(t)
+	e.reconfigure(func(c *rotation.Config) { c.Redeployer = nil })
+	e.mustRotate()
+	e.aws.Clock().Advance(23 * time.Hour)
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	e.aws.Clock().Advance(2 * time.Hour)
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestReleaseConcernsWhatIsHeldAndNothingElse(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.services.stale = true
+	before := strings.Join(e.journal(), " ")
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	if after := strings.Join(e.journal(), " "); after != before || e.services.times != 1 {
+		t.Errorf("%d redeploys; the journal said %s, and says %s", e.services.times, before, after)
+	}
+}
+
+func TestARedeployThatAnotherInvocationHasBegunIsNotBegunAgain(t *testing.T) {
+	e := newEngine(t)
+	e.stayPending()
+	e.database.whenFirst("exclusive", e.reconcile)
+	e.reconcile()
+	if e.services.times != 1 {
+		t.Errorf("%d redeploys: each starts all tasks anew", e.services.times)
+	}
+}
+
+func TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver(t *testing.T) {
+	e := newEngine(t)
+	e.services.ago = 10 * time.Minute
+	e.mustRotate()
+	e.database.use = func(credential.Overlap) (string, error) { return "7 logins with the old password", nil }
+	taken := e.database.count("quarantine", "retire")
+
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;old;") {
+		t.Errorf("within the rollout's time, the journal says %s", journal)
+	}
+
+	e.aws.Clock().Advance(50 * time.Minute)
+	for range 2 {
+		e.reconcile()
+		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+			t.Errorf("after the rollout's time, the journal says %s", journal)
+		}
+	}
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if taken.Load() > 0 {
+		t.Error("what is in use was taken out of service")
+	}
+	if !strings.Contains(e.log.String(), "7 logins with the old password") {
+		t.Error("the notice does not say what was seen")
+	}
+}
+
+func TestWhatIsMissedAfterItWasTakenOutOfServiceIsAcceptedAgainAtOnce(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = missed
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	e.isHeld()
+}
+
+func TestAnApplicationThatFallsIllWithTheQuarantineGetsItsOldValueBack(t *testing.T) {
+	e := newEngine(t)
+	h := &health{}
+	e.watchHealth(h)
+	e.mustRotate()
+	e.database.whenFirst("quarantine", func() { h.sick.Store(true) })
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	e.isHeld()
+}
+
+func TestWhatIsMadeCurrentAgainDuringTheWatchIsAcceptedAgainAtOnce(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = func(o credential.Overlap) (string, error) {
+		if o.Quarantined {
+			e.goBack()
+		}
+		return "", nil
+	}
+	e.fails(e.reconcileWith(t.Context()), "AWSCURRENT has moved to version")
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+}
+
+func TestReleaseRedeploysOnceMoreAndThenTakesTheOldValueAway(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.database.use = missed
+	e.reconcile()
+	e.database.use = nil
+	e.reconcile() // what is held stays so until somebody acts
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	if e.services.times != 2 {
+		t.Errorf("%d redeploys, not one for the rotation and one for the release", e.services.times)
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAQuarantineThatWasCutOffIsTakenUpAgain(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	cut := errors.New("the connection was lost")
+	e.database.use = func(o credential.Overlap) (string, error) {
+		if o.Quarantined {
+			return "", cut
+		}
+		return "", nil
+	}
+	e.fails(e.reconcileWith(t.Context()), cut.Error())
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;quarantined;") {
+		t.Errorf("the old value is refused, and the journal says %s", journal)
+	}
+	e.database.use = nil
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
+func TestNoQuarantineBeginsThatTheInvocationCannotWatchToItsEnd(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	near, cancel := context.WithTimeout(t.Context(), 45*time.Second) // two watches take 30 s
+	defer cancel()
+	e.fails(e.reconcileWith(near), "raise the function's timeout, or lower WATCH_SECONDS")
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+}
+
+func TestAStoredOldDocumentMakesItsValueTheWantedOne(t *testing.T) {
+	e := newEngine(t)
+	before := e.version("AWSCURRENT").Value
+	e.mustRotate()
+	e.store(before) // as Terraform and scripts do
+	for range 2 {
+		e.reconcile()
+		if !e.database.takes("database-0") || !e.api.takes("api-0") {
+			t.Fatalf("accepted are %s; %s: what AWSCURRENT stores is refused", e.database.accepts(), e.api.accepts())
+		}
+	}
+}
+
+func TestAnEmergencyTakesOlderValuesOfItsKindsAndNoOthers(t *testing.T) {
+	e := newEngine(t)
+	if err := e.rotate("only.api." + strings.Repeat("a", 32)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.rotate("only.database.emergency." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-1", "api-0 api-1", "admin-0")
+}
+
+func TestAnOldValueIsNotAskedForBeforeItsOwnTimeIsOver(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	calls := e.api.count("exclusive", "in use", "quarantine", "retire")
+	e.aws.Clock().Advance(6 * day)
+	e.reconcile()
+	e.reconcile()
+	if e.api.accepts() != "api-0 api-1" || calls.Load() > 1 { // one lock, with the database's
+		t.Errorf("accepted are %s after six of seven days, %d calls", e.api.accepts(), calls.Load())
+	}
+}
+
+// watchLabels looks before and after each call of Secrets Manager that moves a
+// label. What it returns tells the first accepted value that no version with a
+// label stored.
