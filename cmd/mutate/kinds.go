@@ -13,8 +13,8 @@ var kindMutations = []mutation{
 	{
 		name: "discard-without-swap", what: "the old password is taken away by DISCARD OLD PASSWORD",
 		file:   "rotation/database/self.go",
-		old:    "err := t.own.exec(ctx, keepStatement, current.password, current.password)",
-		new:    `err := t.own.exec(ctx, "ALTER USER USER() DISCARD OLD PASSWORD")`,
+		old:    "err := t.own.Exec(ctx, keepStatement, current.password, current.password)",
+		new:    `err := t.own.Exec(ctx, "ALTER USER USER() DISCARD OLD PASSWORD")`,
 		killer: test{"rotation/database", "TestQuarantineOfARolledBackPasswordKeepsTheCurrentOne"},
 		trials: trials{"given-up", noFault},
 	},
@@ -56,8 +56,8 @@ var kindMutations = []mutation{
 	{
 		name: "taken-away-untried", what: "what is in the second slot is taken away, without a look whether it is the old password",
 		file:   "rotation/database/retire.go",
-		old:    "	case rotation.Denied:\n		return true, nil\n	case rotation.Accepted:\n	default:\n",
-		new:    "	case rotation.Denied, rotation.Accepted:\n	default:\n",
+		old:    "	case credential.Denied:\n		return true, nil\n	case credential.Accepted:\n	default:\n",
+		new:    "	case credential.Denied, credential.Accepted:\n	default:\n",
 		killer: test{"rotation/database", "TestQuarantineLeavesAPasswordThatIsNotTheOldOneAlone"},
 	},
 	{
@@ -84,8 +84,8 @@ var kindMutations = []mutation{
 	{
 		name: "restored-over-another", what: "an administrator's restore evicts what another rotation has set",
 		file:   "rotation/database/accept.go",
-		old:    "	case rotation.Denied:\n		return errOtherPassword\n",
-		new:    "	case rotation.Denied:\n		return t.accept(ctx, current.password, old.password)\n",
+		old:    "	case credential.Denied:\n		return errOtherPassword\n",
+		new:    "	case credential.Denied:\n		return t.accept(ctx, current.password, old.password)\n",
 		killer: test{"rotation/database", "TestTheCurrentPasswordIsAcceptedAtEveryMomentOfAnAdministratorsChange/MySQL, restore, from (abandoned, current)"},
 	},
 	{
@@ -119,7 +119,7 @@ var kindMutations = []mutation{
 	{
 		name: "smtp-unconfirmed", what: "the old access key is switched off without reading the labels again",
 		file:   "rotation/smtp/retire.go",
-		old:    "	if err := confirmed(ctx, o.Confirm); err != nil {\n		return false, err\n",
+		old:    "	if err := credential.Confirmed(ctx, o.Confirm); err != nil {\n		return false, err\n",
 		new:    "	if err := error(nil); err != nil {\n		return false, err\n",
 		killer: test{"rotation/smtp", "TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven"},
 	},
@@ -133,7 +133,7 @@ var kindMutations = []mutation{
 	{
 		name: "api-unconfirmed", what: "an API client's secret is replaced without reading the labels again",
 		file:   "rotation/mautic/apiretire.go",
-		old:    "	if err := confirmed(ctx, o.Confirm); err != nil {\n		return err\n	}\n	if err := s.swapSecret",
+		old:    "	if err := credential.Confirmed(ctx, o.Confirm); err != nil {\n		return err\n	}\n	if err := s.swapSecret",
 		new:    "	if err := s.swapSecret",
 		killer: test{"rotation/mautic", "TestWhatAnotherRotationHasSetIsNeitherTakenAwayNorRestoredOver"},
 	},

@@ -34,8 +34,8 @@ var overlapMutations = []mutation{
 	{
 		name: "labels-not-read-again", what: "what another invocation has ended is ended once more: the labels are not read again under the lock",
 		file:   "rotation/overlap.go",
-		old:    "	again, err := r.describe(ctx)\n	if err != nil {\n		return err\n	}\n	journal,",
-		new:    "	again, err := m, error(nil)\n	journal,",
+		old:    "	again, err := r.describe(ctx)\n	if err != nil {\n		return err\n	}\n	if journal,",
+		new:    "	again := m\n	if journal,",
 		killer: test{engine, "TestWhatAnotherInvocationHasEndedWhileThisOneWaitedIsNotDoneAgain"},
 	},
 	{
@@ -123,10 +123,17 @@ var overlapMutations = []mutation{
 		killer: test{engine, "TestNoQuarantineBeginsThatTheInvocationCannotWatchToItsEnd"},
 	},
 	{
+		name: "number-ignored", what: "of two entries on a version the later phase holds, and not the newer one",
+		file:   "rotation/journal.go",
+		old:    "	case e.number != other.number:\n",
+		new:    "	case false:\n",
+		killer: test{engine, "TestOfTwoEntriesOnAVersionTheNewestHolds"},
+	},
+	{
 		name: "label-removed-first", what: "a version's old label is removed before its new one is written",
 		file:   "rotation/reconcile.go",
-		old:    "	if !slices.Contains(rec.labels, label) {\n",
-		new:    "	if err := r.forget(ctx, rec); err != nil {\n		return rec, err\n	}\n	if rec.labels = nil; label != \"\" {\n",
+		old:    "	label := e.label(rec.id)\n	if err := r.moveLabel(ctx, label, rec.id, \"\"); err != nil {\n",
+		new:    "	label := e.label(rec.id)\n	if err := r.forget(ctx, rec); err != nil {\n		return rec, err\n	}\n	rec.labels = nil\n	if err := r.moveLabel(ctx, label, rec.id, \"\"); err != nil {\n",
 		killer: test{engine, "TestAtEveryCallEachAcceptedValueIsInALabelledVersion"},
 	},
 	{
@@ -140,22 +147,22 @@ var overlapMutations = []mutation{
 	{
 		name: "unreadable-is-lost", what: "what a version stores that cannot be read counts as lost",
 		file:   "rotation/sweep.go",
-		old:    "			return Held{}, fmt.Errorf(\"read version %s: %w\", id, err)\n",
+		old:    "			return credential.Stored{}, fmt.Errorf(\"read version %s: %w\", id, err)\n",
 		new:    "			continue\n",
 		killer: test{engine, "TestNothingCountsAsLostWhileAVersionOfTheSecretCannotBeRead"},
 	},
 	{
 		name: "on-its-way-is-lost", what: "a value counts as lost that a rotation is about to store",
 		file:   "rotation/sweep.go",
-		old:    "			h.Busy = id != r.event.Token\n",
-		new:    "			h.Busy = false\n",
+		old:    "			s.Busy = id != r.event.Token\n",
+		new:    "			s.Busy = false\n",
 		killer: test{engine, "TestAValueThatIsBeingStoredDoesNotCountAsLost"},
 	},
 	{
 		name: "lock-ignored", what: "an overlap is ended that another invocation is ending",
 		file:   "rotation/overlap.go",
-		old:    "		if !ok {\n			r.log.Info(\"another invocation is at it\"",
-		new:    "		if !ok && r.event.Token != \"\" {\n			r.log.Info(\"another invocation is at it\"",
+		old:    "		if !ok {\n			return errBusy\n",
+		new:    "		if !ok && r.event.Token != \"\" {\n			return errBusy\n",
 		killer: test{engine, "TestWhatAnotherInvocationIsEndingIsLeftToIt"},
 	},
 	{

@@ -119,15 +119,15 @@ var stepMutations = []mutation{
 	{
 		name: "unprobed", what: "a value is promoted that its target refuses",
 		file:   "rotation/steps.go",
-		old:    "		if outcome != Accepted {\n",
+		old:    "		if outcome != credential.Accepted {\n",
 		new:    "		if false {\n",
 		killer: test{engine, "TestNothingIsPromotedThatItsTargetRefuses"},
 	},
 	{
 		name: "unreachable-passes", what: "a value is promoted though its target did not answer",
 		file:   "rotation/steps.go",
-		old:    "		if outcome != Accepted {\n",
-		new:    "		if outcome == Denied {\n",
+		old:    "		if outcome != credential.Accepted {\n",
+		new:    "		if outcome == credential.Denied {\n",
 		killer: test{engine, "TestNothingIsPromotedWhileATargetDoesNotAnswer"},
 	},
 	{
