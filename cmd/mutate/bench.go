@@ -92,11 +92,12 @@ func (m mutation) apply(module string) (string, error) {
 // passWithout runs the tests that are to see the mutations, all of a package
 // together, and fails unless each of them passes.
 func (b *bench) passWithout(ctx context.Context, chosen []mutation) error {
-	names := map[string][]string{}
+	functions, killers := map[string][]string{}, map[string][]string{}
 	for _, m := range chosen {
-		names[m.killer.pkg] = append(names[m.killer.pkg], m.killer.function())
+		functions[m.killer.pkg] = append(functions[m.killer.pkg], m.killer.function())
+		killers[m.killer.pkg] = append(killers[m.killer.pkg], m.killer.printed())
 	}
-	for pkg, tests := range names {
+	for pkg, tests := range functions {
 		slices.Sort(tests)
 		tests = slices.Compact(tests)
 		binary, err := b.compile(ctx, pkg, filepath.Join(b.dir, filepath.Base(pkg)+".test"), "")
@@ -107,8 +108,8 @@ func (b *bench) passWithout(ctx context.Context, chosen []mutation) error {
 		if err != nil {
 			return fmt.Errorf("a test of %s fails without a mutation too: %w\n%s", pkg, err, out)
 		}
-		for _, name := range tests {
-			if !strings.Contains(out, "--- PASS: "+name+" ") {
+		for _, name := range killers[pkg] {
+			if !strings.Contains(out, "--- PASS: "+name) { // of subtests the beginning of the name
 				return fmt.Errorf("%s has no test %s that passes: bring the mutations that name it up to date", pkg, name)
 			}
 		}

@@ -26,6 +26,9 @@ func (t test) function() string {
 	return name
 }
 
+// printed is the test's name as go test prints it.
+func (t test) printed() string { return strings.ReplaceAll(t.name, " ", "_") }
+
 // pattern matches the test, as -run expects it.
 func (t test) pattern() string {
 	_, subtests, some := strings.Cut(t.name, "/")
