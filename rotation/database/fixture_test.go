@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/load"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation"
@@ -95,7 +95,7 @@ func newKind(t testing.TB, caFile string) *Kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Passwords: policy, CAFile: caFile})
+	return New(Config{Passwords: policy, CAFile: caFile, LookPause: 50 * time.Millisecond})
 }
 
 // doc is the document that holds a password of the fixture's account.
@@ -217,7 +217,7 @@ func (f *fixture) swapAs(login, next, present string) error {
 // await waits until a query of the server's state answers something but 0.
 func (f *fixture) await(query string, args ...any) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
 	for found := 0; found == 0; {
 		if err := f.server.Admin().QueryRowContext(ctx, query, args...).Scan(&found); err != nil {
@@ -243,34 +243,19 @@ func (s *inService) promote(password string) {
 // of which may fail.
 func (f *fixture) whileLoggingIn(s *inService, do func()) {
 	f.t.Helper()
-	var logins, failures atomic.Int64
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			pace := time.NewTicker(50 * time.Millisecond) // leaves the processor to what is tested
-			defer pace.Stop()
-			for {
-				s.mu.RLock()
-				err := f.server.Login(f.t.Context(), f.user, s.password, "")
-				s.mu.RUnlock()
-				logins.Add(1)
-				if err != nil && failures.Add(1) == 1 {
-					f.t.Errorf("a login with the password in service: %v", err)
-				}
-				select {
-				case <-stop:
-					return
-				case <-pace.C:
-				}
-			}
-		})
+	login := func(ctx context.Context) error {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return f.server.Login(ctx, f.user, s.password, "")
+	}
+	logins, err := load.Start(f.t.Context(), 50*time.Millisecond, // leaves the processor to what is tested
+		load.Worker{Name: "with the password in service", Use: login}, load.Worker{Name: "with it, beside the first", Use: login})
+	if err != nil {
+		f.t.Fatal(err)
 	}
 	defer func() {
-		close(stop)
-		group.Wait()
-		if failures.Load() > 0 || logins.Load() == 0 {
-			f.t.Errorf("%d of %d logins failed", failures.Load(), logins.Load())
+		if err := logins.Stop(); err != nil {
+			f.t.Errorf("logins: %v", err)
 		}
 	}()
 	do()
