@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -109,5 +110,22 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 	}
 	if _, err := readSettings(nil); err == nil || !strings.Contains(err.Error(), "SECRET_ARNS is not set") {
 		t.Errorf("with nothing set: %v", err)
+	}
+}
+
+func TestTheZeroTimingLeavesTheSettingsAsTheyAre(t *testing.T) {
+	read := func() settings {
+		s, err := readSettings([]string{"SECRET_ARNS=" + arn, "WATCH_SECONDS=20", "ADMIN_HASH_COST=13"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s, asDeployed := read(), timing{}
+	if asDeployed.adjust(&s); !reflect.DeepEqual(s, read()) || len(asDeployed.retries()) > 0 {
+		t.Errorf("got %+v", s)
+	}
+	if quick.adjust(&s); s.limits.Watch != quick.Watch || s.mautic.hashCost != quick.HashCost || s.database.LookPause != quick.Look || s.smtp.Pause != quick.SMTP {
+		t.Errorf("the tests' own: got %+v", s)
 	}
 }
