@@ -4,64 +4,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	localecs "mautic-rotation/internal/localaws/ecs"
-	"mautic-rotation/internal/localaws/host"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
-// deployApplication is deploy, with an application in ECS.
-func deployApplication(t *testing.T, app *rig.Application, options ...func(*rig.Options)) *deployment {
-	t.Helper()
-	if app.Services == nil {
-		app.Services = []string{"mautic-prod-web", "mautic-prod-worker"}
-	}
-	app.Tasks, app.Interval = 2, 100*time.Millisecond
-	return deploy(t, append(options, func(o *rig.Options) { o.Application = app })...)
-}
-
-// noLoginFailed checks it for the whole life of the application.
-func (d *deployment) noLoginFailed() {
-	d.t.Helper()
-	attempts, failures := d.Application().Logins()
-	if failures > 0 || attempts == 0 {
-		d.t.Errorf("%d of the application's %d logins failed", failures, attempts)
-	}
-}
-
-func (d *deployment) journal() string {
-	d.t.Helper()
-	labels, err := d.Journal()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return strings.Join(labels, "\n")
-}
-
-// rotateWith rotates under a token of its own.
-func (d *deployment) rotateWith(token string) error {
-	d.t.Helper()
-	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token}); err != nil {
-		return err
-	}
-	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token)
-}
-
-func (d *deployment) mustReconcile() {
-	d.t.Helper()
-	if err := d.Reconcile(); err != nil {
-		d.t.Fatalf("reconcile: %v", err)
-	}
-}
-
 func TestARotationEndsWithTheOldPasswordRefused(t *testing.T) {
-	d := deployApplication(t, &rig.Application{})
+	d := deployApplication(t, &rig.Application{}, shipped)
 	if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 		t.Fatal(err)
 	}
@@ -77,35 +29,15 @@ func TestARotationEndsWithTheOldPasswordRefused(t *testing.T) {
 
 func TestAReconcileMayRunAtAnyTimeAndManyTimesAtOnce(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	end := sync.OnceFunc(func() {
-		close(stop)
-		group.Wait()
+	succeeded := d.whileReconciling(3, func() {
+		for range 2 {
+			d.mustRotate()
+			d.mustSettle()
+		}
 	})
-	defer end()
-	for range 3 {
-		group.Go(func() {
-			pace := time.NewTicker(50 * time.Millisecond)
-			defer pace.Stop()
-			for {
-				select {
-				case <-stop:
-					return
-				case <-pace.C:
-				}
-				// One that meets another one's change may fail, and says so.
-				if err := d.Reconcile(); err != nil && !strings.Contains(err.Error(), "reconcile: ") {
-					t.Errorf("reconcile: %v", err)
-				}
-			}
-		})
+	if succeeded == 0 {
+		t.Error("no reconcile succeeded")
 	}
-	for range 2 {
-		d.mustRotate()
-		d.mustSettle()
-	}
-	end()
 	d.mustSettle()
 	d.accepts(true, d.password("AWSCURRENT"))
 	d.accepts(false, d.Password)
@@ -128,7 +60,11 @@ func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
 			app.Broken.Store(true)
 			bad := d.mustRotate()
 			badPassword := d.password("AWSCURRENT")
-			d.awaitFailedRollout(tc.breaker)
+			if tc.breaker {
+				d.awaitFailedRollouts()
+			} else {
+				d.AWS.Clock().Advance(pastRollout)
+			}
 			d.mustReconcile()
 			if d.password("AWSCURRENT") != d.Password {
 				t.Fatalf("AWSCURRENT was not rolled back; the journal says %s", d.journal())
@@ -148,44 +84,18 @@ func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
 	}
 }
 
-// awaitFailedRollout waits until ECS has given up, or moves the clock past the
-// function's deadline.
-func (d *deployment) awaitFailedRollout(breaker bool) {
-	d.t.Helper()
-	if !breaker {
-		d.AWS.Clock().Advance(31 * time.Minute)
-		return
-	}
-	for _, service := range d.Application().Services {
-		_, err := d.AWS.WaitEvent(d.t.Context(), func(e host.Event) bool {
-			change, ok := e.(localecs.DeploymentChanged)
-			return ok && change.RolloutState == "FAILED" && strings.HasSuffix(change.Service, service)
-		})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-	}
-}
-
 func TestAnOldPasswordThatIsStillUsedIsHeld(t *testing.T) {
-	app := &rig.Application{Literal: true}
-	d := deployApplication(t, app)
+	d := deployApplication(t, &rig.Application{Literal: true}, timed(patient))
 	d.mustRotate()
 	for range 3 { // the tasks are new, and use the old password: the server's log has it
-		if err := d.WaitSteady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		d.mustBeSteady()
 		d.mustReconcile()
 		d.accepts(true, d.Password, d.password("AWSCURRENT"))
 	}
-	d.AWS.Clock().Advance(31 * time.Minute)
+	d.AWS.Clock().Advance(pastRollout)
 	d.mustReconcile()
-	if !strings.Contains(d.journal(), ";held;") && !strings.Contains(d.journal(), "rotation;held;") {
-		t.Errorf("not held: %s", d.journal())
-	}
-	if !strings.Contains(d.log.String(), "by its old password within") {
-		t.Error("the log does not say what was seen")
-	}
+	d.isHeld()
+	d.logSays("by its old password within")
 	// The next rotation changes nothing, and so evicts nothing.
 	current := d.password("AWSCURRENT")
 	d.mustRotate()
@@ -209,32 +119,27 @@ func TestAQuarantineThatBreaksTheApplicationIsUndone(t *testing.T) {
 
 func quarantineIsUndone(t *testing.T, privileges []string) {
 	app := &rig.Application{Literal: true}
-	d := deployApplication(t, app, func(o *rig.Options) {
+	d := deployApplication(t, app, timed(patient), func(o *rig.Options) {
 		o.Privileges = privileges
-		o.MySQL = ownServer(t)
+		o.MySQL = silentServer(t)
 	})
 	d.mustRotate()
-	if err := d.WaitSteady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	d.mustBeSteady()
 	d.mustReconcile()
-	if !strings.Contains(d.journal(), "rotation;held;") {
-		t.Errorf("not held: %s", d.journal())
-	}
+	d.isHeld()
 	d.accepts(true, d.Password, d.password("AWSCURRENT"))
 
 	// Somebody mends the configuration, and says so.
 	app.Literal = false
-	if err := d.Invoke([]byte(`{"Action":"release","SecretId":"` + d.SecretARN + `"}`)); err != nil {
-		t.Fatal(err)
-	}
+	d.reconfigure(map[string]string{timingVariable: quick.String()}) // there is nothing to see any more
+	d.act(actionRelease)
 	d.mustSettle()
 	d.accepts(false, d.Password)
 	d.accepts(true, d.password("AWSCURRENT"))
 }
 
 func TestARedeployThatGotLostIsMadeGood(t *testing.T) {
-	d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
+	d := deployApplication(t, &rig.Application{}, neverRetried)
 	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		return wire.Fault{KillBefore: c.Operation == "UpdateService"}
 	})
@@ -250,10 +155,7 @@ func TestARedeployThatGotLostIsMadeGood(t *testing.T) {
 func TestAnEditMadeDuringTheOverlapSurvives(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
 	d.mustRotate()
-	edited := strings.Replace(d.raw("AWSCURRENT"), "mautic.example.com", "www.example.com", 1)
-	if _, err := d.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &d.SecretARN, SecretString: &edited}); err != nil {
-		t.Fatal(err)
-	}
+	edited := d.editByHand()
 	d.mustSettle()
 	if d.raw("AWSCURRENT") != edited {
 		t.Error("the edit is gone")
@@ -275,13 +177,8 @@ func TestWhatIsOpenIsFinishedWhenRotationHasBeenCancelled(t *testing.T) {
 }
 
 func TestAStuckRotationCanBeAbandoned(t *testing.T) {
-	d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c wire.Call) wire.Fault {
-		if c.Caller.Step != "testSecret" {
-			return wire.Fault{}
-		}
-		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "stuck", Status: 400}}
-	})
+	d := deployApplication(t, &rig.Application{}, neverRetried)
+	d.AWS.Intercept(denied("stuck", inStep("testSecret")))
 	_, err := d.Rotate(t.Context())
 	wantError(t, err, "stuck")
 	d.AWS.Intercept(nil)
@@ -289,9 +186,7 @@ func TestAStuckRotationCanBeAbandoned(t *testing.T) {
 	d.accepts(true, stuck)
 	d.mustReconcile() // leaves a pending version alone
 	d.accepts(true, stuck)
-	if err := d.Invoke([]byte(`{"Action":"abandon","SecretId":"` + d.SecretARN + `"}`)); err != nil {
-		t.Fatal(err)
-	}
+	d.act(actionAbandon)
 	d.accepts(false, stuck)
 	if d.journal() != "" {
 		t.Errorf("left in the journal: %s", d.journal())
@@ -315,17 +210,7 @@ func goesBackByHand(t *testing.T, variants localsecretsmanager.Variants) {
 	d.AWS.SecretsManager.SetVariants(variants)
 	bad := d.mustRotate()
 	badPassword := d.password("AWSCURRENT")
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &d.SecretARN, VersionStage: aws.String("AWSCURRENT"),
-		MoveToVersionId: aws.String(state.Labelled("AWSPREVIOUS").ID), RemoveFromVersionId: &bad,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.moveLabel("AWSCURRENT", d.labelled("AWSPREVIOUS").ID, bad)
 	d.mustSettle()
 	d.accepts(true, d.Password)
 	d.accepts(false, badPassword)

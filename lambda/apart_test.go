@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
@@ -23,14 +20,12 @@ func setApart(t *testing.T, m *mauticDeployment) apart {
 	t.Helper()
 	database := fmt.Sprintf(`{"engine": "mysql", "database_host": %q, "database_port": %d, "database_name": %q, "database_user": %q, "database_password": %q}`,
 		m.MySQL.Host(), m.MySQL.Port(), m.Database, m.User, m.Password)
-	if _, err := m.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &m.SecretARN, SecretString: &database}); err != nil {
-		t.Fatal(err)
-	}
+	m.put(database)
 	a := apart{
 		mauticDeployment: m,
-		admin:            m.with("mautic-prod-admin", fmt.Sprintf(`{"admin_credentials": {"admin_username": %q, "admin_password": %q}}`, m.seed.AdminUser, m.seed.AdminPassword)),
-		api:              m.with("mautic-prod-api", fmt.Sprintf(`{"api_keys": {"mautic_api_client_id": %q, "mautic_api_key": %q}}`, m.seed.PublicClientID(), m.seed.ClientSecret)),
-		webhook:          m.with("mautic-prod-webhook", fmt.Sprintf(`{"webhooks": {"secret": %q}}`, m.seed.HookSecret)),
+		admin:            m.with("mautic-prod-admin", adminDocument(m.seed)),
+		api:              m.with("mautic-prod-api", apiDocument(m.seed)),
+		webhook:          m.with("mautic-prod-webhook", webhookDocument(m.seed)),
 	}
 	a.reconfigure(map[string]string{
 		"SECRET_ARNS":         strings.Join([]string{m.SecretARN, a.admin.SecretARN, a.api.SecretARN, a.webhook.SecretARN}, ","),
@@ -39,40 +34,10 @@ func setApart(t *testing.T, m *mauticDeployment) apart {
 	return a
 }
 
-// with is the same deployment, as seen from another secret.
-func (m *mauticDeployment) with(name, value string) *mauticDeployment {
-	m.t.Helper()
-	arn, err := m.CreateSecret(m.t.Context(), name, value)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	ofRig, ofDeployment, other := *m.Rig, *m.deployment, *m
-	ofRig.SecretARN, ofRig.SecretName = arn, name
-	ofDeployment.Rig, other.deployment = &ofRig, &ofDeployment
-	return &other
-}
-
-func (d *deployment) reconfigure(env map[string]string) {
-	d.t.Helper()
-	if err := d.Reconfigure(env); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-// redeploys counts how often a service was redeployed.
-func (d *deployment) redeploys() (n int) {
-	for _, call := range d.AWS.Calls() {
-		if call.Operation == "UpdateService" {
-			n++
-		}
-	}
-	return n
-}
-
 func TestCredentialsInSecretsOfTheirOwnAreRotatedWithTheDatabasesSecret(t *testing.T) {
 	a := setApart(t, deployMautic(t, &rig.Application{Services: []string{"mautic-prod-web"}}))
 	for _, small := range []*mauticDeployment{a.admin, a.api, a.webhook} {
-		small.enableRotation() // the preflight finds nothing wrong
+		small.mustPreflight() // the preflight finds nothing wrong
 		small.mustRotate()
 	}
 	if a.redeploys() > 0 || strings.Contains(a.log.String(), "no container of task definition") {
@@ -90,9 +55,7 @@ func TestCredentialsInSecretsOfTheirOwnAreRotatedWithTheDatabasesSecret(t *testi
 	}
 
 	// The old API client goes at the end of its overlap, by the named secret too.
-	if _, err := a.MySQL.Admin().ExecContext(t.Context(), "DELETE FROM "+a.Database+".oauth2_accesstokens"); err != nil {
-		t.Fatal(err)
-	}
+	a.callersAreQuiet()
 	a.AWS.Clock().Advance(8 * 24 * time.Hour)
 	a.mustReconcile()
 	if a.servesClient(a.seed.PublicClientID(), a.seed.ClientSecret) || a.api.journal() != "" {
@@ -121,12 +84,7 @@ func TestTheDatabasesSecretMayBeInRotationItself(t *testing.T) {
 	// Singly: the server takes the pending password alone. Mautic is broken
 	// until its tasks have it, so nobody asks it.
 	a.reconfigure(map[string]string{"DATABASE_WAY": "single", "MAUTIC_URL": ""})
-	a.AWS.Intercept(func(c wire.Call) wire.Fault {
-		if c.Caller.Step != "testSecret" {
-			return wire.Fault{}
-		}
-		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "in the middle", Status: 400}}
-	})
+	a.AWS.Intercept(denied("in the middle", inStep("testSecret")))
 	_, err := a.Rotate(t.Context())
 	wantError(t, err, "in the middle")
 	a.AWS.Intercept(nil)
@@ -135,7 +93,7 @@ func TestTheDatabasesSecretMayBeInRotationItself(t *testing.T) {
 	for _, small := range []*mauticDeployment{a.admin, a.api, a.webhook} {
 		small.mustRotate()
 	}
-	if err := a.AWS.SecretsManager.WaitRotation(t.Context(), a.SecretARN, a.again()); err != nil {
+	if err := a.tryAgain(); err != nil {
 		t.Fatal(err)
 	}
 	a.AWS.Clock().Advance(25 * time.Hour)

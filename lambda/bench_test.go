@@ -20,7 +20,7 @@ import (
 // process to its first request for an invocation, for the function and beside
 // it for a function that does nothing.
 func BenchmarkStart(b *testing.B) {
-	function, err := binary()
+	function, err := shippedBuild()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func (e *environments) meanInit() time.Duration {
 // and in each step: time, calls to AWS, logins at the server and how many of
 // them the server refused.
 func BenchmarkRotation(b *testing.B) {
-	executable, err := binary()
+	executable, err := shippedBuild()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
-
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
@@ -57,7 +55,7 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 			old := d.password("AWSCURRENT")
 			if _, err := d.Rotate(t.Context()); err != nil {
 				wantError(t, err, "will be reattempted")
-				wantError(t, d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.pendingID()), "given up")
+				wantError(t, d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.labelled("AWSPENDING").ID), "given up")
 				d.mustRotate()
 			}
 			d.mustSettle()
@@ -70,44 +68,10 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 	}
 }
 
-// pendingID is the version that is AWSPENDING.
-func (d *deployment) pendingID() string {
-	d.t.Helper()
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return state.Labelled("AWSPENDING").ID
-}
-
-// editByHand changes a field that no rotation owns, as somebody does in the
-// console.
-func (d *deployment) editByHand() {
-	d.t.Helper()
-	edited := strings.Replace(d.raw("AWSCURRENT"), "mautic.example.com", "www.example.com", 1)
-	if _, err := d.Secrets.PutSecretValue(d.t.Context(), &sm.PutSecretValueInput{SecretId: &d.SecretARN, SecretString: &edited}); err != nil {
-		d.t.Error(err)
-	}
-}
-
-// everyOtherPasswordIsRefused checks it of all that a version has ever held.
-func (d *deployment) everyOtherPasswordIsRefused() {
-	d.t.Helper()
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	current := d.password("AWSCURRENT")
-	for _, v := range state.Versions {
-		if password := rig.PasswordIn(v.Value); password != "" && password != current {
-			d.accepts(false, password)
-		}
-	}
-}
-
 func TestTheTakeAwayRacesTheNextRotationsSet(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
 	stop, busy := make(chan struct{}), sync.WaitGroup{}
+	var rotations, reconciles atomic.Int64
 	// A rotation starts whenever a reconcile is about to take a value away, and
 	// a reconcile runs whenever a rotation is about to set one.
 	rotateNow, reconcileNow := make(chan struct{}, 1), make(chan struct{}, 1)
@@ -126,7 +90,7 @@ func TestTheTakeAwayRacesTheNextRotationsSet(t *testing.T) {
 		}
 		return wire.Fault{}
 	})
-	on := func(signal chan struct{}, do func() error) {
+	on := func(signal chan struct{}, ran *atomic.Int64, do func() error) {
 		busy.Go(func() {
 			for {
 				select {
@@ -134,50 +98,28 @@ func TestTheTakeAwayRacesTheNextRotationsSet(t *testing.T) {
 					return
 				case <-signal:
 					_ = do() // one that meets another's change may fail, and is tried again
+					ran.Add(1)
 				}
 			}
 		})
 	}
-	on(rotateNow, func() error { _, err := d.Rotate(t.Context()); return err })
-	on(reconcileNow, d.Reconcile)
+	on(rotateNow, &rotations, func() error { _, err := d.Rotate(t.Context()); return err })
+	on(reconcileNow, &reconciles, d.Reconcile)
 	d.underLoadOfCurrent(func() {
 		for range 4 {
 			nudge(rotateNow)
-			if err := d.WaitSteady(t.Context()); err != nil {
-				t.Error(err)
-			}
+			d.mustBeSteady()
 			d.mustReconcile()
 		}
 	})
 	close(stop)
 	busy.Wait()
 	d.AWS.Intercept(nil)
+	if rotations.Load() == 0 || reconciles.Load() == 0 {
+		t.Errorf("there were %d rotations and %d reconciles beside", rotations.Load(), reconciles.Load())
+	}
 	d.mustSettle()
 	d.accepts(true, d.password("AWSCURRENT"))
 	d.everyOtherPasswordIsRefused()
 	d.noLoginFailed()
-}
-
-// underLoadOfCurrent runs f while what AWSCURRENT holds logs in over and over.
-func (d *deployment) underLoadOfCurrent(f func()) {
-	d.t.Helper()
-	stop, load := make(chan struct{}), sync.WaitGroup{}
-	load.Go(func() {
-		pace := time.NewTicker(10 * time.Millisecond)
-		defer pace.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-pace.C:
-			}
-			if err := d.CurrentLogsIn(d.t.Context()); err != nil {
-				d.t.Error(err)
-				return
-			}
-		}
-	})
-	f()
-	close(stop)
-	load.Wait()
 }

@@ -29,7 +29,7 @@ func TestAnAdministratorWithoutWidgetsIsRotated(t *testing.T) {
 			}
 			t.Cleanup(func() { site.Close() })
 			m.reconfigure(map[string]string{"MAUTIC_URL": site.URL()})
-			m.enableRotation()
+			m.mustPreflight()
 			if err := m.rotateWith("only.admin.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"); err != nil {
 				t.Fatal(err)
 			}

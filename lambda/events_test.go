@@ -11,25 +11,6 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// awaitRetired lets time pass, as the schedule counts it, until nothing is open.
-// Nobody reconciles by hand.
-func (d *deployment) awaitRetired(every time.Duration) {
-	d.t.Helper()
-	for range 20 {
-		if err := d.WaitSteady(d.t.Context()); err != nil {
-			d.t.Fatal(err)
-		}
-		d.AWS.Clock().Advance(every)
-		if err := d.AWS.EventBridge.WaitIdle(d.t.Context()); err != nil {
-			d.t.Fatal(err)
-		}
-		if d.journal() == "" {
-			return
-		}
-	}
-	d.t.Fatalf("the journal still says %s", d.journal())
-}
-
 func TestEventsMayBeLostDoubledOrOutOfOrder(t *testing.T) {
 	const every = 5 * time.Minute
 	for name, fault := range map[string]func(e localeventbridge.Event, later <-chan struct{}) localeventbridge.Fault{
@@ -83,38 +64,23 @@ func TestTheStepsThemselvesRedeploy(t *testing.T) {
 	})
 	for range 2 { // the first rotation dies with the promotion, the second does not
 		d.mustRotate()
-		if err := d.WaitSteady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		current := d.password("AWSCURRENT")
-		for _, task := range d.Application().Records() {
-			if task.Stopped.IsZero() && task.Password != current {
-				t.Errorf("a task of %s was not replaced", task.Service)
-			}
-		}
+		d.mustBeSteady()
+		d.tasksHave(d.password("AWSCURRENT"))
 		d.mustSettle()
 	}
 	d.noLoginFailed()
 }
 
 func TestOldTasksOnTheLastPageOfAListKeepTheirPassword(t *testing.T) {
-	app := &rig.Application{Services: []string{"mautic-prod-web"}, DrainTime: 2 * time.Second}
+	linger := make(chan struct{})
+	app := &rig.Application{Services: []string{"mautic-prod-web"}, Linger: linger}
 	d := deployApplication(t, app, func(o *rig.Options) { o.AWS.ListTasksPageSize = 1 })
 	d.mustRotate()
-	draining := func() bool {
-		for _, task := range app.Records() {
-			if task.Stopped.IsZero() && task.Password == d.Password {
-				return true
-			}
-		}
-		return false
-	}
-	for draining() {
-		d.mustReconcile()
-		if draining() { // so it was during the reconcile
-			d.accepts(true, d.Password)
-		}
-	}
+	d.awaitLingering(app.Tasks)
+	d.mustReconcile()
+	d.mustReconcile()
+	d.accepts(true, d.Password)
+	close(linger)
 	d.mustSettle()
 	d.accepts(false, d.Password)
 	d.noLoginFailed()

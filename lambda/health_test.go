@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,39 +37,26 @@ func newLogin(t *testing.T) *login {
 func (p *login) set(works func() bool) { p.works.Store(&works) }
 
 func (p *login) asked(o *rig.Options) {
-	o.Env = map[string]string{"MAUTIC_URL": p.url}
-	o.AWS.RotationRetries = -1
+	setEnv(o, "MAUTIC_URL", p.url)
+	neverRetried(o)
 }
 
 func TestNothingIsSetWhileTheApplicationIsNotHealthy(t *testing.T) {
 	page := newLogin(t)
-	d := deploy(t, page.asked)
+	d := deploy(t, shipped, page.asked)
 	page.set(func() bool { return false })
 	_, err := d.Rotate(t.Context())
 	wantError(t, err, "the application is not healthy", "500", "unset MAUTIC_URL")
 	d.accepts(false, d.password("AWSPENDING"))
 
 	page.set(func() bool { return true })
-	if err := d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, d.again()); err != nil {
+	if err := d.tryAgain(); err != nil {
 		t.Fatal(err)
 	}
 	d.accepts(true, d.Password, d.password("AWSCURRENT"))
 	if d.password("AWSCURRENT") == d.Password {
 		t.Error("not rotated")
 	}
-}
-
-// again has a rotation that has failed taken up again.
-func (d *deployment) again() (token string) {
-	d.t.Helper()
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	if _, err := d.StartRotation(d.t.Context()); err == nil || !strings.Contains(err.Error(), "will be reattempted") {
-		d.t.Fatalf("got %v, want that the rotation is taken up again", err)
-	}
-	return state.Labelled("AWSPENDING").ID
 }
 
 func TestAnApplicationThatIsIllInQuarantineGetsTheOldPasswordBack(t *testing.T) {
@@ -82,9 +68,7 @@ func TestAnApplicationThatIsIllInQuarantineGetsTheOldPasswordBack(t *testing.T) 
 	page.set(func() bool { return d.Login(t.Context(), d.Password) == nil })
 	d.AWS.Clock().Advance(25 * time.Hour)
 	d.mustReconcile()
-	if !strings.Contains(d.journal(), "rotation;held;") {
-		t.Errorf("not held: %s", d.journal())
-	}
+	d.isHeld()
 	d.accepts(true, d.Password, d.password("AWSCURRENT"))
 }
 
@@ -94,14 +78,12 @@ func TestAnApplicationThatStaysIllIsRolledBack(t *testing.T) {
 	d.mustRotate()
 	bad := d.password("AWSCURRENT")
 	page.set(func() bool { return false })
-	if err := d.WaitSteady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	d.mustBeSteady()
 	d.mustReconcile()
 	if d.password("AWSCURRENT") != bad {
 		t.Fatal("rolled back before its time was over")
 	}
-	d.AWS.Clock().Advance(31 * time.Minute)
+	d.AWS.Clock().Advance(pastRollout)
 	d.mustReconcile()
 	if d.password("AWSCURRENT") != d.Password {
 		t.Fatal("not rolled back")

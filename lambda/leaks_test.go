@@ -7,15 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // Each other test of a deployment ends with the search that this one plants
 // values for.
 func TestTheSearchFindsAValueThatIsPlanted(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, shipped)
 	d.mustRotate()
 	values, err := d.SecretValues()
 	if err != nil {
@@ -34,24 +31,11 @@ func TestTheSearchFindsAValueThatIsPlanted(t *testing.T) {
 	}
 
 	label := hex.EncodeToString([]byte(current))
-	moved := func(to, from *string) {
-		t.Helper()
-		_, err := d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-			SecretId: &d.SecretARN, VersionStage: &label, MoveToVersionId: to, RemoveFromVersionId: from,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := aws.String(state.Labelled("AWSCURRENT").ID)
-	finds("the description of "+state.Name, false)
-	moved(version, nil)
-	finds("the description of "+state.Name, true)
-	moved(nil, version)
+	version := d.labelled("AWSCURRENT").ID
+	finds("the description of "+d.SecretName, false)
+	d.moveLabel(label, version, "")
+	finds("the description of "+d.SecretName, true)
+	d.moveLabel(label, "", version)
 	d.mustReconcile()
 
 	file := filepath.Join(d.TempDir(), "planted")

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
@@ -33,12 +34,15 @@ import (
 	"mautic-rotation/rotation/smtp"
 )
 
-func main() {
+func main() { serve(timing{}) }
+
+// serve hands the function's invocations to it, until Lambda ends the process.
+func serve(t timing) {
 	logs := logHandler()
 	// The Lambda runtime's own messages come by package log, as text.
 	log.SetFlags(0)
 	log.SetOutput(slog.NewLogLogger(logs, slog.LevelError).Writer())
-	f, err := newFunction(context.Background(), logs)
+	f, err := newFunction(context.Background(), logs, t)
 	if err != nil {
 		// Started all the same: an error of an invocation reaches whoever
 		// asked for the rotation, that of a process which ends does not.
@@ -59,14 +63,15 @@ func logHandler() slog.Handler {
 }
 
 // newFunction wires the function from the environment.
-func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
+func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, error) {
 	s, err := readSettings(os.Environ())
 	if err != nil {
 		return nil, err
 	}
-	awsConfig, err := config.LoadDefaultConfig(ctx,
+	t.adjust(&s)
+	awsConfig, err := config.LoadDefaultConfig(ctx, append(t.retries(),
 		config.WithRetryMaxAttempts(awsAttempts),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +83,9 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 		s.mautic.databaseDocuments = namedSecret{"DATABASE_SECRET_ARN", s.databaseSecretARN, "the database's credentials"}.documents(secrets)
 	}
 	if s.askRDS {
-		s.database.RDS = rds.New(awsrds.NewFromConfig(awsConfig))
+		databases := rds.New(awsrds.NewFromConfig(awsConfig))
+		databases.Interval = cmp.Or(t.RDS, databases.Interval)
+		s.database.RDS = databases
 	}
 	s.smtp.IAM = iam.NewFromConfig(awsConfig)
 	measured := metrics{out: os.Stdout, function: lambdacontext.FunctionName}
@@ -88,6 +95,7 @@ func newFunction(ctx context.Context, logs slog.Handler) (*function, error) {
 		Limits:         s.limits,
 		Every:          s.every,
 		Metrics:        measured,
+		Pauses:         t.Pauses,
 	}
 	if len(s.services) > 0 {
 		c.Redeployer = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)

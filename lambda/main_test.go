@@ -1,187 +1,96 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"mautic-rotation/internal/localaws"
-	"mautic-rotation/internal/mysqlserver"
+	"golang.org/x/crypto/bcrypt"
+
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation"
 )
 
-// binary is the function's executable, built once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
+// The tests deploy the function in two builds.
+//
+// Most of them deploy this test program itself, which the stand-in for Lambda
+// starts as the function's executable: it runs what main runs. So the race
+// detector watches the function too (a report of its fails the test that the
+// process belongs to), and its pauses are those of quick.
+//
+// The option shipped deploys what `make build` makes, with the timing that it
+// has on AWS but for WATCH_SECONDS. See there for which tests take it, and why.
+
+// timingVariable makes this program the function, with a timing in JSON.
+const timingVariable = "ROTATION_TEST_TIMING"
+
+// quick is the timing of the function under test. A watch that sees nothing
+// takes all its time; see patient.
+var quick = timing{
+	Pauses: rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond},
+	Watch:  20 * time.Millisecond, Look: 10 * time.Millisecond,
+	SMTP: 10 * time.Millisecond, RDS: 10 * time.Millisecond, Backoff: 10 * time.Millisecond,
+	HashCost: bcrypt.MinCost, // the race detector makes the least cost that users may set take a second
+}
+
+// patient is for tests in which a watch has to see something: it ends as soon as
+// it does, however busy the machine is. An invocation's time of a minute lets it
+// be no longer.
+var patient = func() timing {
+	t := quick
+	t.Watch = 15 * time.Second
+	return t
+}()
+
+// String is the value of timingVariable.
+func (t timing) String() string {
+	text, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // durations
+	}
+	return string(text)
+}
+
+func TestMain(m *testing.M) {
+	if text, ok := os.LookupEnv(timingVariable); ok {
+		var t timing
+		if err := json.Unmarshal([]byte(text), &t); err != nil {
+			fmt.Fprintln(os.Stderr, timingVariable+":", err)
+			os.Exit(1)
+		}
+		serve(t)
+		os.Exit(1) // not reached: the function ends with its environment
+	}
+	mysqltest.Main(cleaning{m})
+}
+
+// shippedBuild is what `make build` makes, built once for all tests.
+var shippedBuild = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "mautic-rotation-")
 	if err != nil {
 		return "", err
 	}
-	binaryDir = dir
+	shippedDir = dir
 	return rig.BuildFunction(context.Background(), dir)
 })
 
-var binaryDir string
+var shippedDir string
 
-func TestMain(m *testing.M) { mysqltest.Main(cleaning{m}) }
-
-// cleaning removes the executable after the tests.
+// cleaning ends what the tests share.
 type cleaning struct{ tests *testing.M }
 
 func (c cleaning) Run() int {
 	code := c.tests.Run()
-	if err := os.RemoveAll(binaryDir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	for _, err := range []error{exclusive.close(), os.RemoveAll(shippedDir)} {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
 	}
 	return code
-}
-
-// deployment is a rig that is searched for secret values in wrong places when
-// the test ends.
-type deployment struct {
-	*rig.Rig
-	t   *testing.T
-	log *safeBuffer
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func deploy(t *testing.T, options ...func(*rig.Options)) *deployment {
-	t.Helper()
-	t.Parallel()
-	executable, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &deployment{t: t, log: &safeBuffer{}}
-	o := rig.Options{MySQL: mysqltest.Shared(t), Binary: executable, Logs: d.log, AWS: localaws.Options{RotationRetries: 2}}
-	for _, option := range options {
-		option(&o)
-	}
-	if d.Rig, err = rig.New(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.nothingLeaked()
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the function's log:\n%s", d.log)
-		}
-	})
-	return d
-}
-
-// nothingLeaked searches the function's log, and whatever else it leaves or
-// shows, for each value that its secrets hold or have held.
-func (d *deployment) nothingLeaked() {
-	d.t.Helper()
-	values, err := d.SecretValues()
-	if err != nil {
-		d.t.Error(err)
-		return
-	}
-	leaks, err := d.Leaks(context.Background(), values) // a cleanup's: the test's context has ended
-	if err != nil {
-		d.t.Error(err)
-	}
-	for _, finding := range append(leaks, values.In(d.log.String())...) {
-		d.t.Errorf("leaked: %s", finding)
-	}
-}
-
-func (d *deployment) mustRotate() (token string) {
-	d.t.Helper()
-	token, err := d.Rotate(d.t.Context())
-	if err != nil {
-		d.t.Fatalf("rotate: %v", err)
-	}
-	return token
-}
-
-func (d *deployment) mustSettle() {
-	d.t.Helper()
-	if err := d.Settle(d.t.Context()); err != nil {
-		d.t.Fatalf("settle: %v", err)
-	}
-}
-
-func (d *deployment) password(label string) string {
-	d.t.Helper()
-	password, err := d.PasswordLabelled(label)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return password
-}
-
-// accepts checks what the server takes.
-func (d *deployment) accepts(want bool, passwords ...string) {
-	d.t.Helper()
-	for i, p := range passwords {
-		if err := d.Login(d.t.Context(), p); (err == nil) != want {
-			d.t.Errorf("password %d of %d: login gives %v, want accepted: %v", i+1, len(passwords), err, want)
-		}
-	}
-}
-
-// underLoad runs f while logins go on, none of which may fail.
-func (d *deployment) underLoad(f func()) {
-	d.t.Helper()
-	load, err := d.StartLoad(d.t.Context())
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	f()
-	attempts, failures, first := load.Stop()
-	if failures > 0 || attempts == 0 {
-		d.t.Errorf("%d of %d logins failed, the first: %s", failures, attempts, first)
-	}
-}
-
-// wantError checks that err is there and has all of the texts.
-func wantError(t *testing.T, err error, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("got error  %v\nwant in it %s", err, text)
-		}
-	}
-}
-
-// ownServer is a server that no other test uses, for what concerns the server
-// as a whole. It logs no logins.
-func ownServer(t *testing.T) *mysqlserver.Server {
-	t.Helper()
-	server, err := mysqlserver.Start(t.Context(), mysqlserver.Options{Args: []string{"--log-error-verbosity=2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
 }

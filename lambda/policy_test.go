@@ -6,12 +6,9 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/cloudformation"
@@ -201,11 +198,7 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		d := deploy(t, p.deploys(t, parameters))
 		// It holds what the template has CloudFormation store: a password alone. The
 		// rest is in the function's settings.
-		if _, err := d.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
-			SecretId: &d.SecretARN, SecretString: aws.String(fmt.Sprintf(`{"database_password":%q}`, d.Password)),
-		}); err != nil {
-			t.Fatal(err)
-		}
+		d.put(fmt.Sprintf(`{"database_password":%q}`, d.Password))
 		d.reconfigure(map[string]string{
 			"DATABASE_HOST": d.MySQL.Host(), "DATABASE_PORT": strconv.Itoa(d.MySQL.Port()), "DATABASE_NAME": d.Database, "DATABASE_USER": d.User,
 		})
@@ -220,11 +213,9 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		d.noLoginFailed()
 	},
 	"rollback": func(t *testing.T, p *policyTest) {
-		app := &rig.Application{CircuitBreaker: true}
-		d := deployApplication(t, app, p.deploys(t, services))
-		app.Broken.Store(true)
+		d := deployApplication(t, brokenApplication(), p.deploys(t, services))
 		d.mustRotate()
-		d.awaitFailedRollout(true)
+		d.awaitFailedRollouts()
 		d.mustReconcile()
 		if d.password("AWSCURRENT") != d.Password {
 			t.Errorf("not rolled back: %s", d.journal())
@@ -232,21 +223,16 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		d.mustSettle()
 	},
 	"an overlap that is held, and released": func(t *testing.T, p *policyTest) {
-		app := &rig.Application{Literal: true}
-		d := deployApplication(t, app, p.deploys(t, services))
+		d := deployApplication(t, &rig.Application{Literal: true}, timed(patient), p.deploys(t, services))
 		d.mustRotate()
-		if err := d.WaitSteady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		d.AWS.Clock().Advance(31 * time.Minute)
+		d.mustBeSteady()
+		d.AWS.Clock().Advance(pastRollout)
 		d.mustReconcile()
-		if !strings.Contains(d.journal(), "rotation;held;") {
-			t.Errorf("not held: %s", d.journal())
-		}
-		d.act("release")
+		d.isHeld()
+		d.act(actionRelease)
 	},
 	"a rotation that is given up": func(t *testing.T, p *policyTest) {
-		d := deploy(t, p.deploys(t, nil), func(o *rig.Options) { o.AWS.RotationRetries = -1 })
+		d := deploy(t, p.deploys(t, nil), neverRetried)
 		d.AWS.Intercept(func(c wire.Call) wire.Fault {
 			return wire.Fault{KillBefore: c.Caller.Step == "testSecret"}
 		})
@@ -254,13 +240,13 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 			t.Error("the rotation did not get stuck")
 		}
 		d.AWS.Intercept(nil)
-		d.act("abandon")
+		d.act(actionAbandon)
 		d.mustRotate()
 	},
 	"an emergency": func(t *testing.T, p *policyTest) {
 		d := deployApplication(t, &rig.Application{}, p.deploys(t, services))
-		d.enableRotation()
-		if err := d.rotateWith("emergency.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"); err != nil {
+		d.mustPreflight()
+		if err := d.rotateWith(tokenOfEmergency); err != nil {
 			t.Error(err)
 		}
 		d.mustSettle()
@@ -295,9 +281,7 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		m := deployMautic(t, &rig.Application{}, p.deploys(t, with(services, "RotateKinds", "database,admin,api,webhook")))
 		m.mustPreflight()
 		m.mustRotate()
-		if err := m.WaitSteady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		m.mustBeSteady()
 		m.mustReconcile()
 		m.accepts(false, m.Password)
 	},
@@ -314,11 +298,8 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		if _, err := m.CreateSecret(t.Context(), databases, m.raw("AWSCURRENT")); err != nil {
 			t.Fatal(err)
 		}
-		own := fmt.Sprintf(`{"admin_credentials": {"admin_username": %q, "admin_password": %q}}`, m.seed.AdminUser, m.seed.AdminPassword)
-		if _, err := m.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &m.SecretARN, SecretString: &own}); err != nil {
-			t.Fatal(err)
-		}
-		m.enableRotation()
+		m.put(adminDocument(m.seed))
+		m.mustPreflight()
 		m.mustRotate()
 	},
 	"an RDS instance": func(t *testing.T, p *policyTest) {
@@ -358,49 +339,11 @@ func rotateSeveralSecrets(t *testing.T, p *policyTest) {
 	}
 	d := deploy(t, p.deploys(t, parameters), func(o *rig.Options) { o.AdminSecret = true })
 	for i, name := range severalSecrets[1:] {
-		user := fmt.Sprint(d.User, "_", i+2)
-		if err := d.MySQL.CreateUser(t.Context(), user, "%", d.Password); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { d.MySQL.Admin().Exec("DROP USER ?", user) })
-		id, err := d.CreateSecret(t.Context(), name, fmt.Sprintf(`{"engine":"mysql","host":%q,"port":%d,"username":%q,"password":%q}`, d.MySQL.Host(), d.MySQL.Port(), user, d.Password))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := d.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &id, RotationLambdaARN: &d.FunctionARN})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.AWS.SecretsManager.WaitRotation(t.Context(), id, aws.ToString(out.VersionId)); err != nil {
+		if err := d.rotateSecret(d.otherSecret(name, fmt.Sprint(d.User, "_", i+2))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	d.rotateToTheEnd()
-}
-
-// rotateToTheEnd rotates until the old password is refused.
-func (d *deployment) rotateToTheEnd() {
-	d.t.Helper()
-	old := d.password("AWSCURRENT")
-	d.mustRotate()
-	d.mustSettle()
-	d.accepts(true, d.password("AWSCURRENT"))
-	d.accepts(false, old)
-}
-
-func (d *deployment) mustPreflight() {
-	d.t.Helper()
-	if err := d.preflight(); err != nil {
-		d.t.Errorf("preflight: %v", err)
-	}
-}
-
-// act sends an operator's event.
-func (d *deployment) act(action string) {
-	d.t.Helper()
-	if err := d.Invoke(fmt.Appendf(nil, `{"Action":%q,"SecretId":%q}`, action, d.SecretARN)); err != nil {
-		d.t.Errorf("%s: %v", action, err)
-	}
 }
 
 func TestThePoliciesOfTheTemplateAreEnoughAndNoMore(t *testing.T) {

@@ -7,11 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
-	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
@@ -33,16 +29,6 @@ func TestARotationChangesThePasswordAndNothingElse(t *testing.T) {
 		t.Error("AWSPREVIOUS is not the version that was current")
 	}
 	d.accepts(true, old, current)
-}
-
-// raw is the whole value of the version with the label.
-func (d *deployment) raw(label string) string {
-	d.t.Helper()
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return state.Labelled(label).Value
 }
 
 func TestRotationsFollowOneAnother(t *testing.T) {
@@ -71,18 +57,15 @@ func TestARotationWorksWhateverOfTwoThingsAWSDoes(t *testing.T) {
 		"reads lag behind writes":            {StaleReads: localsecretsmanager.StaleReads{Reads: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
+			d := deploy(t, neverRetried)
 			d.AWS.SecretsManager.SetVariants(variants)
 			for range 2 {
 				old := d.password("AWSCURRENT")
 				token := d.mustRotate()
 				d.accepts(true, old, d.password("AWSCURRENT"))
-				state, err := d.AWS.SecretsManager.State(d.SecretARN)
-				if err != nil {
-					t.Fatal(err)
-				}
+				v := d.labelled("AWSCURRENT")
 				d.mustSettle()
-				if v := state.Labelled("AWSCURRENT"); v.ID != token || variants.RotationTokenSent != (v.RotationToken != "") {
+				if v.ID != token || variants.RotationTokenSent != (v.RotationToken != "") {
 					t.Errorf("AWSCURRENT is %s, written with a RotationToken: %v", v.ID, v.RotationToken != "")
 				}
 			}
@@ -94,7 +77,7 @@ func TestEachStepMayRunTwice(t *testing.T) {
 	d := deploy(t)
 	token := d.beginByHand()
 	d.underLoad(func() {
-		for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+		for _, step := range steps {
 			var value string
 			for range 2 {
 				if err := d.Step(step, d.SecretARN, token); err != nil {
@@ -108,7 +91,7 @@ func TestEachStepMayRunTwice(t *testing.T) {
 			}
 		}
 		// After the promotion all of them may still come again.
-		for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+		for _, step := range steps {
 			if err := d.Step(step, d.SecretARN, token); err != nil {
 				t.Errorf("%s after the promotion: %v", step, err)
 			}
@@ -119,54 +102,13 @@ func TestEachStepMayRunTwice(t *testing.T) {
 	}
 }
 
-// beginByHand makes a version AWSPENDING that has no value yet, as RotateSecret
-// does, without invoking any step.
-func (d *deployment) beginByHand() (token string) {
-	d.t.Helper()
-	d.enableRotation()
-	token = strings.Repeat("0123456789abcdef", 2)
-	d.AWS.Intercept(func(c wire.Call) wire.Fault {
-		if c.Caller.Function == "" {
-			return wire.Fault{}
-		}
-		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not yet", Status: 400}}
-	})
-	_, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	wantError(d.t, d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token), "not yet")
-	d.AWS.Intercept(nil)
-	return token
-}
-
-// enableRotation turns rotation on without rotating, by a test-only rotation.
-func (d *deployment) enableRotation() {
-	d.t.Helper()
-	if err := d.preflight(); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-func (d *deployment) preflight() error {
-	_, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{
-		SecretId:          &d.SecretARN,
-		RotationLambdaARN: &d.FunctionARN,
-		RotateImmediately: aws.Bool(false),
-	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, "")
-}
-
 func TestATestOnlyRotationIsAPreflight(t *testing.T) {
 	for name, value := range map[string]localsecretsmanager.TestRotationValue{
 		"on a version without a value":           localsecretsmanager.TestRotationNoValue,
 		"on a version with the current document": localsecretsmanager.TestRotationCurrentValue,
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
+			d := deploy(t, shipped, neverRetried)
 			d.AWS.SecretsManager.SetVariants(localsecretsmanager.Variants{TestRotationValue: value})
 			if err := d.preflight(); err != nil {
 				t.Errorf("where nothing is missing: %v", err)
@@ -200,7 +142,7 @@ func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { proxy.Close() })
-			d := deploy(t, func(o *rig.Options) {
+			d := deploy(t, shipped, func(o *rig.Options) {
 				o.DatabaseHost, o.DatabasePort, o.DatabaseCAFile = proxy.Host(), proxy.Port(), proxy.CAFile()
 			})
 			var killed atomic.Bool
@@ -220,24 +162,14 @@ func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
 }
 
 func TestARotationAfterAnAbandonedOneKeepsThePasswordInUse(t *testing.T) {
-	d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	d.AWS.Intercept(func(c wire.Call) wire.Fault {
-		if c.Caller.Step == "finishSecret" {
-			return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "no permission", Status: 400}}
-		}
-		return wire.Fault{}
-	})
+	d := deploy(t, neverRetried)
+	d.AWS.Intercept(denied("no permission", inStep("finishSecret")))
 	d.underLoad(func() {
 		token, err := d.Rotate(t.Context())
 		wantError(t, err, "no permission")
 		abandoned := d.password("AWSPENDING")
 		d.AWS.Intercept(nil)
-		_, err = d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-			SecretId: &d.SecretARN, VersionStage: aws.String("AWSPENDING"), RemoveFromVersionId: &token,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		d.moveLabel("AWSPENDING", "", token)
 		d.mustRotate()
 		d.accepts(false, abandoned)
 	})
@@ -248,7 +180,7 @@ func TestTheSameEventDeliveredTwiceAtOnceDoesNoHarm(t *testing.T) {
 	d := deploy(t)
 	token := d.beginByHand()
 	d.underLoad(func() {
-		for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+		for _, step := range steps {
 			results := make(chan error, 3)
 			for range cap(results) {
 				go func() { results <- d.Step(step, d.SecretARN, token) }()
@@ -281,35 +213,21 @@ func TestAUserForTwoHostsIsRefusedBeforeAnythingChanges(t *testing.T) {
 
 func TestOneWarmProcessServesSeveralSecrets(t *testing.T) {
 	d := deploy(t)
-	value := `{"host":"` + d.MySQL.Host() + `","port":"` + d.MySQL.Addr()[strings.LastIndex(d.MySQL.Addr(), ":")+1:] +
-		`","engine":"mysql","username":"` + d.User + `_b","password":"` + d.Password + `"}`
-	if err := d.MySQL.CreateUser(t.Context(), d.User+"_b", "%", d.Password, rig.Privileges...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.MySQL.Admin().Exec("DROP USER ?", d.User+"_b") })
-	other, err := d.CreateSecret(t.Context(), "mautic-prod-reports", value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Reconfigure(map[string]string{"SECRET_ARNS": d.SecretARN + "," + other}); err != nil {
-		t.Fatal(err)
-	}
+	other := d.otherSecret("mautic-prod-reports", d.User+"_b", rig.Privileges...)
+	d.reconfigure(map[string]string{"SECRET_ARNS": d.SecretARN + "," + other})
 	for range 2 {
 		d.mustRotate()
 		d.mustSettle()
-		if _, err := d.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: &other, RotationLambdaARN: &d.FunctionARN}); err != nil {
-			t.Fatal(err)
-		}
-		if err := d.AWS.SecretsManager.WaitRotation(t.Context(), other, ""); err != nil {
+		if err := d.rotateSecret(other); err != nil {
 			t.Errorf("the other secret, in AWS's layout: %v", err)
 		}
 	}
 }
 
 func TestTheLogIsJSONThatTellsWhichRequestStepSecretAndVersion(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, shipped)
 	token := d.mustRotate()
-	steps := map[string]bool{}
+	seen := map[string]bool{}
 	for line := range strings.Lines(d.log.String()) {
 		if strings.Contains(line, `"_aws":`) {
 			continue // a measurement
@@ -322,9 +240,9 @@ func TestTheLogIsJSONThatTellsWhichRequestStepSecretAndVersion(t *testing.T) {
 			entry.Secret != d.SecretARN || entry.Version != token {
 			t.Errorf("something is missing: %s", line)
 		}
-		steps[entry.Step] = true
+		seen[entry.Step] = true
 	}
-	if len(steps) != 4 {
-		t.Errorf("got the steps %v", steps)
+	if len(seen) != 4 {
+		t.Errorf("got the steps %v", seen)
 	}
 }

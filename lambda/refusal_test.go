@@ -38,8 +38,8 @@ func TestAnEventThatSecretsManagerWouldNotSendIsRefused(t *testing.T) {
 			t.Errorf("%s: the error quotes the event", tc.name)
 		}
 	}
-	d.enableRotation()
-	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+	d.mustPreflight()
+	for _, step := range steps {
 		err := d.Step(step, d.SecretARN, unknownToken)
 		wantError(t, err, "the secret has no version "+unknownToken)
 	}
@@ -51,20 +51,10 @@ func TestAVersionThatIsNotPendingAnyMoreIsRefused(t *testing.T) {
 	if err := d.Step("createSecret", d.SecretARN, token); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &d.SecretARN, VersionStage: aws.String("AWSPENDING"), RemoveFromVersionId: &token,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.moveLabel("AWSPENDING", "", token)
 	// A version without any label is not among those that are described.
-	_, err = d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &d.SecretARN, VersionStage: aws.String("KEPT"), MoveToVersionId: &token,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+	d.moveLabel("KEPT", token, "")
+	for _, step := range steps {
 		wantError(t, d.Step(step, d.SecretARN, token), "is not AWSPENDING, so its rotation has been given up")
 	}
 	d.accepts(true, d.Password)
@@ -101,7 +91,7 @@ func TestASecretThatCannotBeRotatedIsRefusedInCreateSecret(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
+			d := deploy(t, neverRetried)
 			in := &sm.PutSecretValueInput{SecretId: &d.SecretARN, SecretBinary: tc.binary}
 			if tc.value != nil {
 				in.SecretString = aws.String(tc.value(d.raw("AWSCURRENT")))
@@ -141,24 +131,9 @@ func TestAnEditMadeAfterCreateSecretIsNotUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := d.AWS.SecretsManager.State(d.SecretARN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &d.SecretARN, VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: out.VersionId,
-		RemoveFromVersionId: aws.String(state.Labelled("AWSCURRENT").ID),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.moveLabel("AWSCURRENT", *out.VersionId, d.labelled("AWSCURRENT").ID)
 	// Secrets Manager has given the rotation up by now. Somebody insists.
-	_, err = d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: &d.SecretARN, VersionStage: aws.String("AWSPENDING"), MoveToVersionId: &token,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.moveLabel("AWSPENDING", token, "")
 	wantError(t, d.Step("finishSecret", d.SecretARN, token), "the secret was edited after this rotation began")
 	if d.raw("AWSCURRENT") != edited {
 		t.Error("the edit is gone")
@@ -167,10 +142,7 @@ func TestAnEditMadeAfterCreateSecretIsNotUndone(t *testing.T) {
 }
 
 func TestNoChangeBeginsWhenTheDeadlineIsNear(t *testing.T) {
-	d := deploy(t, func(o *rig.Options) {
-		o.Timeout = 10 * time.Second
-		o.AWS.RotationRetries = -1
-	})
+	d := deploy(t, shipped, neverRetried, func(o *rig.Options) { o.Timeout = 10 * time.Second })
 	_, err := d.Rotate(t.Context())
 	wantError(t, err, "nothing was changed; raise the function's timeout")
 	if d.raw("AWSPENDING") != "" {
@@ -179,10 +151,8 @@ func TestNoChangeBeginsWhenTheDeadlineIsNear(t *testing.T) {
 }
 
 func TestFaultsOfTheSettingsReachWhoeverRotates(t *testing.T) {
-	d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-	if err := d.Reconfigure(map[string]string{"PASSWORD_LENGTH": "99", "DATABASE_PORT": "x"}); err != nil {
-		t.Fatal(err)
-	}
+	d := deploy(t, shipped, neverRetried)
+	d.reconfigure(map[string]string{"PASSWORD_LENGTH": "99", "DATABASE_PORT": "x"})
 	_, err := d.Rotate(t.Context())
 	wantError(t, err, "length 99", `"x" is no port`)
 }
@@ -203,20 +173,13 @@ func TestFinishSecretPromotesNoValueThatTheServerRefuses(t *testing.T) {
 func TestAPermissionThatIsMissingIsNamed(t *testing.T) {
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
 		t.Run(operation, func(t *testing.T) {
-			d := deploy(t, func(o *rig.Options) { o.AWS.RotationRetries = -1 })
-			d.AWS.Intercept(func(c wire.Call) wire.Fault {
-				if c.Operation != operation || c.Caller.Function == "" {
-					return wire.Fault{}
-				}
-				return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "User is not authorized to perform: secretsmanager:" + operation, Status: 400}}
-			})
-			token, err := d.Rotate(t.Context())
+			d := deploy(t, neverRetried)
+			d.AWS.Intercept(denied("User is not authorized to perform: secretsmanager:"+operation, func(c wire.Call) bool { return c.Operation == operation }))
+			_, err := d.Rotate(t.Context())
 			wantError(t, err, "secretsmanager:"+operation)
 			d.accepts(true, d.Password)
 			d.AWS.Intercept(nil) // it is granted
-			_, err = d.StartRotation(t.Context())
-			wantError(t, err, "That rotation will be reattempted")
-			if err := d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, token); err != nil {
+			if err := d.tryAgain(); err != nil {
 				t.Errorf("the rotation, tried again: %v", err)
 			}
 			d.accepts(true, d.Password, d.password("AWSCURRENT"))

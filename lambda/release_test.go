@@ -11,15 +11,12 @@ import (
 
 func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t *testing.T) {
 	app := &rig.Application{Literal: true}
-	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = ownServer(t) })
+	d := deployApplication(t, app, timed(patient))
 	d.mustRotate()
-	if err := d.WaitSteady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	d.mustBeSteady()
+	d.AWS.Clock().Advance(pastRollout)
 	d.mustReconcile()
-	if !strings.Contains(d.journal(), "rotation;held;") {
-		t.Fatalf("not held: %s", d.journal())
-	}
+	d.isHeld()
 	app.Literal = false // somebody mends the configuration, and says so
 
 	// Between the new label and the removal of the old one.
@@ -38,9 +35,7 @@ func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t
 			})
 		}}
 	})
-	if err := d.Invoke([]byte(`{"Action":"release","SecretId":"` + d.SecretARN + `"}`)); err != nil {
-		t.Fatal(err)
-	}
+	d.act(actionRelease)
 	d.AWS.Intercept(nil)
 	if !strings.Contains(between, "rotation;held;") || !strings.Contains(between, "rotation;old;") {
 		t.Fatalf("the reconcile did not run between the two labels, but when the journal said %s", between)

@@ -7,23 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation"
 )
-
-// lines are the function's log, parsed.
-func (d *deployment) lines() (lines []map[string]any) {
-	d.t.Helper()
-	for text := range strings.Lines(d.log.String()) {
-		line := map[string]any{}
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			d.t.Errorf("a line of the log is not JSON: %s", text)
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
 
 func TestEachChangeHasAnAuditLineAndTheEndANotice(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
@@ -52,28 +40,6 @@ func TestEachChangeHasAnAuditLineAndTheEndANotice(t *testing.T) {
 	}
 }
 
-// measured are the values of a metric in the log, for each set of dimensions
-// that it is written under.
-func (d *deployment) measured(name string) map[string][]float64 {
-	d.t.Helper()
-	found := map[string][]float64{}
-	for _, line := range d.lines() {
-		value, ok := line[name].(float64)
-		if !ok || line["_aws"] == nil {
-			continue
-		}
-		var key []string
-		for _, dimension := range []string{"Secret", "Step", "Kind"} {
-			if text, ok := line[dimension].(string); ok {
-				key = append(key, text)
-			}
-		}
-		at := strings.Join(key, " ")
-		found[at] = append(found[at], value)
-	}
-	return found
-}
-
 func TestWhatAnAlarmNeedsIsMeasured(t *testing.T) {
 	app := &rig.Application{CircuitBreaker: true}
 	d := deployApplication(t, app)
@@ -81,34 +47,36 @@ func TestWhatAnAlarmNeedsIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	d.mustRotate()
 	if err := d.Invoke(tick); err != nil {
 		t.Fatal(err)
 	}
 	d.mustSettle()
-	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
+	passed := time.Since(began).Seconds() + 1 // AWS tells its time to the second alone
+	for _, step := range steps {
 		if failures := d.measured("Failures")["mautic-prod-secrets "+step]; !slices.Equal(failures, []float64{0}) {
 			t.Errorf("%s: failures %v", step, failures)
 		}
-		if times := d.measured("Time")["mautic-prod-secrets "+step]; len(times) != 1 || times[0] < 0 || times[0] > 60_000 {
+		if times := d.measured("Time")["mautic-prod-secrets "+step]; len(times) != 1 || times[0] < 0 || times[0] > 1000*passed {
 			t.Errorf("%s: times %v", step, times)
 		}
 	}
-	if ages := d.measured("CredentialAge")["mautic-prod-secrets database"]; len(ages) != 1 || ages[0] < 0 || ages[0] > 60 {
-		t.Errorf("ages %v, of a password that is seconds old", ages)
+	if ages := d.measured("CredentialAge")["mautic-prod-secrets database"]; len(ages) != 1 || ages[0] < 0 || ages[0] > passed {
+		t.Errorf("ages %v, of a password that is at most %f s old", ages, passed)
 	}
-	if overlaps := d.measured("OverlapTime")["mautic-prod-secrets database"]; len(overlaps) != 1 || overlaps[0] < 0 || overlaps[0] > 60 {
+	if overlaps := d.measured("OverlapTime")["mautic-prod-secrets database"]; len(overlaps) != 1 || overlaps[0] < 0 || overlaps[0] > passed {
 		t.Errorf("overlaps %v", overlaps)
 	}
 	for _, name := range []string{"HeldOverlaps", "OpenOverlapTime", "AttentionNeeded"} {
-		if values := d.measured(name)["mautic-prod-secrets"]; len(values) == 0 || slices.Max(values) > 60 {
+		if values := d.measured(name)["mautic-prod-secrets"]; len(values) == 0 || slices.Max(values) > passed {
 			t.Errorf("%s: %v", name, values)
 		}
 	}
 
 	app.Broken.Store(true)
 	d.mustRotate()
-	d.awaitFailedRollout(true)
+	d.awaitFailedRollouts()
 	app.Broken.Store(false) // it takes the first password of all alone
 	d.mustReconcile()
 	if rollbacks := d.measured("Rollbacks")["mautic-prod-secrets"]; !slices.Equal(rollbacks, []float64{1}) {

@@ -7,25 +7,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	localecs "mautic-rotation/internal/localaws/ecs"
-	"mautic-rotation/internal/localaws/host"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 )
 
 func TestWhenOneOfTwoServicesFailsBothGoBack(t *testing.T) {
-	app := &rig.Application{CircuitBreaker: true, BrokenService: "mautic-prod-worker"}
+	app := brokenApplication()
+	app.BrokenService = "mautic-prod-worker"
 	d := deployApplication(t, app)
-	app.Broken.Store(true)
 	d.mustRotate()
 	bad := d.password("AWSCURRENT")
-	_, err := d.AWS.WaitEvent(t.Context(), func(e host.Event) bool {
-		change, ok := e.(localecs.DeploymentChanged)
-		return ok && change.RolloutState == "FAILED" && strings.HasSuffix(change.Service, "worker")
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.awaitFailedRollouts("worker")
 	d.mustReconcile()
 	if d.password("AWSCURRENT") != d.Password {
 		t.Fatalf("not rolled back: %s", d.journal())
@@ -33,11 +25,7 @@ func TestWhenOneOfTwoServicesFailsBothGoBack(t *testing.T) {
 	d.mustSettle()
 	d.accepts(true, d.Password)
 	d.accepts(false, bad)
-	for _, task := range app.Records() {
-		if task.Stopped.IsZero() && task.Password != d.Password {
-			t.Errorf("a task of %s goes on with the password that was rolled back", task.Service)
-		}
-	}
+	d.tasksHave(d.Password)
 	app.Broken.Store(false)
 	d.mustRotate()
 	d.mustSettle()

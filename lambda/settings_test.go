@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -148,5 +149,22 @@ func TestASecretOfAServiceMayBeReadAndNotRotated(t *testing.T) {
 				t.Errorf("%s takes %q", name, value)
 			}
 		}
+	}
+}
+
+func TestTheZeroTimingLeavesTheSettingsAsTheyAre(t *testing.T) {
+	read := func() settings {
+		s, err := readSettings([]string{"SECRET_ARNS=" + arn, "WATCH_SECONDS=20", "ADMIN_HASH_COST=13"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s, asDeployed := read(), timing{}
+	if asDeployed.adjust(&s); !reflect.DeepEqual(s, read()) || len(asDeployed.retries()) > 0 {
+		t.Errorf("got %+v", s)
+	}
+	if quick.adjust(&s); s.limits.Watch != quick.Watch || s.mautic.hashCost != quick.HashCost || s.database.LookPause != quick.Look || s.smtp.Pause != quick.SMTP {
+		t.Errorf("the tests' own: got %+v", s)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"regexp"
 	"testing"
 
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
 
 func TestAnEmergencyDoesNotBeginWhileAPasswordPolicyWouldKeepTheOldPasswordAcceptedAndWorksAfterTheRemedy(t *testing.T) {
-	server := ownServer(t)
+	server := mysqltest.Own(t, mysqlserver.MySQL97) // the policy is the whole server's
 	execute := func(statement string) {
 		t.Helper()
 		if _, err := server.Admin().ExecContext(t.Context(), statement); err != nil {
@@ -18,7 +20,7 @@ func TestAnEmergencyDoesNotBeginWhileAPasswordPolicyWouldKeepTheOldPasswordAccep
 	execute("INSTALL COMPONENT 'file://component_validate_password'")
 	execute("SET GLOBAL validate_password.policy = LOW")
 	d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { o.MySQL = server })
-	d.enableRotation()
+	d.mustPreflight()
 
 	execute("SET GLOBAL validate_password.changed_characters_percentage = 10")
 	const token = "emergency.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"

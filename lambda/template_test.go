@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"reflect"
@@ -11,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mautic-rotation/internal/rig"
 	"mautic-rotation/internal/template"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/mautic"
@@ -110,39 +109,6 @@ func TestTheEventsInTheTemplatesOutputsAreAccepted(t *testing.T) {
 	}
 }
 
-// measurement is a metric with the dimensions it is under.
-func measurement(namespace, name string, dimensions ...string) string {
-	slices.Sort(dimensions)
-	return fmt.Sprintf("%s %s by %s", namespace, name, strings.Join(dimensions, ", "))
-}
-
-// emitted are the metrics in the function's log so far.
-func (d *deployment) emitted() map[string]bool {
-	found := map[string]bool{}
-	for text := range strings.Lines(d.log.String()) {
-		var line struct {
-			AWS struct {
-				CloudWatchMetrics []struct {
-					Namespace  string
-					Dimensions [][]string
-					Metrics    []struct{ Name string }
-				}
-			} `json:"_aws"`
-		}
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			d.t.Fatal(err)
-		}
-		for _, m := range line.AWS.CloudWatchMetrics {
-			for _, dimensions := range m.Dimensions {
-				for _, metric := range m.Metrics {
-					found[measurement(m.Namespace, metric.Name, dimensions...)] = true
-				}
-			}
-		}
-	}
-	return found
-}
-
 // watched are the function's own metrics that the template's alarms name.
 func watched(tpl template.Template) (found []string) {
 	template.Walk(tpl.Resources, func(m template.Map) {
@@ -174,7 +140,7 @@ func watched(tpl template.Template) (found []string) {
 }
 
 func TestEveryMetricThatTheTemplateWatchesIsMeasured(t *testing.T) {
-	d := rolledBackBySchedule(t)
+	d := rolledBackBySchedule(deployApplication(t, &rig.Application{CircuitBreaker: true}))
 	d.nextScheduledRotation() // is held off
 	tick, err := os.ReadFile("../events/schedule.json")
 	if err != nil {

@@ -6,12 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-
-	"mautic-rotation/internal/localaws/host"
-	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
-	"mautic-rotation/rotation/document"
 )
 
 func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
@@ -23,16 +18,7 @@ func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
 	m := deployMauticWithoutTasks(t)
 	// Without the pages: their database's clock does not follow AWS's.
 	m.reconfigure(map[string]string{"ROTATE_EVERY_DAYS": "database=90,admin=60,api=180,webhook=120", "MAUTIC_URL": ""})
-	_, err := m.Secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{
-		SecretId: &m.SecretARN, RotationLambdaARN: &m.FunctionARN, RotateImmediately: aws.Bool(false),
-		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.AWS.SecretsManager.WaitRotation(t.Context(), m.SecretARN, ""); err != nil {
-		t.Fatal(err)
-	}
+	m.schedule(&types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)})
 	began := m.AWS.Clock().Now()
 	last, times := map[string]time.Time{}, map[string]int{}
 	for window := range 12 {
@@ -40,7 +26,7 @@ func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
 		m.AWS.Clock().Advance(8 * day)
 		m.mustSettle()
 		m.AWS.Clock().Advance(interval - 8*day)
-		m.scheduled(window + 1)
+		m.awaitRotations(window + 1)
 		for kind := range every {
 			at := m.rotatedAt(kind)
 			if at.IsZero() || at.Equal(last[kind]) {
@@ -65,38 +51,5 @@ func TestOverAYearEachKindOfOneSecretIsRotatedInItsOwnRhythm(t *testing.T) {
 		t.Errorf("only %s have passed", passed)
 	}
 	m.reconfigure(map[string]string{"MAUTIC_URL": m.site.URL()})
-	m.witness().wantTaken(m.values(), everyKind, "at the end of the year")
-}
-
-// scheduled waits until the schedule has rotated n times.
-func (d *deployment) scheduled(n int) {
-	d.t.Helper()
-	_, err := d.AWS.WaitEvent(d.t.Context(), func(e host.Event) bool {
-		if r, ok := e.(localsecretsmanager.RotationEvent); ok && r.Name == localsecretsmanager.RotationSucceeded {
-			n--
-		}
-		return n == 0
-	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-// rotatedAt is when the secret says that a kind was last rotated; zero: it does
-// not say.
-func (m *mauticDeployment) rotatedAt(kind string) time.Time {
-	m.t.Helper()
-	doc, err := document.Parse(m.raw("AWSCURRENT"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	text, err := doc.Text(document.Pointer("/rotated_at/" + kind))
-	if err != nil {
-		return time.Time{}
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return at
+	m.wantTaken(m.values(), everyKind, "at the end of the year")
 }

@@ -394,8 +394,8 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 		SecretsManager: e.secrets,
 		Kinds:          kinds,
 		Redeployer:     redeployer,
+		Pauses:         quickly,
 	})
-	e.RetryQuickly()
 	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})
 	if err != nil {
 		t.Fatal(err)

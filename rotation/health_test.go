@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
+
+// quickly are pauses for a stand-in that does not lag.
+var quickly = rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond}
 
 // health is an application that is well, or ill whenever it is asked.
 type health struct {
@@ -36,10 +40,10 @@ func (e *engine) reconfigure(change func(*rotation.Config)) {
 		SecretsManager: e.secrets,
 		Kinds:          []credential.Kind{&e.database, &e.api, &e.admin, &e.webhook},
 		Redeployer:     &e.services,
+		Pauses:         quickly,
 	}
 	change(&c)
 	e.Rotator = rotation.New(c)
-	e.RetryQuickly()
 }
 
 // elsewhere is the database whose settings name a place that no document has.

@@ -121,7 +121,7 @@ func (r *run) sick(ctx context.Context) (what string) {
 	for attempt := range healthAttempts {
 		if attempt > 0 {
 			select {
-			case <-time.After(healthPause):
+			case <-time.After(r.pauses.Health):
 			case <-ctx.Done():
 				return what
 			}
@@ -135,10 +135,8 @@ func (r *run) sick(ctx context.Context) (what string) {
 	return what
 }
 
-const (
-	healthAttempts = 3
-	healthPause    = 2 * time.Second
-)
+// healthAttempts is how often an application is asked before it counts as ill.
+const healthAttempts = 3
 
 func (r *run) act(ctx context.Context, act action, why string, rec record, journal []record, m metadata) error {
 	switch act {

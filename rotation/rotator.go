@@ -17,6 +17,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ type Rotator struct {
 	every      map[string]time.Duration
 	metrics    Metrics
 	retry      retry
+	pauses     Pauses
 }
 
 // Config is what a Rotator works with.
@@ -53,16 +55,34 @@ type Config struct {
 	Every map[string]time.Duration
 
 	Metrics Metrics // nil: nothing is measured
+	Pauses  Pauses  // zero: DefaultPauses
 }
+
+// Pauses are the times between two attempts. Each field that is zero has its
+// value of DefaultPauses.
+type Pauses struct {
+	// Read is the time after the first read that may lag behind a write. Five
+	// more reads follow, and each pause is twice the one before.
+	Read time.Duration
+	// Health is the time from one question whether the application is healthy to
+	// the next, of three.
+	Health time.Duration
+}
+
+// DefaultPauses let a read that lags wait 3.1 s in all: Secrets Manager's reads
+// are eventually consistent, and it gives no bound.
+var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second}
 
 // New returns a Rotator.
 func New(c Config) *Rotator {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
+	c.Pauses.Read = cmp.Or(c.Pauses.Read, DefaultPauses.Read)
+	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: defaultRetry}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

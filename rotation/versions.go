@@ -39,9 +39,8 @@ type retry struct {
 	pause    time.Duration
 }
 
-// defaultRetry waits 3.1 s in all. Secrets Manager's reads are eventually
-// consistent; it gives no bound.
-var defaultRetry = retry{attempts: 6, pause: 100 * time.Millisecond}
+// readAttempts is how often such a read is tried.
+const readAttempts = 6
 
 // lagging marks an error that may only mean that a read lags behind a write.
 type lagging struct{ error }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"mautic-rotation/internal/load"
 	"mautic-rotation/rotation/document"
 )
 
@@ -23,9 +25,8 @@ const (
 
 // callers are programs that use Mautic's API while the secret rotates.
 type callers struct {
-	d       *demo
-	stop    context.CancelFunc
-	running sync.WaitGroup
+	d    *demo
+	load *load.Load
 
 	// clock is held for reading during a call, so that AWS's clock is not moved
 	// on between getting a token and using it.
@@ -42,27 +43,34 @@ type calls struct {
 	last         error // why the last one failed
 }
 
-// call starts the callers. They stop with end.
-func (d *demo) call(ctx context.Context) error {
+// call starts the callers, and returns when each of them has made a call. They
+// stop with end.
+func (d *demo) call(ctx context.Context) (err error) {
 	c := &callers{d: d, calls: map[pair]calls{}}
 	if err := c.takeUp(ctx); err != nil {
 		return err
 	}
+	var workers []load.Worker
+	for i := range integrations {
+		workers = append(workers, load.Worker{Name: fmt.Sprint("integration ", i+1), Use: func(ctx context.Context) error {
+			return c.once(ctx, c.holds)
+		}})
+	}
+	for i := range jobs {
+		workers = append(workers, load.Worker{Name: fmt.Sprint("job ", i+1), Use: func(ctx context.Context) error {
+			return c.once(ctx, c.read)
+		}})
+	}
 	d.callers = c
-	ctx, c.stop = context.WithCancel(ctx)
-	for range integrations {
-		c.running.Go(func() {
-			c.repeat(ctx, func() (pair, error) {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				return c.held, nil
-			})
-		})
-	}
-	for range jobs {
-		c.running.Go(func() { c.repeat(ctx, func() (pair, error) { return c.read(ctx) }) })
-	}
-	return nil
+	c.load, err = load.Start(ctx, callInterval, workers...)
+	return err
+}
+
+// holds is what an integration has.
+func (c *callers) holds(context.Context) (pair, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held, nil
 }
 
 // takeUp gives the integrations the pair that is current, as somebody does by
@@ -85,29 +93,17 @@ func (c *callers) read(ctx context.Context) (pair, error) {
 	return pairIn(doc), err
 }
 
-func (c *callers) repeat(ctx context.Context, find func() (pair, error)) {
-	pace := time.NewTicker(callInterval)
-	defer pace.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-pace.C:
-		}
-		c.once(ctx, find)
-	}
-}
-
-func (c *callers) once(ctx context.Context, find func() (pair, error)) {
+// once makes a call, and counts it with the pair that it was made with.
+func (c *callers) once(ctx context.Context, find func(context.Context) (pair, error)) error {
 	c.clock.RLock()
 	defer c.clock.RUnlock()
-	p, err := find()
+	p, err := find(ctx)
 	served := false
 	if err == nil {
 		served, err = c.d.callAPI(ctx, p)
 	}
 	if ctx.Err() != nil {
-		return // stopped in the middle of it
+		return ctx.Err() // stopped in the middle of it
 	}
 	if err == nil && !served {
 		err = fmt.Errorf("the API client %s is refused", p.client)
@@ -121,12 +117,16 @@ func (c *callers) once(ctx context.Context, find func() (pair, error)) {
 		n.last = err
 	}
 	c.calls[p] = n
+	return err
 }
 
-// end stops the callers.
-func (c *callers) end() {
-	c.stop()
-	c.running.Wait()
+// end stops the callers. Calls that failed are in the report; what is an error
+// here is that a caller made none.
+func (c *callers) end() error {
+	if err := c.load.Stop(); errors.Is(err, load.ErrNothingObserved) {
+		return fmt.Errorf("the callers of the API: %w", err)
+	}
+	return nil
 }
 
 // counted is how many calls were made with each pair.

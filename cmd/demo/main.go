@@ -174,7 +174,7 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 	if err := d.call(ctx); err != nil {
 		return err
 	}
-	defer d.callers.end()
+	defer func() { _ = d.callers.end() }() // unless that was done below
 	d.screen.fact("API callers", fmt.Sprintf("%d integrations that hold the API client's id and key, %d job that reads them from the secret; each makes %d calls a second",
 		integrations, jobs, time.Second/callInterval))
 	before, err := d.AWS.SecretsManager.State(d.SecretARN)
@@ -196,7 +196,9 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 		next, err := d.rotate(ctx, again.course)
 		end.next, end.nextErr = &next, err
 	}
-	d.callers.end()
+	if err := d.callers.end(); err != nil {
+		return err
+	}
 	d.screen.endStatus()
 	after, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {

@@ -274,9 +274,14 @@ func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	return password
 }
 
-// checkLogins looks for failed logins of the application, where none may fail.
-func checkLogins(app *rig.Application, scenario Scenario, found *ledger) {
-	if attempts, failures := app.Logins(); failures > 0 && !scenario.refusesTasks() || attempts == 0 {
+// checkLogins looks for failed logins of the application, where none may fail,
+// and for whether it has made any since the watched part began.
+func checkLogins(app *rig.Application, scenario Scenario, before int, found *ledger) {
+	attempts, failures := app.Logins()
+	if failures > 0 && !scenario.refusesTasks() {
 		found.note("%d of %d logins of the application failed", failures, attempts)
+	}
+	if attempts == before {
+		found.note("the application has not logged in since the rotation began")
 	}
 }

@@ -74,12 +74,13 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	}
 
 	found := &ledger{}
+	loginsBefore, _ := app.Logins()
 	if m.FirstOnly {
 		found.first = cancel // of what comes after: it would wait for what does not happen
 	}
 	calls, err = watch(ctx, r, proxy, &pages, scenario, trial, found)
 	if m.FirstOnly {
-		checkLogins(app, scenario, found)
+		checkLogins(app, scenario, loginsBefore, found)
 		if violations := found.all(); len(violations) > 0 {
 			return calls, violations[:1], nil
 		}
@@ -110,7 +111,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	for _, finding := range leaks {
 		found.note("leaked: %s", finding)
 	}
-	checkLogins(app, scenario, found)
+	checkLogins(app, scenario, loginsBefore, found)
 	if m.LogDir != "" && len(found.violations) > 0 {
 		name := strings.ReplaceAll(trial.String(), "/", "-") + ".log"
 		if err = os.MkdirAll(m.LogDir, 0o700); err == nil {

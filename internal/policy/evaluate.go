@@ -47,17 +47,20 @@ func (p Policy) Evaluate(r Request) (d Decision) {
 }
 
 func (s Statement) applies(r Request) (Grant, bool) {
-	g := Grant{
-		Sid: s.Sid,
-		Actions: matching(s.Actions, func(pattern string) bool {
-			return matches(strings.ToLower(pattern), strings.ToLower(r.Action)) // IAM takes actions in any case
-		}),
-		Resources: matching(s.Resources, func(pattern string) bool {
-			return pattern == "*" || arnMatches(pattern, r.Resource)
-		}),
-		Values: map[string][]string{},
+	g := Grant{Sid: s.Sid, Values: map[string][]string{}}
+	g.Actions = matching(s.Actions, func(pattern string) bool { // IAM takes actions in any case
+		if !wild(pattern) {
+			return strings.EqualFold(pattern, r.Action)
+		}
+		return matches(strings.ToLower(pattern), strings.ToLower(r.Action))
+	})
+	if len(g.Actions) == 0 {
+		return g, false // as for most statements: an audit makes some million evaluations
 	}
-	met := len(g.Actions) > 0 && len(g.Resources) > 0
+	g.Resources = matching(s.Resources, func(pattern string) bool {
+		return pattern == "*" || arnMatches(pattern, r.Resource)
+	})
+	met := len(g.Resources) > 0
 	for _, c := range s.Conditions {
 		values := c.met(r.Context)
 		g.Values[c.name()] = values

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,8 @@ type Usage struct {
 	records []*record
 }
 
-// A Record is what was asked for under one policy, each request once.
+// A Record is what was asked for under one policy, by however many deployments,
+// each request once.
 type Record struct {
 	Policy   Policy
 	Requests []Request
@@ -30,10 +32,7 @@ type record struct {
 // Its error is how IAM words the reason of a refusal. It may be called
 // concurrently.
 func (u *Usage) Enforce(p Policy) func(Request) error {
-	kept := &record{p, map[string]Request{}}
-	u.mu.Lock()
-	u.records = append(u.records, kept)
-	u.mu.Unlock()
+	kept := u.recordOf(p)
 	return func(r Request) error {
 		u.mu.Lock()
 		kept.requests[r.String()] = r
@@ -47,6 +46,20 @@ func (u *Usage) Enforce(p Policy) func(Request) error {
 			return fmt.Errorf("no identity-based policy allows the %s action", r.Action)
 		}
 	}
+}
+
+// recordOf is the policy's record.
+func (u *Usage) recordOf(p Policy) *record {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, kept := range u.records {
+		if reflect.DeepEqual(kept.policy, p) {
+			return kept
+		}
+	}
+	kept := &record{p, map[string]Request{}}
+	u.records = append(u.records, kept)
+	return kept
 }
 
 // Records are what has been recorded so far, in an order that depends on

@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,10 @@ type Application struct {
 	// LastLogin makes a task log in once more when it is told to stop.
 	LastLogin bool
 
+	// Linger, when it is not nil, keeps tasks that are told to stop from ending
+	// until it is closed.
+	Linger <-chan struct{}
+
 	// CircuitBreaker switches ECS's on, with rollback.
 	CircuitBreaker bool
 
@@ -46,8 +51,9 @@ type Application struct {
 	// BrokenService limits that to one service; "" is all of them.
 	BrokenService string
 
-	mu    sync.Mutex
-	tasks []*TaskRecord
+	mu      sync.Mutex
+	tasks   []*TaskRecord
+	changed chan struct{} // closed, and made anew, after each login and each task's end
 }
 
 // TaskRecord is what a task did.
@@ -57,6 +63,7 @@ type TaskRecord struct {
 	Started, Stopped time.Time
 	Logins, Failures int
 	FirstFailure     error
+	begun            int // logins
 
 	Mails, MailFailures int
 	FirstMailFailure    error
@@ -75,6 +82,7 @@ func (a *Application) start(r *Rig) error {
 			Secrets:        a.secrets(r.SecretARN),
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,
+			StopTimeout:    lingerTime,
 			CircuitBreaker: a.CircuitBreaker, CircuitBreakerRollback: a.CircuitBreaker,
 			RestartDelay: 10 * time.Millisecond,
 			Run:          func(ctx context.Context, task localecs.Task) error { return a.run(ctx, r, task) },
@@ -95,14 +103,8 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	if a.Literal {
 		record.Password = r.Password
 	}
-	a.mu.Lock()
-	a.tasks = append(a.tasks, record)
-	a.mu.Unlock()
-	defer func() {
-		a.mu.Lock()
-		record.Stopped = time.Now()
-		a.mu.Unlock()
-	}()
+	a.note(func() { a.tasks = append(a.tasks, record) })
+	defer a.note(func() { record.Stopped = time.Now() })
 	if a.MailInterval > 0 {
 		var mails sync.WaitGroup
 		mails.Go(func() { a.sendMails(ctx, r, task.Env[mailVariable], record) })
@@ -116,6 +118,7 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 		}
 		select {
 		case <-ctx.Done():
+			a.linger(r)
 			if a.LastLogin {
 				return a.login(ctx, r, record)
 			}
@@ -129,17 +132,43 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 func (a *Application) login(ctx context.Context, r *Rig, record *TaskRecord) error {
 	// Not with the task's context: a login that the end of the task breaks
 	// off is no failed one, so it is let finish.
+	a.note(func() { record.begun++ })
 	err := r.Login(context.WithoutCancel(ctx), record.Password)
+	a.note(func() {
+		record.Logins++
+		if err != nil {
+			record.Failures++
+			if record.FirstFailure == nil {
+				record.FirstFailure = err
+			}
+		}
+	})
+	return err
+}
+
+// note changes the records.
+func (a *Application) note(change func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	record.Logins++
-	if err != nil {
-		record.Failures++
-		if record.FirstFailure == nil {
-			record.FirstFailure = err
-		}
+	change()
+	if a.changed != nil {
+		close(a.changed)
 	}
-	return err
+	a.changed = make(chan struct{})
+}
+
+// lingerTime is more than any test lets a task linger.
+const lingerTime = 10 * time.Minute
+
+// linger waits for as long as a task that is told to stop is kept.
+func (a *Application) linger(r *Rig) {
+	if a.Linger == nil {
+		return
+	}
+	select {
+	case <-a.Linger:
+	case <-r.closing:
+	}
 }
 
 // Records are what the tasks did so far, in the order in which they started.
@@ -161,6 +190,53 @@ func (a *Application) Logins() (attempts, failures int) {
 		failures += t.Failures
 	}
 	return attempts, failures
+}
+
+// NoLoginFailed lets each task that runs log in once more, and fails if none
+// runs, or if a login of any task has failed since the application started.
+func (a *Application) NoLoginFailed(ctx context.Context) error {
+	if err := a.awaitLogins(ctx); err != nil {
+		return err
+	}
+	attempts, failures := a.Logins()
+	for _, t := range a.Records() {
+		if t.FirstFailure != nil {
+			return fmt.Errorf("%d of the application's %d logins failed, one of a task of %s: %w", failures, attempts, t.Service, t.FirstFailure)
+		}
+	}
+	return nil
+}
+
+// awaitLogins waits until each task that runs has made a login that began after
+// the call.
+func (a *Application) awaitLogins(ctx context.Context) error {
+	begun := map[string]int{} // by task
+	for _, t := range a.Records() {
+		if t.Stopped.IsZero() {
+			begun[t.ARN] = t.begun
+		}
+	}
+	if len(begun) == 0 {
+		return errors.New("no task of the application runs")
+	}
+	for {
+		a.mu.Lock()
+		changed, waiting := a.changed, ""
+		for _, t := range a.tasks {
+			if before, asked := begun[t.ARN]; asked && t.Stopped.IsZero() && t.Logins <= before {
+				waiting = t.Service
+			}
+		}
+		a.mu.Unlock()
+		if waiting == "" {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("a task of %s does not log in: %w", waiting, context.Cause(ctx))
+		}
+	}
 }
 
 // Application is what runs in ECS, or nil.

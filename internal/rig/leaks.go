@@ -39,7 +39,7 @@ func (r *Rig) SecretValues() (*leak.Values, error) {
 		}
 	}
 	if r.SMTP != nil {
-		for _, key := range r.AWS.IAM.AccessKeys(SMTPUser) {
+		for _, key := range append(r.AWS.IAM.AccessKeys(SMTPUser), r.SMTPKey) {
 			values.Add("the secret of the access key "+key.ID, key.Secret)
 		}
 	}

@@ -90,6 +90,17 @@ func TestSecretHoldsWhatMauticAccepts(t *testing.T) {
 	})
 }
 
+// redeploy does what the function does after a promotion.
+func redeploy(t *testing.T, r *Rig, service string) {
+	t.Helper()
+	_, err := ecs.NewFromConfig(r.AWS.Config()).UpdateService(t.Context(), &ecs.UpdateServiceInput{
+		Cluster: aws.String(ClusterName), Service: &service, ForceNewDeployment: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPagesLogInWithThePasswordOfTheNewestTask(t *testing.T) {
 	t.Parallel()
 	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond}
@@ -109,12 +120,7 @@ func TestPagesLogInWithThePasswordOfTheNewestTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(500, "while the task has a password that is refused")
-	_, err := ecs.NewFromConfig(r.AWS.Config()).UpdateService(t.Context(), &ecs.UpdateServiceInput{
-		Cluster: aws.String(ClusterName), Service: aws.String("web"), ForceNewDeployment: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	redeploy(t, r, "web")
 	if err := r.WaitSteady(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -117,6 +118,8 @@ type Rig struct {
 	seed       mauticserver.Seed
 	secretARNs []string // of all secrets that were made by CreateSecret
 	tempDir    string   // the function's
+	closing    chan struct{}
+	beginClose func() // closes closing
 }
 
 // New makes the account, the secret in the runbook's layout and the function.
@@ -133,6 +136,8 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	}
 	id := strings.ToLower(rand.Text()[:10])
 	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: SecretName, options: o, seed: newSeed()}
+	r.closing = make(chan struct{})
+	r.beginClose = sync.OnceFunc(func() { close(r.closing) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -243,6 +248,7 @@ func (r *Rig) Reconfigure(env map[string]string) error {
 
 // Close drops the accounts and ends the stand-ins with all their processes.
 func (r *Rig) Close() error {
+	r.beginClose()
 	var faults []error
 	if r.AWS != nil {
 		faults = append(faults, r.AWS.Close())

@@ -14,6 +14,8 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/go-sql-driver/mysql"
 
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 )
@@ -183,6 +185,60 @@ func TestApplicationRunsOnEachServer(t *testing.T) {
 			t.Errorf("%d of %d logins failed: %v", failures, attempts, app.Records()[0].FirstFailure)
 		}
 	})
+}
+
+func TestNoLoginFailedLetsEachTaskLogInOnceMore(t *testing.T) {
+	t.Parallel()
+	app := &Application{Services: []string{"web", "cron"}, Tasks: 2, Interval: 10 * time.Millisecond}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
+	before := app.Records()
+	if err := app.NoLoginFailed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, task := range app.Records() {
+		if task.Logins <= before[i].Logins {
+			t.Errorf("a task of %s has not logged in meanwhile", task.Service)
+		}
+	}
+	// At once, and not at some login to come.
+	if _, err := r.MySQL.Admin().ExecContext(t.Context(), "ALTER USER ?@'%' IDENTIFIED BY 'another'", r.User); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, app.NoLoginFailed(t.Context()), 1045)
+}
+
+func TestAnApplicationWithoutTasksHasNotBeenObserved(t *testing.T) {
+	t.Parallel()
+	app := &Application{}
+	newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
+	if err := app.NoLoginFailed(t.Context()); err == nil {
+		t.Error("no error, though no task has ever logged in")
+	}
+}
+
+func TestATaskThatLingersLogsInUntilItIsLetGo(t *testing.T) {
+	t.Parallel()
+	linger := make(chan struct{})
+	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond, Linger: linger, LastLogin: true}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
+	redeploy(t, r, "web")
+	_, err := r.AWS.WaitEvent(t.Context(), func(e host.Event) bool {
+		task, ok := e.(localecs.TaskChanged)
+		return ok && task.Status == "STOPPING"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old := app.Records()[0]; !old.Stopped.IsZero() {
+		t.Error("the task has ended")
+	}
+	close(linger)
+	if err := r.WaitSteady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if old := app.Records()[0]; old.Stopped.IsZero() || old.Logins < 2 {
+		t.Errorf("the task has not ended, or made %d logins", old.Logins)
+	}
 }
 
 func TestCloseDropsTheAccounts(t *testing.T) {

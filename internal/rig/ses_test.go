@@ -179,7 +179,7 @@ func TestTasksSendMailWithTheCredentialThatTheyReadAtTheirStart(t *testing.T) {
 	r := newRig(t, Options{MySQL: mysqltest.Shared(t), SES: &SES{}, Application: app})
 	wait := func(what string, reached func(made, failed int) bool) {
 		t.Helper()
-		for deadline := time.After(30 * time.Second); !reached(app.Mails()); {
+		for deadline := time.After(2 * time.Minute); !reached(app.Mails()); {
 			select {
 			case <-time.After(5 * time.Millisecond):
 			case <-deadline:

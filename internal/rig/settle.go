@@ -31,9 +31,8 @@ func (r *Rig) Journal() ([]string, error) {
 	return labels, nil
 }
 
-// settleTime is more than any ending takes: a few reconciles, each of which
-// watches for two seconds.
-const settleTime = time.Minute
+// settleTime is more than any ending takes, on a busy machine too.
+const settleTime = 2 * time.Minute
 
 // Settle lets what follows a promotion come to its end: it waits for the
 // redeploy, or where nothing is redeployed for the day that an old value is
@@ -46,11 +45,11 @@ func (r *Rig) Settle(ctx context.Context) error {
 }
 
 // SettleUntil waits for the redeploy and reconciles, until the journal is as
-// wanted. Its error after a minute has that of the last reconcile.
+// wanted. When that takes too long, its error has that of the last reconcile.
 func (r *Rig) SettleUntil(ctx context.Context, wanted func(journal []string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	pace := time.NewTicker(100 * time.Millisecond) // of interest only while another invocation is at it
+	pace := time.NewTicker(20 * time.Millisecond) // matters only while another invocation holds the lock
 	defer pace.Stop()
 	for {
 		if err := r.WaitSteady(ctx); err != nil {

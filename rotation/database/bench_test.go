@@ -1,12 +1,15 @@
 package database
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/load"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
@@ -34,47 +37,38 @@ type benchLoad struct {
 	mu       sync.RWMutex
 	password string
 
-	logins, failures    atomic.Int64
 	firstFailure, until atomic.Int64 // nanoseconds, of the gap that is open
 	gaps                atomic.Int64 // nanoseconds, of all gaps
 
-	stop chan struct{}
-	done sync.WaitGroup
+	*load.Load
 }
 
-// startBenchLoad returns when each worker has logged in once.
-func startBenchLoad(f *fixture) *benchLoad {
-	l := &benchLoad{f: f, password: f.first, stop: make(chan struct{})}
-	var up sync.WaitGroup
-	for range 4 {
-		up.Add(1)
-		l.done.Go(func() { l.run(sync.OnceFunc(up.Done)) })
+func startBenchLoad(b *testing.B, f *fixture) *benchLoad {
+	l := &benchLoad{f: f, password: f.first}
+	var workers []load.Worker
+	for i := range 4 {
+		workers = append(workers, load.Worker{Name: fmt.Sprint("worker ", i), Use: l.login})
 	}
-	up.Wait()
+	var err error
+	if l.Load, err = load.Start(b.Context(), 10*time.Millisecond, workers...); err != nil {
+		b.Fatal(err)
+	}
 	return l
 }
 
-func (l *benchLoad) run(up func()) {
-	pace := time.NewTicker(10 * time.Millisecond)
-	defer pace.Stop()
-	for ; ; up() {
-		l.mu.RLock() // a login that has begun is over before the password is another one
-		outcome, _ := l.f.Probe(l.f.t.Context(), l.f.doc(l.password))
-		l.mu.RUnlock()
-		l.logins.Add(1)
-		if now := time.Now().UnixNano(); outcome != credential.Accepted {
-			l.failures.Add(1)
-			l.firstFailure.CompareAndSwap(0, now)
-			l.until.Store(now)
-		} else if first := l.firstFailure.Swap(0); first != 0 {
-			l.gaps.Add(l.until.Load() - first)
-		}
-		select {
-		case <-l.stop:
-			return
-		case <-pace.C:
-		}
+func (l *benchLoad) login(ctx context.Context) error {
+	l.mu.RLock() // a login that has begun is over before the password is another one
+	outcome, err := l.f.Probe(ctx, l.f.doc(l.password))
+	l.mu.RUnlock()
+	if now := time.Now().UnixNano(); outcome != credential.Accepted {
+		l.firstFailure.CompareAndSwap(0, now)
+		l.until.Store(now)
+		return fmt.Errorf("%s: %w", outcome, err)
 	}
+	if first := l.firstFailure.Swap(0); first != 0 {
+		l.gaps.Add(l.until.Load() - first)
+	}
+	return nil
 }
 
 // deploy has the application use another password, as a redeploy does.
@@ -85,11 +79,13 @@ func (l *benchLoad) deploy(password string) {
 }
 
 func (l *benchLoad) report(b *testing.B) {
-	close(l.stop)
-	l.done.Wait()
+	if err := l.Stop(); errors.Is(err, load.ErrNothingObserved) {
+		b.Fatal(err)
+	}
+	logins, failures := l.Attempts()
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(l.logins.Load()), "logins")
-	b.ReportMetric(float64(l.failures.Load()), "failed")
+	b.ReportMetric(float64(logins), "logins")
+	b.ReportMetric(float64(failures), "failed")
 }
 
 // rotate is a rotation as the engine does it, with a redeploy of some length.
@@ -121,12 +117,12 @@ func BenchmarkRotationsInARow(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/%s", name, way, protection), func(b *testing.B) {
 					f := benchFixture(b, server, way)
 					f.configure(func(c *Config) { c.TLS = protection })
-					load := startBenchLoad(f)
+					logins := startBenchLoad(b, f)
 					for n := range b.N {
-						load.rotate(b, n, 0)
+						logins.rotate(b, n, 0)
 					}
-					load.report(b)
-					if failed := load.failures.Load(); failed > 0 {
+					logins.report(b)
+					if _, failed := logins.Attempts(); failed > 0 {
 						b.Errorf("%d logins failed", failed)
 					}
 				})
@@ -164,12 +160,12 @@ func BenchmarkGap(b *testing.B) {
 	for name, server := range benchServers(b) {
 		for _, way := range []string{"single", "rds", "admin"} {
 			b.Run(fmt.Sprintf("%s/%s", name, way), func(b *testing.B) {
-				load := startBenchLoad(benchFixture(b, server, way))
+				logins := startBenchLoad(b, benchFixture(b, server, way))
 				for n := range b.N {
-					load.rotate(b, n, benchRollout)
+					logins.rotate(b, n, benchRollout)
 				}
-				load.report(b)
-				b.ReportMetric(float64(load.gaps.Load())/float64(b.N)/1e9, "s-gap/rotation")
+				logins.report(b)
+				b.ReportMetric(float64(logins.gaps.Load())/float64(b.N)/1e9, "s-gap/rotation")
 			})
 		}
 	}

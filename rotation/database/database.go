@@ -31,6 +31,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"time"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -123,7 +124,15 @@ type Config struct {
 	// CAFile is a PEM file of the roots to verify the server's certificate
 	// by. When empty, they are the RDS roots and the system's.
 	CAFile string
+
+	// LookPause is the time from one look at what the server says of the old
+	// password's use to the next; 0 means DefaultLookPause.
+	LookPause time.Duration
 }
+
+// DefaultLookPause is short, since after the quarantine whoever uses the old
+// password is refused until that is seen.
+const DefaultLookPause = 500 * time.Millisecond
 
 // Kind is the credential kind "database". Use New.
 type Kind struct {

@@ -122,7 +122,7 @@ func newKind(t testing.TB, caFile string) *Kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Passwords: policy, CAFile: caFile})
+	return New(Config{Passwords: policy, CAFile: caFile, LookPause: 50 * time.Millisecond})
 }
 
 // doc is the document that holds a password of the fixture's account.

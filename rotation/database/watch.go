@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -42,10 +43,10 @@ func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Durat
 	if !t.way.dual() {
 		return "", nil
 	}
-	return t.own.watch(ctx, t.server, o.Quarantined, watch)
+	return t.own.watch(ctx, t.server, o.Quarantined, watch, cmp.Or(k.config.LookPause, DefaultLookPause))
 }
 
-func (s *session) watch(ctx context.Context, at server, quarantined bool, watch time.Duration) (string, error) {
+func (s *session) watch(ctx context.Context, at server, quarantined bool, watch, look time.Duration) (string, error) {
 	logged := false
 	if !at.mariadb() {
 		var err error
@@ -60,7 +61,7 @@ func (s *session) watch(ctx context.Context, at server, quarantined bool, watch 
 	if err != nil {
 		return "", err
 	}
-	looks := max(1, int(watch/betweenLooks))
+	looks := max(1, int(watch/look))
 	for n := range looks {
 		select {
 		case <-time.After(watch / time.Duration(looks)):
@@ -80,9 +81,6 @@ func (s *session) watch(ctx context.Context, at server, quarantined bool, watch 
 	}
 	return "", nil
 }
-
-// betweenLooks is the time from one look at what the server says to the next.
-const betweenLooks = 500 * time.Millisecond
 
 // refusedSince is what the server's count of refused connections says, where
 // its log does not.

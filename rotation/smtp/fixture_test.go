@@ -80,7 +80,7 @@ func newFixture(t *testing.T, change ...func(*setup)) *fixture {
 	f.ctx = scrub.NewContext(t.Context(), &f.secrets)
 	s := setup{
 		user:   localiam.User{Name: user, Tags: map[string]string{OwnerTag: ours}},
-		config: Config{Region: region, Propagation: 20 * time.Second},
+		config: Config{Region: region, Propagation: 20 * time.Second, Pause: time.Millisecond},
 	}
 	for _, c := range change {
 		c(&s)
@@ -113,7 +113,6 @@ func newFixture(t *testing.T, change ...func(*setup)) *fixture {
 	s.config.IAM = iam.NewFromConfig(f.aws.Config())
 	s.config.Roots = roots(t, f.server)
 	f.kind = New(s.config)
-	f.kind.pause = time.Millisecond
 	f.documents = []document.Document{f.document(f.first)}
 	t.Cleanup(f.nothingIsTold)
 	return f

@@ -50,7 +50,7 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 // listWith lists the user's keys, a few times where one is missing that was
 // made just now.
 func (k *Kind) listWith(ctx context.Context, id string) (accessKeys, error) {
-	pause := k.pause
+	pause := k.config.Pause
 	for look := 1; ; look++ {
 		keys, _, err := k.list(ctx)
 		if _, found := keys.find(id); err != nil || found || look == looks {

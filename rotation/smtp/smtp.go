@@ -51,6 +51,8 @@ const (
 	// DefaultPropagation is how long it takes, at most, until a new access
 	// key is known everywhere. AWS gives no bound; seconds are usual.
 	DefaultPropagation = 45 * time.Second
+	// DefaultPause is before a second attempt.
+	DefaultPause = 500 * time.Millisecond
 )
 
 // Config is what holds for all secrets of a function.
@@ -86,14 +88,17 @@ type Config struct {
 	// refused, as far as the context's deadline allows it. 0 means
 	// DefaultPropagation.
 	Propagation time.Duration
+
+	// Pause is the time from the first attempt at what takes that long to the
+	// second; it doubles from there on. 0 means DefaultPause.
+	Pause time.Duration
 }
 
 // Kind is the credential kind "smtp". Use New.
 type Kind struct {
 	config Config
 
-	pause       time.Duration // before a second attempt; it doubles from there on
-	implicitTLS []int         // the ports where TLS begins at once
+	implicitTLS []int // the ports where TLS begins at once
 }
 
 var (
@@ -110,7 +115,8 @@ func New(c Config) *Kind {
 	c.Layout.Port = cmp.Or(c.Layout.Port, RunbookLayout.Port)
 	c.Port = cmp.Or(c.Port, DefaultPort)
 	c.Propagation = cmp.Or(c.Propagation, DefaultPropagation)
-	return &Kind{config: c, pause: 500 * time.Millisecond, implicitTLS: []int{465, 2465}}
+	c.Pause = cmp.Or(c.Pause, DefaultPause)
+	return &Kind{config: c, implicitTLS: []int{465, 2465}}
 }
 
 // Name returns "smtp".

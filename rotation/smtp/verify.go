@@ -26,7 +26,7 @@ func (k *Kind) patiently(ctx context.Context, try func() (again bool, err error)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
 		end = deadline.Add(-reserve)
 	}
-	pause := k.pause
+	pause := k.config.Pause
 	for {
 		again, err := try()
 		if !again || time.Until(end) < pause {
