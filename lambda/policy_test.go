@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/cloudformation"
 	"mautic-rotation/internal/localaws"
+	localecs "mautic-rotation/internal/localaws/ecs"
 	localrds "mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/policy"
@@ -211,6 +213,16 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		d.mustPreflight()
 		d.rotateToTheEnd()
 		d.noLoginFailed()
+	},
+	"a deployment that bakes": func(t *testing.T, p *policyTest) {
+		app := &rig.Application{Strategy: localecs.BlueGreen, BakeTime: time.Hour}
+		d := deployApplication(t, app, p.deploys(t, services))
+		since := d.AWS.Clock().Now()
+		d.mustRotate()
+		d.sideBySide(app, since)
+		d.mustReconcile()
+		d.AWS.Clock().Advance(time.Hour)
+		d.mustSettle()
 	},
 	"rollback": func(t *testing.T, p *policyTest) {
 		d := deployApplication(t, brokenApplication(), p.deploys(t, services))

@@ -38,6 +38,11 @@ type Application struct {
 	// until it is closed.
 	Linger <-chan struct{}
 
+	// Strategy is how ECS deploys, and BakeTime for how long it runs old and new
+	// tasks side by side; empty: it rolls.
+	Strategy string
+	BakeTime time.Duration
+
 	// CircuitBreaker switches ECS's on, with rollback.
 	CircuitBreaker bool
 
@@ -83,6 +88,8 @@ func (a *Application) start(r *Rig) error {
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,
 			StopTimeout:    lingerTime,
+			Strategy:       a.Strategy,
+			BakeTime:       a.BakeTime,
 			CircuitBreaker: a.CircuitBreaker, CircuitBreakerRollback: a.CircuitBreaker,
 			RestartDelay: 10 * time.Millisecond,
 			Run:          func(ctx context.Context, task localecs.Task) error { return a.run(ctx, r, task) },
