@@ -17,7 +17,8 @@ func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t
 	d.AWS.Clock().Advance(pastRollout)
 	d.mustReconcile()
 	d.isHeld()
-	app.Literal = false // somebody mends the configuration, and says so
+	app.Literal = false // somebody corrects the configuration, and says so
+	d.reconfigure(map[string]string{timingVariable: quick.String()})
 
 	// Between the new label and the removal of the old one.
 	var once sync.Once

@@ -131,6 +131,10 @@ func (svc *service) taskReady(t *task) {
 	if d := svc.deployment(t.startedBy); d != nil && d.rollout != rolloutFailed {
 		d.succeeded, d.failed = true, 0
 	}
+	if svc.Strategy != Rolling {
+		r, _ := svc.rollout()
+		svc.baked(svc.deployments[0], r) // it begins now, and not when the scheduler looks
+	}
 	svc.poke()
 }
 

@@ -36,16 +36,7 @@ func (svc *service) step() (wait time.Duration) {
 		return 0
 	}
 
-	tasks := svc.tasks(func(t *task) bool { return t.desired == "RUNNING" })
-	r := rollout{
-		desired:        svc.DesiredCount,
-		minimumPercent: svc.MinimumHealthyPercent,
-		maximumPercent: svc.MaximumPercent,
-		deployment:     primary.id,
-	}
-	for _, t := range tasks {
-		r.tasks = append(r.tasks, rolloutTask{t.startedBy, t.healthy})
-	}
+	r, tasks := svc.rollout()
 	toStart, toStop := r.plan()
 	if svc.Strategy != Rolling {
 		toStart, toStop = r.planBeside(svc.baked(primary, r))
@@ -70,6 +61,21 @@ func (svc *service) step() (wait time.Duration) {
 		svc.enter(primary, rolloutCompleted, "ECS deployment "+primary.id+" completed.")
 	}
 	return wait
+}
+
+// rollout is what the service has and wants, and the tasks that it speaks of.
+func (svc *service) rollout() (rollout, []*task) {
+	tasks := svc.tasks(func(t *task) bool { return t.desired == "RUNNING" })
+	r := rollout{
+		desired:        svc.DesiredCount,
+		minimumPercent: svc.MinimumHealthyPercent,
+		maximumPercent: svc.MaximumPercent,
+		deployment:     svc.deployments[0].id,
+	}
+	for _, t := range tasks {
+		r.tasks = append(r.tasks, rolloutTask{t.startedBy, t.healthy})
+	}
+	return r, tasks
 }
 
 // baked tells whether a deployment's bake is over, and starts it when all its tasks are healthy. One that is gone back to does not

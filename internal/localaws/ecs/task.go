@@ -89,10 +89,10 @@ func (t *task) ready() {
 		return
 	}
 	t.healthy = true
-	t.report()
 	if t.service != nil {
 		t.service.taskReady(t)
 	}
+	t.report()
 }
 
 // end is the task's end. The reason counts if nobody had asked it to stop. If it is interrupted, because the stand-in is
