@@ -96,6 +96,8 @@ type history struct {
 	dead  bool
 
 	broken string // what did not hold first
+
+	parsed sync.Map // what each document holds: it is looked at after every call
 }
 
 // fault is what goes wrong with one of the calls of an action.
@@ -340,6 +342,9 @@ func (h *history) suffix() string {
 
 // values are what a version holds of each kind; nil when it has no value.
 func (h *history) values(v localsecretsmanager.VersionState) map[string]string {
+	if values, known := h.parsed.Load(v.Value); known {
+		return values.(map[string]string)
+	}
 	doc, err := document.Parse(v.Value)
 	if err != nil {
 		return nil
@@ -348,6 +353,7 @@ func (h *history) values(v localsecretsmanager.VersionState) map[string]string {
 	for _, k := range h.targets() {
 		values[k.name] = k.value(doc)
 	}
+	h.parsed.Store(v.Value, values)
 	return values
 }
 
