@@ -21,21 +21,29 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: checkstack <environment>")
 		os.Exit(2)
 	}
-	if err := check("template.yaml", "samconfig.toml", os.Args[1]); err != nil {
+	template, err := read("template.yaml")
+	if err == nil {
+		err = check(template, "samconfig.toml", os.Args[1])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func check(templateFile, configFile, name string) error {
+func read(templateFile string) (*cloudformation.Template, error) {
 	text, err := os.ReadFile(templateFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	template, err := cloudformation.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", templateFile, err)
+		return nil, fmt.Errorf("%s: %w", templateFile, err)
 	}
+	return template, nil
+}
+
+func check(template *cloudformation.Template, configFile, name string) error {
 	environments, err := samconfig.Read(configFile)
 	if err != nil {
 		return err

@@ -4,13 +4,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+
+	"mautic-rotation/internal/cloudformation"
 )
 
-const template = "../../template.yaml"
+// reading is done once: all checks are of the same template.
+var reading = sync.OnceValues(func() (*cloudformation.Template, error) { return read("../../template.yaml") })
+
+func shippedTemplate(t *testing.T) *cloudformation.Template {
+	t.Helper()
+	template, err := reading()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
 
 func TestTheEnvironmentsAsTheyAreShippedAreFine(t *testing.T) {
 	t.Parallel()
+	template := shippedTemplate(t)
 	for _, environment := range []string{"dev", "staging", "prod"} {
 		if err := check(template, "../../samconfig.toml", environment); err != nil {
 			t.Error(err)
@@ -20,6 +34,7 @@ func TestTheEnvironmentsAsTheyAreShippedAreFine(t *testing.T) {
 
 func TestWhatIsWrongIsNamedWithTheRemedy(t *testing.T) {
 	t.Parallel()
+	template := shippedTemplate(t)
 	shipped, err := os.ReadFile("../../samconfig.toml")
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package cloudformation
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -140,13 +139,22 @@ func (r *renderer) ref(name string) (any, error) {
 
 // pseudo are AWS's pseudo parameters.
 func (r *renderer) pseudo(name string) (string, bool) {
-	o := r.options
-	value, known := map[string]string{
-		"AWS::Region": o.Region, "AWS::AccountId": o.AccountID, "AWS::Partition": o.Partition, "AWS::StackName": o.StackName,
-		"AWS::URLSuffix": "amazonaws.com",
-		"AWS::StackId":   "arn:" + o.Partition + ":cloudformation:" + o.Region + ":" + o.AccountID + ":stack/" + o.StackName + "/00000000-0000-4000-8000-000000000000",
-	}[name]
-	return value, known
+	o := &r.options
+	switch name {
+	case "AWS::Region":
+		return o.Region, true
+	case "AWS::AccountId":
+		return o.AccountID, true
+	case "AWS::Partition":
+		return o.Partition, true
+	case "AWS::StackName":
+		return o.StackName, true
+	case "AWS::URLSuffix":
+		return "amazonaws.com", true
+	case "AWS::StackId":
+		return "arn:" + o.Partition + ":cloudformation:" + o.Region + ":" + o.AccountID + ":stack/" + o.StackName + "/00000000-0000-4000-8000-000000000000", true
+	}
+	return "", false
 }
 
 func (r *renderer) getAtt(arg any) (any, error) {
@@ -164,8 +172,6 @@ func (r *renderer) getAtt(arg any) (any, error) {
 	return r.attribute(parts[0], parts[1])
 }
 
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
-
 func (r *renderer) sub(arg any) (any, error) {
 	format, own := arg, map[string]any{}
 	if both, ok := arg.([]any); ok {
@@ -181,19 +187,27 @@ func (r *renderer) sub(arg any) (any, error) {
 	if !ok {
 		return nil, errors.New("it takes a text")
 	}
-	var fault error
-	result := placeholder.ReplaceAllStringFunc(text, func(hole string) string {
-		name := strings.TrimSpace(hole[2 : len(hole)-1])
+	var result strings.Builder
+	for {
+		before, after, opened := strings.Cut(text, "${")
+		hole, rest, closed := strings.Cut(after, "}")
+		if !opened || !closed {
+			result.WriteString(text)
+			return result.String(), nil
+		}
+		result.WriteString(before)
+		text = rest
+		name := strings.TrimSpace(hole)
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
-			return "${" + literal + "}"
+			result.WriteString("${" + literal + "}")
+			continue
 		}
 		value, err := r.named(name, own)
-		if err != nil && fault == nil {
-			fault = fmt.Errorf("${%s}: %w", name, err)
+		if err != nil {
+			return nil, fmt.Errorf("${%s}: %w", name, err)
 		}
-		return value
-	})
-	return result, fault
+		result.WriteString(value)
+	}
 }
 
 // named is what a name in a Sub stands for.

@@ -77,7 +77,7 @@ func (t *Template) Render(o Options) (*Stack, error) {
 		return nil, err
 	}
 	stack := &Stack{Resources: map[string]Resource{}, Outputs: map[string]string{}, Taken: map[Branch]bool{}}
-	r := &renderer{template: t, options: o, parameters: parameters, taken: stack.Taken}
+	r := &renderer{template: t, options: o, parameters: parameters, taken: stack.Taken, met: map[string]bool{}}
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(t.rules)) {
 		if err := r.rule(t.rules[name]); err != nil {
@@ -120,7 +120,8 @@ type renderer struct {
 	options    Options
 	parameters map[string]any
 	taken      map[Branch]bool
-	under      []string // what is being resolved, to find what depends on itself
+	met        map[string]bool // the conditions that were evaluated: they are the same all along
+	under      []string        // what is being resolved, to find what depends on itself
 }
 
 // enter notes that something is being resolved, until leave is called.
@@ -139,6 +140,9 @@ func isCondition(what string) bool { return strings.HasPrefix(what, conditionPre
 
 // condition evaluates a condition by its name.
 func (r *renderer) condition(name string) (bool, error) {
+	if met, evaluated := r.met[name]; evaluated {
+		return met, nil
+	}
 	declaration, known := r.template.conditions[name]
 	if !known {
 		return false, fmt.Errorf("there is no condition %s", name)
@@ -152,6 +156,7 @@ func (r *renderer) condition(name string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("condition %s: %w", name, err)
 	}
+	r.met[name] = met
 	return met, nil
 }
 

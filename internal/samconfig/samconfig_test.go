@@ -10,12 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-
 	"mautic-rotation/internal/cloudformation"
-	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/wire"
 )
 
 func TestAFileIsReadAsSAMReadsIt(t *testing.T) {
@@ -120,24 +118,16 @@ func TestWhatSAMWouldDropOrAWSRefuseIsNamed(t *testing.T) {
 
 func TestAWindowFitsWhereAWSTakesIt(t *testing.T) {
 	t.Parallel()
-	server, err := localaws.Start(localaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	client := secretsmanager.NewFromConfig(server.Config())
+	// The core is asked, without a server: there are hundreds of windows.
+	core := secretsmanager.NewCore(host.Env{}, secretsmanager.Options{}, secretsmanager.Hooks{})
 	// Rules are checked before the secret is looked for, so there need not be one.
 	takes := func(ctx context.Context, expression, duration string) bool {
-		_, err := client.RotateSecret(ctx, &secretsmanager.RotateSecretInput{
-			SecretId: aws.String("none"), RotationLambdaARN: aws.String("none"),
-			RotationRules: &types.RotationRulesType{ScheduleExpression: &expression, Duration: &duration},
+		_, err := core.RotateSecret(ctx, secretsmanager.RotateSecretInput{
+			SecretID: "none", RotationLambdaARN: "none", ClientRequestToken: strings.Repeat("t", 32),
+			RotationRules: &secretsmanager.RotationRules{ScheduleExpression: expression, Duration: duration},
 		})
-		var missing *types.ResourceNotFoundException
-		return errors.As(err, &missing)
+		var refusal *wire.Error
+		return errors.As(err, &refusal) && refusal.Code == "ResourceNotFoundException"
 	}
 	expressions := []string{"rate(1 day)", "rate(30 days)", "rate(4 hours)", "rate(7 hours)", "rate(30 hours)", "cron(0 /8 * * ? *)", "cron(0 2/10 * * ? *)", "cron(0 20/4 ? * SUN *)", "cron(0 4/12 L * ? *)"}
 	for hour := range 24 {

@@ -124,9 +124,30 @@ var stateless = map[string]string{
 // value: each time that one differs from what it was.
 var valueBearing = []string{"SecretString", "GenerateSecretString"}
 
+// A rendering is the stack with some parameters.
+type rendering func(parameters map[string]string) (*cloudformation.Stack, error)
+
+// renderedOnce renders each stack once: most changes begin with the same.
+func renderedOnce(parsed *cloudformation.Template) rendering {
+	type result struct {
+		stack *cloudformation.Stack
+		err   error
+	}
+	known := map[string]result{}
+	return func(parameters map[string]string) (*cloudformation.Stack, error) {
+		key := fmt.Sprintf("%q", parameters) // in the order of the names
+		its, done := known[key]
+		if !done {
+			its.stack, its.err = parsed.Render(cloudformation.Options{Parameters: parameters})
+			known[key] = its
+		}
+		return its.stack, its.err
+	}
+}
+
 // eachChange renders the stack before and after each of the changes to a
 // parameter. It reports how many were taken.
-func eachChange(t *testing.T, parsed *cloudformation.Template, base map[string]string, parameter string, look func(before, after *cloudformation.Stack, to change)) (taken int) {
+func eachChange(t *testing.T, rendered rendering, base map[string]string, parameter string, look func(before, after *cloudformation.Stack, to change)) (taken int) {
 	t.Helper()
 	for _, to := range changes[parameter] {
 		after := changedTo(base, to)
@@ -137,11 +158,13 @@ func eachChange(t *testing.T, parsed *cloudformation.Template, base map[string]s
 		if value, set := base[parameter]; set {
 			before[parameter] = value
 		}
-		one, err := parsed.Render(cloudformation.Options{Parameters: before})
+		one, err := rendered(before)
 		if err != nil {
-			one = render(t, parsed, cloudformation.Options{Parameters: base})
+			if one, err = rendered(base); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if other, err := parsed.Render(cloudformation.Options{Parameters: after}); err == nil {
+		if other, err := rendered(after); err == nil {
 			taken++
 			look(one, other, to)
 		}
@@ -151,13 +174,13 @@ func eachChange(t *testing.T, parsed *cloudformation.Template, base map[string]s
 
 func TestNoChangeOfAParameterWritesASecretsValueOrLosesWhatIsKept(t *testing.T) {
 	t.Parallel()
-	tpl, parsed := read(t), parse(t)
+	tpl, rendered := read(t), renderedOnce(parse(t))
 	for _, parameter := range tpl.Parameters.Keys() {
 		if len(changes[parameter]) == 0 {
 			t.Errorf("%s: what it may be changed to is not among the changes that are tried", parameter)
 		}
 		for way, base := range map[string]map[string]string{"which makes the secret": creating, "which is given one": given, "which has everything": full()} {
-			taken := eachChange(t, parsed, base, parameter, func(before, after *cloudformation.Stack, to change) {
+			taken := eachChange(t, rendered, base, parameter, func(before, after *cloudformation.Stack, to change) {
 				for _, fault := range losses(before, after) {
 					t.Errorf("%v: %s", to, fault)
 				}

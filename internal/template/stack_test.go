@@ -4,19 +4,25 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"sync"
 	"testing"
 
 	"mautic-rotation/internal/cloudformation"
 )
 
+// parsing is done once: rendering a template does not change it.
+var parsing = sync.OnceValues(func() (*cloudformation.Template, error) {
+	text, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return cloudformation.Parse(text)
+})
+
 // parse is the template, to be rendered as CloudFormation would.
 func parse(t *testing.T) *cloudformation.Template {
 	t.Helper()
-	text, err := os.ReadFile("../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := cloudformation.Parse(text)
+	parsed, err := parsing()
 	if err != nil {
 		t.Fatal(err)
 	}

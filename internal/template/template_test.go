@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -15,9 +16,12 @@ import (
 	"mautic-rotation/internal/template"
 )
 
+// reading is done once: all tests look at the same template, and none changes it.
+var reading = sync.OnceValues(func() (template.Template, error) { return template.Read("../../template.yaml") })
+
 func read(t *testing.T) template.Template {
 	t.Helper()
-	read, err := template.Read("../../template.yaml")
+	read, err := reading()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +83,21 @@ func TestEveryParameterIsCheckedAndTakesItsOwnDefault(t *testing.T) {
 	}
 }
 
+// compiled are the patterns, by their text: a parameter's is held against many
+// values, and compiling it takes longer than that.
+var compiled sync.Map // of *regexp.Regexp
+
+func matches(pattern, text string) bool {
+	known, ok := compiled.Load(pattern)
+	if !ok {
+		known, _ = compiled.LoadOrStore(pattern, regexp.MustCompile(pattern))
+	}
+	return known.(*regexp.Regexp).MatchString(text)
+}
+
 // refused tells why a parameter does not take a value.
 func refused(p template.Map, text string) string {
-	if pattern := p.Text("AllowedPattern"); pattern != "" && !regexp.MustCompile(pattern).MatchString(text) {
+	if pattern := p.Text("AllowedPattern"); pattern != "" && !matches(pattern, text) {
 		return strconv.Quote(text) + " is not " + pattern
 	}
 	if allowed, ok := p["AllowedValues"].([]template.Value); ok &&
