@@ -1,3 +1,7 @@
+// The race detector makes ML-KEM dear, and the tests are not about how a key is
+// agreed on. The build that is shipped keeps it.
+
+//go:debug tlsmlkem=0
 package main
 
 import (
@@ -5,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +71,9 @@ func TestMain(m *testing.M) {
 		serve(t)
 		os.Exit(1) // not reached: the function ends with its environment
 	}
+	// The tests' heap is small, so that it would be collected over and over. The
+	// function's processes do not live long enough to gain by it.
+	debug.SetGCPercent(400)
 	mysqltest.Main(cleaning{m})
 }
 

@@ -1,6 +1,10 @@
+// See lambda/main_test.go for this and the collector's setting.
+
+//go:debug tlsmlkem=0
 package crash
 
 import (
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -9,7 +13,10 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-func TestMain(m *testing.M) { mysqltest.Main(m) }
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	mysqltest.Main(m)
+}
 
 // sampleSize is how many trials of each scenario the tests run; `make crash`
 // runs all of them.

@@ -20,7 +20,14 @@ import (
 const Shortest = 8
 
 // Values are secret values, by what each is. The zero value holds none.
-type Values struct{ names map[string]string }
+type Values struct{ wanted map[string]wanted }
+
+// wanted is what is looked for of one value. Its forms are made once: many texts
+// are searched for the same values.
+type wanted struct {
+	name  string
+	forms []form
+}
 
 // Add adds a value, unless it is shorter than Shortest. What is the name that a
 // finding has in place of the value.
@@ -28,27 +35,27 @@ func (v *Values) Add(what, value string) {
 	if len(value) < Shortest {
 		return
 	}
-	if v.names == nil {
-		v.names = map[string]string{}
+	if v.wanted == nil {
+		v.wanted = map[string]wanted{}
 	}
-	v.names[value] = what
+	v.wanted[value] = wanted{what, forms(value)}
 }
 
 // Len is how many values there are.
-func (v *Values) Len() int { return len(v.names) }
+func (v *Values) Len() int { return len(v.wanted) }
 
 // In returns what of the values a text holds, and in which form. No finding
 // quotes the text.
 func (v *Values) In(text string) (findings []string) {
 	lower := strings.ToLower(text)
-	for value, what := range v.names {
-		for _, f := range forms(value) {
+	for _, value := range v.wanted {
+		for _, f := range value.forms {
 			where := text
 			if f.anyCase {
 				where = lower
 			}
 			if strings.Contains(where, f.text) {
-				findings = append(findings, fmt.Sprintf("%s, %s", what, f.name))
+				findings = append(findings, fmt.Sprintf("%s, %s", value.name, f.name))
 				break
 			}
 		}
@@ -102,9 +109,11 @@ func codeUnits(value string) string {
 }
 
 func byteByByte(prefix, value string) string {
+	digits := hex.EncodeToString([]byte(value))
 	var b strings.Builder
-	for _, c := range []byte(value) {
-		fmt.Fprintf(&b, "%s%02x", prefix, c)
+	for i := 0; i < len(digits); i += 2 {
+		b.WriteString(prefix)
+		b.WriteString(digits[i : i+2])
 	}
 	return b.String()
 }

@@ -47,7 +47,7 @@ func (p Policy) Evaluate(r Request) (d Decision) {
 }
 
 func (s Statement) applies(r Request) (Grant, bool) {
-	g := Grant{Sid: s.Sid, Values: map[string][]string{}}
+	g := Grant{Sid: s.Sid}
 	g.Actions = matching(s.Actions, func(pattern string) bool { // IAM takes actions in any case
 		if !wild(pattern) {
 			return strings.EqualFold(pattern, r.Action)
@@ -61,6 +61,7 @@ func (s Statement) applies(r Request) (Grant, bool) {
 		return pattern == "*" || arnMatches(pattern, r.Resource)
 	})
 	met := len(g.Resources) > 0
+	g.Values = map[string][]string{}
 	for _, c := range s.Conditions {
 		values := c.met(r.Context)
 		g.Values[c.name()] = values
@@ -103,6 +104,9 @@ func (c Condition) met(context map[string][]string) []string {
 // arnMatches compares the parts of ARNs one by one, so that a wildcard does not
 // stand for a colon, except in the last part.
 func arnMatches(pattern, value string) bool {
+	if !wild(pattern) {
+		return pattern == value // the same, without taking them apart
+	}
 	return slices.EqualFunc(strings.SplitN(pattern, ":", 6), strings.SplitN(value, ":", 6), matches)
 }
 

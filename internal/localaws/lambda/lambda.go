@@ -299,6 +299,16 @@ func (s *StandIn) Caller(key string) wire.Caller {
 	return c
 }
 
+// Processes are the ids of the processes of a function's environments that live, busy or idle.
+func (s *StandIn) Processes(name string) (ids []int) {
+	for _, e := range s.alive(func(e *environment) bool { return e.fn.Name == name }) {
+		if id := int(e.pid.Load()); id != 0 { // not a handler, nor one that is just being started
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Kill ends the environment that made a call, and waits until it has ended.
 func (s *StandIn) Kill(c wire.Caller) {
 	for _, e := range s.alive(func(e *environment) bool { return e.id == c.Environment }) {
