@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Labels of the first edition, which a stack that is updated in the middle of an
+// overlap still has:
+//
+//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z
+//
+// They spoke of a version's values together. The id in next= is not needed any
+// more. Their entries count 0, so that any entry of this edition is newer.
+
+// firstPhases maps their phases to states of the kinds in live=.
+var firstPhases = map[string]State{
+	"set":         Pending,
+	"old":         Old,
+	"quarantined": Old, // of the kinds that closing= names it is Quarantined
+	"held":        Held,
+	"rolled-back": RolledBack,
+	"failed":      Failed,
+}
+
+// AllKinds stands for every kind, in an entry of a version that was rolled back
+// by the first edition: it did not keep which kinds those were.
+const AllKinds = "all"
+
+func parseFirst(parts []string) (p Page, err error) {
+	state, known := firstPhases[parts[0]]
+	if !known {
+		return Page{}, fmt.Errorf("%q is no phase", parts[0])
+	}
+	var live, closing, retired []string
+	var since time.Time
+	var emergency, revoked bool
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(part, "=")
+		switch key {
+		case "live":
+			live = kindsIn(value)
+		case "closing":
+			closing = kindsIn(value)
+		case "gone":
+			retired = kindsIn(value)
+		case "since":
+			if since, err = parseTime(time.RFC3339Nano, value); err != nil {
+				return Page{}, err
+			}
+		case "emergency", "revoked":
+			emergency, revoked = true, key == "revoked"
+		}
+	}
+	since = roundUp(since)
+	p.Entries = map[string]Entry{}
+	for _, kind := range live {
+		p.Entries[kind] = Entry{State: state, At: since}
+		if emergency && !revoked {
+			p.Entries[kind] = Entry{State: Revoking, At: since}
+		}
+	}
+	for _, kind := range closing {
+		p.Entries[kind] = Entry{State: Quarantined, At: since}
+	}
+	if state == Failed {
+		p.Entries[AllKinds] = Entry{State: Failed, At: since}
+	}
+	for kind := range p.Entries {
+		if !kindName.MatchString(kind) {
+			return Page{}, fmt.Errorf("%q is no kind", kind)
+		}
+	}
+	if since.IsZero() {
+		return p, nil
+	}
+	// since= was the start of the rollout, but for these phases.
+	switch parts[0] {
+	case "old":
+		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency, Converged: len(retired) > 0 && !emergency}
+	case "quarantined":
+		// A quarantine began only after every task was new.
+		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency, Converged: true}
+	case "rolled-back":
+		p.Rollout = Rollout{Since: since, RolledBack: true}
+	}
+	return p, nil
+}
+
+func kindsIn(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return strings.Split(value, ",")
+}
+
+// roundUp rounds up to whole seconds: a task that was created within the second
+// counts as one from before.
+func roundUp(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(time.Second - 1).Truncate(time.Second)
+}
