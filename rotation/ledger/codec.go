@@ -15,7 +15,7 @@ import (
 // A label reads, for example,
 //
 //	rotation;2;1f0c5a9e;api=old.3@20261122T210405Z;database=quarantined.5@20261122T221500Z
-//	rotation;2;9b41d07c;api=proven.2;database=proven.2;rollout=20261122T210405Z,promoted,converged
+//	rotation;2;9b41d07c;api=proven.2;database=proven.2;rollout=20261122T210405Z,promoted
 //
 // After the prefix come the edition, the first 8 hex digits of SHA-256 of the
 // version's id, and the parts. The first edition takes "2" for a state that it
@@ -42,7 +42,7 @@ const timeLayout = "20060102T150405Z"
 
 // The words of a rollout.
 const (
-	wordConverged  = "converged"
+	wordConverged  = "converged="
 	wordUnhealthy  = "unhealthy="
 	wordPromoted   = "promoted"
 	wordRolledBack = "rolledback"
@@ -102,13 +102,18 @@ func (r Rollout) words() string {
 	for _, w := range []struct {
 		word string
 		on   bool
-	}{{wordPromoted, r.Promoted}, {wordRolledBack, r.RolledBack}, {wordEmergency, r.Emergency}, {wordConverged, r.Converged}} {
+	}{{wordPromoted, r.Promoted}, {wordRolledBack, r.RolledBack}, {wordEmergency, r.Emergency}} {
 		if w.on {
 			words = append(words, w.word)
 		}
 	}
-	if !r.Unhealthy.IsZero() {
-		words = append(words, wordUnhealthy+r.Unhealthy.UTC().Format(timeLayout))
+	for _, w := range []struct {
+		word string
+		at   time.Time
+	}{{wordConverged, r.Converged}, {wordUnhealthy, r.Unhealthy}} {
+		if !w.at.IsZero() {
+			words = append(words, w.word+w.at.UTC().Format(timeLayout))
+		}
 	}
 	return strings.Join(words, ",")
 }
@@ -198,12 +203,11 @@ func parseRollout(text string) (r Rollout, err error) {
 		return Rollout{}, err
 	}
 	for _, word := range words[1:] {
-		at, unhealthy := strings.CutPrefix(word, wordUnhealthy)
 		switch {
-		case unhealthy:
-			r.Unhealthy, err = parseTime(timeLayout, at)
-		case word == wordConverged:
-			r.Converged = true
+		case strings.HasPrefix(word, wordUnhealthy):
+			r.Unhealthy, err = parseTime(timeLayout, strings.TrimPrefix(word, wordUnhealthy))
+		case strings.HasPrefix(word, wordConverged):
+			r.Converged, err = parseTime(timeLayout, strings.TrimPrefix(word, wordConverged))
 		case word == wordPromoted:
 			r.Promoted = true
 		case word == wordRolledBack:

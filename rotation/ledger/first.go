@@ -78,10 +78,12 @@ func parseFirst(parts []string) (p Page, err error) {
 	// since= was the start of the rollout, but for these phases.
 	switch parts[0] {
 	case "old":
-		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency, Converged: len(retired) > 0 && !emergency}
+		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency}
+		if len(retired) > 0 && !emergency {
+			p.Rollout = p.Rollout.ConvergedAt(since) // nothing was retired before
+		}
 	case "quarantined":
-		// A quarantine began only after every task was new.
-		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency, Converged: true}
+		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined before
 	case "rolled-back":
 		p.Rollout = Rollout{Since: since, RolledBack: true}
 	}

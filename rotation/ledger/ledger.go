@@ -104,13 +104,22 @@ type Baseline struct {
 // on whatever version its label is.
 type Rollout struct {
 	Since     time.Time // what started before has old values; whole seconds, rounded up
-	Converged bool      // no such task is left, and the application is healthy
+	Converged time.Time // when no such task was left, and the application healthy; zero: not yet
 	Unhealthy time.Time // the first reconcile that found it so; zero: none
 
 	// Promoted: a promotion by this function began it, so that it may be rolled
 	// back. RolledBack: it is itself a way back, which is not taken twice.
-	// Emergency: it follows an emergency, which is never rolled back.
+	// Emergency: it follows an emergency, which is never rolled back. All three
+	// matter only until it has converged.
 	Promoted, RolledBack, Emergency bool
+}
+
+// Open tells that there is a rollout, and that it has not converged.
+func (r Rollout) Open() bool { return !r.Since.IsZero() && r.Converged.IsZero() }
+
+// ConvergedAt returns the rollout as it is once it has converged.
+func (r Rollout) ConvergedAt(at time.Time) Rollout {
+	return Rollout{Since: r.Since, Converged: at.UTC().Truncate(time.Second)}
 }
 
 // A Page is what the ledger says of one version.
@@ -193,12 +202,18 @@ func laterRollout(a, b Rollout) Rollout {
 	case order < 0:
 		return b
 	}
-	if a.Unhealthy.IsZero() || !b.Unhealthy.IsZero() && b.Unhealthy.Before(a.Unhealthy) {
-		a.Unhealthy = b.Unhealthy
-	}
-	a.Converged = a.Converged || b.Converged
+	a.Unhealthy = earlier(a.Unhealthy, b.Unhealthy)
+	a.Converged = earlier(a.Converged, b.Converged)
 	a.Promoted = a.Promoted || b.Promoted
 	a.RolledBack = a.RolledBack || b.RolledBack
 	a.Emergency = a.Emergency || b.Emergency
+	return a
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
 	return a
 }

@@ -28,11 +28,11 @@ func fullest() []Page {
 	database := quarantined
 	database.Before = &Baseline{Refused: 1 << 40, Server: "zzzzzz", Up: began}
 	return []Page{
-		{Version: one, Rollout: Rollout{Since: began, Promoted: true, Converged: true}, Entries: map[string]Entry{
+		{Version: one, Rollout: Rollout{Since: began, Converged: later}, Entries: map[string]Entry{
 			"database": database, "api": quarantined, "smtp": quarantined,
 			"admin": {State: Proven, Count: maxCount}, "webhook": {State: Proven, Count: maxCount},
 		}},
-		{Version: two, Rollout: Rollout{Since: began, Promoted: true, RolledBack: true, Emergency: true, Converged: true, Unhealthy: later}, Entries: map[string]Entry{
+		{Version: two, Rollout: Rollout{Since: began, Promoted: true, RolledBack: true, Emergency: true, Unhealthy: later}, Entries: map[string]Entry{
 			"database": {State: Proven, Count: maxCount}, "api": {State: Proven, Count: maxCount}, "smtp": {State: Proven, Count: maxCount},
 			"admin": {State: Proven, Count: maxCount}, "webhook": {State: Proven, Count: maxCount},
 		}},
@@ -104,7 +104,7 @@ func TestLabelsOfOthersAreLeftAloneAndAnUnreadableOneStopsWithItsRemedy(t *testi
 }
 
 func TestOfTwoLabelsOnAVersionTheHigherCountHoldsKindByKind(t *testing.T) {
-	first := Page{Version: one, Rollout: Rollout{Since: began, Promoted: true, Converged: true, Unhealthy: later}}.
+	first := Page{Version: one, Rollout: Rollout{Since: began, Promoted: true, Converged: later, Unhealthy: later}}.
 		With("database", Old, began).With("api", Old, began).With("api", Quarantined, later)
 	second := Page{Version: one, Rollout: Rollout{Since: began, Promoted: true, Unhealthy: began.Add(time.Minute)}}.
 		With("database", Old, began).With("database", Quarantined, later).With("database", Held, later).With("api", Old, began).With("smtp", Old, began)
@@ -126,7 +126,7 @@ func TestOfTwoLabelsOnAVersionTheHigherCountHoldsKindByKind(t *testing.T) {
 				t.Errorf("%s is %s, want %s", kind, got, want)
 			}
 		}
-		want := Rollout{Since: began, Promoted: true, Converged: true, Unhealthy: began.Add(time.Minute)}
+		want := Rollout{Since: began, Promoted: true, Converged: later, Unhealthy: began.Add(time.Minute)}
 		if p.Rollout != want || len(p.Labels) != 2 {
 			t.Errorf("got %+v of %s", p.Rollout, p.Labels)
 		}
@@ -136,7 +136,7 @@ func TestOfTwoLabelsOnAVersionTheHigherCountHoldsKindByKind(t *testing.T) {
 
 func TestTheLatestRolloutOfAllLabelsCounts(t *testing.T) {
 	labels := map[string][]string{}
-	for version, r := range map[string]Rollout{one: {Since: began, Promoted: true, Converged: true}, two: {Since: later, Promoted: true}} {
+	for version, r := range map[string]Rollout{one: {Since: began, Converged: later}, two: {Since: later, Promoted: true}} {
 		label, err := Page{Version: version, Rollout: r}.Label()
 		if err != nil {
 			t.Fatal(err)
@@ -189,9 +189,9 @@ func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 			"database": {State: Pending, At: rounded}, "smtp": {State: Pending, At: rounded}}},
 		"rotation;old;of=x;live=database;next=y": {Entries: map[string]Entry{"database": {State: Old}}},
 		"rotation;old;of=x;live=api;gone=database;next=y;since=2026-11-22T21:04:05.123Z": {
-			Entries: map[string]Entry{"api": {State: Old, At: rounded}}, Rollout: Rollout{Since: rounded, Promoted: true, Converged: true}},
+			Entries: map[string]Entry{"api": {State: Old, At: rounded}}, Rollout: Rollout{Since: rounded, Converged: rounded}},
 		"rotation;quarantined;of=x;live=api,database;closing=database;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{"api": {State: Old, At: began}, "database": {State: Quarantined, At: began}}, Rollout: Rollout{Since: began, Promoted: true, Converged: true}},
+			Entries: map[string]Entry{"api": {State: Old, At: began}, "database": {State: Quarantined, At: began}}, Rollout: Rollout{Since: began, Converged: began}},
 		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {Entries: map[string]Entry{"database": {State: Held, At: began}}},
 		"rotation;rolled-back;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {
 			Entries: map[string]Entry{"database": {State: RolledBack, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
