@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -9,10 +10,11 @@ import (
 // Labels of the first edition, which a stack that is updated in the middle of an
 // overlap still has:
 //
-//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z
+//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z;n=2
 //
 // They spoke of a version's values together. The id in next= is not needed any
-// more. Their entries count 0, so that any entry of this edition is newer.
+// more. Their number n=, which is 1 where it is missing, is the count of each of
+// their entries.
 
 // firstPhases maps their phases to states of the kinds in live=.
 var firstPhases = map[string]State{
@@ -36,6 +38,7 @@ func parseFirst(parts []string) (p Page, err error) {
 	var live, closing, retired []string
 	var since time.Time
 	var emergency, revoked bool
+	count := 1
 	for _, part := range parts[1:] {
 		key, value, _ := strings.Cut(part, "=")
 		switch key {
@@ -49,6 +52,10 @@ func parseFirst(parts []string) (p Page, err error) {
 			if since, err = parseTime(time.RFC3339Nano, value); err != nil {
 				return Page{}, err
 			}
+		case "n":
+			if count, err = strconv.Atoi(value); err != nil || count < 1 || count >= maxCount {
+				return Page{}, fmt.Errorf("%q is no number of an entry", value)
+			}
 		case "emergency", "revoked":
 			emergency, revoked = true, key == "revoked"
 		}
@@ -56,16 +63,16 @@ func parseFirst(parts []string) (p Page, err error) {
 	since = roundUp(since)
 	p.Entries = map[string]Entry{}
 	for _, kind := range live {
-		p.Entries[kind] = Entry{State: state, At: since}
+		p.Entries[kind] = Entry{State: state, Count: count, At: since}
 		if emergency && !revoked {
-			p.Entries[kind] = Entry{State: Revoking, At: since}
+			p.Entries[kind] = Entry{State: Revoking, Count: count, At: since}
 		}
 	}
 	for _, kind := range closing {
-		p.Entries[kind] = Entry{State: Quarantined, At: since}
+		p.Entries[kind] = Entry{State: Quarantined, Count: count, At: since}
 	}
 	if state == Failed {
-		p.Entries[AllKinds] = Entry{State: Failed, At: since}
+		p.Entries[AllKinds] = Entry{State: Failed, Count: count, At: since}
 	}
 	for kind := range p.Entries {
 		if !kindName.MatchString(kind) {

@@ -94,7 +94,7 @@ func TestLabelsOfOthersAreLeftAloneAndAnUnreadableOneStopsWithItsRemedy(t *testi
 		"rotation;", "rotation;3;" + own, "rotation;2", "rotation;2;00000000;database=old.1", "rotation;2;" + own + ";database=lost.1",
 		"rotation;2;" + own + ";database=old", "rotation;2;" + own + ";database=old.0", "rotation;2;" + own + ";database=old.1@yesterday",
 		"rotation;2;" + own + ";database=old.1;database=held.2", "rotation;2;" + own + ";rollout=", "rotation;2;" + own + ";rollout=20261122T210405Z,fast",
-		"rotation;gone;of=x", "rotation;old;since=yesterday", "rotation;old;live=DROP TABLE",
+		"rotation;gone;of=x", "rotation;old;since=yesterday", "rotation;old;live=DROP TABLE", "rotation;old;live=api;n=0", "rotation;old;live=api;n=9999",
 	} {
 		_, err := Read(map[string][]string{one: {"AWSCURRENT", label}})
 		if err == nil || !strings.Contains(err.Error(), "update-secret-version-stage --version-stage '"+label+"' --remove-from-version-id "+one) {
@@ -186,17 +186,17 @@ func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 	rounded := began.Add(time.Second)
 	for label, want := range map[string]Page{
 		"rotation;set;of=x;live=database,smtp;since=2026-11-22T21:04:05.123Z": {Entries: map[string]Entry{
-			"database": {State: Pending, At: rounded}, "smtp": {State: Pending, At: rounded}}},
-		"rotation;old;of=x;live=database;next=y": {Entries: map[string]Entry{"database": {State: Old}}},
+			"database": {State: Pending, Count: 1, At: rounded}, "smtp": {State: Pending, Count: 1, At: rounded}}},
+		"rotation;old;of=x;live=database;next=y": {Entries: map[string]Entry{"database": {State: Old, Count: 1}}},
 		"rotation;old;of=x;live=api;gone=database;next=y;since=2026-11-22T21:04:05.123Z": {
-			Entries: map[string]Entry{"api": {State: Old, At: rounded}}, Rollout: Rollout{Since: rounded, Converged: rounded}},
+			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: rounded}}, Rollout: Rollout{Since: rounded, Converged: rounded}},
 		"rotation;quarantined;of=x;live=api,database;closing=database;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{"api": {State: Old, At: began}, "database": {State: Quarantined, At: began}}, Rollout: Rollout{Since: began, Converged: began}},
-		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {Entries: map[string]Entry{"database": {State: Held, At: began}}},
+			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: began}, "database": {State: Quarantined, Count: 1, At: began}}, Rollout: Rollout{Since: began, Converged: began}},
+		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z;n=7": {Entries: map[string]Entry{"database": {State: Held, Count: 7, At: began}}},
 		"rotation;rolled-back;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{"database": {State: RolledBack, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
-		"rotation;failed;of=x;live=;since=2026-11-22T21:04:05Z":                 {Entries: map[string]Entry{AllKinds: {State: Failed, At: began}}},
-		"rotation;old;of=x;live=database;emergency=2026-11-22T21:04:05Z;next=y": {Entries: map[string]Entry{"database": {State: Revoking}}},
+			Entries: map[string]Entry{"database": {State: RolledBack, Count: 1, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
+		"rotation;failed;of=x;live=;since=2026-11-22T21:04:05Z":                 {Entries: map[string]Entry{AllKinds: {State: Failed, Count: 1, At: began}}},
+		"rotation;old;of=x;live=database;emergency=2026-11-22T21:04:05Z;next=y": {Entries: map[string]Entry{"database": {State: Revoking, Count: 1}}},
 		"rotation;old;of=x;live=;gone=database;revoked=2026-11-22T21:04:05Z;next=y;since=2026-11-22T21:04:05Z": {
 			Entries: map[string]Entry{}, Rollout: Rollout{Since: began, Promoted: true, Emergency: true}},
 	} {
