@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// A Book is the whole ledger of a secret.
+type Book struct {
+	Pages []Page // by version id
+	used  int    // labels of the secret, over all its versions
+}
+
+// Read finds the ledger among the labels of a secret's versions, as
+// DescribeSecret lists them. Every label that begins as the ledger's and cannot
+// be understood is an error, so that nothing is decided without it.
+func Read(labels map[string][]string) (Book, error) {
+	var b Book
+	var faults []error
+	for version, stages := range labels {
+		b.used += len(stages)
+		page, found := Page{}, false
+		for _, label := range stages {
+			p, ours, err := parse(version, label)
+			switch {
+			case err != nil:
+				faults = append(faults, err)
+			case !ours:
+			case found:
+				page = merge(page, p)
+			default:
+				page, found = p, true
+			}
+		}
+		if found {
+			slices.Sort(page.Labels)
+			b.Pages = append(b.Pages, page)
+		}
+	}
+	slices.SortFunc(b.Pages, func(x, y Page) int { return strings.Compare(x.Version, y.Version) })
+	slices.SortFunc(faults, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
+	return b, errors.Join(faults...)
+}
+
+// Page returns what the ledger says of a version; an empty page where it says
+// nothing.
+func (b Book) Page(version string) Page {
+	at := slices.IndexFunc(b.Pages, func(p Page) bool { return p.Version == version })
+	if at < 0 {
+		return Page{Version: version}
+	}
+	return b.Pages[at]
+}
+
+// Rollout is the secret's rollout: the latest that any label tells of.
+func (b Book) Rollout() (r Rollout) {
+	for _, p := range b.Pages {
+		r = laterRollout(r, p.Rollout)
+	}
+	return r
+}
+
+// Free is how many more versions can get a label, with SpareSlots left over.
+func (b Book) Free() int { return MaxLabels - SpareSlots - b.used }
+
+// A Fingerprint stands for a value in comparisons. It is made within one
+// invocation, and stored nowhere. "" stands for a value that could not be read.
+type Fingerprint string
+
+// A Place is a version that stores a value of a kind, with its entry.
+type Place struct {
+	Version string
+	Entry   Entry
+	Value   Fingerprint
+}
+
+// Places are the versions whose labels name the kind, by version id. The caller
+// tells what each stores.
+func (b Book) Places(kind string, value func(version string) Fingerprint) (places []Place) {
+	for _, p := range b.Pages {
+		if e, ok := p.Entries[kind]; ok {
+			places = append(places, Place{Version: p.Version, Entry: e, Value: value(p.Version)})
+		}
+	}
+	return places
+}

@@ -1,0 +1,238 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A label reads, for example,
+//
+//	rotation;2;1f0c5a9e;api=old.3@20261122T210405Z;database=quarantined.5@20261122T221500Z
+//	rotation;2;9b41d07c;api=proven.2;database=proven.2;rollout=20261122T210405Z,promoted
+//
+// After the prefix come the edition, the first 8 hex digits of SHA-256 of the
+// version's id, and the parts. The first edition takes "2" for a state that it
+// does not know, and stops.
+const (
+	// Prefix begins every label of the ledger, of either edition.
+	Prefix = "rotation;"
+
+	edition = "2"
+
+	// MaxLabel is the most characters that Secrets Manager takes in a label.
+	MaxLabel = 256
+	// MaxLabels is how many labels a secret has at most, over all its versions.
+	MaxLabels = 20
+	// SpareSlots are left free of MaxLabels: one for the label that replaces
+	// another, which is written first, and one for an operator.
+	SpareSlots = 2
+
+	maxCount = 9999
+)
+
+// timeLayout is ISO 8601's basic form.
+const timeLayout = "20060102T150405Z"
+
+// The words of a rollout.
+const (
+	wordConverged  = "converged="
+	wordUnhealthy  = "unhealthy="
+	wordPromoted   = "promoted"
+	wordRolledBack = "rolledback"
+	wordEmergency  = "emergency"
+	rolloutKey     = "rollout"
+)
+
+// ErrFull tells that a label would be longer than Secrets Manager takes.
+var ErrFull = errors.New("the label would have more than 256 characters")
+
+// hash is a version's own mark. A label is unique in a secret: without the mark,
+// the same words for a second version would take the label from the first.
+func hash(version string) string {
+	sum := sha256.Sum256([]byte(version))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Label writes the page. It fails with ErrFull where a label cannot hold it.
+func (p Page) Label() (string, error) {
+	parts := []string{edition, hash(p.Version)}
+	for _, kind := range p.Kinds() {
+		part, err := p.Entries[kind].part(kind)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, part)
+	}
+	if p.Rollout != (Rollout{}) {
+		parts = append(parts, rolloutKey+"="+p.Rollout.words())
+	}
+	label := Prefix + strings.Join(parts, ";")
+	if len(label) > MaxLabel {
+		return "", fmt.Errorf("%w: %d, of the kinds %s", ErrFull, len(label), strings.Join(p.Kinds(), ", "))
+	}
+	return label, nil
+}
+
+func (e Entry) part(kind string) (string, error) {
+	if !kindName.MatchString(kind) || !slices.Contains(states, e.State) || e.Count < 1 || e.Count > maxCount {
+		return "", fmt.Errorf("no entry of the ledger: kind %q, state %q, count %d", kind, e.State, e.Count)
+	}
+	text := fmt.Sprintf("%s=%s.%d", kind, e.State, e.Count)
+	if !e.At.IsZero() {
+		text += "@" + e.At.UTC().Format(timeLayout)
+	}
+	if b := e.Before; b != nil {
+		if b.Refused < 0 || !serverName.MatchString(b.Server) {
+			return "", fmt.Errorf("no baseline: %d refused logins at server %q", b.Refused, b.Server)
+		}
+		text += fmt.Sprintf("~%s.%s.%s", base36(b.Refused), b.Server, base36(b.Up.Unix()))
+	}
+	return text, nil
+}
+
+func (r Rollout) words() string {
+	words := []string{r.Since.UTC().Format(timeLayout)}
+	for _, w := range []struct {
+		word string
+		on   bool
+	}{{wordPromoted, r.Promoted}, {wordRolledBack, r.RolledBack}, {wordEmergency, r.Emergency}} {
+		if w.on {
+			words = append(words, w.word)
+		}
+	}
+	for _, w := range []struct {
+		word string
+		at   time.Time
+	}{{wordConverged, r.Converged}, {wordUnhealthy, r.Unhealthy}} {
+		if !w.at.IsZero() {
+			words = append(words, w.word+w.at.UTC().Format(timeLayout))
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+var (
+	kindName   = regexp.MustCompile(`^[a-z]{1,8}$`)
+	serverName = regexp.MustCompile(`^[0-9a-z]{1,6}$`)
+	entryText  = regexp.MustCompile(`^([a-z]+)\.([1-9][0-9]{0,3})(?:@([0-9TZ]+))?(?:~([0-9a-z]+)\.([0-9a-z]{1,6})\.([0-9a-z]+))?$`)
+)
+
+func base36(n int64) string { return strconv.FormatInt(n, 36) }
+
+// parse reads one label of a version. A label of anybody else's is not ours; one
+// that begins as ours and cannot be understood is an error that names the remedy.
+func parse(version, label string) (p Page, ours bool, err error) {
+	rest, ours := strings.CutPrefix(label, Prefix)
+	if !ours {
+		return Page{}, false, nil
+	}
+	parts := strings.Split(rest, ";")
+	if parts[0] == edition {
+		p, err = parseParts(version, parts[1:])
+	} else {
+		p, err = parseFirst(parts)
+	}
+	if err != nil {
+		return Page{}, true, fmt.Errorf("version %s has the staging label %q, which this function cannot understand (%w): if no newer release of the function wrote it, remove it with `aws secretsmanager update-secret-version-stage --version-stage '%s' --remove-from-version-id %s --secret-id …`",
+			version, label, err, label, version)
+	}
+	p.Version, p.Labels = version, []string{label}
+	return p, true, nil
+}
+
+func parseParts(version string, parts []string) (p Page, err error) {
+	if len(parts) == 0 || parts[0] != hash(version) {
+		return Page{}, errors.New("it belongs to another version")
+	}
+	p.Entries = map[string]Entry{}
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(part, "=")
+		switch _, twice := p.Entries[key]; {
+		case twice:
+			return Page{}, fmt.Errorf("it names %s twice", key)
+		case key == rolloutKey:
+			p.Rollout, err = parseRollout(value)
+		case kindName.MatchString(key):
+			p.Entries[key], err = parseEntry(value)
+		default:
+			err = fmt.Errorf("%q is no kind", key)
+		}
+		if err != nil {
+			return Page{}, err
+		}
+	}
+	return p, nil
+}
+
+func parseEntry(text string) (e Entry, err error) {
+	match := entryText.FindStringSubmatch(text)
+	if match == nil || !slices.Contains(states, State(match[1])) {
+		return Entry{}, fmt.Errorf("%q is no entry", text)
+	}
+	e.State = State(match[1])
+	if e.Count, err = strconv.Atoi(match[2]); err != nil {
+		return Entry{}, err
+	}
+	if match[3] != "" {
+		if e.At, err = parseTime(timeLayout, match[3]); err != nil {
+			return Entry{}, err
+		}
+	}
+	if match[5] == "" {
+		return e, nil
+	}
+	refused, errRefused := strconv.ParseInt(match[4], 36, 64)
+	up, errUp := strconv.ParseInt(match[6], 36, 64)
+	if err := errors.Join(errRefused, errUp); err != nil {
+		return Entry{}, err
+	}
+	e.Before = &Baseline{Refused: refused, Server: match[5], Up: time.Unix(up, 0).UTC()}
+	return e, nil
+}
+
+func parseRollout(text string) (r Rollout, err error) {
+	words := strings.Split(text, ",")
+	if r.Since, err = parseTime(timeLayout, words[0]); err != nil {
+		return Rollout{}, err
+	}
+	for _, word := range words[1:] {
+		switch {
+		case strings.HasPrefix(word, wordUnhealthy):
+			r.Unhealthy, err = parseTime(timeLayout, strings.TrimPrefix(word, wordUnhealthy))
+		case strings.HasPrefix(word, wordConverged):
+			r.Converged, err = parseTime(timeLayout, strings.TrimPrefix(word, wordConverged))
+		case word == wordPromoted:
+			r.Promoted = true
+		case word == wordRolledBack:
+			r.RolledBack = true
+		case word == wordEmergency:
+			r.Emergency = true
+		default:
+			err = fmt.Errorf("%q is no word of a rollout", word)
+		}
+		if err != nil {
+			return Rollout{}, err
+		}
+	}
+	return r, nil
+}
+
+// parseTime reads a time by a layout, if timeLayout can write it again.
+func parseTime(layout, text string) (time.Time, error) {
+	at, err := time.Parse(layout, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time", text)
+	}
+	at = at.UTC()
+	if year := at.Add(time.Second).Year(); at.Year() < 1 || year > 9999 {
+		return time.Time{}, fmt.Errorf("%q is no year that a label can hold", text)
+	}
+	return at, nil
+}

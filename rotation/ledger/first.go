@@ -1,0 +1,114 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Labels of the first edition, which a stack that is updated in the middle of an
+// overlap still has:
+//
+//	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z;n=2
+//
+// They spoke of a version's values together. The id in next= is not needed any
+// more. Their number n=, which is 1 where it is missing, is the count of each of
+// their entries.
+
+// firstPhases maps their phases to states of the kinds in live=.
+var firstPhases = map[string]State{
+	"set":         Pending,
+	"old":         Old,
+	"quarantined": Old, // of the kinds that closing= names it is Quarantined
+	"held":        Held,
+	"rolled-back": RolledBack,
+	"failed":      Failed,
+}
+
+// AllKinds stands for every kind, in an entry of a version that was rolled back
+// by the first edition: it did not keep which kinds those were.
+const AllKinds = "all"
+
+func parseFirst(parts []string) (p Page, err error) {
+	state, known := firstPhases[parts[0]]
+	if !known {
+		return Page{}, fmt.Errorf("%q is no phase", parts[0])
+	}
+	var live, closing, retired []string
+	var since time.Time
+	var emergency, revoked bool
+	count := 1
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(part, "=")
+		switch key {
+		case "live":
+			live = kindsIn(value)
+		case "closing":
+			closing = kindsIn(value)
+		case "gone":
+			retired = kindsIn(value)
+		case "since":
+			if since, err = parseTime(time.RFC3339Nano, value); err != nil {
+				return Page{}, err
+			}
+		case "n":
+			if count, err = strconv.Atoi(value); err != nil || count < 1 || count >= maxCount {
+				return Page{}, fmt.Errorf("%q is no number of an entry", value)
+			}
+		case "emergency", "revoked":
+			emergency, revoked = true, key == "revoked"
+		}
+	}
+	since = roundUp(since)
+	p.Entries = map[string]Entry{}
+	for _, kind := range live {
+		p.Entries[kind] = Entry{State: state, Count: count, At: since}
+		if emergency && !revoked {
+			p.Entries[kind] = Entry{State: Revoking, Count: count, At: since}
+		}
+	}
+	for _, kind := range closing {
+		p.Entries[kind] = Entry{State: Quarantined, Count: count, At: since}
+	}
+	if state == Failed {
+		p.Entries[AllKinds] = Entry{State: Failed, Count: count, At: since}
+	}
+	for kind := range p.Entries {
+		if !kindName.MatchString(kind) {
+			return Page{}, fmt.Errorf("%q is no kind", kind)
+		}
+	}
+	if since.IsZero() {
+		return p, nil
+	}
+	// since= was the start of the rollout, but for these phases.
+	switch parts[0] {
+	case "old":
+		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency}
+		if len(retired) > 0 && !emergency {
+			p.Rollout = p.Rollout.ConvergedAt(since) // nothing was retired before
+		}
+	case "quarantined":
+		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined before
+	case "rolled-back":
+		p.Rollout = Rollout{Since: since, RolledBack: true}
+	}
+	return p, nil
+}
+
+func kindsIn(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return strings.Split(value, ",")
+}
+
+// roundUp rounds up to whole seconds: a task that was created within the second
+// counts as one from before.
+func roundUp(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(time.Second - 1).Truncate(time.Second)
+}

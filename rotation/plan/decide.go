@@ -1,0 +1,468 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// A Do is what to do next.
+type Do string
+
+// What concerns the secret as a whole.
+const (
+	// GiveUp: the rotation that is under way has not finished in time.
+	GiveUp Do = "give the rotation up"
+	// BeginRollout: a value that tasks read at start has changed, and not by a
+	// promotion. Note since when, and redeploy.
+	BeginRollout Do = "begin a rollout"
+	// Redeploy one service, which has had no deployment since the rollout began.
+	Redeploy Do = "redeploy"
+	// NoteUnhealthy and NoteHealthy keep when the application was first found
+	// unhealthy.
+	NoteUnhealthy Do = "note that the application is unhealthy"
+	NoteHealthy   Do = "note that the application is healthy again"
+	// Converge: note that every task has the wanted values.
+	Converge Do = "note that the rollout has converged"
+	// RollBack: make the old values of the kinds in Kinds current again.
+	RollBack Do = "roll back"
+)
+
+// What concerns a value of a kind.
+const (
+	// Ask the target whether it accepts the value.
+	Ask Do = "ask the target"
+	// Prove: note that the target accepts the wanted value.
+	Prove Do = "note that the value is accepted"
+	// SetAgain: make the target accept the wanted value, which it accepted before.
+	SetAgain Do = "set the value again"
+	// Restore: make the target accept a quarantined value again.
+	Restore Do = "restore the value"
+	// PutBack: give a target that accepts one value the wanted one.
+	PutBack Do = "put the wanted value back"
+	// NoteOld: note that the value is not wanted any more, and since when.
+	NoteOld Do = "note that the value is old"
+	// Quarantine, Watch and Retire take an old value out of service.
+	Quarantine Do = "quarantine the value"
+	Watch      Do = "watch for refused logins"
+	Retire     Do = "retire the value"
+	// Hold: keep the value accepted until an operator acts.
+	Hold Do = "hold the value"
+	// Revoke: take the value away at once, with whatever was issued under it.
+	Revoke Do = "revoke the value"
+	// Forget: nothing is left to do about the value.
+	Forget Do = "forget the value"
+)
+
+// What concerns either.
+const (
+	Wait  Do = "wait"
+	Alarm Do = "alarm" // and wait: an operator is needed
+)
+
+// An Action is one thing to do, and why.
+type Action struct {
+	Do      Do
+	Kind    string   // "" where it concerns the secret
+	Kinds   []string // of RollBack
+	Version string   // that stores the value
+	Service string   // of Redeploy
+	Why     string
+}
+
+// Decide tells what to do next about the secret and about each of its kinds. Of
+// one kind, and of the secret, the first thing that has to be done comes alone:
+// what follows it is decided on a new observation. It is empty where the ledger
+// has nothing open.
+func Decide(o Observation) (actions []Action) {
+	if stuck(o) {
+		return []Action{{Do: GiveUp, Why: fmt.Sprintf("the rotation began at %s and has not finished within %s", o.RotatingSince.Format(time.RFC3339), o.Limits.Rotation)}}
+	}
+	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
+	for _, k := range o.Kinds {
+		a, done := wanted(k, o)
+		settled[k.Name] = done
+		actions = append(actions, a...)
+	}
+	rollout := decideRollout(o)
+	actions = append(actions, rollout...)
+	if slices.ContainsFunc(rollout, func(a Action) bool { return a.Do == RollBack || a.Do == BeginRollout }) {
+		return actions // which values are wanted, or may go, is about to change
+	}
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			actions = append(actions, decideOld(k, old, settled[k.Name], o))
+		}
+	}
+	return actions
+}
+
+// stuck tells that a rotation has been under way for longer than it may.
+func stuck(o Observation) bool {
+	return !o.RotatingSince.IsZero() && o.Now.Sub(o.RotatingSince) > o.Limits.Rotation
+}
+
+// wanted decides about AWSCURRENT's value of a kind. settled tells that nothing
+// has to be done before old values may be taken away.
+func wanted(k Kind, o Observation) (actions []Action, settled bool) {
+	w := k.Wanted
+	do := func(d Do, format string, args ...any) []Action {
+		return []Action{{Do: d, Kind: k.Name, Version: w.Version, Why: fmt.Sprintf(format, args...)}}
+	}
+	switch {
+	case k.Lost != "":
+		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
+	case w.Entry.State == ledger.Quarantined:
+		return do(Restore, "it is wanted again"), false
+	case w.Probe == Denied && proven(k, o):
+		return denied(k, o), false
+	case w.Probe == Denied:
+		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
+	case w.Entry.State == ledger.Proven:
+		return nil, true
+	case w.Probe == NotAsked:
+		return do(Ask, "the value was never proven while it is wanted"), false
+	case w.Probe == NoAnswer:
+		return do(Wait, "the target does not answer, which proves nothing about the value"), false
+	default:
+		return do(Prove, "its target accepts it"), false
+	}
+}
+
+// proven tells that the target accepted the wanted value before. One of a target
+// with a single value, which a promotion gave it, counts as proven while the
+// version before it is labelled.
+func proven(k Kind, o Observation) bool {
+	switch k.Wanted.Entry.State {
+	case ledger.Proven, ledger.Old, ledger.Held:
+		return true
+	case "":
+		return !k.Overlaps && o.Rollout.Promoted && len(k.Old) > 0
+	}
+	return false
+}
+
+// denied decides about a wanted value that its target accepted before, and
+// refuses now: a failover, a restored server, or somebody's change there.
+func denied(k Kind, o Observation) []Action {
+	a := Action{Kind: k.Name, Version: k.Wanted.Version}
+	switch {
+	case k.Wanted.SetFailed == "":
+		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
+	case mayRollBack(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
+		return nil // the rollout's decision is to roll back
+	default:
+		a.Do, a.Why = Alarm, fmt.Sprintf("the target refuses AWSCURRENT's value, and it could not be set again (%s): %s", k.Wanted.SetFailed, whereLive(k))
+	}
+	return []Action{a}
+}
+
+func isAccepted(v Value) bool { return v.Probe == Accepted }
+
+// whereLive is the remedy where AWSCURRENT's value is refused.
+func whereLive(k Kind) string {
+	at := slices.IndexFunc(k.Old, isAccepted)
+	if at < 0 {
+		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
+	}
+	return fmt.Sprintf("version %s has the value that it accepts", k.Old[at].Version)
+}
+
+// decideRollout decides about the one rollout of the secret.
+func decideRollout(o Observation) []Action {
+	r := o.Rollout
+	if changed := unexplained(o); changed != "" {
+		return []Action{{Do: BeginRollout, Why: changed}}
+	}
+	if !r.Open() {
+		return nil
+	}
+	var actions []Action
+	for _, s := range r.Services {
+		switch {
+		case s.Missing != "":
+			actions = append(actions, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
+		case !s.Deployed:
+			actions = append(actions, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
+		}
+	}
+	if len(actions) > 0 {
+		return actions
+	}
+	if reason := failing(o); reason != "" {
+		return fail(o, reason)
+	}
+	return awaitRollout(o)
+}
+
+// unexplained tells what has changed a value that tasks read at start, other
+// than a promotion: "" for nothing.
+func unexplained(o Observation) string {
+	if o.Rollout.ChangedBy.After(o.Rollout.Since) {
+		return "AWSCURRENT was moved at " + o.Rollout.ChangedBy.Format(time.RFC3339) + ", and by no promotion"
+	}
+	if o.Adopting {
+		return "" // what runs is taken as it is
+	}
+	for _, k := range o.Kinds {
+		s := k.Wanted.Entry.State
+		if k.Restarts && k.Lost == "" && k.Wanted.Probe == Accepted && s != ledger.Proven && s != ledger.Quarantined {
+			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
+		}
+	}
+	return ""
+}
+
+// awaitRollout waits for the rollout's end, or notes it.
+func awaitRollout(o Observation) []Action {
+	r := o.Rollout
+	if len(r.Services) == 0 {
+		if left := r.Since.Add(o.Limits.WithoutServices).Sub(o.Now); left > 0 {
+			return waiting("no services are set, and %s are left of the time for restarting by hand", left.Round(time.Second))
+		}
+		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting by hand is over"}}
+	}
+	if !slices.ContainsFunc(r.Services, func(s Service) bool { return s.Desired > 0 }) {
+		return waiting("every service is scaled to zero: scale one up, or release")
+	}
+	var older []string
+	for _, s := range r.Services {
+		older = append(older, s.Older...)
+		if s.Fresh < s.Desired {
+			return waiting("service %s runs %d of %d new tasks", s.Name, s.Fresh, s.Desired)
+		}
+	}
+	switch {
+	case len(older) > 0 && overdue(o):
+		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; ")}}
+	case len(older) > 0:
+		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
+	case o.Health == Unhealthy && r.Unhealthy.IsZero():
+		return []Action{{Do: NoteUnhealthy, Why: "the application is unhealthy"}}
+	case o.Health == Unhealthy:
+		return waiting("the application is unhealthy")
+	case o.Health == Unclear:
+		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does"}}
+	case !r.Unhealthy.IsZero():
+		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
+	}
+	return []Action{{Do: Converge, Why: "every task is new, and the application healthy"}}
+}
+
+func waiting(format string, args ...any) []Action {
+	return []Action{{Do: Wait, Why: fmt.Sprintf(format, args...)}}
+}
+
+// overdue tells that the time for the rollout is over, ECS's own bake time
+// included.
+func overdue(o Observation) bool {
+	var bake time.Duration
+	for _, s := range o.Rollout.Services {
+		bake = max(bake, s.Bake)
+	}
+	return o.Now.Sub(o.Rollout.Since) > o.Limits.Rollout+bake
+}
+
+// failing is the reason why the rollout has failed; "" where it has not.
+func failing(o Observation) string {
+	for _, k := range o.Kinds {
+		if k.Wanted.Probe == Denied && k.Wanted.SetFailed != "" && slices.ContainsFunc(k.Old, isAccepted) {
+			return "the target refuses the new " + k.Name + " value, and accepts the old one"
+		}
+	}
+	idle := !slices.ContainsFunc(o.Rollout.Services, func(s Service) bool { return s.Desired > 0 })
+	if len(o.Rollout.Services) == 0 || idle {
+		return ""
+	}
+	for _, s := range o.Rollout.Services {
+		switch {
+		case s.Failed != "":
+			return fmt.Sprintf("the deployment of service %s failed: %s", s.Name, s.Failed)
+		case s.Fresh < s.Desired && overdue(o):
+			return fmt.Sprintf("service %s runs %d of %d new tasks when its time is over", s.Name, s.Fresh, s.Desired)
+		}
+	}
+	if first := o.Rollout.Unhealthy; o.Health == Unhealthy && !first.IsZero() && o.Now.Sub(first) >= o.Limits.Ill {
+		return "the application has been unhealthy since " + first.Format(time.RFC3339)
+	}
+	return ""
+}
+
+// mayRollBack is why a rollout that fails is not rolled back; "" where it may
+// be.
+func mayRollBack(o Observation) string {
+	r := o.Rollout
+	switch {
+	case !r.Open():
+		return "the rollout has converged"
+	case r.Emergency || emergency(o):
+		return "an emergency is never rolled back"
+	case r.RolledBack:
+		return "it is a rollback already"
+	case !r.Promoted:
+		return "it was no rotation that changed AWSCURRENT"
+	}
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			if old.Entry.State == ledger.Quarantined {
+				return "the old " + k.Name + " value is in quarantine"
+			}
+		}
+	}
+	return ""
+}
+
+// emergency tells that old values have leaked and are still to be taken away.
+func emergency(o Observation) bool {
+	for _, k := range o.Kinds {
+		if slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking }) {
+			return true
+		}
+	}
+	return false
+}
+
+// fail rolls a rollout back that fails, where that may be done. The old values
+// are asked for first.
+func fail(o Observation, reason string) []Action {
+	if why := mayRollBack(o); why != "" {
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why}}
+	}
+	var ask []Action
+	var back []string
+	for _, k := range o.Kinds {
+		old, ok := promotedOver(k)
+		if !ok {
+			continue
+		}
+		switch {
+		case !k.Overlaps:
+			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
+		case old.Probe == NotAsked:
+			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})
+		case old.Probe == NoAnswer:
+			return waiting("%s; the target of the old %s value does not answer, so it is not rolled back yet", reason, k.Name)
+		case old.Probe == Accepted:
+			back = append(back, k.Name)
+		}
+	}
+	switch {
+	case len(ask) > 0:
+		return ask
+	case len(back) == 0:
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since every old value is refused"}}
+	}
+	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
+}
+
+// promotedOver is the value that the last promotion has replaced: the newest of
+// the old ones.
+func promotedOver(k Kind) (v Value, ok bool) {
+	for _, old := range k.Old {
+		if old.Entry.State == ledger.Old && (!ok || old.Entry.At.After(v.Entry.At)) {
+			v, ok = old, true
+		}
+	}
+	return v, ok
+}
+
+// decideOld decides about a value that is not wanted.
+func decideOld(k Kind, old Value, settled bool, o Observation) Action {
+	do := func(d Do, format string, args ...any) Action {
+		return Action{Do: d, Kind: k.Name, Version: old.Version, Why: fmt.Sprintf(format, args...)}
+	}
+	switch old.Entry.State {
+	case ledger.Foreign:
+		return do(Wait, "an operator has released it: it is never touched")
+	case ledger.Failed:
+		return do(Wait, "its promotion was rolled back: the schedule rotates again when a rotation by hand has converged, or after a release")
+	case ledger.Quarantined:
+		return quarantined(k, old, settled, o, do)
+	}
+	switch {
+	case old.Pending:
+		return do(Wait, "its rotation is under way")
+	case k.Lost != "" || !settled:
+		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
+	case slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "another rotation of the kind is under way")
+	case old.Entry.State == ledger.Revoking:
+		return do(Revoke, "it may have leaked")
+	case old.Entry.State == ledger.Pending && !k.Overlaps:
+		return do(PutBack, "its rotation was given up")
+	case old.Entry.State == ledger.Pending:
+		return do(Retire, "its rotation was given up, and nothing uses it")
+	case old.Entry.State == ledger.Proven:
+		return do(NoteOld, "it is not wanted any more")
+	case old.Entry.State == ledger.Held && !old.Released:
+		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
+	case k.Restarts && o.Rollout.Open():
+		return do(Wait, "tasks may use it until the rollout has converged")
+	case old.Entry.State == ledger.RolledBack && !k.Overlaps:
+		return do(PutBack, "its promotion was rolled back")
+	case old.Entry.State == ledger.RolledBack:
+		return do(Retire, "its promotion was rolled back, and no task uses it")
+	case !k.Overlaps:
+		return do(Forget, "its target has accepted the wanted value alone since the promotion")
+	}
+	return observed(k, old, o, do)
+}
+
+// observed decides about an old value that no task needs any more.
+func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Action) Action {
+	from := old.Entry.At
+	if k.Restarts && o.Rollout.Converged.After(from) {
+		from = o.Rollout.Converged // before, old tasks used it
+	}
+	switch left := from.Add(max(k.MinOverlap, o.Limits.Observe)).Sub(o.Now); {
+	case old.Released && o.Tick:
+		return do(Quarantine, "an operator has released it")
+	case postponed(o) != "":
+		return do(Wait, "%s", postponed(o))
+	case left > 0:
+		return do(Wait, "its use is looked for, for %s more", left.Round(time.Second))
+	case old.Use.Seen != "":
+		return do(Hold, "something still uses it: %s", old.Use.Seen)
+	case !o.Tick:
+		return do(Wait, "its quarantine begins with the next tick of the schedule")
+	}
+	return do(Quarantine, "nothing was seen to use it")
+}
+
+// quarantined decides about a value that its target refuses for now.
+func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, string, ...any) Action) Action {
+	long := o.Limits.Watch
+	if !k.Tells {
+		long = max(long, o.Limits.Observe)
+	}
+	switch left := old.Entry.At.Add(long).Sub(o.Now); {
+	case !settled:
+		return do(Restore, "AWSCURRENT's value is not proven any more")
+	case k.Restarts && o.Rollout.Open():
+		return do(Restore, "a rollout has begun, and its tasks may use it")
+	case old.Use.Seen != "" && !old.Released:
+		return do(Hold, "something still uses it: %s", old.Use.Seen)
+	case postponed(o) != "":
+		return do(Restore, "%s", postponed(o))
+	case left > 0:
+		return do(Watch, "it is watched for %s more", left.Round(time.Second))
+	}
+	return do(Retire, "nothing has missed it")
+}
+
+// postponed is why no value is kept in quarantine now: what goes on could not be
+// told from what the quarantine does.
+func postponed(o Observation) string {
+	if o.Health == Unhealthy {
+		return "the application is unhealthy"
+	}
+	for _, s := range o.Rollout.Services {
+		if s.Deploying {
+			return "service " + s.Name + " is being deployed"
+		}
+	}
+	return ""
+}

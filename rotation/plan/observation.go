@@ -1,0 +1,167 @@
+// Package plan decides. It is pure: from what was observed of a secret it tells
+// what to do next, and why, and it changes nothing.
+//
+//	for _, action := range plan.Decide(observation) {
+//		log.Info(action.Why, "kind", action.Kind, "do", action.Do)
+//	}
+//
+// A reconcile observes, decides, and acts, and then begins again with a new
+// observation, until nothing is left but to wait. So a decision never depends on
+// what an action before it has brought about.
+package plan
+
+import (
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// An Observation is what a decision depends on.
+type Observation struct {
+	Now time.Time // by AWS's clock
+
+	// Tick: the schedule woke this reconcile, so that others will come. Only then
+	// a quarantine begins.
+	Tick bool
+
+	// RotatingSince is when the rotation began that is under way; zero: none is.
+	// RotatingKinds are the kinds that it changes.
+	RotatingSince time.Time
+	RotatingKinds []string
+
+	Rollout  Rollout
+	Health   Health
+	Kinds    []Kind
+	Limits   Limits
+	Adopting bool // the secret has no ledger label at all
+}
+
+// Limits bound how long things may take.
+type Limits struct {
+	// Rollout is how long the services may take until every task is new and the
+	// application is healthy. Beyond it a promotion is rolled back. ECS's own
+	// bake time comes on top.
+	Rollout time.Duration
+
+	// Observe is how long an old value's use is looked for after the rollout has
+	// converged, before the value is quarantined.
+	Observe time.Duration
+
+	// Watch is how long a quarantine lasts at least.
+	Watch time.Duration
+
+	// Rotation is how long a rotation may be under way before it is given up.
+	Rotation time.Duration
+
+	// WithoutServices is how long the rollout takes where no services are set.
+	WithoutServices time.Duration
+
+	// Ill is how far apart two reconciles must be that find the application
+	// unhealthy, before that counts against a promotion.
+	Ill time.Duration
+}
+
+// A Rollout is the ledger's rollout, and what ECS tells of it.
+type Rollout struct {
+	ledger.Rollout
+
+	// ChangedBy is what changed a value that tasks read at start after
+	// Rollout.Since, and that no label tells of: somebody's move of AWSCURRENT, as
+	// an event told it. Zero: nothing did.
+	ChangedBy time.Time
+
+	Services []Service // empty: none are set
+}
+
+// A Service is one ECS service, as the rollout finds it.
+type Service struct {
+	Name string
+
+	Missing string // why it cannot be observed: it does not exist, or is not described
+	Desired int
+	Fresh   int // running tasks that were created at or after Since, and read AWSCURRENT
+
+	// Deployed: it has had a deployment that was created at or after Since.
+	Deployed bool
+
+	// Deploying: a deployment of it is in progress, whoever started it.
+	Deploying bool
+
+	// Older are the tasks from before Since that have not stopped, in words.
+	Older []string
+
+	// Failed is why its deployment failed; "" where it did not.
+	Failed string
+
+	// Bake is how long its deployments wait by themselves before they complete.
+	Bake time.Duration
+}
+
+// Health is what the application answers.
+type Health string
+
+// The answers. Only Unhealthy counts against a promotion.
+const (
+	Healthy     Health = "healthy"
+	Unhealthy   Health = "unhealthy"    // 5xx, or no answer
+	Unclear     Health = "unclear"      // it answers, but not as a healthy login page does: 403, 429, a redirect
+	NotObserved Health = "not observed" // no URL is set
+)
+
+// A Kind is what was observed of one kind in a secret.
+type Kind struct {
+	Name       string
+	Overlaps   bool // its target accepts an old value beside the new one
+	Restarts   bool // what uses it reads it when it starts
+	MinOverlap time.Duration
+
+	// Tells: the target tells which value a login used, so that the use of an old
+	// value is seen before its quarantine. Where it does not, the quarantine
+	// itself shows it, by logins that are refused.
+	Tells bool
+
+	// Lost is why AWSCURRENT's value, or its target, cannot be compared with the
+	// ledger's values: the field is missing, the target has changed, another
+	// secret's AWSCURRENT stores an old value. "" where it can.
+	Lost string
+
+	Wanted Value
+	Old    []Value // the other live values; a value that several versions store is listed once
+}
+
+// A Value is one value of a kind, on all the versions that store it.
+type Value struct {
+	Version string       // of those that store it, the one with the newest entry
+	Entry   ledger.Entry // the newest; zero: no label names the value
+	Pending bool         // its version is AWSPENDING, and its rotation under way
+
+	Probe Probe
+	Use   Use
+
+	// Released: an operator has released the value since it was held.
+	Released bool
+
+	// SetFailed is why the wanted value could not be set again; "" where that was
+	// not tried.
+	SetFailed string
+}
+
+// A Probe is the target's answer to a value.
+type Probe string
+
+// The answers. Only Denied means that the value is refused.
+const (
+	NotAsked Probe = ""
+	Accepted Probe = "accepted"
+	Denied   Probe = "denied"
+	NoAnswer Probe = "no answer" // unreachable, locked, or unknown
+)
+
+// Use is what a watch has seen of an old value's use.
+type Use struct {
+	// Seen tells who uses it; "" where nothing does, as far as the watch saw.
+	Seen string
+
+	// Covered is the time that the watch covered without a gap, up to now.
+	Covered time.Duration
+}
