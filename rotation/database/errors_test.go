@@ -82,9 +82,10 @@ func TestAServerThatIsFullOrReadOnlyIsTold(t *testing.T) {
 }
 
 func fullOrReadOnly(t *testing.T, shared *mysqlserver.Server) {
-	f := newFixtureOn(t, mysqltest.Own(t, shared.Series()), createUser)
+	f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series()), createUser)
 	f.configure(func(c *Config) { c.Way = "self" })
-	f.admin("SET GLOBAL read_only = ON")
+	// Back off by its own cleanup too, should the test end early.
+	change(t, f.server, "SET GLOBAL read_only = ON", "SET GLOBAL read_only = OFF")
 	if !f.onMariaDB() {
 		f.admin("SET GLOBAL super_read_only = ON")
 	}
@@ -100,7 +101,7 @@ func fullOrReadOnly(t *testing.T, shared *mysqlserver.Server) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	f.admin("SET GLOBAL max_connections = 10")
+	change(t, f.server, "SET GLOBAL max_connections = 10", "SET GLOBAL max_connections = 400")
 	for range 12 {
 		s, err := f.login(t.Context(), f.account(f.first), "")
 		if err != nil {
@@ -168,10 +169,8 @@ func TestAStatementThatWaitsForAnotherOneFailsSoonAndChangesNothing(t *testing.T
 
 func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
 	t.Parallel()
-	server := mysqltest.Own(t, mysqlserver.MySQL)
-	if _, err := server.Admin().ExecContext(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'"); err != nil {
-		t.Fatal(err)
-	}
+	server := mysqltest.Borrow(t, mysqlserver.MySQL)
+	change(t, server, "INSTALL COMPONENT 'file://component_validate_password'", "UNINSTALL COMPONENT 'file://component_validate_password'")
 	if _, err := server.Admin().ExecContext(t.Context(), "SET GLOBAL validate_password.length = 0, validate_password.policy = LOW"); err != nil {
 		t.Fatal(err)
 	}

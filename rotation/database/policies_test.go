@@ -15,14 +15,10 @@ import (
 // like the ones they replace. The policy holds for the whole server.
 func newStrictServer(t *testing.T) *mysqlserver.Server {
 	t.Helper()
-	server := mysqltest.Own(t, mysqlserver.MySQL97)
-	for _, statement := range []string{
-		"INSTALL COMPONENT 'file://component_validate_password'",
-		"SET GLOBAL validate_password.policy = LOW",
-	} {
-		if _, err := server.Admin().ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
+	server := mysqltest.Borrow(t, mysqlserver.MySQL97)
+	change(t, server, "INSTALL COMPONENT 'file://component_validate_password'", "UNINSTALL COMPONENT 'file://component_validate_password'")
+	if _, err := server.Admin().ExecContext(t.Context(), "SET GLOBAL validate_password.policy = LOW"); err != nil {
+		t.Fatal(err)
 	}
 	return server
 }

@@ -105,7 +105,7 @@ func plaintext(t *testing.T, shared *mysqlserver.Server) {
 		t.Errorf("where the server requires TLS: got %s, %v, want %s", got, err, want)
 	}
 
-	f = newFixtureOn(t, mysqltest.Own(t, shared.Series(), "--require-secure-transport=OFF"))
+	f = newFixtureOn(t, borrowWithoutTLS(t, shared.Series()))
 	f.withAdmin()
 	f.configure(func(c *Config) { c.TLS = "DISABLED" })
 	f.mustSet(f.first, pendingPassword)
@@ -122,9 +122,17 @@ func plaintext(t *testing.T, shared *mysqlserver.Server) {
 	}
 }
 
+// borrowWithoutTLS borrows a server that takes plaintext meanwhile.
+func borrowWithoutTLS(t *testing.T, series mysqlserver.Series) *mysqlserver.Server {
+	t.Helper()
+	server := mysqltest.Borrow(t, series)
+	change(t, server, "SET GLOBAL require_secure_transport = OFF", "SET GLOBAL require_secure_transport = ON")
+	return server
+}
+
 func TestAServerWithoutTLSGetsNoPassword(t *testing.T) {
 	t.Parallel()
-	server := mysqltest.Own(t, mysqlserver.MariaDB, "--require-secure-transport=OFF")
+	server := borrowWithoutTLS(t, mysqlserver.MariaDB)
 	// A greeting that offers no TLS, as from somebody in between.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -29,39 +29,40 @@ import (
 // knows of it.
 type State string
 
+// The states of a value.
 const (
-	// Pending: a rotation has made the value, and its target may accept it. If
+	// Pending says that a rotation has made the value, and its target may accept it. If
 	// the version is neither AWSPENDING nor AWSCURRENT, the rotation was given up.
 	Pending State = "pending"
 
-	// Proven: the target accepted the value while it was wanted.
+	// Proven says that the target accepted the value while it was wanted.
 	Proven State = "proven"
 
-	// Old: the value is not wanted any more, since the time of the entry, and its
+	// Old says that the value is not wanted any more, since the time of the entry, and its
 	// target accepts it or may.
 	Old State = "old"
 
-	// Quarantined: the engine has made the target refuse the value, or is about
+	// Quarantined says that the engine has made the target refuse the value, or is about
 	// to. It can be restored.
 	Quarantined State = "quarantined"
 
-	// Held: something still uses the value, so it stays accepted until an
+	// Held says that something still uses the value, so it stays accepted until an
 	// operator acts.
 	Held State = "held"
 
-	// Revoking: the value may have leaked. It is taken away at once, together
+	// Revoking says that the value may have leaked. It is taken away at once, together
 	// with whatever was issued under it, and is never set again.
 	Revoking State = "revoking"
 
-	// RolledBack: the value's promotion was rolled back, and its target may
+	// RolledBack says that the value's promotion was rolled back, and its target may
 	// accept it. No step takes the version up again.
 	RolledBack State = "rolledback"
 
-	// Failed: the value's promotion was rolled back, and its target refuses it.
+	// Failed says that the value's promotion was rolled back, and its target refuses it.
 	// The entry holds the schedule off.
 	Failed State = "failed"
 
-	// Foreign: an operator has released a value that the engine cannot judge: its
+	// Foreign says that an operator has released a value that the engine cannot judge: its
 	// target has changed, or another secret owns it. It is never touched.
 	Foreign State = "foreign"
 )

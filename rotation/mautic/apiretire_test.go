@@ -34,6 +34,8 @@ func startCaller(f *fixture, mautic *site, p pair) *caller {
 	ctx, stop := context.WithCancel(f.t.Context())
 	c := &caller{calls: make(chan struct{}), stop: stop}
 	c.running.Go(func() {
+		pace := time.NewTicker(10 * time.Millisecond) // leaves the processor to what is tested
+		defer pace.Stop()
 		for ctx.Err() == nil {
 			token, err := mautic.token(ctx, p.String(), p.secret)
 			if err == nil {
@@ -49,6 +51,7 @@ func startCaller(f *fixture, mautic *site, p pair) *caller {
 			case c.calls <- struct{}{}:
 			default:
 			}
+			<-pace.C
 		}
 	})
 	c.more(f.t)
@@ -175,7 +178,7 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 }
 
 func TestTakingAnAPIClientAwayComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEach(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k, look := NewAPI(APIConfig{Access: access}), NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)
@@ -352,7 +355,9 @@ func TestOneInvocationAtATimeEndsAnOverlap(t *testing.T) {
 		// for which a busy machine takes a while.
 		ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 		defer cancel()
-		for ok = false; !ok; {
+		pace := time.NewTicker(10 * time.Millisecond) // each attempt is a login
+		defer pace.Stop()
+		for ok = false; !ok; <-pace.C {
 			if release, ok, err = k.Exclusive(ctx, o); err != nil {
 				f.t.Fatalf("waiting for the lock to be released: %v", err)
 			}

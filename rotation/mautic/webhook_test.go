@@ -216,7 +216,7 @@ func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
 }
 
 func TestSettingAWebhookSecretComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEach(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k := NewWebhook(WebhookConfig{Access: access})
 		c := f.hookChange()

@@ -35,10 +35,20 @@ var shared = func() map[mysqlserver.Series]*lazyServer {
 	return all
 }()
 
+// lent holds the servers that Borrow lends, by series.
+var lent = func() map[mysqlserver.Series]*lazyServer {
+	all := map[mysqlserver.Series]*lazyServer{}
+	for _, series := range mysqlserver.Pinned() {
+		all[series] = &lazyServer{}
+	}
+	return all
+}()
+
 type lazyServer struct {
-	once   sync.Once
-	server *mysqlserver.Server
-	err    error
+	lending sync.Mutex // of a lent one: held while a test has it
+	once    sync.Once
+	server  *mysqlserver.Server
+	err     error
 }
 
 // Main runs a package's tests, ends the servers that they shared, and exits. Call it from TestMain.
@@ -46,14 +56,16 @@ type lazyServer struct {
 // A package that has more to clean up passes a runner of its own around m.
 func Main(m interface{ Run() int }) {
 	code := m.Run()
-	for series, lazy := range shared {
-		if lazy.server == nil {
-			continue
-		}
-		err := lazy.server.Close()
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "ending the shared server %s: %v\n", series, err)
-			code = max(code, 1)
+	for _, servers := range []map[mysqlserver.Series]*lazyServer{shared, lent} {
+		for series, lazy := range servers {
+			if lazy.server == nil {
+				continue
+			}
+			err := lazy.server.Close()
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "ending the server %s: %v\n", series, err)
+				code = max(code, 1)
+			}
 		}
 	}
 	os.Exit(code)
@@ -140,6 +152,35 @@ func each(t *testing.T, test func(t *testing.T, server *mysqlserver.Server), wan
 			test(t, On(t, series))
 		})
 	}
+}
+
+// EachMake is Each for one series of each make, MySQL and MariaDB.
+func EachMake(t *testing.T, test func(t *testing.T, server *mysqlserver.Server)) {
+	t.Helper()
+	each(t, test, func(series mysqlserver.Series) bool {
+		return series == mysqlserver.MySQL || series == mysqlserver.MariaDB
+	})
+}
+
+// Borrow lends a test a server that no other test uses meanwhile, for settings of the whole server. It is the same one for all
+// borrowers, one after another, as a start costs more than most of these tests: whoever changes a setting has a cleanup set it
+// back, which runs before the next has the server. What cannot be set back takes a server of its Own.
+func Borrow(tb testing.TB, series mysqlserver.Series) *mysqlserver.Server {
+	tb.Helper()
+	NotInCheck(tb)
+	lazy := lent[series]
+	if lazy == nil {
+		tb.Fatalf("no series %q is pinned", series)
+	}
+	lazy.lending.Lock()
+	tb.Cleanup(lazy.lending.Unlock) // the first to be registered, so the last to run
+	lazy.once.Do(func() {
+		lazy.server, lazy.err = mysqlserver.Start(context.Background(), options(series))
+	})
+	if lazy.err != nil {
+		tb.Fatal(lazy.err)
+	}
+	return lazy.server
 }
 
 // Own starts a server of the test's own, which it may put out of order, with further arguments. It ends with the test.
