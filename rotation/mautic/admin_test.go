@@ -165,7 +165,7 @@ func TestTheCompareAndSwapSeesAPasswordThatSomebodyElseSetsMeanwhile(t *testing.
 }
 
 func TestSettingAnAdminPasswordComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k := f.admin(access)
 		c := f.adminChange()

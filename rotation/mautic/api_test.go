@@ -145,7 +145,7 @@ func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
 }
 
 func TestSettingAnAPIClientComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k, look := NewAPI(APIConfig{Access: access}), NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)

@@ -178,7 +178,7 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 }
 
 func TestTakingAnAPIClientAwayComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k, look := NewAPI(APIConfig{Access: access}), NewAPI(APIConfig{Access: f.access()})
 		c := f.apiChange(k)

@@ -44,9 +44,9 @@ func onEach(t *testing.T, seed mauticserver.Seed, test func(f *fixture)) {
 // every call, which are most of what this package's tests cost. What matters
 // there are transactions: by those 10.11 is as MySQL is, and 11.8 is not, which
 // has innodb_snapshot_isolation on. The same statements are tried on 10.11 uncut.
-func onEachMake(t *testing.T, seed mauticserver.Seed, test func(f *fixture)) {
+func onEachMake(t *testing.T, test func(f *fixture)) {
 	t.Helper()
-	mysqltest.EachMake(t, func(t *testing.T, server *mysqlserver.Server) { test(newFixture(t, server, seed)) })
+	mysqltest.EachMake(t, func(t *testing.T, server *mysqlserver.Server) { test(newFixture(t, server, mauticserver.Seed{})) })
 }
 
 // onMySQL is for what lies in HTTP rather than in SQL.

@@ -216,7 +216,7 @@ func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
 }
 
 func TestSettingAWebhookSecretComesRightAfterACutAtAnyPoint(t *testing.T) {
-	onEachMake(t, mauticserver.Seed{}, func(f *fixture) {
+	onEachMake(t, func(f *fixture) {
 		proxy, access := f.throughProxy()
 		k := NewWebhook(WebhookConfig{Access: access})
 		c := f.hookChange()
