@@ -17,6 +17,7 @@ import (
 	localecs "mautic-rotation/internal/localaws/ecs"
 	localrds "mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/wire"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/policy"
 	"mautic-rotation/internal/rig"
 )
@@ -359,6 +360,7 @@ func rotateSeveralSecrets(t *testing.T, p *policyTest) {
 }
 
 func TestThePoliciesOfTheTemplateAreEnoughAndNoMore(t *testing.T) {
+	mysqltest.NotInCheck(t) // what it needs are its subtests, which all have a server
 	t.Parallel()
 	p := readPolicies(t)
 	t.Run("scenario", func(t *testing.T) { // ends when all of them have
