@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -357,7 +358,7 @@ func TestAConnectionEndsAtAnyCommand(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		verb   string
-		nth    int
+		nth    int64
 		before string // logins and messages when the command was not carried out
 		after  string // and when it was
 	}{
@@ -381,16 +382,13 @@ func TestAConnectionEndsAtAnyCommand(t *testing.T) {
 			t.Run(fmt.Sprint(c.verb, " ", c.nth, " ", name), func(t *testing.T) {
 				t.Parallel()
 				s := startServer(t, Options{})
-				seen, carriedOut := 0, 0
+				var seen, carriedOut atomic.Int64
 				s.Intercept(func(command Command) Fault {
-					if command.Verb != c.verb {
-						return Fault{}
-					}
-					if seen++; seen != c.nth {
+					if command.Verb != c.verb || seen.Add(1) != c.nth {
 						return Fault{}
 					}
 					f := fault.Fault
-					f.After = func() { carriedOut++ }
+					f.After = func() { carriedOut.Add(1) }
 					return f
 				})
 				err := send(t, s)
@@ -406,8 +404,8 @@ func TestAConnectionEndsAtAnyCommand(t *testing.T) {
 				if got := fmt.Sprint(len(s.Logins()), " ", len(s.Messages())); got != fault.want {
 					t.Errorf("logins and messages: %s, want %s", got, fault.want)
 				}
-				if want := map[bool]int{true: 1}[fault.LoseReply]; carriedOut != want {
-					t.Errorf("After ran %d times", carriedOut)
+				if want := map[bool]int64{true: 1}[fault.LoseReply]; carriedOut.Load() != want {
+					t.Errorf("After ran %d times", carriedOut.Load())
 				}
 
 				// The next one passes: the fault was for one command.
