@@ -197,7 +197,7 @@ func (r *run) notEdited(ctx context.Context, kinds []credential.Kind, current, p
 	return r.giveUp(ctx, m, errEdited)
 }
 
-// giveUpLost gives the rotation up if its value is gone at its target.
+// giveUpLost gives the rotation up if its target has lost the value.
 func (r *run) giveUpLost(ctx context.Context, err error) error {
 	if !errors.Is(err, credential.ErrLost) {
 		return err

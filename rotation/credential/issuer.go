@@ -47,4 +47,4 @@ const MaxInvocation = 15 * time.Minute
 
 // ErrLost tells that a target does not have a pending value and never will. No
 // retry can help, so the rotation is given up.
-var ErrLost = errors.New("the value that was made for this rotation is gone at its target")
+var ErrLost = errors.New("the target no longer has the value that was made for this rotation")

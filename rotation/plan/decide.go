@@ -146,7 +146,7 @@ func proven(k Kind, o Observation) bool {
 }
 
 // denied decides about a wanted value that its target accepted before, and
-// refuses now: a failover, a restored server, or somebody's change there.
+// refuses now: a failover, a restored server, or a manual change there.
 func denied(k Kind, o Observation) []Action {
 	a := Action{Kind: k.Name, Version: k.Wanted.Version}
 	switch {

@@ -66,7 +66,7 @@ type Rollout struct {
 	ledger.Rollout
 
 	// ChangedBy is what changed a value that tasks read at start after
-	// Rollout.Since, and that no label tells of: somebody's move of AWSCURRENT, as
+	// Rollout.Since, and that no label tells of: a manual move of AWSCURRENT, as
 	// an event told it. Zero: nothing did.
 	ChangedBy time.Time
 

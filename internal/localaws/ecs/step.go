@@ -78,8 +78,8 @@ func (svc *service) rollout() (rollout, []*task) {
 	return r, tasks
 }
 
-// baked tells whether a deployment's bake is over, and starts it when all its tasks are healthy. One that is gone back to does not
-// bake, and neither does a service's first.
+// baked tells whether a deployment's bake is over, and starts it when all its tasks are healthy. A deployment that a rollback
+// revives does not bake, and neither does a service's first.
 func (svc *service) baked(d *deployment, r rollout) bool {
 	if !r.up() {
 		return false
