@@ -137,7 +137,7 @@ func TestAKeyThatIsDeletedByHandBeforeItIsSetEndsItsRotation(t *testing.T) {
 		return f
 	})
 	_, err := s.Rotate(t.Context())
-	wantError(t, err, "setSecret", "gone at its target")
+	wantError(t, err, "setSecret", "the target no longer has the value")
 	s.mustSettle()
 	s.wantKeys(s.SMTPKey.ID)
 	s.mustRotate()
