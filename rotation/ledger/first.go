@@ -12,8 +12,8 @@ import (
 //
 //	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z;n=2
 //
-// They spoke of a version's values together. The id in next= is not needed any
-// more. Their number n=, which is 1 where it is missing, is the count of each of
+// They spoke of a version's values together. The id in next= tells that what is
+// current was promoted. Their number n=, which is 1 where it is missing, is the count of each of
 // their entries.
 
 // firstPhases maps their phases to states of the kinds in live=.
@@ -42,6 +42,8 @@ func parseFirst(parts []string) (p Page, err error) {
 	for _, part := range parts[1:] {
 		key, value, _ := strings.Cut(part, "=")
 		switch key {
+		case "next":
+			p.Next = value
 		case "live":
 			live = kindsIn(value)
 		case "closing":

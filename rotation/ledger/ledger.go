@@ -42,6 +42,10 @@ const (
 	// target accepts it or may.
 	Old State = "old"
 
+	// Released says that the value was held, and that an operator has said that nothing
+	// needs it any more: what is seen of its use does not count again.
+	Released State = "released"
+
 	// Quarantined says that the engine has made the target refuse the value, or is about
 	// to. It can be restored.
 	Quarantined State = "quarantined"
@@ -62,6 +66,10 @@ const (
 	// The entry holds the schedule off.
 	Failed State = "failed"
 
+	// GivenUp says that the rotation that made the value was given up, and that no
+	// promotion of it can be in progress. The target may accept the value.
+	GivenUp State = "givenup"
+
 	// Foreign says that an operator has released a value that the engine cannot judge: its
 	// target has changed, or another secret owns it. It is never touched.
 	Foreign State = "foreign"
@@ -70,7 +78,7 @@ const (
 // states are all of them, in the order in which a value goes through them. Where
 // nothing else orders two entries of a kind on one version, the later state
 // counts.
-var states = []State{Pending, Proven, Old, Quarantined, Held, Revoking, RolledBack, Failed, Foreign}
+var states = []State{Pending, Proven, Old, Quarantined, Held, Released, GivenUp, Revoking, RolledBack, Failed, Foreign}
 
 // Live tells whether the target accepts such a value or may do so, now or by an
 // undo.
@@ -128,6 +136,10 @@ type Page struct {
 	Version string
 	Entries map[string]Entry // by kind
 	Rollout Rollout          // zero: the label tells of none
+
+	// Next is the end of the id of the version that was promoted over this one; only
+	// labels of the first edition tell of it.
+	Next string
 
 	// Labels are those that the page was read from; more than one after a crash
 	// between writing a label and removing the one that it replaces.

@@ -16,6 +16,13 @@ type Do string
 const (
 	// GiveUp: the rotation that is under way has not finished in time.
 	GiveUp Do = "give the rotation up"
+	// Fence: move AWSCURRENT to a copy of its own document, so that a promotion of
+	// a rotation that was given up fails should it be in progress, and note that.
+	Fence Do = "fence AWSCURRENT"
+	// Look at the services and at the application.
+	Look Do = "look at the services"
+	// FinishRollBack: go on with a rollback that was interrupted.
+	FinishRollBack Do = "finish the rollback"
 	// BeginRollout: a value that tasks read at start has changed, and not by a
 	// promotion. Note since when, and redeploy.
 	BeginRollout Do = "begin a rollout"
@@ -43,8 +50,12 @@ const (
 	Restore Do = "restore the value"
 	// PutBack: give a target that accepts one value the wanted one.
 	PutBack Do = "put the wanted value back"
+	// Carry: note the value on AWSCURRENT, which stores it now too.
+	Carry Do = "note the value on AWSCURRENT"
 	// NoteOld: note that the value is not wanted any more, and since when.
 	NoteOld Do = "note that the value is old"
+	// LookForUse of the value before its quarantine.
+	LookForUse Do = "look for its use"
 	// Quarantine, Watch and Retire take an old value out of service.
 	Quarantine Do = "quarantine the value"
 	Watch      Do = "watch for refused logins"
@@ -66,12 +77,16 @@ const (
 // An Action is one thing to do, and why.
 type Action struct {
 	Do      Do
-	Kind    string   // "" where it concerns the secret
-	Kinds   []string // of RollBack
-	Version string   // that stores the value
-	Service string   // of Redeploy
+	Kind    string         // "" where it concerns the secret
+	Kinds   []string       // of RollBack
+	Version string         // that stores the value
+	Service string         // of Redeploy
+	Rollout ledger.Rollout // of BeginRollout: what it follows, without a time
 	Why     string
 }
+
+// Idle tells that an action changes nothing and finds nothing out.
+func (a Action) Idle() bool { return a.Do == Wait || a.Do == Alarm }
 
 // Decide tells what to do next about the secret and about each of its kinds. Of
 // one kind, and of the secret, the first thing that has to be done comes alone:
@@ -81,6 +96,9 @@ func Decide(o Observation) (actions []Action) {
 	if stuck(o) {
 		return []Action{{Do: GiveUp, Why: fmt.Sprintf("the rotation began at %s and has not finished within %s", o.RotatingSince.Format(time.RFC3339), o.Limits.Rotation)}}
 	}
+	if version := givenUp(o); version != "" {
+		return []Action{{Do: Fence, Version: version, Why: "its rotation was given up, and its promotion may be in progress"}}
+	}
 	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
 	for _, k := range o.Kinds {
 		a, done := wanted(k, o)
@@ -89,7 +107,7 @@ func Decide(o Observation) (actions []Action) {
 	}
 	rollout := decideRollout(o)
 	actions = append(actions, rollout...)
-	if slices.ContainsFunc(rollout, func(a Action) bool { return a.Do == RollBack || a.Do == BeginRollout }) {
+	if slices.ContainsFunc(rollout, func(a Action) bool { return a.Do == RollBack || a.Do == FinishRollBack || a.Do == BeginRollout }) {
 		return actions // which values are wanted, or may go, is about to change
 	}
 	for _, k := range o.Kinds {
@@ -105,6 +123,19 @@ func stuck(o Observation) bool {
 	return !o.RotatingSince.IsZero() && o.Now.Sub(o.RotatingSince) > o.Limits.Rotation
 }
 
+// givenUp is a version whose rotation was given up, and may still be promoted by
+// an invocation that began before.
+func givenUp(o Observation) (version string) {
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			if old.Entry.State == ledger.Pending && !old.Pending {
+				return old.Version
+			}
+		}
+	}
+	return ""
+}
+
 // wanted decides about AWSCURRENT's value of a kind. settled tells that nothing
 // has to be done before old values may be taken away.
 func wanted(k Kind, o Observation) (actions []Action, settled bool) {
@@ -115,21 +146,46 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	switch {
 	case k.Lost != "":
 		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
+	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "an emergency is replacing it"), false
+	case w.Entry.State == ledger.Revoking:
+		return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again"), false
 	case w.Entry.State == ledger.Quarantined:
 		return do(Restore, "it is wanted again"), false
+	case interrupted(k, o):
+		return nil, false // the rollout's decision is to finish the rollback
 	case w.Probe == Denied && proven(k, o):
 		return denied(k, o), false
 	case w.Probe == Denied:
 		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
-	case w.Entry.State == ledger.Proven:
-		return nil, true
-	case w.Probe == NotAsked:
-		return do(Ask, "the value was never proven while it is wanted"), false
+	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() && troubled(o)):
+		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
 	case w.Probe == NoAnswer:
 		return do(Wait, "the target does not answer, which proves nothing about the value"), false
+	case w.Entry.State == ledger.Proven && !w.Current:
+		return do(Carry, "AWSCURRENT stores it, too"), true
+	case w.Entry.State == ledger.Proven:
+		return nil, true
 	default:
 		return do(Prove, "its target accepts it"), false
 	}
+}
+
+// interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
+// away yet.
+func interrupted(k Kind, o Observation) bool {
+	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
+}
+
+// troubled tells that the rollout does not go as it should, which a refused value
+// may explain.
+func troubled(o Observation) bool {
+	if !o.Looked {
+		return false
+	}
+	return o.Health == Unhealthy || slices.ContainsFunc(o.Rollout.Services, func(s Service) bool {
+		return s.Failed != "" || s.Fresh < s.Desired && overdue(o)
+	})
 }
 
 // proven tells that the target accepted the wanted value before. One of a target
@@ -137,7 +193,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 // version before it is labelled.
 func proven(k Kind, o Observation) bool {
 	switch k.Wanted.Entry.State {
-	case ledger.Proven, ledger.Old, ledger.Held:
+	case ledger.Proven, ledger.Old, ledger.Held, ledger.Released:
 		return true
 	case "":
 		return !k.Overlaps && o.Rollout.Promoted && len(k.Old) > 0
@@ -174,18 +230,24 @@ func whereLive(k Kind) string {
 // decideRollout decides about the one rollout of the secret.
 func decideRollout(o Observation) []Action {
 	r := o.Rollout
-	if changed := unexplained(o); changed != "" {
-		return []Action{{Do: BeginRollout, Why: changed}}
+	if slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) }) {
+		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}
 	}
-	if !r.Open() {
+	if changed := unexplained(o); changed != "" {
+		return []Action{{Do: BeginRollout, Rollout: follows(o), Why: changed}}
+	}
+	switch {
+	case !r.Open():
 		return nil
+	case !o.Looked:
+		return []Action{{Do: Look, Why: "the rollout has not converged"}}
 	}
 	var actions []Action
 	for _, s := range r.Services {
 		switch {
 		case s.Missing != "":
 			actions = append(actions, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
-		case !s.Deployed:
+		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
 			actions = append(actions, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
 		}
 	}
@@ -198,22 +260,49 @@ func decideRollout(o Observation) []Action {
 	return awaitRollout(o)
 }
 
-// unexplained tells what has changed a value that tasks read at start, other
-// than a promotion: "" for nothing.
+// unexplained tells what has changed a value that tasks read at start, and that
+// the rollout does not follow yet: "" for nothing.
 func unexplained(o Observation) string {
-	if o.Rollout.ChangedBy.After(o.Rollout.Since) {
+	switch {
+	case o.Rollout.ChangedBy.After(o.Rollout.Since):
 		return "AWSCURRENT was moved at " + o.Rollout.ChangedBy.Format(time.RFC3339) + ", and by no promotion"
-	}
-	if o.Adopting {
+	case o.Adopting:
 		return "" // what runs is taken as it is
+	case rolledBack(o):
+		return "AWSCURRENT was rolled back"
 	}
 	for _, k := range o.Kinds {
-		s := k.Wanted.Entry.State
-		if k.Restarts && k.Lost == "" && k.Wanted.Probe == Accepted && s != ledger.Proven && s != ledger.Quarantined {
+		switch s := k.Wanted.Entry.State; {
+		case !k.Restarts, k.Lost != "", k.Wanted.Probe != Accepted:
+		case s == ledger.Pending:
+			return "the new value of " + k.Name + " was promoted"
+		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
 			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
 		}
 	}
 	return ""
+}
+
+// rolledBack tells that the promotion that the rollout follows was rolled back.
+func rolledBack(o Observation) bool {
+	if !o.Rollout.Promoted || !o.Rollout.Open() {
+		return false
+	}
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.RolledBack })
+	})
+}
+
+// follows is what a rollout that begins now follows.
+func follows(o Observation) (r ledger.Rollout) {
+	if r.RolledBack = rolledBack(o); r.RolledBack {
+		return r
+	}
+	r.Promoted = slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Wanted.Entry.State == ledger.Pending && k.Wanted.Current
+	})
+	r.Emergency = r.Promoted && emergency(o)
+	return r
 }
 
 // awaitRollout waits for the rollout's end, or notes it.
@@ -387,22 +476,22 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		return do(Wait, "its rotation is under way")
 	case k.Lost != "" || !settled:
 		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
-	case slices.Contains(o.RotatingKinds, k.Name):
-		return do(Wait, "another rotation of the kind is under way")
 	case old.Entry.State == ledger.Revoking:
 		return do(Revoke, "it may have leaked")
-	case old.Entry.State == ledger.Pending && !k.Overlaps:
+	case slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "another rotation of the kind is under way")
+	case old.Entry.State == ledger.GivenUp && !k.Overlaps:
 		return do(PutBack, "its rotation was given up")
-	case old.Entry.State == ledger.Pending:
+	case old.Entry.State == ledger.GivenUp:
 		return do(Retire, "its rotation was given up, and nothing uses it")
-	case old.Entry.State == ledger.Proven:
-		return do(NoteOld, "it is not wanted any more")
-	case old.Entry.State == ledger.Held && !old.Released:
-		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
-	case k.Restarts && o.Rollout.Open():
-		return do(Wait, "tasks may use it until the rollout has converged")
 	case old.Entry.State == ledger.RolledBack && !k.Overlaps:
 		return do(PutBack, "its promotion was rolled back")
+	case old.Entry.State == ledger.Proven:
+		return do(NoteOld, "it is not wanted any more")
+	case old.Entry.State == ledger.Held:
+		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
+	case o.Rollout.Open() && (k.Restarts || !k.Overlaps):
+		return do(Wait, "it may be needed until the rollout has converged")
 	case old.Entry.State == ledger.RolledBack:
 		return do(Retire, "its promotion was rolled back, and no task uses it")
 	case !k.Overlaps:
@@ -417,38 +506,50 @@ func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Acti
 	if k.Restarts && o.Rollout.Converged.After(from) {
 		from = o.Rollout.Converged // before, old tasks used it
 	}
+	released := old.Entry.State == ledger.Released
 	switch left := from.Add(max(k.MinOverlap, o.Limits.Observe)).Sub(o.Now); {
-	case old.Released && o.Tick:
-		return do(Quarantine, "an operator has released it")
-	case postponed(o) != "":
-		return do(Wait, "%s", postponed(o))
-	case left > 0:
+	case left > 0 && !released:
 		return do(Wait, "its use is looked for, for %s more", left.Round(time.Second))
-	case old.Use.Seen != "":
-		return do(Hold, "something still uses it: %s", old.Use.Seen)
 	case !o.Tick:
 		return do(Wait, "its quarantine begins with the next tick of the schedule")
+	case !o.Looked:
+		return Action{Do: Look, Why: "nothing is taken away while the application is unhealthy or being deployed"}
+	case postponed(o) != "":
+		return do(Wait, "%s", postponed(o))
+	case k.Wanted.Probe == NotAsked:
+		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is taken away before AWSCURRENT's value is proven"}
+	case released:
+		return do(Quarantine, "an operator has released it")
+	case !old.Use.Asked:
+		return do(LookForUse, "the time for observing it is over")
+	case old.Use.Seen != "":
+		return do(Hold, "something still uses it: %s", old.Use.Seen)
 	}
 	return do(Quarantine, "nothing was seen to use it")
 }
 
-// quarantined decides about a value that its target refuses for now.
+// quarantined decides about a value that its target refuses now.
 func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, string, ...any) Action) Action {
 	long := o.Limits.Watch
-	if !k.Tells {
+	if !old.Use.Told {
 		long = max(long, o.Limits.Observe)
 	}
-	switch left := old.Entry.At.Add(long).Sub(o.Now); {
+	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
+	switch {
 	case !settled:
 		return do(Restore, "AWSCURRENT's value is not proven any more")
 	case k.Restarts && o.Rollout.Open():
 		return do(Restore, "a rollout has begun, and its tasks may use it")
+	case !old.Use.Asked:
+		return do(Watch, "it is watched")
+	case !o.Looked:
+		return Action{Do: Look, Why: "what a quarantine does shows at the application, too"}
 	case old.Use.Seen != "" && !old.Released:
 		return do(Hold, "something still uses it: %s", old.Use.Seen)
 	case postponed(o) != "":
 		return do(Restore, "%s", postponed(o))
 	case left > 0:
-		return do(Watch, "it is watched for %s more", left.Round(time.Second))
+		return do(Wait, "it is watched for %s more", left.Round(time.Second))
 	}
 	return do(Retire, "nothing has missed it")
 }

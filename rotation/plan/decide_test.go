@@ -34,7 +34,7 @@ func converged() Observation {
 		},
 	}
 	for _, k := range []Kind{
-		{Name: "database", Overlaps: true, Restarts: true, Tells: true},
+		{Name: "database", Overlaps: true, Restarts: true},
 		{Name: "smtp", Overlaps: true, Restarts: true},
 		{Name: "api", Overlaps: true, MinOverlap: 7 * 24 * time.Hour},
 		{Name: "admin"},
@@ -76,7 +76,7 @@ func TestDecide(t *testing.T) {
 		{"in quarantine", converged(), func(o *Observation, k *Kind) { k.Old[0].Entry = entry(ledger.Quarantined, o.Now) }, "database: watch for refused logins; smtp: quarantine the value" + rest},
 		{"the quarantine was quiet", converged(), func(o *Observation, k *Kind) { k.Old[0].Entry = entry(ledger.Quarantined, o.Now.Add(-limits.Watch)) }, "database: retire the value…"},
 		{"a target that tells no logins apart is watched for as long as evidence takes", converged(), func(o *Observation, k *Kind) {
-			k.Tells = false
+			k.Old[0].Use.Told = false
 			k.Old[0].Entry = entry(ledger.Quarantined, o.Now.Add(-limits.Observe/2))
 		}, "database: watch for refused logins…"},
 		{"the days of the API client's callers are over", converged(), func(o *Observation, _ *Kind) { o.Now = after(8 * 24 * time.Hour) }, "database: quarantine the value; smtp: quarantine the value; api: quarantine the value…"},

@@ -29,6 +29,10 @@ type Observation struct {
 	RotatingSince time.Time
 	RotatingKinds []string
 
+	// Looked: the services and the application were looked at, so that
+	// Rollout.Services and Health tell of now.
+	Looked bool
+
 	Rollout  Rollout
 	Health   Health
 	Kinds    []Kind
@@ -115,11 +119,6 @@ type Kind struct {
 	Restarts   bool // what uses it reads it when it starts
 	MinOverlap time.Duration
 
-	// Tells: the target tells which value a login used, so that the use of an old
-	// value is seen before its quarantine. Where it does not, the quarantine
-	// itself shows it, by logins that are refused.
-	Tells bool
-
 	// Lost is why AWSCURRENT's value, or its target, cannot be compared with the
 	// ledger's values: the field is missing, the target has changed, another
 	// secret's AWSCURRENT stores an old value. "" where it can.
@@ -133,6 +132,7 @@ type Kind struct {
 type Value struct {
 	Version string       // of those that store it, the one with the newest entry
 	Entry   ledger.Entry // the newest; zero: no label names the value
+	Current bool         // AWSCURRENT has the newest entry itself
 	Pending bool         // its version is AWSPENDING, and its rotation under way
 
 	Probe Probe
@@ -159,8 +159,16 @@ const (
 
 // Use is what a watch has seen of an old value's use.
 type Use struct {
+	// Asked: this invocation has looked, and what follows is what it saw.
+	Asked bool
+
 	// Seen tells who uses it; "" where nothing does, as far as the watch saw.
 	Seen string
+
+	// Told: the target tells which value a login used, so that the use of an old
+	// value is seen before its quarantine. Where it does not, the quarantine
+	// itself shows it, by logins that are refused.
+	Told bool
 
 	// Covered is the time that the watch covered without a gap, up to now.
 	Covered time.Duration
