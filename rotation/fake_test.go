@@ -79,6 +79,14 @@ func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{k.field()}, nil
 }
 
+func (k *target) Value(d document.Document) (credential.Value, bool, error) {
+	if has, err := d.Has(k.field()); err != nil || !has {
+		return credential.Value{}, false, err
+	}
+	secret, err := d.Text(k.field())
+	return credential.Value{Target: k.name, Secret: secret}, err == nil, err
+}
+
 func (k *target) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -50,3 +50,7 @@ func (e *engine) reconfigure(change func(*rotation.Config)) {
 type elsewhere struct{ *pair }
 
 func (elsewhere) Fields(document.Document) ([]document.Pointer, error) { return nil, nil }
+
+func (elsewhere) Value(document.Document) (credential.Value, bool, error) {
+	return credential.Value{}, false, nil
+}

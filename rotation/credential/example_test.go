@@ -45,6 +45,14 @@ func (gateKind) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{place}, nil
 }
 
+func (k gateKind) Value(d document.Document) (credential.Value, bool, error) {
+	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
+		return credential.Value{}, false, err
+	}
+	password, err := d.Text(place)
+	return credential.Value{Target: "the gate", Secret: password}, err == nil, err
+}
+
 func (gateKind) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
 	return g.Current.Replace(place, rand.Text())
 }

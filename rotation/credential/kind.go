@@ -19,6 +19,11 @@ type Kind interface {
 	// credential. An error if a field is there but cannot be used.
 	Fields(d document.Document) ([]document.Pointer, error)
 
+	// Value is the credential that d stores. It asks only d and the settings, so
+	// that versions can be compared at any time. False, and no error, if d has no
+	// such credential. An error if d does not say what is needed to use it.
+	Value(d document.Document) (Value, bool, error)
+
 	// Generate returns g.Current with new values in this kind's fields, and
 	// every other byte as it was. It returns g.Current itself if it is too early
 	// for a new value. It changes nothing at the target, unless the kind is an

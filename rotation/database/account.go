@@ -160,18 +160,23 @@ func (k *Kind) locate(ctx context.Context, a account) (account, error) {
 			a.port = db.Port
 		}
 	}
+	return k.withEndpoint(a), nil
+}
+
+// withEndpoint fills in what the settings say where the document says nothing.
+func (k *Kind) withEndpoint(a account) account {
 	if a.port == 0 {
 		a.port = DefaultPort
 	}
 	if k.config.Endpoint == "" {
-		return a, nil
+		return a
 	}
 	host, port, err := net.SplitHostPort(k.config.Endpoint)
 	if err != nil { // no port
 		host, port = k.config.Endpoint, strconv.Itoa(a.port)
 	}
 	a.endpoint, a.host = net.JoinHostPort(host, port), first(a.host, host)
-	return a, nil
+	return a
 }
 
 // accounts reads both sides of a change, which may differ in the password
@@ -202,7 +207,7 @@ func (k *Kind) overlap(ctx context.Context, o credential.Overlap) (current, old 
 	if old, err = k.read(o.Old); err != nil {
 		return account{}, account{}, fmt.Errorf("the old version: %w", err)
 	}
-	if current.user != old.user || current.address() != old.address() || current.instance != old.instance {
+	if k.target(current) != k.target(old) {
 		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove its journal label", old, current)
 	}
 	if current, err = k.locate(ctx, current); err != nil {

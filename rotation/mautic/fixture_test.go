@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -72,6 +73,15 @@ func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed
 // Fields implements Database.
 func (f *fixture) Fields(d document.Document) ([]document.Pointer, error) {
 	return fieldsOf(d, "/database_password")
+}
+
+// Location implements Database.
+func (f *fixture) Location(d document.Document) (string, error) {
+	host, err := d.Text("/database_host")
+	if errors.Is(err, document.ErrMissing) {
+		return f.database, nil
+	}
+	return host + "/" + f.database, err
 }
 
 // Open implements Database.

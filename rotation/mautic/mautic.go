@@ -38,6 +38,10 @@ type Database interface {
 	// when d has no such credentials.
 	Fields(d document.Document) ([]document.Pointer, error)
 
+	// Location names the database that Open opens, whoever logs in to it, as far
+	// as d and the settings say it. Equal locations have equal names.
+	Location(d document.Document) (string, error)
+
 	// Open logs in with the database credentials that d holds, to the
 	// database that Mautic's tables are in. The caller closes what it gets.
 	// The login may happen as late as the first use.
