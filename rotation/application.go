@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/rollout"
 )
 
@@ -17,18 +18,59 @@ type Health interface {
 	Check(ctx context.Context) error
 }
 
-// A Redeployer restarts what reads the secret when it starts.
-type Redeployer interface {
-	// Redeploy starts new tasks in place of the running ones, and returns
-	// when that has begun. Whatever was created since then, by the clock of
-	// whoever creates it, was created after the call. Calling it again starts
-	// new tasks once more.
-	Redeploy(ctx context.Context, log *slog.Logger) (since time.Time, err error)
+// Services restart what reads the secret when it starts.
+type Services interface {
+	// Names are those of the services.
+	Names() []string
 
-	// Rollout tells how far that has come.
-	Rollout(ctx context.Context, since time.Time) (rollout.State, error)
+	// Observe tells of each service how far it has come with replacing what was
+	// created before since, by the clock of whoever creates it. A service that is
+	// not there is no error.
+	Observe(ctx context.Context, since time.Time) ([]rollout.Service, error)
 
-	// Preflight finds out whether Redeploy would work, and whether what it
+	// RedeployService starts new tasks in place of a service's running ones, and
+	// returns when that has begun. Calling it again starts new tasks once more.
+	RedeployService(ctx context.Context, name string, log *slog.Logger) error
+
+	// Preflight finds out whether a redeploy would work, and whether what it
 	// restarts reads the secret.
 	Preflight(ctx context.Context, secretARN string) []credential.Check
 }
+
+// Limits bound how long things may take.
+type Limits struct {
+	// Rollout is how long the services may take until every task is new and the
+	// application healthy, after which a promotion is rolled back. ECS's own bake
+	// time comes on top.
+	Rollout time.Duration
+	// Observe is for how long after that the use of an old value is looked for,
+	// before it is quarantined.
+	Observe time.Duration
+	// Watch is for how long it is looked for in one invocation, once before the
+	// quarantine and once after.
+	Watch time.Duration
+	// OverlapWithoutServices is how long an old value is accepted when there
+	// are no services whose tasks would tell when it can go.
+	OverlapWithoutServices time.Duration
+}
+
+// DefaultLimits are for services of the usual size, and jobs that run each hour.
+var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: time.Hour, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+
+// rotationLimit is how long a rotation may be under way before it is given up.
+// Secrets Manager has given up long before.
+const rotationLimit = 24 * time.Hour
+
+// betweenIll is how far apart two reconciles are that find the application
+// unhealthy, before that counts against a promotion.
+const betweenIll = 5 * time.Minute
+
+func (l Limits) plan() plan.Limits {
+	return plan.Limits{
+		Rollout: l.Rollout, Observe: l.Observe, Watch: l.Watch, WithoutServices: l.OverlapWithoutServices,
+		Rotation: rotationLimit, Ill: betweenIll,
+	}
+}
+
+// howToRelease is what an operator does about an overlap that is held.
+const howToRelease = `invoke this function with {"Action": "release", "SecretId": "…"}`

@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/ledger"
 )
 
 // Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
-// version, and what had been set of it is retired. A rotation that has been
+// version, and what had been set of it is taken away. A rotation that has been
 // promoted cannot be given up. With nothing pending it does nothing.
 func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
-	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
+	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	if err := run.abandon(ctx); err != nil {
 		return fmt.Errorf("abandon: %w", err)
 	}
@@ -34,7 +34,7 @@ func (r *run) abandon(ctx context.Context) error {
 	case versionWith(m.labels, labelCurrent):
 		return errors.New("the pending version is AWSCURRENT: its rotation is over")
 	}
-	// Its journal entry, written before anything was set, keeps the version.
+	// Its ledger label, written with its value, keeps the version.
 	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
 		return err
 	}
@@ -42,63 +42,96 @@ func (r *run) abandon(ctx context.Context) error {
 	return nil
 }
 
-// Release ends what is held: whatever used the old values is said to be set
-// right. The services are redeployed once more, and from there on it goes as
-// after a promotion. It also lets the schedule rotate again after a rollback.
+// Release is an operator's word that what the function waits for is no reason to
+// wait: what is held may be taken out of service, whatever was seen of its use; a
+// rollout that does not converge is over; a value that cannot be judged, since
+// its field or its target has changed, is never touched; the schedule may rotate
+// again after a rollback. Services whose old value was held are redeployed once
+// more, for what was corrected may show at a start only.
 func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
-	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
-	m, err := run.describe(ctx)
-	if err != nil {
+	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
+	if err := run.release(ctx); err != nil {
 		return fmt.Errorf("release: %w", err)
-	}
-	journal, err := readJournal(m.labels)
-	if err != nil {
-		return fmt.Errorf("release: %w", err)
-	}
-	for _, rec := range failed(journal) {
-		if err := run.forget(ctx, rec); err != nil {
-			return fmt.Errorf("release: %w", err)
-		}
-		log.Warn("the schedule may rotate again", audit, didRelease, "version", rec.id)
-	}
-	for _, rec := range journal {
-		if rec.entry.phase != phaseHeld {
-			continue
-		}
-		if err := run.release(ctx, rec); err != nil {
-			return fmt.Errorf("release: %w", err)
-		}
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
 
-// release has what was held go on. If another invocation holds the lock, it waits
-// for as long as that one may watch.
-func (r *run) release(ctx context.Context, rec record) error {
-	deadline := time.Now().Add(2*r.limits.Watch + timeToChange)
-	for {
-		err := r.underLock(ctx, rec, func(ctx context.Context, o opened) error {
-			e := o.entry
-			// Without the version promoted over it: what comes now is no reason
-			// any more to roll that back.
-			e.phase, e.next, e.since = phaseOld, "", o.now
-			// A crash before the entry leaves it held, which is the safe side.
-			if err := r.redeployAndNote(ctx, record{id: o.id, entry: e, labels: o.labels}, metadata{now: o.now}); err != nil {
+func (r *run) release(ctx context.Context) error {
+	s, err := r.look(ctx, true)
+	if err != nil || s.idle() && !s.heldOff() {
+		return err
+	}
+	lost := map[string]bool{}
+	for _, k := range s.plan.Kinds {
+		lost[k.Name] = k.Lost != ""
+	}
+	restart := false
+	for _, page := range s.book.Pages {
+		released := page
+		for _, name := range page.Kinds() {
+			switch e := page.Entries[name]; {
+			case e.State == ledger.Failed:
+				released = released.Without(name)
+				r.log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
+			case lost[name] && page.Version != s.current:
+				released = released.With(name, ledger.Foreign, s.m.now)
+				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "version", page.Version)
+			case e.State == ledger.Held:
+				released = released.With(name, ledger.Released, s.m.now)
+				restart = restart || r.restarts(name) == 1
+				r.log.Warn("what was held goes on", audit, didRelease, "kind", name, "version", page.Version)
+			}
+		}
+		if page.Version == s.current {
+			continue // below
+		}
+		if len(released.Kinds()) != len(page.Kinds()) || changedEntries(page, released) {
+			if err := r.writePage(ctx, released); err != nil {
 				return err
 			}
-			r.log.Warn("what was held goes on", audit, didRelease, "version", o.id)
-			return nil
-		})
-		if !errors.Is(err, errBusy) || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-time.After(betweenLocks):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
 		}
 	}
+	page, rollout := s.page(), s.book.Rollout()
+	for _, name := range page.Kinds() {
+		if page.Entries[name].State == ledger.Failed {
+			page = page.Without(name)
+		}
+	}
+	switch {
+	case rollout.Open():
+		page.Rollout = rollout.ConvergedAt(s.m.now)
+		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)
+	case restart && r.services != nil:
+		page.Rollout = ledger.Rollout{Since: r.soon()}
+		if err := r.writePage(ctx, page); err != nil {
+			return err
+		}
+		return r.beginRollout(ctx, page.Rollout)
+	}
+	return r.writePage(ctx, page)
 }
 
-// betweenLocks is the time from one attempt to take a lock to the next.
-const betweenLocks = 500 * time.Millisecond
+// heldOff tells whether the schedule is held off after a rollback.
+func (s *sight) heldOff() bool { return len(failedVersions(s.book)) > 0 }
+
+// failedVersions are those that are remembered as rolled back.
+func failedVersions(book ledger.Book) (versions []string) {
+	for _, page := range book.Pages {
+		for _, e := range page.Entries {
+			if e.State == ledger.Failed {
+				versions = append(versions, page.Version)
+				break
+			}
+		}
+	}
+	return versions
+}
+
+func changedEntries(a, b ledger.Page) bool {
+	for name, e := range b.Entries {
+		if a.Entries[name] != e {
+			return true
+		}
+	}
+	return false
+}

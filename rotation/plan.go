@@ -12,6 +12,7 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
 )
 
 // What follows decides from what was read, and changes nothing.
@@ -181,10 +182,9 @@ func guard(m metadata, token string) (stage, error) {
 	case !known:
 		return stage{}, fmt.Errorf("the secret has no version %s: start a rotation with `aws secretsmanager rotate-secret` rather than by invoking the function", token)
 	}
-	for _, label := range labels {
-		if e, ok, _ := parseEntry(label); ok && (e.phase == phaseRolledBack || e.phase == phaseFailed) {
-			return stage{}, fmt.Errorf("version %s has been rolled back, and is not taken up again: start a new rotation", token)
-		}
+	// What cannot be read of other versions is told by whoever needs it.
+	if book, _ := ledger.Read(map[string][]string{token: labels}); wasRolledBack(book.Page(token)) {
+		return stage{}, fmt.Errorf("version %s has been rolled back, and is not taken up again: start a new rotation", token)
 	}
 	current := versionWith(m.labels, labelCurrent)
 	switch {
@@ -196,6 +196,26 @@ func guard(m metadata, token string) (stage, error) {
 		return stage{}, fmt.Errorf("version %s is not AWSPENDING, so its rotation has been given up: start a new one with `aws secretsmanager rotate-secret`", token)
 	}
 	return stage{currentID: current}, nil
+}
+
+func wasRolledBack(page ledger.Page) bool {
+	for _, e := range page.Entries {
+		if e.State == ledger.RolledBack || e.State == ledger.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// endOf is what a label of the ledger's first edition quoted of a version's id.
+func endOf(id string) string {
+	const end = 36 // a UUID
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(";=,", r) {
+			return '_'
+		}
+		return r
+	}, id[max(0, len(id)-end):])
 }
 
 // scheduled tells whether a rotation that begins now was started by the

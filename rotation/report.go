@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
 )
 
 // What a rotation tells about itself, besides its log: measurements for alarms,
@@ -85,6 +87,7 @@ const (
 	didRelease    = "released"
 	didRevoke     = "revoked"
 	didSweep      = "swept"
+	didFence      = "fenced"
 )
 
 // notice is the line at the end of a rotation, for people.
@@ -106,17 +109,23 @@ func SecretName(arn string) string {
 	return name
 }
 
-// gauge measures how things stood by the journal, and how many of its versions
-// need somebody's attention.
-func (r *run) gauge(m metadata, journal []record, attention int) {
-	current := versionWith(m.labels, labelCurrent)
-	held, open := 0, time.Duration(0)
-	for _, rec := range journal {
-		if rec.entry.phase == phaseHeld {
-			held++
+// gauge measures how things stand by the ledger, and how much needs somebody's
+// attention.
+func (r *run) gauge(s *sight, actions []plan.Action) {
+	held, attention, open := 0, 0, time.Duration(0)
+	for _, a := range actions {
+		if a.Do == plan.Alarm {
+			attention++
 		}
-		if rec.id != current && len(rec.entry.live) > 0 && !rec.entry.since.IsZero() {
-			open = max(open, m.now.Sub(rec.entry.since))
+	}
+	for _, page := range s.book.Pages {
+		for name, e := range page.Entries {
+			if e.State == ledger.Held {
+				held++
+			}
+			if page.Version != s.current && e.State.Live() && e.State != ledger.Foreign && !e.At.IsZero() {
+				open = max(open, s.m.now.Sub(s.acceptedSince(plan.Action{Kind: name, Version: page.Version})))
+			}
 		}
 	}
 	r.measure(
@@ -130,7 +139,7 @@ func (r *run) gauge(m metadata, journal []record, attention int) {
 // secret itself says of it, else by the date of its version. Both are right after
 // a rollback too. It reads the secret, and so is for now and then.
 func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
-	run := &run{Rotator: r, event: Event{SecretID: secretARN}, secrets: secrets, log: log}
+	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	current, err := run.readCurrent(ctx, "")
 	if err != nil {
 		return fmt.Errorf("measure the credentials' age: %w", err)

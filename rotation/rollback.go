@@ -1,164 +1,180 @@
 package rotation
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
 )
 
-// rollBack makes the version old current again in place of bad. The order
-// makes each cut harmless: from the first label on, finishRollBack takes over.
-// Values that have an overlap need no write at their target, which accepts
-// them still; that they are accepted is tried before anything is moved. Where a
-// target accepts one value alone, it is given the old one again.
-func (r *run) rollBack(ctx context.Context, old opened, bad record, m metadata) error {
+// rollBack makes the old values of kinds current again. The order makes each crash
+// harmless: from the mark on, finishRollBack goes on with it. No target is written
+// to before AWSCURRENT has moved. Targets with an overlap accept the old values; the
+// others are given theirs by later decisions, each kind by itself.
+func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	if err := r.putBack(ctx, old); err != nil {
+	page := s.page()
+	page.Rollout = s.book.Rollout()
+	for _, name := range kinds {
+		page = page.With(name, ledger.RolledBack, s.m.now)
+	}
+	if err := r.writePage(ctx, page); err != nil {
 		return err
 	}
-	bad, err := r.write(ctx, bad, entry{phase: phaseRolledBack, live: old.entry.live, next: endOf(old.id)})
+	again, err := r.look(ctx, s.plan.Tick)
 	if err != nil {
 		return err
 	}
-	return r.makeCurrentAgain(ctx, old.record, bad, m)
+	if again.current != s.current {
+		return errors.New("AWSCURRENT was moved during a rollback: decided anew")
+	}
+	return r.finishRollBack(ctx, again)
 }
 
-// putBack fails unless the targets accept the values to go back to.
-func (r *run) putBack(ctx context.Context, old opened) error {
-	kinds, err := r.changed(old.old.doc, old.current.doc)
+// finishRollBack moves AWSCURRENT away from a version that is marked as rolled
+// back.
+func (r *run) finishRollBack(ctx context.Context, s *sight) error {
+	bad := s.page()
+	target, kinds, err := r.goBackTo(ctx, s)
 	if err != nil {
 		return err
 	}
-	// First those that only look, then those that write.
-	slices.SortStableFunc(kinds, func(a, b credential.Kind) int { return cmp.Compare(rank(a), rank(b)) })
-	for _, kind := range kinds {
-		c := credential.Change{
-			Current: old.old.doc, Pending: old.current.doc,
-			Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, old.current.id) },
-			Log:     r.log.With("kind", kind.Name()),
+	if len(kinds) == 0 {
+		r.log.Error("a rollback was interrupted, and no version has a value to go back to: AWSCURRENT stays", "version", s.current)
+		for _, name := range bad.Kinds() {
+			if bad.Entries[name].State == ledger.RolledBack {
+				bad = bad.With(name, ledger.Proven, s.m.now)
+			}
 		}
-		if err := kind.PutBack(ctx, c); err != nil {
-			return fmt.Errorf("the application does not come up, and cannot be rolled back: the old %s credential: %w", kind.Name(), err)
-		}
+		return r.writePage(ctx, bad)
 	}
-	return nil
-}
-
-func rank(kind credential.Kind) int {
-	if _, overlaps := kind.(credential.Retirer); overlaps {
-		return 0
-	}
-	return 1
-}
-
-// finishRollBack goes on with a rollback whose bad version is marked, and
-// still current. Where the version to go back to is not there any more, the
-// mark goes.
-func (r *run) finishRollBack(ctx context.Context, bad record, journal []record, m metadata) error {
-	old, ok := promotedOver(journal, bad.id)
-	if !ok || old.entry.phase != phaseOld {
-		r.log.Error("a rollback was cut off, and there is no version left to go back to: AWSCURRENT stays", "version", bad.id)
-		return r.forget(ctx, bad)
-	}
-	return r.exclusively(ctx, old, func(ctx context.Context, o opened) error {
-		if err := r.putBack(ctx, o); err != nil {
+	if slices.Contains(s.m.labels[s.current], labelPending) {
+		// Left there it would block every later rotation, and have this one tried again.
+		if err := r.moveLabel(ctx, labelPending, "", s.current); err != nil {
 			return err
 		}
-		return r.makeCurrentAgain(ctx, o.record, bad, m)
-	})
-}
-
-func (r *run) makeCurrentAgain(ctx context.Context, old, bad record, m metadata) error {
-	if err := r.takePendingOff(ctx, bad.id, m); err != nil {
-		return err
 	}
-	moved, err := r.moveCurrent(ctx, bad.id, old.id)
+	moved, err := r.moveCurrent(ctx, s.current, target)
 	if err != nil {
 		return err
 	}
 	if !moved {
-		// Another invocation has, and redeploys. Should it not come so far, the
-		// bad version's entry says that no redeploy has begun.
-		return nil
+		return nil // another invocation has, and tells of it
 	}
-	r.log.Error("rolled back: the old version is AWSCURRENT again", audit, didRollBack, "from", bad.id, "to", old.id)
+	r.log.Error("rolled back: the old values are AWSCURRENT again", audit, didRollBack, "from", s.current, "to", target, "kinds", kinds)
 	r.measure(Metric{Name: metricRolledBack, Unit: count, Value: 1})
-	if err := r.forget(ctx, old); err != nil {
-		return err
-	}
-	return r.redeployAndNote(ctx, bad, m)
+	return nil
 }
 
-// takePendingOff takes AWSPENDING off a version, if it has it: left there it
-// would block every later rotation, and have that version's tried again.
-func (r *run) takePendingOff(ctx context.Context, id string, m metadata) error {
-	if !slices.Contains(m.labels[id], labelPending) {
-		return nil
+// goBackTo chooses the version to go back to, for the kinds that are marked: that
+// of the old values, if the rest of its document is the present one. Otherwise it
+// stores the present document with the old values, so that edits survive.
+func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []string, err error) {
+	current, err := r.document(ctx, s.current)
+	if err != nil {
+		return "", nil, err
 	}
-	return r.moveLabel(ctx, labelPending, "", id)
-}
-
-// adopt takes up what somebody did by hand: a version that had been promoted
-// over is current again. Its values are accepted again, should they have been
-// taken out of service, and what was promoted over it is on its way out.
-func (r *run) adopt(ctx context.Context, again record, m metadata) error {
-	for id := range m.labels {
-		if endOf(id) != again.entry.next || id == again.id {
+	doc := current
+	var versions []string
+	page := ledger.Page{}
+	for name, e := range s.page().Entries { // what stays as it is is noted there too
+		if e.State != ledger.RolledBack && !s.isOld(name, s.current) {
+			page = page.With(name, e.State, e.At)
+		}
+	}
+	for _, k := range s.plan.Kinds {
+		if s.page().Entries[k.Name].State != ledger.RolledBack {
 			continue
 		}
-		other, err := r.readRetrying(ctx, id, m.labels[id][0])
+		old, ok := k.PromotedOver()
+		if !ok {
+			continue
+		}
+		from, err := r.document(ctx, old.Version)
 		if err != nil {
-			return err
+			return "", nil, err
 		}
-		if err := r.acceptAgain(ctx, again, other); err != nil {
-			return err
+		kind, _ := r.kind(k.Name)
+		if doc, err = withKind(doc, from, kind); err != nil {
+			return "", nil, err
 		}
-		journal, err := readJournal(m.labels)
-		if err != nil {
-			return err
+		back = append(back, k.Name)
+		if !slices.Contains(versions, old.Version) {
+			versions = append(versions, old.Version)
 		}
-		rec, _ := entryOf(journal, id)
-		if _, err := r.write(ctx, rec, entry{phase: phaseRolledBack, live: append(slices.Clone(again.entry.live), again.entry.gone...), next: endOf(again.id)}); err != nil {
-			return err
-		}
-		if err := r.takePendingOff(ctx, id, m); err != nil {
-			return err
-		}
-		r.log.Warn("a version was made AWSCURRENT again by hand: going on as after a rollback", audit, didAdopt, "from", id, "to", again.id)
+		page = page.With(k.Name, ledger.Proven, old.Entry.At)
 	}
-	return r.forget(ctx, again)
+	if len(versions) == 1 {
+		if only, err := r.document(ctx, versions[0]); err != nil || only.Raw() == doc.Raw() {
+			return versions[0], back, err
+		}
+	}
+	if len(back) == 0 {
+		return "", nil, nil
+	}
+	page.Version = derived("rollback", append([]string{s.current}, versions...)...)
+	if err := r.store(ctx, doc, page); err != nil {
+		return "", nil, err
+	}
+	return page.Version, back, nil
 }
 
-// acceptAgain makes the targets accept the values of a version that is current
-// again, by way of those that were promoted over them.
-func (r *run) acceptAgain(ctx context.Context, again record, other version) error {
-	current, err := r.readCurrent(ctx, again.id)
-	if err != nil {
-		return err
+// isOld tells whether a version's value of a kind is not wanted.
+func (s *sight) isOld(kind, version string) bool {
+	for _, k := range s.plan.Kinds {
+		if k.Name != kind {
+			continue
+		}
+		for _, old := range k.Old {
+			if slices.Contains(s.stores[place{kind, old.Version}], version) {
+				return true
+			}
+		}
 	}
-	kinds, err := r.changed(current.doc, other.doc)
+	return false
+}
+
+// withKind returns a document with all that belongs to a kind as it is in another:
+// its fields, those that only one of the two has, and when it was last rotated.
+func withKind(into, from document.Document, kind credential.Kind) (document.Document, error) {
+	theirs, err := kind.Fields(from)
 	if err != nil {
-		return err
+		return document.Document{}, err
 	}
-	confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, again.id) }
-	taken := append(slices.Clone(again.entry.closing), again.entry.gone...)
-	for _, kind := range kinds {
-		log := r.log.With("kind", kind.Name())
-		retirer, overlaps := kind.(credential.Retirer)
-		switch {
-		case !overlaps:
-			err = kind.PutBack(ctx, credential.Change{Current: current.doc, Pending: other.doc, Confirm: confirm, Log: log})
-		case slices.Contains(taken, kind.Name()):
-			err = retirer.Restore(ctx, credential.Overlap{Current: other.doc, Old: current.doc, Now: r.now, Log: log})
+	ours, err := kind.Fields(into)
+	if err != nil {
+		return document.Document{}, err
+	}
+	at := document.Pointer(rotatedAt + kind.Name())
+	theirs, ours = append(theirs, at), append(ours, at)
+	for _, field := range ours {
+		if has, err := from.Has(field); err != nil || has {
+			if err != nil {
+				return document.Document{}, err
+			}
+			continue
+		}
+		if into, err = into.Remove(field); err != nil {
+			return document.Document{}, err
+		}
+	}
+	for _, field := range theirs {
+		text, err := from.Text(field)
+		if errors.Is(err, document.ErrMissing) {
+			continue
 		}
 		if err != nil {
-			return fmt.Errorf("make the target accept the AWSCURRENT %s credential again: %w", kind.Name(), err)
+			return document.Document{}, err
+		}
+		if into, err = into.Put(field, text); err != nil {
+			return document.Document{}, fmt.Errorf("put %s back: %w", field, err)
 		}
 	}
-	return nil
+	return into, nil
 }

@@ -6,7 +6,7 @@
 // is, and who accepts it, is the business of a [credential.Kind]: see the
 // packages below this one. Wired together:
 //
-//	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []credential.Kind{databaseKind}, Redeployer: services})
+//	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []credential.Kind{databaseKind}, Services: services})
 //	err := rotator.Rotate(ctx, event, log, &secrets)
 //
 // What is left to do after a promotion (see Reconcile) is noted in staging
@@ -33,7 +33,7 @@ import (
 type Rotator struct {
 	api        SecretsManager
 	kinds      []credential.Kind
-	redeployer Redeployer
+	services   Services
 	health     Health
 	limits     Limits
 	every      map[string]time.Duration
@@ -46,7 +46,7 @@ type Rotator struct {
 type Config struct {
 	SecretsManager SecretsManager
 	Kinds          []credential.Kind // are set in this order
-	Redeployer     Redeployer        // nil: nothing has to be restarted
+	Services       Services          // nil: nothing has to be restarted
 	Health         Health            // nil: the application is not asked
 	Limits         Limits            // zero: DefaultLimits
 
@@ -82,7 +82,7 @@ func New(c Config) *Rotator {
 	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, redeployer: c.Redeployer, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
 }
 
 // timeToChange is how much of an invocation's time must be left before a
@@ -101,7 +101,7 @@ func (r *Rotator) Rotate(ctx context.Context, event Event, log *slog.Logger, sec
 		return err
 	}
 	secrets.Add(event.RotationToken)
-	run := &run{Rotator: r, event: event, secrets: secrets, log: log}
+	run := r.newRun(event, log, secrets)
 	steps := map[Step]func(context.Context) error{
 		CreateSecret: run.createSecret,
 		SetSecret:    run.setSecret,
@@ -121,6 +121,12 @@ type run struct {
 	secrets *scrub.Secrets
 	log     *slog.Logger
 	now     time.Time // by AWS's clock, as its last reply told it
+	heard   time.Time // when that reply came, by this machine's clock
+	found   *findings
+}
+
+func (r *Rotator) newRun(event Event, log *slog.Logger, secrets *scrub.Secrets) *run {
+	return &run{Rotator: r, event: event, secrets: secrets, log: log, found: newFindings()}
 }
 
 // enoughTime fails when the invocation would probably be ended in the middle

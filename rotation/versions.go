@@ -159,9 +159,12 @@ func (r *run) readRetrying(ctx context.Context, id, label string) (v version, er
 }
 
 func (r *run) read(ctx context.Context, id, label string) (version, error) {
-	in := &sm.GetSecretValueInput{SecretId: &r.event.SecretID, VersionStage: &label}
+	in := &sm.GetSecretValueInput{SecretId: &r.event.SecretID}
 	if id != "" {
 		in.VersionId = &id
+	}
+	if label != "" {
+		in.VersionStage = &label
 	}
 	out, err := r.api.GetSecretValue(ctx, in)
 	if err != nil {
@@ -183,7 +186,7 @@ func (r *run) read(ctx context.Context, id, label string) (version, error) {
 // clock that ECS's creation times are by.
 func (r *run) tellTime(reply middleware.Metadata) {
 	if now, ok := awsmiddleware.GetServerTime(reply); ok {
-		r.now = now
+		r.now, r.heard = now, time.Now()
 	}
 }
 

@@ -64,6 +64,8 @@ const (
 	Hold Do = "hold the value"
 	// Revoke: take the value away at once, with whatever was issued under it.
 	Revoke Do = "revoke the value"
+	// Tidy: another version has the entry that counts for the value.
+	Tidy Do = "remove an entry that another one replaces"
 	// Forget: nothing is left to do about the value.
 	Forget Do = "forget the value"
 )
@@ -111,9 +113,22 @@ func Decide(o Observation) (actions []Action) {
 		return actions // which values are wanted, or may go, is about to change
 	}
 	for _, k := range o.Kinds {
+		if settled[k.Name] {
+			actions = append(actions, tidy(k.Name, k.Wanted)...)
+		}
 		for _, old := range k.Old {
 			actions = append(actions, decideOld(k, old, settled[k.Name], o))
+			actions = append(actions, tidy(k.Name, old)...)
 		}
+	}
+	return actions
+}
+
+// tidy removes the entries that a crash, or an edit, has left of a value on other
+// versions than that whose entry counts.
+func tidy(kind string, v Value) (actions []Action) {
+	for _, version := range v.Also {
+		actions = append(actions, Action{Do: Tidy, Kind: kind, Version: version, Why: "version " + v.Version + " stores the same value, and has the entry that counts"})
 	}
 	return actions
 }
@@ -423,7 +438,7 @@ func fail(o Observation, reason string) []Action {
 	var ask []Action
 	var back []string
 	for _, k := range o.Kinds {
-		old, ok := promotedOver(k)
+		old, ok := k.PromotedOver()
 		if !ok {
 			continue
 		}
@@ -447,11 +462,11 @@ func fail(o Observation, reason string) []Action {
 	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
 }
 
-// promotedOver is the value that the last promotion has replaced: the newest of
+// PromotedOver is the value that the last promotion has replaced: the newest of
 // the old ones.
-func promotedOver(k Kind) (v Value, ok bool) {
+func (k Kind) PromotedOver() (v Value, ok bool) {
 	for _, old := range k.Old {
-		if old.Entry.State == ledger.Old && (!ok || old.Entry.At.After(v.Entry.At)) {
+		if (old.Entry.State == ledger.Old || old.Entry.State == ledger.Proven) && (!ok || old.Entry.At.After(v.Entry.At)) {
 			v, ok = old, true
 		}
 	}

@@ -132,6 +132,7 @@ type Kind struct {
 type Value struct {
 	Version string       // of those that store it, the one with the newest entry
 	Entry   ledger.Entry // the newest; zero: no label names the value
+	Also    []string     // the other versions that store it and have an entry
 	Current bool         // AWSCURRENT has the newest entry itself
 	Pending bool         // its version is AWSPENDING, and its rotation under way
 

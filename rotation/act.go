@@ -1,0 +1,285 @@
+package rotation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+)
+
+// A result is what became of an action.
+type result struct {
+	action plan.Action
+	err    error
+}
+
+// act does what was decided, and decides nothing itself. What concerns AWSCURRENT's
+// label comes first, in one write: the parts of it belong together. What changes
+// which values are wanted comes alone, since it changes what is right for the
+// others.
+func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results []result) {
+	noted, rest := split(actions, func(a plan.Action) bool { return notes[a.Do] != nil })
+	if len(noted) > 0 {
+		err := r.note(ctx, s, noted)
+		for _, a := range noted {
+			results = append(results, result{a, err})
+		}
+		return results // AWSCURRENT has another label now
+	}
+	for _, alone := range []plan.Do{plan.GiveUp, plan.Fence, plan.RollBack, plan.FinishRollBack} {
+		if at := slices.IndexFunc(rest, func(a plan.Action) bool { return a.Do == alone }); at >= 0 {
+			rest = rest[at : at+1]
+			break
+		}
+	}
+	// What tasks were started with comes last: from then on the application may
+	// fail, and could not be asked any more.
+	slices.SortStableFunc(rest, func(a, b plan.Action) int { return cmp.Compare(r.restarts(a.Kind), r.restarts(b.Kind)) })
+	for _, a := range rest {
+		r.tell(a)
+		if err := r.do(ctx, s, a); err != nil {
+			results = append(results, result{a, fmt.Errorf("%s%s: %w", a.Do, of(a), err)})
+			continue
+		}
+		results = append(results, result{a, nil})
+		if touches[a.Do] {
+			return results // the labels have changed
+		}
+	}
+	return results
+}
+
+// touches are the actions that write a label or move AWSCURRENT, after which the
+// labels are read again.
+var touches = map[plan.Do]bool{
+	plan.GiveUp: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
+	plan.NoteOld: true, plan.Quarantine: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
+}
+
+func split(actions []plan.Action, first func(plan.Action) bool) (a, b []plan.Action) {
+	for _, x := range actions {
+		if first(x) {
+			a = append(a, x)
+		} else {
+			b = append(b, x)
+		}
+	}
+	return a, b
+}
+
+func of(a plan.Action) string {
+	switch {
+	case a.Service != "":
+		return " service " + a.Service
+	case a.Kind != "":
+		return fmt.Sprintf(" (%s, version %s)", a.Kind, a.Version)
+	}
+	return ""
+}
+
+// restarts is 1 for a kind that needs a restart, for sorting.
+func (r *run) restarts(name string) int {
+	if kind, ok := r.kind(name); ok && kind.NeedsRestart() {
+		return 1
+	}
+	return 0
+}
+
+// do is act for one action.
+func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
+	switch a.Do {
+	case plan.Look:
+		return r.lookAround(ctx, s.book.Rollout().Since)
+	case plan.Ask:
+		return r.ask(ctx, a)
+	case plan.SetAgain:
+		return r.setAgain(ctx, s, a)
+	case plan.Redeploy:
+		return r.redeploy(ctx, a.Service)
+	case plan.GiveUp:
+		return r.giveUp(ctx, s.m, errors.New(a.Why))
+	case plan.Fence:
+		return r.fence(ctx, s, a.Version)
+	case plan.RollBack:
+		return r.rollBack(ctx, s, a.Kinds)
+	case plan.FinishRollBack:
+		return r.finishRollBack(ctx, s)
+	case plan.NoteOld:
+		return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Old)
+	case plan.Forget:
+		return r.writeEntry(ctx, s, a.Kind, a.Version, "")
+	case plan.Tidy:
+		return r.writePage(ctx, s.book.Page(a.Version).Without(a.Kind))
+	case plan.PutBack:
+		return r.putBack(ctx, s, a)
+	case plan.LookForUse, plan.Watch:
+		return r.watch(ctx, s, a)
+	case plan.Restore, plan.Quarantine, plan.Hold, plan.Retire, plan.Revoke:
+		return r.takeAway(ctx, s, a)
+	}
+	return fmt.Errorf("no such action: %s", a.Do)
+}
+
+// ask asks the target whether it accepts a value.
+func (r *run) ask(ctx context.Context, a plan.Action) error {
+	kind, _ := r.kind(a.Kind)
+	doc, err := r.document(ctx, a.Version)
+	if err != nil {
+		return err
+	}
+	outcome, err := kind.Probe(ctx, doc)
+	answer := plan.NoAnswer
+	switch outcome {
+	case credential.Accepted:
+		answer = plan.Accepted
+	case credential.Denied:
+		answer = plan.Denied
+	}
+	if err != nil {
+		r.log.Warn("the target does not accept a value", "kind", a.Kind, "version", a.Version, "outcome", string(outcome), "error", err)
+	}
+	r.found.probes[place{a.Kind, a.Version}] = answer
+	return nil
+}
+
+// notes are the actions that change AWSCURRENT's label.
+var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger.Page{
+	plan.Prove: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
+		return p.With(a.Kind, ledger.Proven, now)
+	},
+	plan.Carry: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
+		return p.With(a.Kind, ledger.Proven, now)
+	},
+	plan.BeginRollout: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
+		p.Rollout = a.Rollout
+		p.Rollout.Since = soon(now)
+		return p
+	},
+	plan.Converge: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {
+		p.Rollout = p.Rollout.ConvergedAt(now)
+		return p
+	},
+	plan.NoteUnhealthy: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {
+		p.Rollout.Unhealthy = now.Truncate(time.Second)
+		return p
+	},
+	plan.NoteHealthy: func(p ledger.Page, _ plan.Action, _ time.Time) ledger.Page {
+		p.Rollout.Unhealthy = time.Time{}
+		return p
+	},
+}
+
+// note writes AWSCURRENT's label, with all that was decided about it.
+func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
+	was := s.book.Rollout()
+	page := s.page()
+	page.Rollout = was // an edit has left it on the version before
+	for _, a := range actions {
+		page = notes[a.Do](page, a, s.m.now)
+	}
+	if err := r.writePage(ctx, page); err != nil {
+		return err
+	}
+	for _, a := range actions {
+		r.tell(a)
+		switch a.Do {
+		case plan.Prove, plan.Carry:
+			delete(r.found.unset, a.Kind)
+		case plan.BeginRollout:
+			r.found.looked = false
+			if err := r.beginRollout(ctx, page.Rollout); err != nil {
+				return err
+			}
+		case plan.Converge:
+			if err := r.converged(ctx, s, was); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// soon is the second after the one that AWS has told: what was created since then
+// was created after that answer.
+func soon(now time.Time) time.Time { return now.Truncate(time.Second).Add(time.Second) }
+
+func (r *run) soon() time.Time { return soon(r.now) }
+
+// beginRollout starts a redeploy of every service. What could not be started is
+// found by the next look at ECS.
+func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
+	r.log.Info("a rollout has begun", "since", rollout.Since)
+	if r.services == nil {
+		return nil
+	}
+	// AWS tells its time to the second alone, and a deployment counts only if it was
+	// created since. One second after the answer that second is over.
+	select {
+	case <-time.After(time.Until(r.heard.Add(time.Second))):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var faults []error
+	for _, name := range r.services.Names() {
+		faults = append(faults, r.redeploy(ctx, name))
+	}
+	return errors.Join(faults...)
+}
+
+func (r *run) redeploy(ctx context.Context, service string) error {
+	r.found.looked = false
+	if err := r.services.RedeployService(ctx, service, r.log); err != nil {
+		return fmt.Errorf("redeploy service %s: %w", service, err)
+	}
+	r.log.Info("a redeploy has begun", audit, didRedeploy, "service", service)
+	return nil
+}
+
+// converged ends what waited for a rollout.
+func (r *run) converged(ctx context.Context, s *sight, was ledger.Rollout) error {
+	if was.Promoted {
+		// The application works with the new values: an earlier rollback is no reason
+		// any more to hold the schedule off.
+		if err := r.forgetFailed(ctx, s); err != nil {
+			return err
+		}
+	}
+	if !was.Emergency {
+		return nil
+	}
+	refused := max(0, s.m.now.Sub(was.Since)) + time.Second // AWS tells its time to the second alone
+	if r.services == nil {
+		r.notice(didRetire, "emergency: the rotation is complete. No services are set, so what uses the old value fails until somebody restarts it")
+		return nil
+	}
+	r.notice(didRetire, "emergency: every task runs with the new value. The application's tasks were refused for at most %s, from the promotion on", refused)
+	r.measure(Metric{Name: metricRefused, Unit: seconds, Value: refused.Seconds()})
+	return nil
+}
+
+// forgetFailed lets the schedule rotate again.
+func (r *run) forgetFailed(ctx context.Context, s *sight) error {
+	for _, page := range s.book.Pages {
+		kept := page
+		for name, e := range page.Entries {
+			if e.State == ledger.Failed {
+				kept = kept.Without(name)
+			}
+		}
+		if len(kept.Entries) < len(page.Entries) {
+			if page.Version == s.current {
+				continue // it has just been written
+			}
+			if err := r.writePage(ctx, kept); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

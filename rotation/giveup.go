@@ -1,0 +1,68 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// giveUp takes AWSPENDING off the token's version, so that the next rotation
+// starts anew; a reconcile takes away what was set. It returns the cause.
+func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
+	pending := versionWith(m.labels, labelPending)
+	if r.event.Token != "" {
+		pending = r.event.Token
+	}
+	if pending == "" || !slices.Contains(m.labels[pending], labelPending) || slices.Contains(m.labels[pending], labelCurrent) {
+		return cause
+	}
+	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
+		return errors.Join(cause, err)
+	}
+	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending, "why", cause)
+	if r.event.Token == "" {
+		r.notice(didAbandon, "the rotation to version %s was given up: %v", pending, cause)
+		return nil // the decision was to give it up
+	}
+	return cause
+}
+
+// fence moves AWSCURRENT to a copy of its own document, after AWSPENDING was taken
+// off a version. A promotion of that version that is still in progress names the
+// version that it read as AWSCURRENT, and fails from now on.
+func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
+	doc, err := r.document(ctx, s.current)
+	if err != nil {
+		return err
+	}
+	page := s.page()
+	old := page
+	page.Version, page.Labels = derived("fence", s.current, givenUp), nil
+	page.Rollout = s.book.Rollout()
+	if page.Empty() {
+		// A label keeps the version from being deleted, and tells where it is from.
+		for name := range s.book.Page(givenUp).Entries {
+			page = page.With(name, ledger.Proven, s.m.now)
+		}
+	}
+	if err := r.store(ctx, doc, page); err != nil {
+		return err
+	}
+	if _, err := r.moveCurrent(ctx, s.current, page.Version); err != nil {
+		return errors.Join(errors.New("AWSCURRENT was moved meanwhile: decided anew"), err)
+	}
+	r.log.Warn("AWSCURRENT has the same value under another version id, so that no promotion of the rotation that was given up can succeed", audit, didFence, "from", s.current, "to", page.Version, "version", givenUp)
+	if err := r.takeOff(ctx, old.Version, old.Labels); err != nil {
+		return err
+	}
+	// From here on its values may be taken away.
+	fenced := s.book.Page(givenUp)
+	for name, e := range fenced.Entries {
+		if e.State == ledger.Pending {
+			fenced = fenced.With(name, ledger.GivenUp, s.m.now)
+		}
+	}
+	return r.writePage(ctx, fenced)
+}

@@ -1,0 +1,327 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/rollout"
+)
+
+// A sight is what was read of a secret at one moment, and what a decision about it
+// depends on.
+type sight struct {
+	m                metadata
+	book             ledger.Book
+	current, pending string // versions
+	plan             plan.Observation
+
+	// stores are the labelled versions that store a kind's value, by the version
+	// that the plan names it by. That one is among them.
+	stores map[place][]string
+}
+
+// A place is a kind in a version.
+type place struct{ kind, version string }
+
+// idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
+// converged, and no other value is live.
+func (s *sight) idle() bool {
+	if s.book.Rollout().Open() {
+		return false
+	}
+	for _, page := range s.book.Pages {
+		for _, e := range page.Entries {
+			switch {
+			case e.State == ledger.Failed:
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1:
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// page is what the ledger says of AWSCURRENT.
+func (s *sight) page() ledger.Page { return s.book.Page(s.current) }
+
+// findings are what an invocation has found out so far, beside the labels. The
+// value of a version never changes, so each is read once.
+type findings struct {
+	versions map[string]version
+	probes   map[place]plan.Probe
+	use      map[place]plan.Use
+	released map[place]bool
+	unset    map[string]string // kinds whose wanted value could not be set again, and why
+
+	looked   bool
+	services []rollout.Service
+	health   plan.Health
+	ill      string // what is wrong with the application, in words
+}
+
+func newFindings() *findings {
+	return &findings{
+		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]plan.Use{},
+		released: map[place]bool{}, unset: map[string]string{},
+	}
+}
+
+// look reads the labels, and of the versions what a decision depends on.
+func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.lookAt(ctx, m, tick)
+}
+
+func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error) {
+	book, err := ledger.Read(m.labels)
+	if err != nil {
+		return nil, err
+	}
+	s := &sight{
+		m: m, book: book, current: versionWith(m.labels, labelCurrent), pending: versionWith(m.labels, labelPending),
+		stores: map[place][]string{},
+	}
+	if s.pending == s.current {
+		s.pending = "" // it was promoted, and Secrets Manager left the label on it
+	}
+	if s.current == "" || s.idle() {
+		return s, nil
+	}
+	s.plan = plan.Observation{
+		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
+		Looked: r.found.looked, Health: r.found.health,
+		Rollout: plan.Rollout{Rollout: book.Rollout(), Services: r.found.services},
+	}
+	for kind, e := range book.Page(s.pending).Entries {
+		if s.pending != "" && (e.State == ledger.Pending) {
+			s.plan.RotatingKinds = append(s.plan.RotatingKinds, kind)
+			s.plan.RotatingSince = e.At
+		}
+	}
+	slices.Sort(s.plan.RotatingKinds)
+	for _, kind := range r.kinds {
+		k, found, err := r.lookAtKind(ctx, s, kind)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			s.plan.Kinds = append(s.plan.Kinds, k)
+		}
+	}
+	return s, r.knowsAll(book)
+}
+
+// knowsAll fails if a label names a kind that this function does not have.
+func (r *run) knowsAll(book ledger.Book) error {
+	for _, page := range book.Pages {
+		for name := range page.Entries {
+			if _, ok := r.kind(name); !ok && name != ledger.AllKinds {
+				return fmt.Errorf("this function has no kind %q, whose value of version %s may still be accepted: set it up again until that value is retired", name, page.Version)
+			}
+		}
+	}
+	return nil
+}
+
+// lookAtKind compares AWSCURRENT's value of a kind with those of the labelled
+// versions. found tells whether a label names the kind.
+func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k plan.Kind, found bool, err error) {
+	name := kind.Name()
+	named := func(p ledger.Page) bool { _, ok := p.Entries[name]; return ok }
+	if !slices.ContainsFunc(s.book.Pages, named) {
+		return plan.Kind{}, false, nil
+	}
+	k = plan.Kind{Name: name, Restarts: kind.NeedsRestart(), Wanted: plan.Value{Version: s.current, SetFailed: r.found.unset[name]}}
+	retirer, overlaps := kind.(credential.Retirer)
+	if k.Overlaps = overlaps; overlaps {
+		k.MinOverlap = retirer.MinOverlap()
+	}
+	current, err := r.valueIn(ctx, kind, s.current)
+	if err != nil {
+		if !errors.Is(err, errNoValue) {
+			return plan.Kind{}, false, err
+		}
+		k.Lost = "AWSCURRENT: " + err.Error()
+	}
+	byValue := map[credential.Value]*plan.Value{}
+	var order []credential.Value
+	for _, page := range s.book.Pages {
+		e, ok := page.Entries[name]
+		if !ok {
+			continue
+		}
+		v, err := r.valueIn(ctx, kind, page.Version)
+		switch {
+		case errors.Is(err, errNoValue) && page.Version == s.pending:
+			continue
+		case errors.Is(err, errNoValue):
+			k.Lost = fmt.Sprintf("version %s: %v", page.Version, err)
+			continue
+		case err != nil:
+			return plan.Kind{}, false, err
+		}
+		at := byValue[v]
+		if at == nil {
+			at = &plan.Value{}
+			byValue[v], order = at, append(order, v)
+		}
+		r.add(s, name, at, page.Version, e)
+	}
+	for _, v := range order {
+		at := byValue[v]
+		switch {
+		case k.Lost == "" && v == current:
+			at.SetFailed = k.Wanted.SetFailed
+			k.Wanted = *at
+		case k.Lost == "" && v.Target != current.Target && at.Entry.State != ledger.Failed && at.Entry.State != ledger.Foreign:
+			k.Lost = fmt.Sprintf("AWSCURRENT's %s value is for another target than that of version %s", name, at.Version)
+			k.Old = append(k.Old, *at)
+		default:
+			k.Old = append(k.Old, *at)
+		}
+	}
+	r.firstEdition(s, &k)
+	k.Wanted.Probe = r.found.probes[place{name, k.Wanted.Version}]
+	for i := range k.Old {
+		old := &k.Old[i]
+		at := place{name, old.Version}
+		old.Pending = old.Version == s.pending
+		old.Probe, old.Use, old.Released = r.found.probes[at], r.found.use[at], r.found.released[at]
+	}
+	return k, true, nil
+}
+
+// add takes up that a labelled version stores a value. Where several do, the entry
+// of AWSCURRENT counts, or else the newest.
+func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger.Entry) {
+	before := v.Version
+	switch {
+	case before == "", version == s.current, !v.Current && e.At.After(v.Entry.At):
+		v.Version, v.Entry, v.Current = version, e, version == s.current
+	}
+	if before != "" {
+		other := before
+		if v.Version == before {
+			other = version
+		}
+		v.Also = append(v.Also, other)
+	}
+	all := append(s.stores[place{kind, before}], version)
+	delete(s.stores, place{kind, before})
+	s.stores[place{kind, v.Version}] = all
+}
+
+// firstEdition takes up what a label of the first edition tells of AWSCURRENT, by
+// the end of its id: it was promoted and, if a redeploy is known to have begun,
+// proven.
+func (r *run) firstEdition(s *sight, k *plan.Kind) {
+	if k.Wanted.Entry.State != "" {
+		return
+	}
+	for _, old := range k.Old {
+		page := s.book.Page(old.Version)
+		if page.Next == "" || page.Next != endOf(s.current) {
+			continue
+		}
+		k.Wanted.Entry.State = ledger.Pending
+		if !page.Rollout.Since.IsZero() {
+			k.Wanted.Entry.State = ledger.Proven
+		}
+		k.Wanted.Current = k.Wanted.Entry.State == ledger.Pending
+	}
+}
+
+// errNoValue says that a version stores no credential of a kind.
+var errNoValue = errors.New("it has no such credential where the settings say it is (*_POINTER)")
+
+// valueIn is what a version stores for a kind.
+func (r *run) valueIn(ctx context.Context, kind credential.Kind, id string) (credential.Value, error) {
+	v, err := r.version(ctx, id)
+	if isMissing(err) {
+		return credential.Value{}, fmt.Errorf("%w: it has no value", errNoValue)
+	}
+	if err != nil {
+		return credential.Value{}, err
+	}
+	value, ok, err := kind.Value(v.doc)
+	switch {
+	case err != nil:
+		return credential.Value{}, fmt.Errorf("%w: %w", errNoValue, err)
+	case !ok:
+		return credential.Value{}, fmt.Errorf("%s: %w", kind.Name(), errNoValue)
+	}
+	return value, nil
+}
+
+// version reads a version by its id, once.
+func (r *run) version(ctx context.Context, id string) (version, error) {
+	if v, ok := r.found.versions[id]; ok {
+		return v, nil
+	}
+	v, err := r.readRetrying(ctx, id, "")
+	if err == nil {
+		r.found.versions[id] = v
+	}
+	return v, err
+}
+
+// document is a version's.
+func (r *run) document(ctx context.Context, id string) (document.Document, error) {
+	v, err := r.version(ctx, id)
+	return v.doc, err
+}
+
+// lookAround observes the services and the application.
+func (r *run) lookAround(ctx context.Context, since time.Time) error {
+	if r.services != nil {
+		services, err := r.services.Observe(ctx, since)
+		if err != nil {
+			return fmt.Errorf("look at the services: %w", err)
+		}
+		r.found.services = services
+	}
+	r.found.health, r.found.ill = r.askHealth(ctx)
+	r.found.looked = true
+	return nil
+}
+
+// askHealth asks a few times, since one answer that fails is no illness.
+func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
+	if r.health == nil {
+		return plan.NotObserved, ""
+	}
+	for attempt := range healthAttempts {
+		if attempt > 0 {
+			select {
+			case <-time.After(r.pauses.Health):
+			case <-ctx.Done():
+				return state, what
+			}
+		}
+		err := r.health.Check(ctx)
+		switch {
+		case err == nil:
+			return plan.Healthy, ""
+		case errors.Is(err, rollout.ErrUnclear):
+			state = plan.Unclear
+		default:
+			state = plan.Unhealthy
+		}
+		what = err.Error()
+	}
+	return state, what
+}
+
+// healthAttempts is how often an application is asked before it counts as ill.
+const healthAttempts = 3

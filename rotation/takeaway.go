@@ -1,0 +1,381 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+)
+
+// errBusy says that another invocation holds the lock of an overlap, or has just
+// changed what it is about.
+var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
+
+// overlap is AWSCURRENT's value of a kind and an old one.
+func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.Retirer, credential.Overlap, error) {
+	kind, _ := r.kind(a.Kind)
+	retirer, ok := kind.(credential.Retirer)
+	if !ok {
+		return nil, credential.Overlap{}, fmt.Errorf("the target of %s accepts one value at a time, so there is nothing to take away", a.Kind)
+	}
+	current, old, err := r.both(ctx, s, a.Version)
+	if err != nil {
+		return nil, credential.Overlap{}, err
+	}
+	e := s.book.Page(a.Version).Entries[a.Kind]
+	o := credential.Overlap{
+		Current: current, Old: old,
+		Confirm:     func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+		Now:         r.now,
+		Quarantined: e.State == ledger.Quarantined,
+		Since:       e.At,
+		Log:         r.log.With("kind", a.Kind),
+	}
+	if converged := s.book.Rollout().Converged; kind.NeedsRestart() && converged.After(o.Since) {
+		o.Since = converged // before, old tasks used it
+	}
+	if b := e.Before; b != nil {
+		o.Before = &credential.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up}
+	}
+	return retirer, o, nil
+}
+
+func (r *run) both(ctx context.Context, s *sight, version string) (current, old document.Document, err error) {
+	if current, err = r.document(ctx, s.current); err != nil {
+		return current, old, err
+	}
+	old, err = r.document(ctx, version)
+	return current, old, err
+}
+
+// confirmQuiet is credential.Overlap.Confirm.
+func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
+	m, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if now := versionWith(m.labels, labelCurrent); now != currentID {
+		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile", now)
+	}
+	book, err := ledger.Read(m.labels)
+	if err != nil {
+		return err
+	}
+	pending := versionWith(m.labels, labelPending)
+	if pending == currentID || pending == r.event.Token || pending == "" {
+		return nil
+	}
+	if book.Page(pending).Entries[kind].State == ledger.Pending {
+		return fmt.Errorf("the rotation to version %s is under way", pending)
+	}
+	return nil
+}
+
+// underLock calls f under the lock of an overlap, with its entry as it is then. It
+// fails with errBusy if another invocation holds the lock, or has changed the entry
+// or AWSCURRENT since the labels were read.
+func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(context.Context, *sight, credential.Retirer, credential.Overlap) error) error {
+	retirer, o, err := r.overlap(ctx, s, a)
+	if err != nil {
+		return err
+	}
+	release, ok, err := retirer.Exclusive(ctx, o)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "version", a.Version)
+		return errBusy
+	}
+	defer release()
+	again, err := r.look(ctx, s.plan.Tick)
+	if err != nil {
+		return err
+	}
+	before, now := s.book.Page(a.Version).Entries[a.Kind], again.book.Page(a.Version).Entries[a.Kind]
+	if now.State != before.State || now.Count != before.Count || again.current != s.current {
+		r.log.Info("another invocation has done it", "kind", a.Kind, "version", a.Version)
+		return errBusy
+	}
+	o.Now = r.now
+	return f(ctx, again, retirer, o)
+}
+
+// watch looks for use of an old value. It holds no lock meanwhile.
+func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
+	retirer, o, err := r.overlap(ctx, s, a)
+	if err != nil {
+		return err
+	}
+	if err := r.enoughTimeToWatch(ctx); err != nil {
+		return err
+	}
+	use, err := retirer.InUse(ctx, o, r.limits.Watch)
+	if err != nil {
+		return fmt.Errorf("look for use of the old %s credential: %w", a.Kind, err)
+	}
+	if use.Gap != "" {
+		r.log.Warn("the use of an old value was not wholly observed", "kind", a.Kind, "version", a.Version, "gap", use.Gap)
+	}
+	at := place{a.Kind, a.Version}
+	r.found.use[at] = plan.Use{
+		Asked: true, Seen: use.Seen, Told: use.Told,
+		Covered: r.limits.Watch + max(0, s.m.now.Sub(s.book.Page(a.Version).Entries[a.Kind].At)),
+	}
+	if a.Do == plan.Watch {
+		r.found.looked = false // a quarantine may show at the application
+	}
+	return nil
+}
+
+// enoughTimeToWatch is enoughTime for a watch.
+func (r *run) enoughTimeToWatch(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	if needed := r.limits.Watch + timeToChange; ok && time.Until(deadline) < needed {
+		return fmt.Errorf("to take a value out of service needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)
+	}
+	return nil
+}
+
+// takeAway does one step of taking an old value out of service, or undoes it,
+// under the lock of the overlap.
+func (r *run) takeAway(ctx context.Context, s *sight, a plan.Action) error {
+	if _, overlaps := r.retirer(a.Kind); !overlaps {
+		return r.revokeSingle(ctx, s, a)
+	}
+	if a.Do == plan.Restore && s.isWanted(a) {
+		return r.restoreWanted(ctx, s, a)
+	}
+	if a.Do == plan.Quarantine {
+		// A quarantine must not be cut off before its watch.
+		if err := r.enoughTimeToWatch(ctx); err != nil {
+			return err
+		}
+	}
+	if err := enoughTime(ctx); err != nil {
+		return err
+	}
+	return r.underLock(ctx, s, a, func(ctx context.Context, s *sight, retirer credential.Retirer, o credential.Overlap) error {
+		switch a.Do {
+		case plan.Quarantine:
+			return r.quarantine(ctx, s, a, retirer, o)
+		case plan.Restore:
+			return r.restore(ctx, s, a, retirer, o, ledger.Old)
+		case plan.Hold:
+			return r.hold(ctx, s, a, retirer, o)
+		case plan.Retire:
+			return r.retire(ctx, s, a, retirer, o)
+		default:
+			return r.revoke(ctx, s, a, retirer, o)
+		}
+	})
+}
+
+// isWanted tells whether the action is about AWSCURRENT's value.
+func (s *sight) isWanted(a plan.Action) bool {
+	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == a.Kind && k.Wanted.Version == a.Version })
+}
+
+func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
+	at := place{a.Kind, a.Version}
+	page := s.book.Page(a.Version)
+	r.found.released[at] = page.Entries[a.Kind].State == ledger.Released
+	page = page.With(a.Kind, ledger.Quarantined, s.m.now)
+	if baseliner, ok := retirer.(credential.Baseliner); ok {
+		b, err := baseliner.Baseline(ctx, o)
+		if err != nil {
+			return err
+		}
+		if b != (credential.Baseline{}) {
+			page = page.WithBaseline(a.Kind, ledger.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up})
+		}
+	}
+	if err := r.writePage(ctx, page); err != nil {
+		return err
+	}
+	delete(r.found.use, at)
+	if err := retirer.Quarantine(ctx, o); err != nil {
+		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
+	}
+	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "version", a.Version)
+	return nil
+}
+
+// restore makes the target accept an old value again.
+func (r *run) restore(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap, state ledger.State) error {
+	if err := retirer.Restore(ctx, o); err != nil {
+		return fmt.Errorf("make the target accept the old %s credential again: %w", a.Kind, err)
+	}
+	r.log.Warn("the old value is accepted", audit, didRestore, "kind", a.Kind, "version", a.Version, "why", a.Why)
+	delete(r.found.use, place{a.Kind, a.Version})
+	return r.writeEntry(ctx, s, a.Kind, a.Version, state)
+}
+
+// hold keeps an old value accepted until an operator acts.
+func (r *run) hold(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
+	if err := r.restore(ctx, s, a, retirer, o, ledger.Held); err != nil {
+		return err
+	}
+	r.log.Error("held: the target accepts both the old and the new value, since something still uses the old one: find what, correct it, then "+howToRelease, audit, didHold, "kind", a.Kind, "version", a.Version, "evidence", a.Why)
+	r.measure(Metric{Name: metricHeld, Unit: count, Value: 1})
+	r.notice(didHold, "the rotation of %s is held: the new value is AWSCURRENT, and the old one, of version %s, is accepted too: %s. Find what, correct it, then %s",
+		a.Kind, a.Version, a.Why, howToRelease)
+	return nil
+}
+
+// retire removes an old value for good.
+func (r *run) retire(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
+	if err := retirer.Retire(ctx, o); err != nil {
+		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
+	}
+	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "version", a.Version)
+	return r.ended(ctx, s, a)
+}
+
+// ended notes that a value that is not wanted is refused, and says so.
+func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
+	state := s.book.Page(a.Version).Entries[a.Kind].State
+	switch state {
+	case ledger.RolledBack:
+		// Remembered, so that a schedule does not do the same again. Of earlier
+		// failures the last one is enough.
+		if err := r.forgetFailedOf(ctx, s, a); err != nil {
+			return err
+		}
+		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Failed); err != nil {
+			return err
+		}
+		r.notice(didRollBack, "the rotation of %s was rolled back, and the value of version %s is refused. The schedule does not rotate again until a rotation by hand has converged, or you %s",
+			a.Kind, a.Version, howToRelease)
+		return nil
+	case ledger.GivenUp:
+		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
+			return err
+		}
+		r.notice(didAbandon, "the rotation of %s to version %s was given up, and its value is refused", a.Kind, a.Version)
+		return nil
+	}
+	accepted := max(0, s.m.now.Sub(s.acceptedSince(a)))
+	if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
+		return err
+	}
+	r.measure(Metric{Name: metricOverlap, Unit: seconds, Value: accepted.Seconds(), Kind: a.Kind})
+	r.notice(didRetire, "the rotation of %s is complete. The value of version %s is refused now; it was accepted beside the new one for %s",
+		a.Kind, a.Version, accepted.Round(time.Second))
+	return nil
+}
+
+// acceptedSince is when the overlap of an old value began, as far as the labels
+// tell: when the wanted value was proven.
+func (s *sight) acceptedSince(a plan.Action) time.Time {
+	if e := s.page().Entries[a.Kind]; e.State == ledger.Proven {
+		return e.At
+	}
+	return s.book.Page(a.Version).Entries[a.Kind].At
+}
+
+// forgetFailedOf forgets earlier rollbacks of a kind.
+func (r *run) forgetFailedOf(ctx context.Context, s *sight, a plan.Action) error {
+	for _, page := range s.book.Pages {
+		for _, name := range []string{a.Kind, ledger.AllKinds} {
+			if page.Version == a.Version || page.Entries[name].State != ledger.Failed {
+				continue
+			}
+			if err := r.writePage(ctx, page.Without(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// revoke takes an old value away at once, whoever uses it, and ends what was
+// issued under it.
+func (r *run) revoke(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
+	if err := retirer.Retire(ctx, o); err != nil {
+		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
+	}
+	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "version", a.Version)
+	return r.endIssued(ctx, s, a, o)
+}
+
+// revokeSingle is revoke for a target that accepts one value at a time: the
+// promotion has taken the old one away.
+func (r *run) revokeSingle(ctx context.Context, s *sight, a plan.Action) error {
+	if a.Do != plan.Revoke {
+		return fmt.Errorf("the target of %s accepts one value at a time", a.Kind)
+	}
+	current, old, err := r.both(ctx, s, a.Version)
+	if err != nil {
+		return err
+	}
+	return r.endIssued(ctx, s, a, credential.Overlap{
+		Current: current, Old: old, Now: r.now, Log: r.log.With("kind", a.Kind),
+		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+	})
+}
+
+func (r *run) endIssued(ctx context.Context, s *sight, a plan.Action, o credential.Overlap) error {
+	kind, _ := r.kind(a.Kind)
+	ended := ""
+	if revoker, ok := kind.(credential.Revoker); ok {
+		what, err := revoker.Revoke(ctx, o)
+		if err != nil {
+			return fmt.Errorf("end what was issued under the old %s credential: %w", a.Kind, err)
+		}
+		if what != "" {
+			ended = " Ended with it: " + what + "."
+		}
+	}
+	if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
+		return err
+	}
+	if kind.NeedsRestart() {
+		ended = " Running tasks that need it fail until they are replaced." + ended
+	}
+	r.notice(didRevoke, "emergency: %s rotated, and the old value is refused.%s", a.Kind, ended)
+	return nil
+}
+
+// retirer returns a kind whose target accepts two values.
+func (r *Rotator) retirer(name string) (credential.Retirer, bool) {
+	kind, _ := r.kind(name)
+	retirer, ok := kind.(credential.Retirer)
+	return retirer, ok
+}
+
+// kind returns the kind of a name.
+func (r *Rotator) kind(name string) (credential.Kind, bool) {
+	at := slices.IndexFunc(r.kinds, func(k credential.Kind) bool { return k.Name() == name })
+	if at < 0 {
+		return nil, false
+	}
+	return r.kinds[at], true
+}
+
+// putBack gives a target that accepts one value at a time the wanted one.
+func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
+	if err := enoughTime(ctx); err != nil {
+		return err
+	}
+	current, old, err := r.both(ctx, s, a.Version)
+	if err != nil {
+		return err
+	}
+	kind, _ := r.kind(a.Kind)
+	err = kind.PutBack(ctx, credential.Change{
+		Current: current, Pending: old, Log: r.log.With("kind", a.Kind),
+		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+	})
+	if err != nil {
+		return fmt.Errorf("put the current %s credential back: %w", a.Kind, err)
+	}
+	r.log.Info("the target accepts AWSCURRENT's value again", audit, didRestore, "kind", a.Kind, "version", s.current)
+	return r.ended(ctx, s, a)
+}

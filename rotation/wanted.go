@@ -1,0 +1,95 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+)
+
+// setAgain makes the target accept AWSCURRENT's value, which it accepted before and
+// refuses now, by way of an old value that it accepts. What it cannot do it notes
+// for the next decision.
+func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
+	err := r.trySetAgain(ctx, s, a)
+	delete(r.found.probes, place{a.Kind, a.Version})
+	if err == nil {
+		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "version", s.current)
+		r.notice(didRestore, "the target of %s refused AWSCURRENT's value, which it had accepted before. It was set again", a.Kind)
+		return nil
+	}
+	r.log.Error("AWSCURRENT's value could not be set again", "kind", a.Kind, "error", err)
+	r.found.unset[a.Kind] = err.Error()
+	r.found.probes[place{a.Kind, a.Version}] = plan.Denied
+	return r.askOld(ctx, s, a.Kind)
+}
+
+// askOld asks the target for each old value of a kind: one that it accepts may be
+// the one to go back to, and its version is what an operator has to know.
+func (r *run) askOld(ctx context.Context, s *sight, kind string) error {
+	for _, k := range s.plan.Kinds {
+		if k.Name != kind {
+			continue
+		}
+		for _, old := range k.Old {
+			if err := r.ask(ctx, plan.Action{Kind: kind, Version: old.Version}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
+	if err := enoughTime(ctx); err != nil {
+		return err
+	}
+	kind, _ := r.kind(a.Kind)
+	retirer, overlaps := r.retirer(a.Kind)
+	var faults []error
+	for _, k := range s.plan.Kinds {
+		if k.Name != a.Kind {
+			continue
+		}
+		for _, old := range k.Old {
+			current, other, err := r.both(ctx, s, old.Version)
+			if err != nil {
+				return err
+			}
+			confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) }
+			log := r.log.With("kind", a.Kind)
+			if overlaps {
+				// What is wanted takes the part of an old value, and the other way round.
+				err = retirer.Restore(ctx, credential.Overlap{Current: other, Old: current, Confirm: confirm, Now: r.now, Log: log})
+			} else {
+				err = kind.PutBack(ctx, credential.Change{Current: current, Pending: other, Confirm: confirm, Log: log})
+			}
+			if err == nil {
+				outcome, err := kind.Probe(ctx, current)
+				if outcome == credential.Accepted {
+					return nil
+				}
+				faults = append(faults, err)
+				continue
+			}
+			faults = append(faults, err)
+		}
+	}
+	if len(faults) == 0 {
+		return errors.New("no labelled version has another value to set it with")
+	}
+	return errors.Join(faults...)
+}
+
+// restoreWanted makes the target accept AWSCURRENT's value, which the function has
+// quarantined.
+func (r *run) restoreWanted(ctx context.Context, s *sight, a plan.Action) error {
+	if err := r.trySetAgain(ctx, s, a); err != nil {
+		return fmt.Errorf("make the target accept AWSCURRENT's %s value again: %w", a.Kind, err)
+	}
+	r.log.Warn("AWSCURRENT's value is accepted again", audit, didRestore, "kind", a.Kind, "version", s.current)
+	return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Old)
+}
