@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"rotation/mautic":     {"rotation/credential", "rotation/document", "rotation/mysql", "rotation/password"},
 	"rotation/mysql":      nil,
 	"rotation/password":   nil,
-	"rotation/plan":       {"rotation/ledger"},
+	"rotation/plan":       {"rotation/ledger", "rotation/rollout"},
 	"rotation/rds":        nil,
 	"rotation/rollout":    nil,
 	"rotation/smtp":       {"internal/scrub", "rotation/credential", "rotation/document"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/rollout"
 )
 
 // A Do is what to do next.
@@ -329,7 +330,7 @@ func awaitRollout(o Observation) []Action {
 		}
 		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting by hand is over"}}
 	}
-	if !slices.ContainsFunc(r.Services, func(s Service) bool { return s.Desired > 0 }) {
+	if !slices.ContainsFunc(r.Services, func(s rollout.Service) bool { return s.Desired > 0 }) {
 		return waiting("every service is scaled to zero: scale one up, or release")
 	}
 	var older []string
@@ -377,7 +378,7 @@ func failing(o Observation) string {
 			return "the target refuses the new " + k.Name + " value, and accepts the old one"
 		}
 	}
-	idle := !slices.ContainsFunc(o.Rollout.Services, func(s Service) bool { return s.Desired > 0 })
+	idle := !slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
 	if len(o.Rollout.Services) == 0 || idle {
 		return ""
 	}

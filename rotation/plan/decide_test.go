@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/rollout"
 )
 
 var (
@@ -30,7 +31,7 @@ func converged() Observation {
 		Now: after(2 * time.Hour), Tick: true, Health: Healthy, Limits: limits,
 		Rollout: Rollout{
 			Rollout:  ledger.Rollout{Since: promotedAt, Converged: after(10 * time.Minute)},
-			Services: []Service{{Name: "web", Desired: 2, Fresh: 2, Deployed: true}, {Name: "cron", Desired: 1, Fresh: 1, Deployed: true}},
+			Services: []rollout.Service{{Name: "web", Desired: 2, Fresh: 2, Deployed: true}, {Name: "cron", Desired: 1, Fresh: 1, Deployed: true}},
 		},
 	}
 	for _, k := range []Kind{
@@ -83,7 +84,7 @@ func TestDecide(t *testing.T) {
 		{"no services are set", rolling(), func(o *Observation, _ *Kind) { o.Rollout.Services = nil }, waiting},
 		{"no services are set, a day later", rolling(), func(o *Observation, _ *Kind) { o.Rollout.Services, o.Now = nil, after(25*time.Hour) }, "secret: note that the rollout has converged…"},
 		{"every service is scaled to zero, for days", rolling(), func(o *Observation, _ *Kind) {
-			o.Rollout.Services, o.Now, o.Health = []Service{{Name: "web", Deployed: true}}, after(72*time.Hour), Unhealthy
+			o.Rollout.Services, o.Now, o.Health = []rollout.Service{{Name: "web", Deployed: true}}, after(72*time.Hour), Unhealthy
 		}, waiting},
 		{"nothing is open", converged(), func(o *Observation, _ *Kind) {
 			for i := range o.Kinds {

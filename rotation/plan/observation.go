@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/rollout"
 )
 
 // An Observation is what a decision depends on.
@@ -74,31 +75,7 @@ type Rollout struct {
 	// an event told it. Zero: nothing did.
 	ChangedBy time.Time
 
-	Services []Service // empty: none are set
-}
-
-// A Service is one ECS service, as the rollout finds it.
-type Service struct {
-	Name string
-
-	Missing string // why it cannot be observed: it does not exist, or is not described
-	Desired int
-	Fresh   int // running tasks that were created at or after Since, and read AWSCURRENT
-
-	// Deployed: it has had a deployment that was created at or after Since.
-	Deployed bool
-
-	// Deploying: a deployment of it is in progress, whoever started it.
-	Deploying bool
-
-	// Older are the tasks from before Since that have not stopped, in words.
-	Older []string
-
-	// Failed is why its deployment failed; "" where it did not.
-	Failed string
-
-	// Bake is how long its deployments wait by themselves before they complete.
-	Bake time.Duration
+	Services []rollout.Service // empty: none are set
 }
 
 // Health is what the application answers.

@@ -28,3 +28,27 @@ type State struct {
 	// and new tasks side by side before it stops the old ones.
 	Bake time.Duration
 }
+
+// A Service is one ECS service since a time, as the rollout of a secret finds it.
+type Service struct {
+	Name string
+
+	Missing string // why it cannot be observed: it does not exist, or is not described
+	Desired int
+	Fresh   int // running tasks that were created at or after since, and read AWSCURRENT
+
+	// Deployed: it has had a deployment that was created at or after since.
+	Deployed bool
+
+	// Deploying: a deployment of it is in progress, whoever started it.
+	Deploying bool
+
+	// Older are the tasks from before since that have not stopped, in words.
+	Older []string
+
+	// Failed is why its deployment failed; "" where it did not.
+	Failed string
+
+	// Bake is how long its deployments wait by themselves before they complete.
+	Bake time.Duration
+}
