@@ -29,10 +29,13 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		err := r.note(ctx, s, noted)
 		for _, a := range noted {
 			results = append(results, result{a, err})
+			if err != nil {
+				err = errBusy // it is told once
+			}
 		}
 		return results // AWSCURRENT has another label now
 	}
-	for _, alone := range []plan.Do{plan.GiveUp, plan.Fence, plan.RollBack, plan.FinishRollBack} {
+	for _, alone := range []plan.Do{plan.GiveUp, plan.DropPending, plan.Fence, plan.RollBack, plan.FinishRollBack} {
 		if at := slices.IndexFunc(rest, func(a plan.Action) bool { return a.Do == alone }); at >= 0 {
 			rest = rest[at : at+1]
 			break
@@ -58,7 +61,7 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 // touches are the actions that write a label or move AWSCURRENT, after which the
 // labels are read again.
 var touches = map[plan.Do]bool{
-	plan.GiveUp: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
+	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
 	plan.NoteOld: true, plan.Quarantine: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
 }
 
@@ -104,6 +107,8 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		return r.redeploy(ctx, a.Service)
 	case plan.GiveUp:
 		return r.giveUp(ctx, s.m, errors.New(a.Why))
+	case plan.DropPending:
+		return r.moveLabel(ctx, labelPending, "", a.Version)
 	case plan.Fence:
 		return r.fence(ctx, s, a.Version)
 	case plan.RollBack:
@@ -115,7 +120,7 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	case plan.Forget:
 		return r.writeEntry(ctx, s, a.Kind, a.Version, "")
 	case plan.Tidy:
-		return r.writePage(ctx, s.book.Page(a.Version).Without(a.Kind))
+		return r.writePage(ctx, s.pageOf(a.Version).Without(a.Kind))
 	case plan.PutBack:
 		return r.putBack(ctx, s, a)
 	case plan.LookForUse, plan.Watch:
@@ -183,6 +188,9 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 	for _, a := range actions {
 		page = notes[a.Do](page, a, s.m.now)
 	}
+	if a := page.Rollout; a != was && a.Converged.IsZero() && a.Unhealthy.IsZero() && was.Unhealthy.IsZero() && !a.Since.After(was.Since) {
+		page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
+	}
 	if err := r.writePage(ctx, page); err != nil {
 		return err
 	}
@@ -219,9 +227,10 @@ func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
 		return nil
 	}
 	// AWS tells its time to the second alone, and a deployment counts only if it was
-	// created since. One second after the answer that second is over.
+	// created since the rollout began.
+	seconds := max(1, rollout.Since.Sub(r.now)/time.Second)
 	select {
-	case <-time.After(time.Until(r.heard.Add(time.Second))):
+	case <-time.After(time.Until(r.heard.Add(seconds * r.pauses.Second))):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -266,7 +275,7 @@ func (r *run) converged(ctx context.Context, s *sight, was ledger.Rollout) error
 // forgetFailed lets the schedule rotate again.
 func (r *run) forgetFailed(ctx context.Context, s *sight) error {
 	for _, page := range s.book.Pages {
-		kept := page
+		kept := s.pageOf(page.Version)
 		for name, e := range page.Entries {
 			if e.State == ledger.Failed {
 				kept = kept.Without(name)

@@ -1,7 +1,6 @@
 package rotation_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/rollout"
 )
 
@@ -286,37 +286,51 @@ func (k *pair) takeAway(ctx context.Context, o credential.Overlap) error {
 	})
 }
 
-// services are redeployed at once, or never.
+// services are one service, whose tasks are replaced at once or never.
 type services struct {
-	mu      sync.Mutex
-	times   int
-	failing bool
-	stale   bool          // tasks from before the redeploy are left
-	unread  bool          // no task reads the secret
-	refusal error         // why no redeploy begins; nil: one does
-	ago     time.Duration // since when what runs is new; 0: an hour
+	mu       sync.Mutex
+	clock    func() time.Time
+	times    int
+	deployed time.Time // when it was redeployed last
+	failing  bool      // its deployments fail
+	stale    bool      // tasks from before the redeploy are left
+	fewer    bool      // it runs fewer new tasks than it is to
+	busy     bool      // somebody deploys it
+	missing  string    // why it is not there
+	unread   bool      // no task reads the secret
+	refusal  error     // why no redeploy begins; nil: one does
 }
 
-func (s *services) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
+func (s *services) Names() []string { return []string{"web"} }
+
+func (s *services) RedeployService(context.Context, string, *slog.Logger) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refusal != nil {
-		return time.Time{}, s.refusal
+		return s.refusal
 	}
 	s.times++
-	return time.Now().Add(-cmp.Or(s.ago, time.Hour)).UTC(), nil
+	s.deployed = s.clock()
+	return nil
 }
 
-func (s *services) Rollout(context.Context, time.Time) (rollout.State, error) {
+func (s *services) Observe(_ context.Context, since time.Time) ([]rollout.Service, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	web := rollout.Service{
+		Name: "web", Desired: 1, Fresh: 1, Deploying: s.busy, Missing: s.missing,
+		Deployed: s.deployed.Add(2 * time.Second).After(since), // the engine's pause is shorter here than AWS's second
+	}
 	if s.failing {
-		return rollout.State{Failed: []string{"web"}, Stale: []string{"web"}}, nil
+		web.Failed, web.Fresh, web.Older = "circuit breaker", 0, []string{"task 1a2b, created before"}
 	}
 	if s.stale {
-		return rollout.State{Stale: []string{"web"}, Steady: true}, nil
+		web.Older = []string{"task 1a2b, created before, still drains"}
 	}
-	return rollout.State{Fresh: true, Steady: true}, nil
+	if s.fewer {
+		web.Fresh = 0
+	}
+	return []rollout.Service{web}, nil
 }
 
 func (s *services) Preflight(context.Context, string) []credential.Check {
@@ -360,6 +374,9 @@ const (
 	uuid = "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
 )
 
+// limits are the usual ones, with nothing to wait for before a quarantine.
+var limits = rotation.Limits{Rollout: 30 * time.Minute, Watch: time.Millisecond, OverlapWithoutServices: day}
+
 func newEngine(t *testing.T, issuers ...*issuer) *engine {
 	t.Helper()
 	t.Parallel()
@@ -368,7 +385,7 @@ func newEngine(t *testing.T, issuers ...*issuer) *engine {
 	return e
 }
 
-func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issuer) {
+func (e *engine) start(t tester, restarts rotation.Services, issuers []*issuer) {
 	t.Helper()
 	*e = engine{
 		t:        t,
@@ -402,9 +419,11 @@ func (e *engine) start(t tester, redeployer rotation.Redeployer, issuers []*issu
 	e.Rotator = rotation.New(rotation.Config{
 		SecretsManager: e.secrets,
 		Kinds:          kinds,
-		Redeployer:     redeployer,
+		Services:       restarts,
+		Limits:         limits,
 		Pauses:         quickly,
 	})
+	e.services.clock = e.aws.Clock().Now
 	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})
 	if err != nil {
 		t.Fatal(err)
@@ -476,20 +495,37 @@ func (e *engine) version(label string) localsecretsmanager.VersionState {
 	return state.Labelled(label)
 }
 
-func (e *engine) journal() (labels []string) {
+// journal is what the ledger has open: "database=old", "rollout". It is sorted.
+func (e *engine) journal() (open []string) {
 	e.t.Helper()
 	state, err := e.aws.SecretsManager.State(e.arn)
 	if err != nil {
 		e.t.Fatal(err)
 	}
+	labels := map[string][]string{}
+	current := ""
 	for _, v := range state.Versions {
-		for _, label := range v.Labels {
-			if strings.HasPrefix(label, "rotation;") {
-				labels = append(labels, label)
+		labels[v.ID] = v.Labels
+		if slices.Contains(v.Labels, "AWSCURRENT") {
+			current = v.ID
+		}
+	}
+	book, err := ledger.Read(labels)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if book.Rollout().Open() {
+		open = append(open, "rollout")
+	}
+	for _, page := range book.Pages {
+		for kind, entry := range page.Entries {
+			if page.Version != current || entry.State != ledger.Proven {
+				open = append(open, fmt.Sprintf("%s=%s", kind, entry.State))
 			}
 		}
 	}
-	return labels
+	slices.Sort(open)
+	return open
 }
 
 // expect checks what the targets accept: "database-1 database-2".

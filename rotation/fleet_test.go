@@ -30,11 +30,13 @@ type task struct {
 	doomed  bool // an emergency has taken its values away
 }
 
-func (f *fleet) Redeploy(context.Context, *slog.Logger) (time.Time, error) {
+func (f *fleet) Names() []string { return []string{"web"} }
+
+func (f *fleet) RedeployService(context.Context, string, *slog.Logger) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.since, f.failed = f.now(), false
-	return f.since, nil
+	return nil
 }
 
 func (f *fleet) stale(since time.Time) (stale []string) {
@@ -46,16 +48,18 @@ func (f *fleet) stale(since time.Time) (stale []string) {
 	return stale
 }
 
-func (f *fleet) Rollout(_ context.Context, since time.Time) (rollout.State, error) {
+// Observe takes the engine's shorter second into account.
+func (f *fleet) Observe(_ context.Context, since time.Time) ([]rollout.Service, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := rollout.State{Stale: f.stale(since)}
-	r.Fresh = len(r.Stale) == 0
-	r.Steady = len(f.stale(f.since)) == 0
-	if f.failed && !f.since.Before(since) {
-		r.Failed = []string{"web"}
+	since = since.Add(-2 * time.Second)
+	web := rollout.Service{Name: "web", Desired: len(f.tasks), Deployed: !f.since.Before(since), Older: f.stale(since)}
+	web.Fresh = len(f.tasks) - len(web.Older)
+	web.Deploying = len(f.stale(f.since)) > 0
+	if f.failed && web.Deployed {
+		web.Failed = "circuit breaker"
 	}
-	return r, nil
+	return []rollout.Service{web}, nil
 }
 
 func (f *fleet) Preflight(context.Context, string) []credential.Check { return nil }

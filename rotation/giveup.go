@@ -26,7 +26,10 @@ func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
 		r.notice(didAbandon, "the rotation to version %s was given up: %v", pending, cause)
 		return nil // the decision was to give it up
 	}
-	return cause
+	// What was set is taken away at once: a target that accepts one value alone
+	// refuses AWSCURRENT's until then.
+	_, _, faults := r.settle(ctx, false)
+	return errors.Join(append([]error{cause}, faults...)...)
 }
 
 // fence moves AWSCURRENT to a copy of its own document, after AWSPENDING was taken

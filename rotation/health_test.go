@@ -12,7 +12,7 @@ import (
 )
 
 // quickly are pauses for a stand-in that does not lag.
-var quickly = rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond}
+var quickly = rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond, Second: time.Millisecond}
 
 // health is an application that is well, or ill whenever it is asked.
 type health struct {
@@ -39,7 +39,8 @@ func (e *engine) reconfigure(change func(*rotation.Config)) {
 	c := rotation.Config{
 		SecretsManager: e.secrets,
 		Kinds:          []credential.Kind{&e.database, &e.api, &e.admin, &e.webhook},
-		Redeployer:     &e.services,
+		Services:       &e.services,
+		Limits:         limits,
 		Pauses:         quickly,
 	}
 	change(&c)

@@ -18,7 +18,7 @@ const module = "mautic-rotation/"
 // implement the contract and the engine calls it, so neither imports the other,
 // and no kind imports another.
 var mayImport = map[string][]string{
-	"rotation":            {"internal/scrub", "rotation/credential", "rotation/document", "rotation/rollout"},
+	"rotation":            {"internal/scrub", "rotation/credential", "rotation/document", "rotation/ledger", "rotation/plan", "rotation/rollout"},
 	"rotation/credential": {"rotation/document"},
 	"rotation/database":   {"internal/scrub", "rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rds"},
 	"rotation/document":   nil,

@@ -47,7 +47,7 @@ func (r *run) takeOff(ctx context.Context, version string, labels []string) erro
 // is "". What other versions that store the same value say of it goes: one entry
 // tells of a value.
 func (r *run) writeEntry(ctx context.Context, s *sight, kind, version string, state ledger.State) error {
-	page := s.book.Page(version)
+	page := s.pageOf(version)
 	if state == "" {
 		page = page.Without(kind)
 	} else {
@@ -66,7 +66,7 @@ func (r *run) dropOthers(ctx context.Context, s *sight, kind, version string) er
 		if other == version {
 			continue
 		}
-		if err := r.writePage(ctx, s.book.Page(other).Without(kind)); err != nil {
+		if err := r.writePage(ctx, s.pageOf(other).Without(kind)); err != nil {
 			return err
 		}
 	}

@@ -191,7 +191,7 @@ func (e *engine) closed() {
 // isHeld checks that the journal says so.
 func (e *engine) isHeld() {
 	e.t.Helper()
-	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rotation;held;") {
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "=held") {
 		e.t.Errorf("the journal says %q, and not that something is held", journal)
 	}
 }
@@ -228,7 +228,7 @@ func (e *engine) rollBack() {
 func (e *engine) stayPending() (promoted string) {
 	e.t.Helper()
 	e.services.refusal = errors.New("ECS is throttled")
-	e.fails(e.rotate(""), "the new version is AWSCURRENT, but the redeploy did not start: ECS is throttled")
+	e.fails(e.rotate(""), "redeploy service web: ECS is throttled")
 	e.services.refusal = nil
 	promoted = e.version("AWSCURRENT").ID
 	if pending := e.version("AWSPENDING").ID; pending != promoted {

@@ -49,8 +49,42 @@ func (s *sight) idle() bool {
 	return true
 }
 
+// open tells which kinds are not to be rotated now, and why: to replace their value
+// could evict one that is in use.
+func (s *sight) open(present []string) map[string]string {
+	open := map[string]string{}
+	if r := s.book.Rollout(); r.Open() {
+		for _, name := range present {
+			open[name] = fmt.Sprintf("the last rollout, which began at %s, has not converged", r.Since.Format(time.RFC3339))
+		}
+	}
+	for _, k := range s.plan.Kinds {
+		for _, old := range k.Old {
+			switch {
+			case old.Entry.State == ledger.Foreign && k.Overlaps:
+				open[k.Name] = fmt.Sprintf("the value of version %s, which an operator has released as foreign, may be in use: remove it at its target, and its label", old.Version)
+			case !k.Overlaps && old.Entry.State == ledger.Old:
+				// Its target has accepted the wanted value alone since the promotion.
+			case old.Entry.State.Live() && old.Entry.State != ledger.Foreign:
+				open[k.Name] = fmt.Sprintf("its overlap is still open: the value of version %s may be in use (%s)", old.Version, old.Entry.State)
+			}
+		}
+	}
+	return open
+}
+
 // page is what the ledger says of AWSCURRENT.
 func (s *sight) page() ledger.Page { return s.book.Page(s.current) }
+
+// pageOf is what the ledger says of a version, but for a rollout that AWSCURRENT's
+// label tells of, too, or of a later one.
+func (s *sight) pageOf(version string) ledger.Page {
+	page := s.book.Page(version)
+	if version != s.current && !s.page().Rollout.Since.IsZero() && !page.Rollout.Since.After(s.page().Rollout.Since) {
+		page.Rollout = ledger.Rollout{}
+	}
+	return page
+}
 
 // findings are what an invocation has found out so far, beside the labels. The
 // value of a version never changes, so each is read once.
@@ -100,7 +134,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
-		Looked: r.found.looked, Health: r.found.health,
+		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health,
 		Rollout: plan.Rollout{Rollout: book.Rollout(), Services: r.found.services},
 	}
 	for kind, e := range book.Page(s.pending).Entries {
@@ -110,6 +144,9 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		}
 	}
 	slices.Sort(s.plan.RotatingKinds)
+	if page := book.Page(s.pending); len(page.Entries) > 0 && len(s.plan.RotatingKinds) == 0 {
+		s.plan.Left = s.pending
+	}
 	for _, kind := range r.kinds {
 		k, found, err := r.lookAtKind(ctx, s, kind)
 		if err != nil {
@@ -197,9 +234,21 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old := &k.Old[i]
 		at := place{name, old.Version}
 		old.Pending = old.Version == s.pending
+		old.Shared = r.shared(s.book.Page(old.Version), name)
 		old.Probe, old.Use, old.Released = r.found.probes[at], r.found.use[at], r.found.released[at]
 	}
 	return k, true, nil
+}
+
+// shared tells whether a label names another kind than this one whose target
+// accepts two values.
+func (r *run) shared(page ledger.Page, kind string) bool {
+	for name, e := range page.Entries {
+		if _, overlaps := r.retirer(name); overlaps && name != kind && e.State.Live() {
+			return true
+		}
+	}
+	return false
 }
 
 // add takes up that a labelled version stores a value. Where several do, the entry
@@ -270,10 +319,11 @@ func (r *run) version(ctx context.Context, id string) (version, error) {
 		return v, nil
 	}
 	v, err := r.readRetrying(ctx, id, "")
-	if err == nil {
-		r.found.versions[id] = v
+	if err != nil {
+		return version{}, fmt.Errorf("read version %s: %w", id, err)
 	}
-	return v, err
+	r.found.versions[id] = v
+	return v, nil
 }
 
 // document is a version's.

@@ -67,7 +67,7 @@ func (r *run) release(ctx context.Context) error {
 	}
 	restart := false
 	for _, page := range s.book.Pages {
-		released := page
+		released := s.pageOf(page.Version)
 		for _, name := range page.Kinds() {
 			switch e := page.Entries[name]; {
 			case e.State == ledger.Failed:
@@ -93,8 +93,12 @@ func (r *run) release(ctx context.Context) error {
 	}
 	page, rollout := s.page(), s.book.Rollout()
 	for _, name := range page.Kinds() {
-		if page.Entries[name].State == ledger.Failed {
+		switch page.Entries[name].State {
+		case ledger.Failed:
 			page = page.Without(name)
+		case ledger.Revoking:
+			page = page.With(name, ledger.Proven, s.m.now)
+			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "version", s.current)
 		}
 	}
 	switch {

@@ -36,59 +36,17 @@ func present(kinds []credential.Kind, d document.Document) ([]credential.Kind, e
 	return found, nil
 }
 
-// changed returns the kinds that a rotation changes: those whose fields differ
-// between the current and the pending document. Nothing else records them, so
-// nothing can disagree.
-func changed(kinds []credential.Kind, current, pending document.Document) ([]credential.Kind, error) {
-	kinds, err := present(kinds, pending)
-	if err != nil {
-		return nil, err
-	}
-	var differ []credential.Kind
-	for _, kind := range kinds {
-		fields, err := kind.Fields(pending)
-		if err != nil {
-			return nil, err
-		}
-		same, err := sameValues(fields, current, pending)
-		if err != nil {
-			return nil, fmt.Errorf("the %s credential in the secret: %w", kind.Name(), err)
-		}
-		if !same {
-			differ = append(differ, kind)
-		}
-	}
-	return differ, nil
-}
-
-func sameValues(fields []document.Pointer, a, b document.Document) (bool, error) {
-	for _, field := range fields {
-		inA, errA := a.Text(field)
-		inB, errB := b.Text(field)
-		if errors.Is(errA, document.ErrMissing) && errB == nil {
-			return false, nil // a field that the rotation has added
-		}
-		if err := errors.Join(errA, errB); err != nil {
-			return false, err
-		}
-		if inA != inB {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 // editedMeanwhile fails when the pending document is not what the current one
 // becomes with the new values of the kinds that changed: somebody edited the
 // secret after the pending version was made, and promoting it would undo that.
-func editedMeanwhile(changed []credential.Kind, current, pending document.Document) error {
+func editedMeanwhile(made []credential.Kind, current, pending document.Document) error {
 	expected, err := current, error(nil)
-	for _, kind := range changed {
+	for _, kind := range made {
 		if expected, err = putFields(expected, pending, kind); err != nil {
 			return err
 		}
 	}
-	for _, kind := range changed {
+	for _, kind := range made {
 		at := document.Pointer(rotatedAt + kind.Name())
 		text, err := pending.Text(at)
 		if errors.Is(err, document.ErrMissing) {
@@ -127,16 +85,6 @@ func putFields(into, from document.Document, kind credential.Kind) (document.Doc
 
 // errEdited says that the pending version does not come of the current one.
 var errEdited = errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit, so it is given up, and what it has set is taken away: rotate again")
-
-// overlapping are the kinds whose targets accept an old value beside the new one.
-func overlapping(kinds []credential.Kind) (found []credential.Kind) {
-	for _, kind := range kinds {
-		if _, ok := kind.(credential.Retirer); ok {
-			found = append(found, kind)
-		}
-	}
-	return found
-}
 
 func names(kinds []credential.Kind) []string {
 	list := make([]string, len(kinds))

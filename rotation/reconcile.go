@@ -53,8 +53,9 @@ func (r *run) reconcile(ctx context.Context, tick bool) error {
 }
 
 // settle is reconcile without what comes once at its end. It returns what was
-// observed last, and what is to be waited for.
-func (r *run) settle(ctx context.Context, tick bool) (s *sight, actions []plan.Action, faults []error) {
+// observed last, and what is to be waited for. What a step leaves to a reconcile is
+// in without.
+func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sight, actions []plan.Action, faults []error) {
 	failed := map[string]bool{} // what has failed is for the next invocation
 	for range maxRounds {
 		next, err := r.look(ctx, tick)
@@ -66,7 +67,7 @@ func (r *run) settle(ctx context.Context, tick bool) (s *sight, actions []plan.A
 			return s, nil, faults
 		}
 		actions = plan.Decide(s.plan)
-		todo := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Idle() || failed[keyOf(a)] })
+		todo := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do) })
 		if len(todo) == 0 {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -161,6 +162,14 @@ func withKind(into, from document.Document, kind credential.Kind) (document.Docu
 			continue
 		}
 		if into, err = into.Remove(field); err != nil {
+			return document.Document{}, err
+		}
+	}
+	if has, err := from.Has(document.Pointer(strings.TrimSuffix(rotatedAt, "/"))); err != nil || !has {
+		if err != nil {
+			return document.Document{}, err
+		}
+		if into, err = into.RemoveEmpty(document.Pointer(strings.TrimSuffix(rotatedAt, "/"))); err != nil {
 			return document.Document{}, err
 		}
 	}

@@ -31,15 +31,15 @@ import (
 // A Rotator carries out rotations. It holds no state of any: the same one may
 // rotate different secrets, at the same time.
 type Rotator struct {
-	api        SecretsManager
-	kinds      []credential.Kind
-	services   Services
-	health     Health
-	limits     Limits
-	every      map[string]time.Duration
-	metrics    Metrics
-	retry      retry
-	pauses     Pauses
+	api      SecretsManager
+	kinds    []credential.Kind
+	services Services
+	health   Health
+	limits   Limits
+	every    map[string]time.Duration
+	metrics  Metrics
+	retry    retry
+	pauses   Pauses
 }
 
 // Config is what a Rotator works with.
@@ -67,11 +67,14 @@ type Pauses struct {
 	// Health is the time from one question whether the application is healthy to
 	// the next, of three.
 	Health time.Duration
+	// Second is the time after an answer of AWS's until the second is surely over
+	// that it told.
+	Second time.Duration
 }
 
 // DefaultPauses let a read that lags wait 3.1 s in all: Secrets Manager's reads
 // are eventually consistent, and it gives no bound.
-var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second}
+var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second, Second: time.Second}
 
 // New returns a Rotator.
 func New(c Config) *Rotator {
@@ -79,6 +82,7 @@ func New(c Config) *Rotator {
 		c.Limits = DefaultLimits
 	}
 	c.Pauses.Read = cmp.Or(c.Pauses.Read, DefaultPauses.Read)
+	c.Pauses.Second = cmp.Or(c.Pauses.Second, DefaultPauses.Second)
 	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)

@@ -14,6 +14,8 @@ const uuid = "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
 
 var allKinds = []string{"database", "admin", "api", "webhook", "smtp"}
 
+var began = time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC)
+
 func TestATokenMayAskInWords(t *testing.T) {
 	for _, tc := range []struct {
 		token, label string

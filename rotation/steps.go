@@ -9,6 +9,8 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
 )
 
 // createSecret makes the pending value: the current document with new values
@@ -29,30 +31,47 @@ func (r *run) createSecret(ctx context.Context) error {
 	case !isMissing(err):
 		return err
 	}
-	if state, m, err = r.catchUp(ctx, state, m); err != nil {
+	// What is open is brought as far as it can be: the rotation is about to replace
+	// values that it is about.
+	seen, _, faults := r.settle(ctx, false)
+	if seen == nil {
+		return errors.Join(faults...)
+	}
+	for _, fault := range faults {
+		r.log.Warn("before the rotation", "error", fault)
+	}
+	if state, err = guard(seen.m, r.event.Token); err != nil {
 		return err
 	}
 	current, err := r.readCurrent(ctx, state.currentID)
 	if err != nil {
 		return err
 	}
-	kinds, asked, err := r.toRotate(current, m)
+	kinds, asked, err := r.toRotate(current, seen)
 	if err != nil {
 		return err
+	}
+	m = seen.m
+	// Before the first change only: a target that accepts one value alone makes the
+	// application unhealthy from then on, until it is redeployed.
+	if !asked.emergency && len(kinds) > 0 {
+		if state, what := r.askHealth(ctx); what != "" {
+			return fmt.Errorf("the application is not healthy (%s: %s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", state, what)
+		}
 	}
 	// Before a target makes a value, which is a change already, and after it, for
 	// that may take long.
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	pending, err := r.generate(ctx, current.doc, kinds, asked, m.now)
+	pending, made, err := r.generate(ctx, current.doc, kinds, asked, m.now)
 	if err != nil {
 		return err
 	}
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	stored, err := r.putPending(ctx, pending)
+	stored, err := r.putPending(ctx, pending, made, m.now)
 	if err != nil {
 		return err
 	}
@@ -64,7 +83,7 @@ func (r *run) createSecret(ctx context.Context) error {
 		}
 		return r.sweep(ctx, kinds)
 	}
-	r.log.Info("made the pending version", audit, didStore, "kinds", names(kinds))
+	r.log.Info("made the pending version", audit, didStore, "kinds", made)
 	return nil
 }
 
@@ -73,23 +92,17 @@ const howToStartAnew = `Before another one, give this rotation up: invoke this f
 
 // toRotate are the kinds that the rotation is to change. With none of them the
 // rotation changes nothing, and succeeds.
-func (r *run) toRotate(current version, m metadata) (kinds []credential.Kind, w wish, err error) {
+func (r *run) toRotate(current version, seen *sight) (kinds []credential.Kind, w wish, err error) {
+	m := seen.m
 	present, err := r.present(current.doc)
-	if err != nil {
-		return nil, wish{}, err
-	}
-	journal, err := readJournal(m.labels)
 	if err != nil {
 		return nil, wish{}, err
 	}
 	if w, err = wishOf(r.event.Token, m.labels, names(r.kinds)); err != nil {
 		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
 	}
-	open := map[string]string{}
-	for name, rec := range openOverlaps(journal, current.id) {
-		open[name] = fmt.Sprintf("its overlap is still open: the value of version %s may be in use (%s)", rec.id, rec.entry.phase)
-	}
-	bad := failed(journal)
+	open := seen.open(names(present))
+	bad := failedVersions(seen.book)
 	chosen, err := choose(occasion{
 		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
 		present: names(present), open: open, last: lastRotated(current.doc, names(present)), every: r.every,
@@ -106,7 +119,7 @@ func (r *run) toRotate(current version, m metadata) (kinds []credential.Kind, w 
 		}
 	}
 	if len(bad) > 0 && m.scheduled() && w.none() {
-		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
+		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
 	}
 	return slices.DeleteFunc(slices.Clone(present), func(k credential.Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
@@ -115,33 +128,32 @@ func (r *run) toRotate(current version, m metadata) (kinds []credential.Kind, w 
 // generate makes the pending document: the current one, with the fields of each
 // kind as that kind has made them from the current one. So none of them sees a
 // value of another's that no target accepts yet.
-func (r *run) generate(ctx context.Context, current document.Document, kinds []credential.Kind, w wish, now time.Time) (pending document.Document, err error) {
+func (r *run) generate(ctx context.Context, current document.Document, kinds []credential.Kind, w wish, now time.Time) (pending document.Document, made []string, err error) {
 	present, err := r.present(current)
 	if err != nil {
-		return document.Document{}, err
+		return document.Document{}, nil, err
 	}
 	last := lastRotated(current, names(present))
-	var made []string
 	pending = current
 	for _, kind := range kinds {
 		next, err := kind.Generate(ctx, credential.Generation{
 			Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency, Ownership: r.ownership(kind),
 		})
 		if err != nil {
-			return document.Document{}, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
+			return document.Document{}, nil, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
 		}
 		if next.Raw() == current.Raw() {
 			continue // it is not time for a new one yet
 		}
 		made = append(made, kind.Name())
 		if pending, err = putFields(pending, next, kind); err != nil {
-			return document.Document{}, err
+			return document.Document{}, nil, err
 		}
 	}
 	if len(present) > 1 {
-		return noteRotated(pending, made, now)
+		pending, err = noteRotated(pending, made, now)
 	}
-	return pending, nil
+	return pending, made, err
 }
 
 // setSecret makes each target accept the pending value beside the current one.
@@ -153,14 +165,11 @@ func (r *run) setSecret(ctx context.Context) error {
 	if current.id == r.event.Token {
 		return r.alreadyPromoted()
 	}
-	kinds, err := r.changed(current.doc, pending.doc)
+	kinds, err := r.made(ctx, current, pending)
 	if err != nil {
 		return err
 	}
 	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
-		return err
-	}
-	if err := r.noteSet(ctx, pending, kinds); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
@@ -209,43 +218,28 @@ func (r *run) giveUpLost(ctx context.Context, err error) error {
 	return r.giveUp(ctx, m, err)
 }
 
-// giveUp takes AWSPENDING off the token's version, so that the next rotation
-// starts anew; what was set is taken away by a reconcile. It returns the cause.
-func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
-	if slices.Contains(m.labels[r.event.Token], labelPending) {
-		if err := r.moveLabel(ctx, labelPending, "", r.event.Token); err != nil {
-			return errors.Join(cause, err)
-		}
-		r.log.Warn("the rotation was given up", audit, didAbandon, "why", cause)
-	}
-	return cause
-}
-
-// noteSet makes sure that the application is healthy, and notes that the pending
-// values are live from now on, or may be: should the rotation be given up, a
-// reconcile takes them away again.
-func (r *run) noteSet(ctx context.Context, pending version, kinds []credential.Kind) error {
-	journal, err := readJournal(map[string][]string{pending.id: pending.labels})
-	if err != nil || len(kinds) == 0 {
-		return err
-	}
-	rec, noted := entryOf(journal, pending.id)
-	if noted && slices.Equal(rec.entry.live, names(kinds)) {
-		return nil // by an earlier attempt
-	}
-	// Only before the first change: a target that accepts one value alone has
-	// made the application ill from then on, until it is redeployed.
-	asked, err := wishIn(r.event.Token, names(r.kinds))
+// made are the kinds that the pending version was made for, as its label says. They
+// were fixed when it was stored: a rotation never changes another one.
+func (r *run) made(ctx context.Context, current, pending version) ([]credential.Kind, error) {
+	book, err := ledger.Read(map[string][]string{pending.id: pending.labels})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !asked.emergency {
-		if what := r.sick(ctx); what != "" {
-			return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
+	var kinds []credential.Kind
+	entries := book.Page(pending.id).Entries
+	for _, kind := range r.kinds {
+		if entries[kind.Name()].State == ledger.Pending {
+			kinds = append(kinds, kind)
 		}
 	}
-	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
-	return err
+	if len(kinds) > 0 || pending.doc.Raw() == current.doc.Raw() {
+		return kinds, nil
+	}
+	_, m, err := r.guard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.giveUp(ctx, m, fmt.Errorf("version %s has no label that tells which credentials it was made for, as one that another program stored has none: its rotation is given up; rotate again", pending.id))
 }
 
 // testSecret uses the pending values for real. A rotation that has none is a
@@ -262,7 +256,7 @@ func (r *run) testSecret(ctx context.Context) error {
 	if current.id == r.event.Token {
 		return r.alreadyPromoted()
 	}
-	kinds, err := r.changed(current.doc, pending.doc)
+	kinds, err := r.made(ctx, current, pending)
 	if err != nil {
 		return err
 	}
@@ -294,49 +288,29 @@ func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, 
 }
 
 // finishSecret promotes the pending version, once it has logged in with it
-// itself, and redeploys. When its token is current already, an earlier attempt
-// promoted it, and what follows promotion may not have been done.
+// itself, and begins the rollout. When its token is current already, an earlier
+// attempt promoted it, and what follows the promotion may not have been done.
 func (r *run) finishSecret(ctx context.Context) error {
 	state, m, err := r.guard(ctx)
 	if err != nil {
 		return err
 	}
-	journal, err := readJournal(m.labels)
-	if err != nil {
-		return err
-	}
-	old, noted := promotedOver(journal, r.event.Token)
+	// AWSCURRENT has to be on the token's version when Secrets Manager looks.
+	without := []plan.Do{plan.Fence, plan.RollBack, plan.FinishRollBack}
 	if !state.promoted {
-		old, noted, err = r.proveAndPromote(ctx, state.currentID, journal)
-	}
-	if err != nil {
-		// A delivery of the same event beside this one may have promoted it.
-		var refused error
-		if state, m, refused = r.guard(ctx); refused != nil || !state.promoted {
-			return err
-		}
-		if journal, err = readJournal(m.labels); err != nil {
-			return err
-		}
-		old, noted = promotedOver(journal, r.event.Token)
-	}
-	var left error
-	if noted && old.entry.emergency {
-		m, journal, left = r.revokeAll(ctx)
-		old, noted = promotedOver(journal, r.event.Token)
-	}
-	if noted && old.entry.since.IsZero() {
-		// Also when an old value is left: tasks may fail already.
-		if err := r.redeployAndNote(ctx, old, m); err != nil {
-			return errors.Join(left, fmt.Errorf("the new version is AWSCURRENT, but the redeploy did not start: %w", err))
+		// At first only what follows at once: how the services come up is for a
+		// reconcile to see.
+		without = append(without, plan.Look)
+		if err := r.proveAndPromote(ctx, state.currentID, m); err != nil {
+			// A delivery of the same event beside this one may have promoted it.
+			var refused error
+			if state, m, refused = r.guard(ctx); refused != nil || !state.promoted {
+				return err
+			}
 		}
 	}
-	if left != nil {
-		return fmt.Errorf("the new version is AWSCURRENT, but the old values are not all taken away yet: %w", left)
-	}
-	promoted, _ := entryOf(journal, r.event.Token)
-	if err := r.forget(ctx, promoted); err != nil {
-		return err
+	if _, _, faults := r.settle(ctx, false, without...); len(faults) > 0 {
+		return fmt.Errorf("the new version is AWSCURRENT, and what follows is not all done yet: %w", errors.Join(faults...))
 	}
 	return r.forgetWish(ctx, m)
 }
@@ -350,76 +324,112 @@ func (r *run) forgetWish(ctx context.Context, m metadata) error {
 	return r.moveLabel(ctx, label, "", id)
 }
 
-// proveAndPromote moves AWSCURRENT to the token's version. Before that it notes
-// in the journal that the old version's values are live, and what was promoted
-// over it; it returns that record, if the rotation changes anything.
-func (r *run) proveAndPromote(ctx context.Context, currentID string, journal []record) (old record, noted bool, err error) {
+// proveAndPromote moves AWSCURRENT to the token's version. Before that it makes sure
+// that the version with the old values is labelled.
+func (r *run) proveAndPromote(ctx context.Context, currentID string, m metadata) error {
 	current, err := r.readCurrent(ctx, currentID)
 	if err != nil {
-		return record{}, false, err
+		return err
 	}
 	pending, err := r.readPending(ctx)
 	if err != nil {
-		return record{}, false, err
+		return err
 	}
-	kinds, err := r.changed(current.doc, pending.doc)
+	kinds, err := r.made(ctx, current, pending)
 	if err != nil {
-		return record{}, false, err
+		return err
 	}
 	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
-		return record{}, false, err
+		return err
 	}
 	for _, kind := range kinds {
 		outcome, err := kind.Probe(ctx, pending.doc)
 		if outcome != credential.Accepted {
-			return record{}, false, fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
+			return fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
 	}
 	if err := enoughTime(ctx); err != nil {
-		return record{}, false, err
+		return err
 	}
-	old, _ = entryOf(journal, current.id)
 	asked, err := wishIn(r.event.Token, names(r.kinds))
 	if err != nil {
-		return record{}, false, err
+		return err
 	}
-	live := names(overlapping(kinds))
-	if noted = len(live) > 0 || asked.emergency && len(kinds) > 0; noted {
-		e := entry{phase: phaseOld, live: live, emergency: asked.emergency, next: endOf(r.event.Token)}
-		if e.emergency {
-			e.refused = r.now
-		}
-		if old, err = r.write(ctx, old, e); err != nil {
-			return record{}, false, err
-		}
+	if err := r.labelOld(ctx, current, kinds, asked.emergency, m); err != nil {
+		return err
 	}
 	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
-		return record{}, false, err
+		return err
 	}
-	if len(kinds) == 0 {
-		// The same values under another id: what was promoted before goes on
-		// to be what can be rolled back.
-		if before, ok := promotedOver(journal, current.id); ok {
-			e := before.entry
-			e.next = endOf(r.event.Token)
-			if _, err := r.write(ctx, before, e); err != nil {
-				return record{}, false, err
-			}
+	for _, kind := range kinds {
+		r.found.probes[place{kind.Name(), r.event.Token}] = plan.Accepted
+	}
+	r.found.versions[current.id], r.found.versions[pending.id] = current, pending
+	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
+	if !asked.emergency || len(kinds) == 0 { // the notice of an emergency comes when the old values are refused
+		r.notice(didPromote, "%s", promotedInWords(r.event.Token, kinds, current.doc, pending.doc))
+	}
+	return nil
+}
+
+// labelOld makes sure that the old value of each kind is in the ledger before
+// another one is wanted. In an emergency it is marked, to be taken away once the
+// promotion is done.
+func (r *run) labelOld(ctx context.Context, current version, kinds []credential.Kind, emergency bool, m metadata) error {
+	book, err := ledger.Read(m.labels)
+	if err != nil {
+		return err
+	}
+	state := ledger.Proven
+	if emergency {
+		state = ledger.Revoking
+	}
+	page := book.Page(current.id)
+	was := page
+	for _, kind := range kinds {
+		name := kind.Name()
+		if e := page.Entries[name]; !e.State.Live() || emergency && e.State != state {
+			page = page.With(name, state, r.now)
 		}
 	}
-	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
-	switch {
-	case asked.emergency && noted:
-		// The notice comes when the old values are gone.
-	case noted:
-		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT. The old value of %s is still accepted, and is taken out of service when nothing needs it any more",
-			inWords(names(kinds)), r.event.Token, inWords(live))
-	case len(kinds) > 0:
-		r.notice(didPromote, "%s rotated: version %s is AWSCURRENT, and the old value is not accepted any more", inWords(names(kinds)), r.event.Token)
-	default:
-		r.notice(didPromote, "nothing was rotated: the log of createSecret says why")
+	if len(page.Entries) != len(was.Entries) || changedEntries(was, page) {
+		if err := r.writePage(ctx, page); err != nil {
+			return err
+		}
 	}
-	return old, noted, nil
+	return nil
+}
+
+// promotedInWords tells what a promotion has changed of each kind.
+func promotedInWords(version string, kinds []credential.Kind, current, pending document.Document) string {
+	if len(kinds) == 0 {
+		return "nothing was rotated: the log of createSecret says why"
+	}
+	var accepted, refused, published []string
+	for _, kind := range kinds {
+		before, _, errBefore := kind.Value(current)
+		after, _, errAfter := kind.Value(pending)
+		_, overlaps := kind.(credential.Retirer)
+		switch {
+		case errBefore == nil && errAfter == nil && before == after:
+			published = append(published, kind.Name())
+		case overlaps:
+			accepted = append(accepted, kind.Name())
+		default:
+			refused = append(refused, kind.Name())
+		}
+	}
+	text := fmt.Sprintf("%s rotated: version %s is AWSCURRENT.", inWords(names(kinds)), version)
+	if len(accepted) > 0 {
+		text += fmt.Sprintf(" The old value of %s is still accepted, and is taken out of service when nothing needs it any more.", inWords(accepted))
+	}
+	if len(refused) > 0 {
+		text += fmt.Sprintf(" The old value of %s is not accepted any more.", inWords(refused))
+	}
+	if len(published) > 0 {
+		text += fmt.Sprintf(" The value of %s stays the same, and the next one is published with it.", inWords(published))
+	}
+	return text
 }
 
 // preflight checks what a rotation needs and reports every fault at once.
@@ -450,12 +460,12 @@ func (r *run) preflight(ctx context.Context) error {
 	for _, kind := range kinds {
 		report(kind.Name(), kind.Preflight(ctx, current.doc))
 	}
-	if r.redeployer != nil && r.needsRestart(names(kinds)) {
-		report("redeploy", r.redeployer.Preflight(ctx, r.event.SecretID))
+	if r.services != nil && r.needsRestart(names(kinds)) {
+		report("redeploy", r.services.Preflight(ctx, r.event.SecretID))
 	}
 	if r.health != nil {
 		check := credential.Check{What: "the application is healthy"}
-		if what := r.sick(ctx); what != "" {
+		if _, what := r.askHealth(ctx); what != "" {
 			check.Problem = errors.New(what)
 		}
 		report("health", []credential.Check{check})

@@ -23,7 +23,7 @@ func TestWhatARotationSetsIsNotedBeforeAnyTargetHasIt(t *testing.T) {
 		k.whenFirst("set", func() {
 			labels := e.version("AWSPENDING").Labels
 			if !slices.ContainsFunc(labels, func(label string) bool {
-				return strings.HasPrefix(label, "rotation;") && strings.Contains(label, "live=database,api,admin,webhook")
+				return strings.HasPrefix(label, "rotation;") && strings.Contains(label, ";admin=pending.1") && strings.Contains(label, ";api=pending.1") && strings.Contains(label, ";database=pending.1") && strings.Contains(label, ";webhook=pending.1")
 			}) {
 				t.Errorf("%s is set, and its version has the labels %s alone", k.name, labels)
 			}
@@ -132,7 +132,7 @@ func TestTheOldVersionIsNotedBeforeItIsPromotedOver(t *testing.T) {
 	e.beforeCall("UpdateSecretVersionStage", promotion, func() wire.Fault {
 		labels := e.version("AWSCURRENT").Labels
 		if !slices.ContainsFunc(labels, func(label string) bool {
-			return strings.HasPrefix(label, "rotation;") && strings.Contains(label, "live=database,api;")
+			return strings.HasPrefix(label, "rotation;") && strings.Contains(label, "api=proven.1") && strings.Contains(label, ";database=proven.1")
 		}) {
 			t.Errorf("the version that is about to be promoted over has the labels %s alone", labels)
 		}
@@ -207,7 +207,7 @@ func TestAStepOfAVersionThatIsCurrentAlreadyChangesNothing(t *testing.T) {
 	e.mustRotate()
 	before := e.state()
 	set, tested := e.admin.count("set", "put back"), e.database.count("set", "test")
-	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
+	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret} {
 		if err := e.invoke(step, e.version("AWSCURRENT").ID); err != nil {
 			t.Error(err)
 		}
@@ -222,7 +222,7 @@ func TestNothingIsSetWhileTheApplicationIsUnhealthy(t *testing.T) {
 	h := &health{}
 	h.sick.Store(true)
 	e.watchHealth(h)
-	e.fails(e.rotate(""), "the application is not healthy (it answers 500)")
+	e.fails(e.rotate(""), "the application is not healthy (unhealthy: it answers 500)")
 	e.expect("database-0", "api-0", "admin-0")
 	if len(e.journal()) > 0 {
 		t.Errorf("noted as set: %s", e.journal())

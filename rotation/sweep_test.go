@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"mautic-rotation/rotation"
 	"slices"
 	"strings"
 	"testing"
@@ -143,16 +144,15 @@ func TestAValueThatWasMadeAndNeverStoredIsTakenAwayByAReconcile(t *testing.T) {
 func TestAValueOfARotationThatIsGivenUpBeforeItWasSetIsTakenAway(t *testing.T) {
 	smtp := newIssuer()
 	e := newEngine(t, smtp)
-	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
-		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "rotation;set") {
-			fault.Error = &wire.Error{Code: "AccessDeniedException", Message: "not noted", Status: 400}
+	e.before = func(step rotation.Step) error {
+		if step == rotation.SetSecret {
+			return errors.New("not begun")
 		}
-		return fault
-	})
-	if err := e.rotate(""); err == nil || !strings.Contains(err.Error(), "not noted") {
+		return nil
+	}
+	if err := e.rotate(""); err == nil || !strings.Contains(err.Error(), "not begun") {
 		t.Fatalf("got %v", err)
 	}
-	e.aws.Intercept(nil)
 	if smtp.accepts() != "smtp-0 smtp-1" {
 		t.Fatalf("accepted are %s", smtp.accepts())
 	}

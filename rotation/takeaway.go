@@ -116,6 +116,17 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	if err := r.enoughTimeToWatch(ctx); err != nil {
 		return err
 	}
+	// What another invocation does to take the value away, or to prove that it is
+	// refused, would look like use of it.
+	release, ok, err := retirer.Exclusive(ctx, o)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "version", a.Version)
+		return errBusy
+	}
+	release()
 	use, err := retirer.InUse(ctx, o, r.limits.Watch)
 	if err != nil {
 		return fmt.Errorf("look for use of the old %s credential: %w", a.Kind, err)
@@ -184,7 +195,7 @@ func (s *sight) isWanted(a plan.Action) bool {
 
 func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
 	at := place{a.Kind, a.Version}
-	page := s.book.Page(a.Version)
+	page := s.pageOf(a.Version)
 	r.found.released[at] = page.Entries[a.Kind].State == ledger.Released
 	page = page.With(a.Kind, ledger.Quarantined, s.m.now)
 	if baseliner, ok := retirer.(credential.Baseliner); ok {
@@ -348,6 +359,14 @@ func (r *Rotator) retirer(name string) (credential.Retirer, bool) {
 	kind, _ := r.kind(name)
 	retirer, ok := kind.(credential.Retirer)
 	return retirer, ok
+}
+
+// needsRestart tells whether one of the kinds does.
+func (r *Rotator) needsRestart(kinds []string) bool {
+	return slices.ContainsFunc(kinds, func(name string) bool {
+		kind, ok := r.kind(name)
+		return ok && kind.NeedsRestart()
+	})
 }
 
 // kind returns the kind of a name.

@@ -14,6 +14,7 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
 )
 
 // SecretsManager is what the engine uses of Secrets Manager's API.
@@ -205,14 +206,26 @@ func (r *run) learn(d document.Document) {
 // putPending stores the value of the token's version. A value that is there
 // already, from a delivery of the same event that ran beside this one, stays,
 // and stored is false.
-func (r *run) putPending(ctx context.Context, d document.Document) (stored bool, err error) {
+func (r *run) putPending(ctx context.Context, d document.Document, made []string, now time.Time) (stored bool, err error) {
 	r.learn(d)
+	stages := []string{labelPending}
+	if len(made) > 0 {
+		page := ledger.Page{Version: r.event.Token}
+		for _, name := range made {
+			page = page.With(name, ledger.Pending, now)
+		}
+		label, err := page.Label()
+		if err != nil {
+			return false, err
+		}
+		stages = append(stages, label)
+	}
 	value := d.Raw()
 	in := &sm.PutSecretValueInput{
 		SecretId:           &r.event.SecretID,
 		ClientRequestToken: &r.event.Token,
 		SecretString:       &value,
-		VersionStages:      []string{labelPending},
+		VersionStages:      stages,
 	}
 	if r.event.RotationToken != "" {
 		in.RotationToken = &r.event.RotationToken
@@ -306,8 +319,5 @@ func (r *run) confirm(ctx context.Context, currentID string) error {
 	return nil
 }
 
-// present and changed are the functions of the plan, for this function's kinds.
+// present is the function of the plan, for this function's kinds.
 func (r *Rotator) present(d document.Document) ([]credential.Kind, error) { return present(r.kinds, d) }
-func (r *Rotator) changed(current, pending document.Document) ([]credential.Kind, error) {
-	return changed(r.kinds, current, pending)
-}

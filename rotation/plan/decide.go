@@ -20,6 +20,8 @@ const (
 	// Fence: move AWSCURRENT to a copy of its own document, so that a promotion of
 	// a rotation that was given up fails should it be in progress, and note that.
 	Fence Do = "fence AWSCURRENT"
+	// DropPending takes AWSPENDING off a version whose rotation has ended.
+	DropPending Do = "take AWSPENDING off"
 	// Look at the services and at the application.
 	Look Do = "look at the services"
 	// FinishRollBack: go on with a rollback that was interrupted.
@@ -99,7 +101,10 @@ func Decide(o Observation) (actions []Action) {
 	if stuck(o) {
 		return []Action{{Do: GiveUp, Why: fmt.Sprintf("the rotation began at %s and has not finished within %s", o.RotatingSince.Format(time.RFC3339), o.Limits.Rotation)}}
 	}
-	if version := givenUp(o); version != "" {
+	if o.Left != "" {
+		return []Action{{Do: DropPending, Version: o.Left, Why: "it was promoted, and AWSCURRENT was moved away from it: AWSPENDING would block every later rotation"}}
+	}
+	if version := givenUp(o); version != "" && !o.Rotating {
 		return []Action{{Do: Fence, Version: version, Why: "its rotation was given up, and its promotion may be in progress"}}
 	}
 	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
@@ -165,13 +170,15 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "an emergency is replacing it"), false
 	case w.Entry.State == ledger.Revoking:
-		return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again"), false
+		return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release"), true
 	case w.Entry.State == ledger.Quarantined:
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
 		return nil, false // the rollout's decision is to finish the rollback
-	case w.Probe == Denied && proven(k, o):
+	case w.Probe == Denied && proven(k):
 		return denied(k, o), false
+	case w.Probe == Denied && len(unasked(k)) > 0:
+		return unasked(k), false
 	case w.Probe == Denied:
 		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
 	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() && troubled(o)):
@@ -199,22 +206,28 @@ func troubled(o Observation) bool {
 	if !o.Looked {
 		return false
 	}
-	return o.Health == Unhealthy || slices.ContainsFunc(o.Rollout.Services, func(s Service) bool {
+	return o.Health == Unhealthy || slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool {
 		return s.Failed != "" || s.Fresh < s.Desired && overdue(o)
 	})
 }
 
-// proven tells that the target accepted the wanted value before. One of a target
-// with a single value, which a promotion gave it, counts as proven while the
-// version before it is labelled.
-func proven(k Kind, o Observation) bool {
+// proven tells that the target accepted the wanted value before.
+func proven(k Kind) bool {
 	switch k.Wanted.Entry.State {
 	case ledger.Proven, ledger.Old, ledger.Held, ledger.Released:
 		return true
-	case "":
-		return !k.Overlaps && o.Rollout.Promoted && len(k.Old) > 0
 	}
 	return false
+}
+
+// unasked asks the target for each old value that it may accept.
+func unasked(k Kind) (actions []Action) {
+	for _, old := range k.Old {
+		if old.Probe == NotAsked && old.Entry.State.Live() && old.Entry.State != ledger.Foreign {
+			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is refused, so another one may be accepted"})
+		}
+	}
+	return actions
 }
 
 // denied decides about a wanted value that its target accepted before, and
@@ -421,14 +434,7 @@ func mayRollBack(o Observation) string {
 }
 
 // emergency tells that old values have leaked and are still to be taken away.
-func emergency(o Observation) bool {
-	for _, k := range o.Kinds {
-		if slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking }) {
-			return true
-		}
-	}
-	return false
-}
+func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
 
 // fail rolls a rollout back that fails, where that may be done. The old values
 // are asked for first.
@@ -490,9 +496,11 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 	switch {
 	case old.Pending:
 		return do(Wait, "its rotation is under way")
+	case old.Entry.State == ledger.Pending:
+		return do(Wait, "its rotation was given up, and another one is under way")
 	case k.Lost != "" || !settled:
 		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
-	case old.Entry.State == ledger.Revoking:
+	case leaked(k):
 		return do(Revoke, "it may have leaked")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
@@ -506,14 +514,22 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		return do(NoteOld, "it is not wanted any more")
 	case old.Entry.State == ledger.Held:
 		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
-	case o.Rollout.Open() && (k.Restarts || !k.Overlaps):
+	case o.Rollout.Open() && (k.Restarts || !k.Overlaps || old.Entry.State == ledger.RolledBack):
 		return do(Wait, "it may be needed until the rollout has converged")
 	case old.Entry.State == ledger.RolledBack:
 		return do(Retire, "its promotion was rolled back, and no task uses it")
+	case !k.Overlaps && old.Shared:
+		return do(Wait, "it is remembered for as long as its version is, to be set again should it be wanted again")
 	case !k.Overlaps:
 		return do(Forget, "its target has accepted the wanted value alone since the promotion")
 	}
 	return observed(k, old, o, do)
+}
+
+// leaked tells that an emergency has replaced a value of the kind: older ones have
+// leaked no less.
+func leaked(k Kind) bool {
+	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking })
 }
 
 // observed decides about an old value that no task needs any more.
@@ -562,6 +578,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return Action{Do: Look, Why: "what a quarantine does shows at the application, too"}
 	case old.Use.Seen != "" && !old.Released:
 		return do(Hold, "something still uses it: %s", old.Use.Seen)
+	case o.Health == Unhealthy && !old.Released:
+		return do(Hold, "something still uses it: the application became unhealthy when it was refused")
 	case postponed(o) != "":
 		return do(Restore, "%s", postponed(o))
 	case left > 0:

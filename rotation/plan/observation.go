@@ -25,6 +25,14 @@ type Observation struct {
 	// a quarantine begins.
 	Tick bool
 
+	// Rotating: AWSPENDING is on another version than AWSCURRENT. To store a version
+	// would have Secrets Manager abandon that rotation.
+	Rotating bool
+
+	// Left is a version that is AWSPENDING, though its rotation has ended: it was
+	// promoted, and AWSCURRENT was moved away from it. "": none is.
+	Left string
+
 	// RotatingSince is when the rotation began that is under way; zero: none is.
 	// RotatingKinds are the kinds that it changes.
 	RotatingSince time.Time
@@ -111,6 +119,7 @@ type Value struct {
 	Entry   ledger.Entry // the newest; zero: no label names the value
 	Also    []string     // the other versions that store it and have an entry
 	Current bool         // AWSCURRENT has the newest entry itself
+	Shared  bool         // the label that has the entry names a kind whose target accepts two values, too
 	Pending bool         // its version is AWSPENDING, and its rotation under way
 
 	Probe Probe
