@@ -319,7 +319,7 @@ func (s *services) Observe(_ context.Context, since time.Time) ([]rollout.Servic
 	defer s.mu.Unlock()
 	web := rollout.Service{
 		Name: "web", Desired: 1, Fresh: 1, Deploying: s.busy, Missing: s.missing,
-		Deployed: s.deployed.Add(2 * time.Second).After(since), // the engine's pause is shorter here than AWS's second
+		Deployed: s.deployed.Add(4 * time.Second).After(since), // the engine's pause is shorter here than AWS's second
 	}
 	if s.failing {
 		web.Failed, web.Fresh, web.Older = "circuit breaker", 0, []string{"task 1a2b, created before"}

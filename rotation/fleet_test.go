@@ -52,7 +52,7 @@ func (f *fleet) stale(since time.Time) (stale []string) {
 func (f *fleet) Observe(_ context.Context, since time.Time) ([]rollout.Service, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	since = since.Add(-2 * time.Second)
+	since = since.Add(-4 * time.Second)
 	web := rollout.Service{Name: "web", Desired: len(f.tasks), Deployed: !f.since.Before(since), Older: f.stale(since)}
 	web.Fresh = len(f.tasks) - len(web.Older)
 	web.Deploying = len(f.stale(f.since)) > 0

@@ -135,7 +135,10 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
 		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health,
-		Rollout: plan.Rollout{Rollout: book.Rollout(), Services: r.found.services},
+		Rollout: plan.Rollout{
+			Rollout: book.Rollout(), Services: r.found.services,
+			Here: !book.Rollout().Since.IsZero() && book.Page(s.current).Rollout.Since.Equal(book.Rollout().Since),
+		},
 	}
 	for kind, e := range book.Page(s.pending).Entries {
 		if s.pending != "" && (e.State == ledger.Pending) {

@@ -74,6 +74,9 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		progress := false
 		for _, err := range r.act(ctx, s, todo) {
 			progress = progress || err.err == nil
+			if err.action.Do == plan.Redeploy {
+				failed[keyOf(err.action)] = true // once is enough
+			}
 			if err.err != nil {
 				failed[keyOf(err.action)] = true
 				if !errors.Is(err.err, errBusy) {

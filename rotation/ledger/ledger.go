@@ -128,6 +128,9 @@ func (r Rollout) Open() bool { return !r.Since.IsZero() && r.Converged.IsZero() 
 
 // ConvergedAt returns the rollout as it is once it has converged.
 func (r Rollout) ConvergedAt(at time.Time) Rollout {
+	if at.Before(r.Since) {
+		at = r.Since // which is rounded up
+	}
 	return Rollout{Since: r.Since, Converged: at.UTC().Truncate(time.Second)}
 }
 

@@ -234,7 +234,12 @@ func unasked(k Kind) (actions []Action) {
 // refuses now: a failover, a restored server, or a manual change there.
 func denied(k Kind, o Observation) []Action {
 	a := Action{Kind: k.Name, Version: k.Wanted.Version}
+	at := slices.IndexFunc(k.Old, func(v Value) bool {
+		return v.Entry.State == ledger.RolledBack || v.Entry.State == ledger.GivenUp
+	})
 	switch {
+	case !k.Overlaps && at >= 0:
+		a.Do, a.Version, a.Why = PutBack, k.Old[at].Version, "the target has the value of a rotation that was rolled back or given up"
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
 	case mayRollBack(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
@@ -299,6 +304,8 @@ func unexplained(o Observation) string {
 		return "" // what runs is taken as it is
 	case rolledBack(o):
 		return "AWSCURRENT was rolled back"
+	case o.Rollout.Here:
+		return ""
 	}
 	for _, k := range o.Kinds {
 		switch s := k.Wanted.Entry.State; {

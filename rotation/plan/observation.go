@@ -78,6 +78,10 @@ type Limits struct {
 type Rollout struct {
 	ledger.Rollout
 
+	// Here: AWSCURRENT's own label tells of the rollout, so its values are those that
+	// the rollout is about.
+	Here bool
+
 	// ChangedBy is what changed a value that tasks read at start after
 	// Rollout.Since, and that no label tells of: a manual move of AWSCURRENT, as
 	// an event told it. Zero: nothing did.
