@@ -3,12 +3,13 @@
 // that has been done, and finds out beforehand whether it would help.
 //
 //	services := ecs.New(client, "mautic-prod-cluster", []string{"web", "cron"})
-//	since, err := services.Redeploy(ctx, log) // after the promotion was read back
-//	…
-//	state, err := services.Rollout(ctx, since)
-//	if state.Fresh { … } // nothing that runs has read the secret before since
+//	for _, service := range observed { // by services.Observe(ctx, secretARN, since)
+//		if !service.Deployed {
+//			err := services.RedeployService(ctx, service.Name, log)
+//		}
+//	}
 //
-// All times are ECS's own, and are compared with each other only.
+// Times of deployments and tasks are ECS's own, to the millisecond.
 package ecs
 
 import (

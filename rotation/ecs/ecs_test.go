@@ -1,7 +1,6 @@
 package ecs_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -30,11 +29,7 @@ func start(t *testing.T, services ...localecs.Service) (*localaws.Server, *awsec
 	for _, s := range services {
 		s.Cluster = cluster
 		if s.Run == nil {
-			s.Run = func(ctx context.Context, task localecs.Task) error {
-				task.Ready()
-				<-ctx.Done()
-				return nil
-			}
+			s.Run = idle
 		}
 		if _, err := aws.ECS.RunService(s); err != nil {
 			t.Fatal(err)

@@ -98,6 +98,10 @@ func FuzzDecide(f *testing.F) {
 		if r.Steady && (running != desired || len(deployments) == 0) {
 			t.Fatalf("steady with %d of %d tasks, and %d deployments", running, desired, len(deployments))
 		}
+		o := observe(web, nil, since)
+		if old && len(o.Older) == 0 || r.Fresh != (len(o.Older) == 0) || o.Fresh < 0 || o.Fresh > listed || (o.Failed == "") != (len(r.Failed) == 0) {
+			t.Fatalf("observed is %+v, where the rollout is %+v", o, r)
+		}
 		// A service that is not there keeps all from being fresh, whatever the others are.
 		if both := decide([]found{{name: "cron", missing: "it is deleted"}, web}, since); both.Fresh || both.Steady || len(both.Failed) != len(r.Failed) {
 			t.Fatalf("with one that is missing: %+v", both)

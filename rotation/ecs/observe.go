@@ -17,33 +17,67 @@ import (
 // since, a time that [Services.Redeploy] returned without an error. It looks once,
 // and changes nothing. An error means that it is not known.
 func (s *Services) Rollout(ctx context.Context, since time.Time) (rollout.State, error) {
+	services, err := s.find(ctx, since)
+	if err != nil {
+		return rollout.State{}, err
+	}
+	return decide(services, since), nil
+}
+
+// find reads what ECS tells of each service, in the order of their names.
+func (s *Services) find(ctx context.Context, since time.Time) ([]found, error) {
 	var services []found
 	for names := range slices.Chunk(s.names, describeServicesLimit) {
 		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
 		if err != nil {
-			return rollout.State{}, fmt.Errorf("describe the services %v in cluster %s: %w", names, s.cluster, err)
+			return nil, fmt.Errorf("describe the services %v in cluster %s: %w", names, s.cluster, err)
 		}
 		for _, name := range names {
 			services = append(services, locate(name, out))
 		}
 	}
 	for i, f := range services {
+		if f.missing != "" || !needsHistory(f.service, since) {
+			continue
+		}
+		var err error
+		if services[i].latest, err = s.latestDeployment(ctx, f.service, since); err != nil {
+			return nil, err
+		}
+	}
+	return services, s.findTasks(ctx, services)
+}
+
+// findTasks describes the tasks of all services, with no more calls than those of
+// one service would take.
+func (s *Services) findTasks(ctx context.Context, services []found) error {
+	var arns []string
+	of := map[string][]int{} // a service may be named twice
+	for i, f := range services {
 		if f.missing != "" {
 			continue
 		}
-		tasks, err := s.tasks(ctx, aws.ToString(f.service.ServiceName))
+		listed, err := s.listTasks(ctx, aws.ToString(f.service.ServiceName))
 		if err != nil {
-			return rollout.State{}, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
+			return fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
 		}
-		services[i].tasks = tasks
-		if rolling(f.service) {
-			continue // DescribeServices tells what became of its deployments
-		}
-		if services[i].latest, err = s.latestDeployment(ctx, f.service, since); err != nil {
-			return rollout.State{}, err
+		for _, arn := range listed {
+			if of[arn] == nil {
+				arns = append(arns, arn)
+			}
+			of[arn] = append(of[arn], i)
 		}
 	}
-	return decide(services, since), nil
+	tasks, err := s.describeTasks(ctx, arns)
+	if err != nil {
+		return fmt.Errorf("services %v in cluster %s: %w", s.names, s.cluster, err)
+	}
+	for _, t := range tasks {
+		for _, i := range of[aws.ToString(t.TaskArn)] {
+			services[i].tasks = append(services[i].tasks, t)
+		}
+	}
+	return nil
 }
 
 // locate finds a service, given by name or ARN, in an answer. One that is
@@ -68,9 +102,9 @@ func locate(name string, out *ecs.DescribeServicesOutput) found {
 	return found{name: name, missing: "ECS did not describe it: " + remedy}
 }
 
-// tasks describes a service's tasks: those that are to run, and those that are
-// to stop or have.
-func (s *Services) tasks(ctx context.Context, service string) ([]types.Task, error) {
+// listTasks lists a service's tasks, each once: those that are to run, and those
+// that are to stop or have.
+func (s *Services) listTasks(ctx context.Context, service string) ([]string, error) {
 	var arns []string
 	// In this order: a task that is told to stop between the two is listed
 	// twice, and in the other order it would not be listed at all.
@@ -87,7 +121,7 @@ func (s *Services) tasks(ctx context.Context, service string) ([]types.Task, err
 		}
 	}
 	slices.Sort(arns)
-	return s.describeTasks(ctx, slices.Compact(arns))
+	return slices.Compact(arns), nil
 }
 
 func (s *Services) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {

@@ -85,6 +85,16 @@ func (s *Services) describeDefinition(ctx context.Context, arn string) described
 	return described{definition: *out.TaskDefinition}
 }
 
+// unread is the problem of a task definition that cannot be read: tasks that read
+// a pinned version of the secret would be taken for new ones.
+func unread(arn string, err error) error {
+	remedy := "deploy the service with a task definition that ECS still has"
+	if isDenied(err) {
+		remedy = "grant ecs:DescribeTaskDefinition on * to the function's role"
+	}
+	return fmt.Errorf("it is not known which version of the secret task definition %s reads: %s: %w", lastPart(arn), remedy, err)
+}
+
 // serviceChecks tells what a restart of a service would change.
 func serviceChecks(service types.Service, d described, secretARN string) []credential.Check {
 	name := aws.ToString(service.ServiceName)
@@ -94,9 +104,7 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 		Warning: shrinks(service),
 	}}
 	if d.err != nil {
-		// A rotation does without the task definition, so this is no Problem.
-		reads.Warning = fmt.Errorf("not looked at: read task definition %s: %w: grant ecs:DescribeTaskDefinition on * to the function's role, or check its secrets and images by hand",
-			lastPart(*service.TaskDefinition), d.err)
+		reads.Problem = unread(*service.TaskDefinition, d.err)
 		return append(checks, reads)
 	}
 	reads.Problem, reads.Warning = secretUse(d.definition, secretARN)

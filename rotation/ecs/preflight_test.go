@@ -69,7 +69,7 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 	}
 }
 
-func TestPreflightWarnsOfATaskDefinitionThatItMayNotRead(t *testing.T) {
+func TestPreflightFailsForATaskDefinitionThatItMayNotRead(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web", Image: pinned})
 	aws.Intercept(func(call wire.Call) wire.Fault {
 		if call.Operation != "DescribeTaskDefinition" {
@@ -78,7 +78,7 @@ func TestPreflightWarnsOfATaskDefinitionThatItMayNotRead(t *testing.T) {
 		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not authorized"}}
 	})
 	expect(t, ecs.New(client, cluster, []string{"web"}).Preflight(t.Context(), secretARN),
-		"warning: service web reads the secret's current version when its tasks start: not looked at: read task definition web:1",
+		"problem: service web reads the secret's current version when its tasks start: it is not known which version of the secret task definition web:1 reads: grant ecs:DescribeTaskDefinition on * to the function's role",
 	)
 }
 

@@ -26,18 +26,34 @@ func (s *Services) Redeploy(ctx context.Context, log *slog.Logger) (time.Time, e
 	var since time.Time
 	var faults []error
 	for _, name := range s.names {
-		primary, err := s.force(ctx, name)
+		created, err := s.redeploy(ctx, name, log)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("force a new deployment of service %s in cluster %s: %w", name, s.cluster, err))
+			faults = append(faults, err)
 			continue
 		}
-		log.Info("started a new deployment", "cluster", s.cluster, "service", name,
-			"deployment", aws.ToString(primary.Id), "created", *primary.CreatedAt)
-		if since.IsZero() || primary.CreatedAt.Before(since) {
-			since = *primary.CreatedAt
+		if since.IsZero() || created.Before(since) {
+			since = created
 		}
 	}
 	return since, errors.Join(faults...)
+}
+
+// RedeployService forces a new deployment of one service, by its name as in
+// [rollout.Service]. Doing it twice replaces the tasks once more, and a deployment
+// that a newer one supersedes is no failure.
+func (s *Services) RedeployService(ctx context.Context, name string, log *slog.Logger) error {
+	_, err := s.redeploy(ctx, name, log)
+	return err
+}
+
+func (s *Services) redeploy(ctx context.Context, name string, log *slog.Logger) (created time.Time, err error) {
+	primary, err := s.force(ctx, name)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("force a new deployment of service %s in cluster %s: %w", name, s.cluster, err)
+	}
+	log.Info("started a new deployment", "cluster", s.cluster, "service", name,
+		"deployment", aws.ToString(primary.Id), "created", *primary.CreatedAt)
+	return *primary.CreatedAt, nil
 }
 
 // force returns the new deployment, which has a creation time.

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,8 @@ type found struct {
 	missing string       // why there is no service, "" if there is one
 	tasks   []types.Task // listed as running or as stopped
 
-	// latest is the newest of the deployments since then, of a service that does
-	// not roll; nil: there is none.
+	// latest is the newest of the deployments since then, where needsHistory;
+	// nil: there is none.
 	latest *types.ServiceDeploymentBrief
 }
 
@@ -51,6 +52,17 @@ func decide(services []found, since time.Time) rollout.State {
 
 // stale lists what keeps a service from being fresh.
 func stale(f found, since time.Time) []string {
+	old := older(f, since)
+	if primary := primaryOf(f.service); len(old) > 0 && primary != nil && !notBefore(primary.CreatedAt, since) {
+		old = append(old, fmt.Sprintf("service %s: its primary deployment was created %s, before %s: unless it was rolled back, force a new one",
+			f.name, timestamp(primary.CreatedAt), timestamp(&since)))
+	}
+	return old
+}
+
+// older lists a service's tasks from before a time, or of an age that is not
+// known, that may still use what they have read.
+func older(f found, since time.Time) []string {
 	var old []string
 	there := 0
 	for _, t := range f.tasks {
@@ -68,10 +80,6 @@ func stale(f found, since time.Time) []string {
 	// task that is counted but not listed may be an old one.
 	if counted := int(f.service.RunningCount); counted > there {
 		old = append(old, fmt.Sprintf("service %s: ECS counts %d running tasks, and lists %d", f.name, counted, there))
-	}
-	if primary := primaryOf(f.service); len(old) > 0 && primary != nil && !notBefore(primary.CreatedAt, since) {
-		old = append(old, fmt.Sprintf("service %s: its primary deployment was created %s, before %s: unless it was rolled back, force a new one",
-			f.name, timestamp(primary.CreatedAt), timestamp(&since)))
 	}
 	return old
 }
@@ -107,7 +115,7 @@ func failure(f found, since time.Time) string {
 	case primary == nil || primary.CreatedAt == nil:
 		return ""
 	case !notBefore(primary.CreatedAt, since):
-		return rolledBack(service, *primary, since)
+		return rolledBack(f, *primary, since)
 	case primary.RolloutState == types.DeploymentRolloutStateFailed:
 		return reasonOf(*primary)
 	case primary.RolloutState == types.DeploymentRolloutStateCompleted:
@@ -129,21 +137,38 @@ func failure(f found, since time.Time) string {
 // has given up on a newer one, and revived the last that was complete. When
 // nothing shows that there was a newer one, nothing has failed, and the service
 // has yet to be deployed.
-func rolledBack(service types.Service, primary types.Deployment, since time.Time) string {
+func rolledBack(f found, primary types.Deployment, since time.Time) string {
 	back := fmt.Sprintf("rolled back to deployment %s, created %s", aws.ToString(primary.Id), timestamp(primary.CreatedAt))
-	for _, d := range service.Deployments {
-		if notBefore(d.CreatedAt, since) {
-			return back + ": " + reasonOf(d)
-		}
+	if d, ok := deployedSince(f.service, since); ok {
+		return back + ": " + reasonOf(d)
 	}
-	// The deployment that failed is no longer listed when its last task has
-	// stopped. The service's last 100 events stay.
-	for _, e := range service.Events {
-		if message := aws.ToString(e.Message); notBefore(e.CreatedAt, since) && rollsBack(message) {
-			return back + ": " + message
-		}
+	if reason := deploymentFailure(f.latest); reason != "" {
+		return back + ": " + reason
 	}
 	return ""
+}
+
+// deployedSince is a deployment that was created at or after a time, if the
+// service still lists one.
+func deployedSince(service types.Service, since time.Time) (d types.Deployment, ok bool) {
+	i := slices.IndexFunc(service.Deployments, func(d types.Deployment) bool { return notBefore(d.CreatedAt, since) })
+	if i < 0 {
+		return types.Deployment{}, false
+	}
+	return service.Deployments[i], true
+}
+
+// rolledBackUnlisted tells that ECS has rolled a service back since a time, and
+// lists no deployment since then. One that failed is listed until its last task
+// has stopped. The event stays, as one of the service's last hundred. It names
+// what was gone back to and not what failed, which may be from before that time.
+func rolledBackUnlisted(service types.Service, since time.Time) bool {
+	if _, listed := deployedSince(service, since); listed {
+		return false
+	}
+	return slices.ContainsFunc(service.Events, func(e types.ServiceEvent) bool {
+		return notBefore(e.CreatedAt, since) && rollsBack(aws.ToString(e.Message))
+	})
 }
 
 // rollsBack knows ECS's words for it: "ECS deployment circuit breaker: rolling

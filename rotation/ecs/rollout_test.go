@@ -21,6 +21,11 @@ func deployment(id, status string, created int, state types.DeploymentRolloutSta
 	return types.Deployment{Id: aws.String("ecs-svc/" + id), Status: &status, CreatedAt: at(created), RolloutState: state, RolloutStateReason: &reason}
 }
 
+// history is what ECS remembers of the deployment "new".
+func history(status types.ServiceDeploymentStatus, reason string) *types.ServiceDeploymentBrief {
+	return &types.ServiceDeploymentBrief{ServiceDeploymentArn: aws.String("service-deployment/c/web/new"), CreatedAt: at(0), Status: status, StatusReason: &reason}
+}
+
 func task(id, desired, last string, created int) types.Task {
 	return types.Task{
 		TaskArn:       aws.String("arn:aws:ecs:us-east-1:123456789012:task/c/" + id),
@@ -30,17 +35,11 @@ func task(id, desired, last string, created int) types.Task {
 
 // web is a service that is to run, and counts, that many tasks.
 func web(desired, running int32, deployments ...types.Deployment) types.Service {
-	return types.Service{ServiceName: aws.String("web"), DesiredCount: desired, RunningCount: running, Deployments: deployments}
+	return types.Service{ServiceName: aws.String("web"), Status: aws.String("ACTIVE"), DesiredCount: desired, RunningCount: running, Deployments: deployments}
 }
 
 func TestDecide(t *testing.T) {
-	const (
-		inProgress = types.DeploymentRolloutStateInProgress
-		completed  = types.DeploymentRolloutStateCompleted
-		failed     = types.DeploymentRolloutStateFailed
-		breaker    = "ECS deployment circuit breaker: tasks failed to start."
-		back       = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/old."
-	)
+	const back = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/old."
 	event := func(ms int, message string) types.ServiceEvent {
 		return types.ServiceEvent{CreatedAt: at(ms), Message: &message}
 	}
@@ -178,9 +177,19 @@ func TestDecide(t *testing.T) {
 			found: found{
 				service: withEvents(web(1, 1, deployment("old", "PRIMARY", -9, completed, "")),
 					event(900, "(service web) has reached a steady state."), event(500, "(service web) rolling back to deployment ecs-svc/old.")),
+				tasks:  []types.Task{task("1", "RUNNING", "RUNNING", 600)},
+				latest: history(types.ServiceDeploymentStatusRollbackSuccessful, breaker),
+			},
+			want: rollout.State{Fresh: true, Steady: true, Failed: []string{"ecs-svc/old, created 2026-03-01T12:00:00.114Z: service deployment new, created 2026-03-01T12:00:00.123Z, is ROLLBACK_SUCCESSFUL: " + breaker}},
+		},
+		{
+			name: "a deployment from before was rolled back after: that is no failure of ours",
+			found: found{
+				service: withEvents(web(1, 1, deployment("old", "PRIMARY", -9, completed, "")),
+					event(500, "(service web) rolling back to deployment ecs-svc/old.")),
 				tasks: []types.Task{task("1", "RUNNING", "RUNNING", 600)},
 			},
-			want: rollout.State{Fresh: true, Steady: true, Failed: []string{"ecs-svc/old, created 2026-03-01T12:00:00.114Z: (service web) rolling back to deployment"}},
+			want: rollout.State{Fresh: true, Steady: true},
 		},
 		{
 			name: "a rollback that makes a deployment of its own",

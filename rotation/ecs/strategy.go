@@ -20,6 +20,13 @@ func rolling(service types.Service) bool {
 	return c == nil || c.Strategy == "" || c.Strategy == types.DeploymentStrategyRolling
 }
 
+// needsHistory tells that DescribeServices does not tell what has become of the
+// deployments since a time: of a service that does not roll, and of one that was
+// rolled back.
+func needsHistory(service types.Service, since time.Time) bool {
+	return !rolling(service) || rolledBackUnlisted(service, since)
+}
+
 // latestDeployment is a service's newest deployment that was created at or after
 // a time; nil where there is none.
 func (s *Services) latestDeployment(ctx context.Context, service types.Service, since time.Time) (*types.ServiceDeploymentBrief, error) {
@@ -62,6 +69,16 @@ func deploymentFailure(d *types.ServiceDeploymentBrief) string {
 		return why
 	}
 	return ""
+}
+
+// underWay tells that a deployment, or its rollback, has not ended.
+func underWay(d types.ServiceDeploymentBrief) bool {
+	switch d.Status {
+	case types.ServiceDeploymentStatusPending, types.ServiceDeploymentStatusInProgress, types.ServiceDeploymentStatusStopRequested,
+		types.ServiceDeploymentStatusRollbackRequested, types.ServiceDeploymentStatusRollbackInProgress:
+		return true
+	}
+	return false
 }
 
 // ECS's defaults for the steps of a traffic shift.

@@ -113,8 +113,14 @@ type ContainerDefinition struct {
 	Image       string            `json:"image"`
 	Essential   bool              `json:"essential"`
 	StopTimeout int               `json:"stopTimeout"` // seconds
+	HealthCheck HealthCheck       `json:"healthCheck"` // [Task.Ready] stands for it
 	Environment []NameValue       `json:"environment"`
 	Secrets     []SecretReference `json:"secrets"`
+}
+
+// HealthCheck is how a container is found to be healthy.
+type HealthCheck struct {
+	Command []string `json:"command"`
 }
 
 // NameValue is an environment variable.
@@ -235,6 +241,7 @@ func (d *taskDefinition) describe() TaskDefinitionDescription {
 	c := ContainerDefinition{
 		Name: o.ContainerName, Image: o.Image, Essential: true, StopTimeout: int(o.StopTimeout.Seconds()),
 		Environment: []NameValue{}, Secrets: []SecretReference{},
+		HealthCheck: HealthCheck{Command: []string{"CMD-SHELL", "curl -f http://localhost/s/login"}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Environment)) {
 		c.Environment = append(c.Environment, NameValue{name, o.Environment[name]})

@@ -1,0 +1,165 @@
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
+
+	"mautic-rotation/rotation/rollout"
+)
+
+// Observe tells how far each service has come with replacing what ran before
+// since. It looks once, and changes nothing. The secret is given by its whole ARN:
+// a task that reads a pinned version of it is never fresh. A service that cannot
+// be observed is reported as missing; an error means that nothing is known.
+func (s *Services) Observe(ctx context.Context, secretARN string, since time.Time) ([]rollout.Service, error) {
+	services, err := s.find(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	definitions := map[string]definition{} // by ARN: services may share one
+	observed := make([]rollout.Service, 0, len(services))
+	for _, f := range services {
+		for _, t := range f.tasks {
+			if err := s.readDefinition(ctx, definitions, t, secretARN, since); err != nil {
+				return nil, fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
+			}
+		}
+		observed = append(observed, observe(f, definitions, since))
+	}
+	return observed, nil
+}
+
+// A definition is what matters of a task definition to whether a task is fresh.
+type definition struct {
+	pins    error           // why its tasks read a pinned version, with the remedy
+	unread  error           // why the task definition could not be read, with the remedy
+	checked map[string]bool // the essential containers that have a health check
+}
+
+// readDefinition adds the definition of a task that may be fresh, unless it has
+// been read before.
+func (s *Services) readDefinition(ctx context.Context, known map[string]definition, t types.Task, secretARN string, since time.Time) error {
+	arn := aws.ToString(t.TaskDefinitionArn)
+	if _, found := known[arn]; found || gone(t) || !notBefore(t.CreatedAt, since) {
+		return nil
+	}
+	d := s.describeDefinition(ctx, arn)
+	switch {
+	case d.err == nil:
+		pins, _ := secretUse(d.definition, secretARN)
+		known[arn] = definition{pins: pins, checked: checkedContainers(d.definition)}
+	case refused(d.err):
+		known[arn] = definition{unread: unread(arn, d.err)}
+	default:
+		return fmt.Errorf("read task definition %s: %w", lastPart(arn), d.err)
+	}
+	return nil
+}
+
+// refused tells that the same call would fail again. ECS answers ClientException
+// for a task definition that was deleted.
+func refused(err error) bool {
+	_, notFound := errors.AsType[*types.ClientException](err)
+	return notFound || isDenied(err)
+}
+
+func isDenied(err error) bool {
+	refusal, ok := errors.AsType[smithy.APIError](err)
+	return ok && refusal.ErrorCode() == "AccessDeniedException"
+}
+
+// checkedContainers names the essential containers that have a health check.
+// Without one, ECS never tells that a container is healthy.
+func checkedContainers(d types.TaskDefinition) map[string]bool {
+	checked := map[string]bool{}
+	for _, c := range d.ContainerDefinitions {
+		if c.HealthCheck != nil && (c.Essential == nil || *c.Essential) {
+			checked[aws.ToString(c.Name)] = true
+		}
+	}
+	return checked
+}
+
+// observe tells how far one service has come since a time.
+func observe(f found, definitions map[string]definition, since time.Time) rollout.Service {
+	o := rollout.Service{Name: f.name, Missing: f.missing}
+	if f.missing != "" {
+		return o
+	}
+	o.Missing = unobservable(f, definitions)
+	o.Desired = int(f.service.DesiredCount)
+	o.Older = older(f, since)
+	for _, t := range f.tasks {
+		if gone(t) || !notBefore(t.CreatedAt, since) {
+			continue
+		}
+		d := definitions[aws.ToString(t.TaskDefinitionArn)]
+		switch {
+		case d.pins != nil:
+			o.Older = append(o.Older, fmt.Sprintf("service %s: task %s, created %s, still %s, and its task definition %s pins a version of the secret",
+				f.name, shortID(aws.ToString(t.TaskArn)), timestamp(t.CreatedAt), doing(t), lastPart(aws.ToString(t.TaskDefinitionArn))))
+		case d.unread == nil && working(t, d):
+			o.Fresh++
+		}
+	}
+	_, listed := deployedSince(f.service, since)
+	o.Deployed = listed || f.latest != nil
+	o.Deploying = deploying(f)
+	o.Failed = failure(f, since)
+	o.Bake = bake(f.service)
+	return o
+}
+
+// unobservable tells why no rollout of a service would end, and what to do; ""
+// if one would.
+func unobservable(f found, definitions map[string]definition) string {
+	if err := redeployable(f.service); err != nil {
+		return err.Error()
+	}
+	// Tasks of another task definition are replaced by those of this one.
+	if d := definitions[aws.ToString(f.service.TaskDefinition)]; d.pins != nil {
+		return d.pins.Error()
+	}
+	for _, t := range f.tasks {
+		if d := definitions[aws.ToString(t.TaskDefinitionArn)]; d.unread != nil && !gone(t) {
+			return d.unread.Error()
+		}
+	}
+	return ""
+}
+
+// working tells that a task runs, is to run on, and passes the health checks that
+// it has.
+func working(t types.Task, d definition) bool {
+	if aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != string(types.DesiredStatusRunning) {
+		return false
+	}
+	for _, c := range t.Containers {
+		if d.checked[aws.ToString(c.Name)] && c.HealthStatus != types.HealthStatusHealthy {
+			return false
+		}
+	}
+	return true
+}
+
+// deploying tells that a deployment of a service is in progress, or is being
+// rolled back.
+func deploying(f found) bool {
+	if f.latest != nil {
+		return underWay(*f.latest)
+	}
+	primary := primaryOf(f.service)
+	if primary == nil {
+		return false
+	}
+	if primary.RolloutState == "" { // see steady
+		return len(f.service.Deployments) > 1
+	}
+	return primary.RolloutState == types.DeploymentRolloutStateInProgress
+}
