@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"rotation/document":   nil,
 	"rotation/ecs":        {"rotation/credential", "rotation/rollout"},
 	"rotation/ledger":     nil,
-	"rotation/mautic":     {"rotation/credential", "rotation/document", "rotation/mysql", "rotation/password"},
+	"rotation/mautic":     {"rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rollout"},
 	"rotation/mysql":      nil,
 	"rotation/password":   nil,
 	"rotation/plan":       {"rotation/ledger", "rotation/rollout"},

@@ -2,10 +2,16 @@ package mautic
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
 	"time"
+
+	"mautic-rotation/rotation/rollout"
 )
 
 // healthTimeout is for one page, which Mautic makes in well under a second.
@@ -14,9 +20,9 @@ const healthTimeout = 10 * time.Second
 // Health asks Mautic's login page, which needs the database: with a wrong
 // password every page of Mautic answers 500. It has no page for health checks.
 type Health struct {
-	url    string
-	shown  string // the URL without a password
-	client *http.Client
+	base    *url.URL
+	client  *http.Client
+	timeout time.Duration
 }
 
 // NewHealth returns the health of the Mautic at a base URL, "https://…". The
@@ -26,25 +32,53 @@ func NewHealth(base string, client *http.Client) (*Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := parsed.JoinPath("s", "login")
-	return &Health{url: page.String(), shown: page.Redacted(), client: direct(client)}, nil
+	return &Health{base: parsed, client: direct(client), timeout: healthTimeout}, nil
 }
 
-// Check tells why the login page is not what it should be.
+// Check tells why the login page is not what it should be. Mautic is ill if it
+// answers 5xx, or not at all. Every other error wraps [rollout.ErrUnclear]: what
+// answers may be something in front of a Mautic that works.
 func (h *Health) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	page := h.base.JoinPath(loginPage)
+	asking, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url, nil)
+	var answered atomic.Bool // by a goroutine of the client's
+	asking = httptrace.WithClientTrace(asking, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
+	request, err := http.NewRequestWithContext(asking, http.MethodGet, page.String(), nil)
 	if err != nil {
 		return err
 	}
 	response, err := h.client.Do(request)
-	if err != nil {
-		return errors.New(brief(err.Error()))
+	switch {
+	case err != nil && answered.Load():
+		return fmt.Errorf("%w: GET %s is answered by something that is no usable HTTP response: correct MAUTIC_URL", rollout.ErrUnclear, page.Redacted())
+	case err != nil:
+		return h.noAnswer(ctx, page.Redacted(), err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s answers %s, not 200", h.shown, brief(response.Status))
+	status, location := response.StatusCode, response.Header.Get("Location")
+	if status == http.StatusOK {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("GET %s answers %s%s: %s", page.Redacted(), brief(response.Status), target(location), loginRemedy(h.base, status, location))
+	if status >= 500 {
+		return err
+	}
+	return fmt.Errorf("%w: %w", rollout.ErrUnclear, err)
+}
+
+// noAnswer tells what a failed request says of Mautic. It says nothing if the
+// caller has had no more time, and little if TLS fails: then something answers,
+// and no credential decides whether it is trusted.
+func (h *Health) noAnswer(ctx context.Context, shown string, err error) error {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	noTLS = noTLS || errors.Is(err, http.ErrSchemeMismatch)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: GET %s was cut off before it was answered: %w", rollout.ErrUnclear, shown, ctx.Err())
+	case untrusted || noTLS:
+		return fmt.Errorf("%w: %s: correct MAUTIC_URL, or what ends TLS there", rollout.ErrUnclear, brief(err.Error()))
+	}
+	return errors.New(unanswered(http.MethodGet, shown, h.timeout, err))
 }

@@ -97,7 +97,7 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return reply{}, credential.Failf(credential.Unreachable, "%s: check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic", brief(err.Error()))
+		return reply{}, credential.Failf(credential.Unreachable, "%s", unanswered(method, at.Redacted(), pageTimeout, err))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
@@ -116,11 +116,7 @@ func (s *site) odd(method, path string, r reply, remedy string) error {
 }
 
 func oddAt(method, shown string, r reply, remedy string) error {
-	to := ""
-	if r.location != "" {
-		to = " to " + brief(withoutQuery(r.location))
-	}
-	return &credential.Failure{Outcome: credential.Unreachable, Problem: fmt.Sprintf("%s %s answers %d%s", method, shown, r.status, to), Remedy: remedy}
+	return &credential.Failure{Outcome: credential.Unreachable, Problem: fmt.Sprintf("%s %s answers %d%s", method, shown, r.status, target(r.location)), Remedy: remedy}
 }
 
 // brief is what a server says, which may be as long as it likes. It is not cut:
@@ -131,11 +127,6 @@ func brief(text string) string {
 		return text
 	}
 	return fmt.Sprintf("(%d bytes, too many to show)", len(text))
-}
-
-func withoutQuery(location string) string {
-	location, _, _ = strings.Cut(location, "?")
-	return location
 }
 
 // The pages of Mautic that are used here.
@@ -180,12 +171,10 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 		return "", err
 	}
 	switch {
-	case r.status >= 300 && r.status < 400:
-		return "", s.odd(http.MethodGet, loginPage, r, "set MAUTIC_URL to the URL that Mautic redirects to")
 	case r.status == http.StatusInternalServerError:
 		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
-		return "", s.odd(http.MethodGet, loginPage, r, "this is not the base URL of a Mautic: correct MAUTIC_URL")
+		return "", s.odd(http.MethodGet, loginPage, r, loginRemedy(s.base, r.status, r.location))
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {
@@ -195,7 +184,7 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 }
 
 // errBroken says that Mautic is there and does not work.
-var errBroken = errors.New("that is a broken Mautic, mostly one that cannot log in to its database: see its log")
+var errBroken = errors.New(loginRemedy(nil, http.StatusInternalServerError, ""))
 
 // check finds out whether there is a Mautic at the URL.
 func (s *site) check(ctx context.Context) error {

@@ -2,7 +2,17 @@
 // services speak of how far a redeploy has come.
 package rollout
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrUnclear says that a check has found the application neither healthy nor ill:
+// something answers, and not as the application does (a redirect, 403 of a
+// firewall, 429 of a rate limit), or the check had no time to end. That is no
+// evidence against a promotion. An error of a check that does not wrap it is: the
+// application answers 5xx, or nothing answers.
+var ErrUnclear = errors.New("it is not clear whether the application is healthy")
 
 // A State is how far the services have come with replacing what ran before a
 // redeploy.
