@@ -64,9 +64,10 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) 
 		return err
 	}
 	log = log.With("step", req.step.Step, "secret", req.step.SecretID, "version", req.step.Token)
-	return f.timed(log, req.step.SecretID, string(req.step.Step), func() error {
-		return f.rotator.Rotate(ctx, req.step, log, &secrets)
-	})
+	start := time.Now()
+	err = f.rotator.Rotate(ctx, req.step, log, &secrets)
+	f.ended(log, req.step.SecretID, string(req.step.Step), start, err)
+	return err
 }
 
 // do carries out an action, for one secret or for all.
@@ -84,23 +85,26 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
 	}[req.action]
-	var faults []error
-	for _, arn := range arns {
+	return inTurn(ctx, arns, func(ctx context.Context, arn string, mayWait bool) error {
 		log := log.With("action", req.action, "secret", arn)
-		faults = append(faults, f.timed(log, arn, string(req.action), func() error { return act(ctx, arn, log, secrets) }))
+		start := time.Now()
+		err := withCause(ctx, act(ctx, arn, log, secrets))
+		if mayWait && errors.Is(err, rotation.ErrTooLittleTime) {
+			log.Info("goes on when the other secrets are handled", "why", err)
+			return err
+		}
+		f.ended(log, arn, string(req.action), start, err)
 		if req.tick {
 			if err := f.rotator.MeasureAge(ctx, arn, log, secrets); err != nil {
 				log.Warn("not measured", "error", err)
 			}
 		}
-	}
-	return errors.Join(faults...)
+		return err
+	})
 }
 
-// timed logs and measures how a step or an action ended and how long it took.
-func (f *function) timed(log *slog.Logger, secretARN, what string, do func() error) error {
-	start := time.Now()
-	err := do()
+// ended logs and measures how a step or an action ended and how long it took.
+func (f *function) ended(log *slog.Logger, secretARN, what string, start time.Time, err error) {
 	took := time.Since(start).Milliseconds()
 	if err != nil {
 		log.Error(what+" failed", "error", err, "milliseconds", took)
@@ -108,7 +112,6 @@ func (f *function) timed(log *slog.Logger, secretARN, what string, do func() err
 		log.Info(what+" succeeded", "milliseconds", took)
 	}
 	f.metrics.step(secretARN, what, took, err != nil)
-	return err
 }
 
 // serves refuses a secret of another deployment: the settings, its services

@@ -179,8 +179,11 @@ func TestEnoughTimeLooksAtTheDeadline(t *testing.T) {
 	}
 	for left, want := range map[time.Duration]bool{timeToChange + time.Minute: true, timeToChange / 2: false} {
 		ctx, cancel := context.WithTimeout(context.Background(), left)
-		if err := enoughTime(ctx); (err == nil) != want {
+		if err := enoughTime(ctx); (err == nil) != want || !want && !errors.Is(err, ErrTooLittleTime) {
 			t.Errorf("with %s left: %v", left, err)
+		}
+		if err := (&run{Rotator: &Rotator{}}).enoughTimeToWatch(ctx); (err == nil) != want || !want && !errors.Is(err, ErrTooLittleTime) {
+			t.Errorf("for a watch, with %s left: %v", left, err)
 		}
 		cancel()
 	}

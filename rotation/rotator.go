@@ -19,6 +19,7 @@ package rotation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -142,8 +143,17 @@ func enoughTime(ctx context.Context) error {
 		return nil
 	}
 	if left := time.Until(deadline); left < timeToChange {
-		return fmt.Errorf("only %s of the invocation's time are left, too little to begin a change (%s): nothing was changed; raise the function's timeout",
-			left.Round(100*time.Millisecond), timeToChange)
+		return tooLittleTime{fmt.Errorf("only %s of the invocation's time are left, too little to begin a change (%s): nothing was changed; raise the function's timeout",
+			left.Round(100*time.Millisecond), timeToChange)}
 	}
 	return nil
 }
+
+// ErrTooLittleTime says that something was not begun, since it takes longer than
+// the context's deadline allows.
+var ErrTooLittleTime = errors.New("too little time")
+
+// tooLittleTime is an ErrTooLittleTime with a text of its own.
+type tooLittleTime struct{ error }
+
+func (tooLittleTime) Is(target error) bool { return target == ErrTooLittleTime }

@@ -8,6 +8,7 @@ import (
 
 	"mautic-rotation/internal/localaws"
 	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
 )
 
 const cluster = "mautic-prod-cluster"
@@ -48,4 +49,16 @@ func wait(t *testing.T, aws *localaws.Server, services ...string) {
 		}
 	}
 	aws.Clock().Advance(time.Second)
+}
+
+// awaitHealthy waits for a healthy task that was created at a time or later.
+func awaitHealthy(t *testing.T, aws *localaws.Server, since time.Time) {
+	t.Helper()
+	_, err := aws.WaitEvent(t.Context(), func(e host.Event) bool {
+		changed, ok := e.(localecs.TaskChanged)
+		return ok && changed.Healthy && !changed.CreatedAt.Before(since)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

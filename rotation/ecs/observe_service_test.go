@@ -203,13 +203,7 @@ func TestWhileAServiceBakesItIsDeployedWithOldTasksBesideTheNew(t *testing.T) {
 			if err := services.RedeployService(t.Context(), "web", slog.New(slog.DiscardHandler)); err != nil {
 				t.Fatal(err)
 			}
-			healthy := func(e host.Event) bool {
-				changed, ok := e.(localecs.TaskChanged)
-				return ok && changed.Healthy && !changed.CreatedAt.Before(since)
-			}
-			if _, err := aws.WaitEvent(t.Context(), healthy); err != nil {
-				t.Fatal(err)
-			}
+			awaitHealthy(t, aws, since)
 			aws.Clock().Advance(59 * time.Minute)
 			if got := observed(t, services, since)[0]; !got.Deployed || !got.Deploying || got.Fresh != 1 || len(got.Older) != 1 || got.Failed != "" || got.Bake < time.Hour {
 				t.Errorf("while it bakes: %+v", got)

@@ -199,13 +199,7 @@ func TestWhileAServiceBakesItsOldTasksAreLeftAndNothingHasFailed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			healthy := func(e host.Event) bool {
-				changed, ok := e.(localecs.TaskChanged)
-				return ok && changed.Healthy && !changed.CreatedAt.Before(since)
-			}
-			if _, err := aws.WaitEvent(t.Context(), healthy); err != nil {
-				t.Fatal(err)
-			}
+			awaitHealthy(t, aws, since)
 			aws.Clock().Advance(59 * time.Minute)
 			got := rolloutOf(t, services, since)
 			if got.Fresh || got.Steady || len(got.Failed) > 0 || got.Bake < time.Hour {
