@@ -158,13 +158,19 @@ func TestOnlyAFailureOfADeploymentSinceThenCounts(t *testing.T) {
 	for _, strategy := range []string{localecs.Rolling, localecs.BlueGreen} {
 		t.Run(strategy, func(t *testing.T) {
 			var broken atomic.Bool
+			fail := make(chan struct{}) // until then, broken tasks start
 			aws, client := start(t, localecs.Service{
 				Name: "web", Strategy: strategy, CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
 				Run: func(ctx context.Context, task localecs.Task) error {
-					if broken.Load() {
-						return errors.New("access denied for user")
+					if !broken.Load() {
+						return idle(ctx, task)
 					}
-					return idle(ctx, task)
+					select {
+					case <-fail:
+						return errors.New("access denied for user")
+					case <-ctx.Done():
+						return nil
+					}
 				},
 			})
 			wait(t, aws, "web")
@@ -173,8 +179,10 @@ func TestOnlyAFailureOfADeploymentSinceThenCounts(t *testing.T) {
 			if err := services.RedeployService(t.Context(), "web", slog.New(slog.DiscardHandler)); err != nil {
 				t.Fatal(err)
 			}
-			after := created(t, client, "web").Add(time.Millisecond) // the deployment is from before this, and its failure is not
-			wait(t, aws, "web")                                      // ECS settles on the old deployment
+			aws.Clock().Advance(time.Second)
+			after := aws.Clock().Now() // the deployment is from before this, and its failure is not
+			close(fail)
+			wait(t, aws, "web") // ECS settles on the old deployment
 			if got := observed(t, services, before)[0]; !got.Deployed || got.Deploying || got.Fresh != 0 || len(got.Older) != 1 || !strings.Contains(got.Failed, "tasks failed to start") {
 				t.Errorf("since before the deployment: %+v", got)
 			}
