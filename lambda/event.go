@@ -30,6 +30,7 @@ type request struct {
 	action action
 	secret string // that the action is for; "" means all
 	tick   bool   // a schedule's, by which measurements are taken
+	event  bool   // of ECS, which may be the last one
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
@@ -57,7 +58,7 @@ func parse(raw json.RawMessage) (request, error) {
 			RotationToken: shape.RotationToken,
 		}}, nil
 	case shape.Source == "aws.ecs" && shape.DetailType == "ECS Deployment State Change":
-		return request{action: actionReconcile}, nil
+		return request{action: actionReconcile, event: true}, nil
 	case shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
 		return request{action: actionReconcile, tick: true}, nil
 	case shape.Action == actionReconcile:

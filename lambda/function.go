@@ -85,6 +85,9 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
 	}[req.action]
+	if req.event {
+		act = f.rotator.ReconcileOnEvent
+	}
 	return inTurn(ctx, arns, func(ctx context.Context, arn string, mayWait bool) error {
 		log := log.With("action", req.action, "secret", arn)
 		start := time.Now()

@@ -98,7 +98,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		Pauses:         t.Pauses,
 	}
 	if len(s.services) > 0 {
-		c.Redeployer = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
+		c.Services = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
 	}
 	if s.mauticURL != "" {
 		if c.Health, err = mautic.NewHealth(s.mauticURL, http.DefaultClient); err != nil {

@@ -25,8 +25,9 @@ type Services interface {
 
 	// Observe tells of each service how far it has come with replacing what was
 	// created before since, by the clock of whoever creates it. A service that is
-	// not there is no error.
-	Observe(ctx context.Context, since time.Time) ([]rollout.Service, error)
+	// not there is no error. A task that is pinned to a version of the secret never
+	// counts as new.
+	Observe(ctx context.Context, secretARN string, since time.Time) ([]rollout.Service, error)
 
 	// RedeployService starts new tasks in place of a service's running ones, and
 	// returns when that has begun. Calling it again starts new tasks once more.

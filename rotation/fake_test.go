@@ -314,7 +314,7 @@ func (s *services) RedeployService(context.Context, string, *slog.Logger) error 
 	return nil
 }
 
-func (s *services) Observe(_ context.Context, since time.Time) ([]rollout.Service, error) {
+func (s *services) Observe(_ context.Context, _ string, since time.Time) ([]rollout.Service, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	web := rollout.Service{

@@ -49,7 +49,7 @@ func (f *fleet) stale(since time.Time) (stale []string) {
 }
 
 // Observe takes the engine's shorter second into account.
-func (f *fleet) Observe(_ context.Context, since time.Time) ([]rollout.Service, error) {
+func (f *fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout.Service, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	since = since.Add(-4 * time.Second)

@@ -338,7 +338,7 @@ func (r *run) document(ctx context.Context, id string) (document.Document, error
 // lookAround observes the services and the application.
 func (r *run) lookAround(ctx context.Context, since time.Time) error {
 	if r.services != nil {
-		services, err := r.services.Observe(ctx, since)
+		services, err := r.services.Observe(ctx, r.event.SecretID, since)
 		if err != nil {
 			return fmt.Errorf("look at the services: %w", err)
 		}

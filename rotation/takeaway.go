@@ -149,7 +149,7 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 func (r *run) enoughTimeToWatch(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if needed := r.limits.Watch + timeToChange; ok && time.Until(deadline) < needed {
-		return fmt.Errorf("to take a value out of service needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)
+		return tooLittleTime{fmt.Errorf("taking a value out of service needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)}
 	}
 	return nil
 }

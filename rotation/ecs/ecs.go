@@ -41,6 +41,9 @@ func New(api API, cluster string, services []string) *Services {
 	return &Services{api: api, cluster: cluster, names: services}
 }
 
+// Names are the names or ARNs of the services.
+func (s *Services) Names() []string { return s.names }
+
 // describeServicesLimit is how many services DescribeServices takes in one
 // call, and describeTasksLimit how many tasks DescribeTasks does.
 const (

@@ -545,6 +545,9 @@ func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Acti
 	if k.Restarts && o.Rollout.Converged.After(from) {
 		from = o.Rollout.Converged // before, old tasks used it
 	}
+	if from.After(o.Now) {
+		from = o.Now // a rollout begins with the second after the one that AWS told
+	}
 	released := old.Entry.State == ledger.Released
 	switch left := from.Add(max(k.MinOverlap, o.Limits.Observe)).Sub(o.Now); {
 	case left > 0 && !released:
