@@ -113,7 +113,7 @@ func (d *deployment) journal() string {
 // isHeld checks that the overlap waits for an operator.
 func (d *deployment) isHeld() {
 	d.t.Helper()
-	if !strings.Contains(d.journal(), "rotation;held;") {
+	if !strings.Contains(d.journal(), "=held") {
 		d.t.Errorf("not held: %s", d.journal())
 	}
 }

@@ -56,7 +56,7 @@ type Limits struct {
 }
 
 // DefaultLimits are for services of the usual size, and jobs that run each hour.
-var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: time.Hour, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: 0, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
 
 // rotationLimit is how long a rotation may be under way before it is given up.
 // Secrets Manager has given up long before.

@@ -72,60 +72,38 @@ func (d *demo) moveOn(by time.Duration, inWords string) {
 	d.AWS.Clock().Advance(by)
 }
 
-// An entry is what the demo reads of a label of the function's journal.
-type entry struct {
-	phase string
-	live  []string // the kinds whose old value is accepted still
-}
+// Ends of what is waited for, by what the ledger has open: "database=old".
 
-func parseEntry(label string) (e entry) {
-	for i, part := range strings.Split(strings.TrimPrefix(label, "rotation;"), ";") {
-		key, value, _ := strings.Cut(part, "=")
-		switch {
-		case i == 0:
-			e.phase = part
-		case key == "live":
-			e.live = strings.Split(value, ",")
-		}
-	}
-	return e
-}
+func over(open []string) bool { return len(open) == 0 }
 
-// Ends of what is waited for, by the journal's entries.
-
-func over(journal []entry) bool { return len(journal) == 0 }
-
-func isHeld(journal []entry) bool {
-	return slices.ContainsFunc(journal, func(e entry) bool { return e.phase == "held" })
+func isHeld(open []string) bool {
+	return slices.ContainsFunc(open, func(entry string) bool { return strings.HasSuffix(entry, "=held") })
 }
 
 // onlyLasting: the overlaps that end with the rollout are closed.
-func onlyLasting(journal []entry) bool {
-	return len(journal) == 1 && journal[0].phase == "old" && !slices.ContainsFunc(kinds, func(k kind) bool {
-		return k.lasts == 0 && slices.Contains(journal[0].live, k.name)
+func onlyLasting(open []string) bool {
+	return len(open) > 0 && !slices.ContainsFunc(open, func(entry string) bool {
+		name, state, _ := strings.Cut(entry, "=")
+		return state != "old" || slices.ContainsFunc(kinds, func(k kind) bool { return k.lasts == 0 && k.name == name })
 	})
 }
 
 // await waits until the scenario has come so far.
-func (d *demo) await(ctx context.Context, reached func([]entry) bool) error {
+func (d *demo) await(ctx context.Context, reached func(open []string) bool) error {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		labels, err := d.Journal()
+		open, err := d.Journal()
 		if err != nil {
 			return err
 		}
-		var journal []entry
-		for _, label := range labels {
-			journal = append(journal, parseEntry(label))
-		}
-		if reached(journal) {
+		if reached(open) {
 			return nil
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the journal says: %s", strings.Join(labels, " ")))
+			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the ledger has open: %s", strings.Join(open, " ")))
 		}
 	}
 }

@@ -93,11 +93,9 @@ func checkRedeployed(r *rig.Rig, found *ledger) {
 		found.note("%v", err)
 		return
 	}
-	for _, version := range state.Versions {
-		promotedOver := slices.ContainsFunc(version.Labels, func(label string) bool { return strings.HasPrefix(label, "rotation;old;") })
-		if promotedOver && !slices.ContainsFunc(version.Labels, func(label string) bool { return strings.Contains(label, ";since=") }) {
-			found.note("the rotation has succeeded without a redeploy")
-		}
+	current := state.Labelled("AWSCURRENT")
+	if !slices.ContainsFunc(current.Labels, func(label string) bool { return strings.Contains(label, ";rollout=") }) {
+		found.note("the rotation has succeeded without a rollout")
 	}
 }
 
@@ -110,7 +108,9 @@ func checkRollback(moment string, r *rig.Rig, found *ledger) {
 		return
 	}
 	pending := state.Labelled("AWSPENDING")
-	marked := slices.ContainsFunc(pending.Labels, func(label string) bool { return strings.HasPrefix(label, "rotation;rolled-back;") })
+	marked := slices.ContainsFunc(pending.Labels, func(label string) bool {
+		return strings.HasPrefix(label, "rotation;2;") && strings.Contains(label, "=rolledback.")
+	})
 	if marked && !slices.Contains(pending.Labels, "AWSCURRENT") {
 		found.note("%s: AWSPENDING is on the version that was rolled back", moment)
 	}

@@ -60,10 +60,12 @@ func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
 // accountsForPassword tells whether a version with this label may have a password
 // that is accepted.
 func accountsForPassword(label string) bool {
-	return label == "AWSCURRENT" || journalOfPassword.MatchString(label)
+	return label == "AWSCURRENT" || ledgerOfPassword.MatchString(label)
 }
 
-var journalOfPassword = regexp.MustCompile(`^rotation;.*;live=([a-z]+,)*database([,;]|$)`)
+// ledgerOfPassword is a label of which the part for the database tells of a password
+// that may be accepted. "failed" tells of one that is refused.
+var ledgerOfPassword = regexp.MustCompile(`^rotation;2;.*;database=(pending|proven|old|quarantined|held|released|givenup|revoking|rolledback|foreign)\.`)
 
 // among tells whether a stored password is one of those given. The server is
 // asked once for each password: to hash takes it a while.

@@ -252,7 +252,7 @@ func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
 // nothing else is left.
 func settleInDays(ctx context.Context, r *rig.Rig) error {
 	err := r.SettleUntil(ctx, func(journal []string) bool {
-		return !slices.ContainsFunc(journal, func(label string) bool { return !strings.Contains(label, ";live=api;") })
+		return !slices.ContainsFunc(journal, func(label string) bool { return label != "api=old" })
 	})
 	if err != nil {
 		return err
@@ -294,7 +294,7 @@ func settleHeld(ctx context.Context, r *rig.Rig) error {
 
 func journalSaysHeld(r *rig.Rig) (bool, error) {
 	journal, err := r.Journal()
-	held := slices.ContainsFunc(journal, func(label string) bool { return strings.HasPrefix(label, "rotation;held;") })
+	held := slices.ContainsFunc(journal, func(label string) bool { return strings.HasSuffix(label, "=held") })
 	return held && len(journal) == 1, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,23 +13,72 @@ import (
 // Reconcile wakes the function as its schedule does.
 func (r *Rig) Reconcile() error { return r.Invoke([]byte(`{"Action":"reconcile"}`)) }
 
-// Journal are the labels of the function's journal, on whatever version, but for
-// those that only remember a rotation which failed and is over.
-func (r *Rig) Journal() ([]string, error) {
+// An Entry is what a label of the function's ledger says of a version's value of one
+// kind. It is read here without the function's own code.
+type Entry struct {
+	Version, Kind, State string
+	Current              bool // the version is AWSCURRENT
+}
+
+func (e Entry) String() string { return e.Kind + "=" + e.State }
+
+// Open tells whether something is left to do about the value. That a target of one
+// value had another one before is only remembered.
+func (e Entry) Open() bool {
+	switch {
+	case e.State == "failed", e.State == "foreign":
+		return false
+	case e.State == "old" && (e.Kind == "admin" || e.Kind == "webhook"):
+		return false
+	}
+	return e.State != "proven" || !e.Current
+}
+
+// entryInLabel is a part of a label: "database=old.3@20261122T210405Z".
+var entryInLabel = regexp.MustCompile(`^([a-z]+)=([a-z]+)\.[0-9]+`)
+
+// Ledger are the entries of the secret's labels, and whether a rollout is open that
+// they tell of.
+func (r *Rig) Ledger() (entries []Entry, rollout bool, err error) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var labels []string
+	latest := ""
 	for _, v := range state.Versions {
 		for _, label := range v.Labels {
-			if strings.HasPrefix(label, "rotation;") && !strings.HasPrefix(label, "rotation;failed;") {
-				labels = append(labels, label)
+			if !strings.HasPrefix(label, "rotation;2;") {
+				continue
+			}
+			for part := range strings.SplitSeq(label, ";") {
+				if words, ok := strings.CutPrefix(part, "rollout="); ok && words > latest {
+					latest = words // they begin with the time
+				}
+				if m := entryInLabel.FindStringSubmatch(part); m != nil {
+					entries = append(entries, Entry{v.ID, m[1], m[2], slices.Contains(v.Labels, "AWSCURRENT")})
+				}
 			}
 		}
 	}
-	slices.Sort(labels)
-	return labels, nil
+	return entries, latest != "" && !strings.Contains(latest, "converged="), nil
+}
+
+// Journal is what the ledger has open: "database=old", "rollout". It is sorted.
+func (r *Rig) Journal() (open []string, err error) {
+	entries, rollout, err := r.Ledger()
+	if err != nil {
+		return nil, err
+	}
+	if rollout {
+		open = append(open, "rollout")
+	}
+	for _, e := range entries {
+		if e.Open() {
+			open = append(open, e.String())
+		}
+	}
+	slices.Sort(open)
+	return open, nil
 }
 
 // settleTime is more than any ending takes, on a busy machine too.

@@ -175,6 +175,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
 		return nil, false // the rollout's decision is to finish the rollback
+	case w.Probe == Denied && len(toPutBack(k)) > 0:
+		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):
 		return denied(k, o), false
 	case w.Probe == Denied && len(unasked(k)) > 0:
@@ -220,6 +222,17 @@ func proven(k Kind) bool {
 	return false
 }
 
+// toPutBack are the values of rotations that have come to nothing, one of which a
+// target that accepts one value may have in place of the wanted one.
+func toPutBack(k Kind) (actions []Action) {
+	for _, old := range k.Old {
+		if s := old.Entry.State; !k.Overlaps && (s == ledger.RolledBack || s == ledger.GivenUp) {
+			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
+		}
+	}
+	return actions
+}
+
 // unasked asks the target for each old value that it may accept.
 func unasked(k Kind) (actions []Action) {
 	for _, old := range k.Old {
@@ -234,12 +247,7 @@ func unasked(k Kind) (actions []Action) {
 // refuses now: a failover, a restored server, or a manual change there.
 func denied(k Kind, o Observation) []Action {
 	a := Action{Kind: k.Name, Version: k.Wanted.Version}
-	at := slices.IndexFunc(k.Old, func(v Value) bool {
-		return v.Entry.State == ledger.RolledBack || v.Entry.State == ledger.GivenUp
-	})
 	switch {
-	case !k.Overlaps && at >= 0:
-		a.Do, a.Version, a.Why = PutBack, k.Old[at].Version, "the target has the value of a rotation that was rolled back or given up"
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
 	case mayRollBack(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
