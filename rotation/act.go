@@ -62,7 +62,7 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 // labels are read again.
 var touches = map[plan.Do]bool{
 	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
-	plan.NoteOld: true, plan.Quarantine: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
+	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
 }
 
 func split(actions []plan.Action, first func(plan.Action) bool) (a, b []plan.Action) {
@@ -117,6 +117,8 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		return r.finishRollBack(ctx, s)
 	case plan.NoteOld:
 		return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Old)
+	case plan.NoteLeaked:
+		return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Revoking)
 	case plan.Forget:
 		return r.writeEntry(ctx, s, a.Kind, a.Version, "")
 	case plan.Tidy:
@@ -184,11 +186,13 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 	was := s.book.Rollout()
 	page := s.page()
-	page.Rollout = was // an edit has left it on the version before
+	if !s.plan.Unsettled() {
+		page.Rollout = was // an edit has left it on the version before
+	}
 	for _, a := range actions {
 		page = notes[a.Do](page, a, s.m.now)
 	}
-	if a := page.Rollout; a != was && a.Converged.IsZero() && a.Unhealthy.IsZero() && was.Unhealthy.IsZero() && !a.Since.After(was.Since) {
+	if a := page.Rollout; a != was && !a.Since.IsZero() && a.Converged.IsZero() && a.Unhealthy.IsZero() && was.Unhealthy.IsZero() && !a.Since.After(was.Since) {
 		page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
 	}
 	if err := r.writePage(ctx, page); err != nil {

@@ -14,7 +14,7 @@ import (
 // fleet are services whose tasks are replaced one by one, when told to. A task
 // goes on with the values that were AWSCURRENT when it was made.
 type fleet struct {
-	now     func() time.Time
+	clock   clock
 	current func() map[string]string
 
 	mu     sync.Mutex
@@ -35,7 +35,8 @@ func (f *fleet) Names() []string { return []string{"web"} }
 func (f *fleet) RedeployService(context.Context, string, *slog.Logger) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.since, f.failed = f.now(), false
+	f.clock.Advance(aSecond)
+	f.since, f.failed = f.clock.Now(), false
 	return nil
 }
 
@@ -48,11 +49,9 @@ func (f *fleet) stale(since time.Time) (stale []string) {
 	return stale
 }
 
-// Observe takes the engine's shorter second into account.
 func (f *fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout.Service, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	since = since.Add(-4 * time.Second)
 	web := rollout.Service{Name: "web", Desired: len(f.tasks), Deployed: !f.since.Before(since), Older: f.stale(since)}
 	web.Fresh = len(f.tasks) - len(web.Older)
 	web.Deploying = len(f.stale(f.since)) > 0
@@ -78,7 +77,7 @@ func (f *fleet) replace() bool {
 			f.failed = true
 			return false
 		}
-		f.tasks[i] = task{values: values, created: f.now()}
+		f.tasks[i] = task{values: values, created: f.clock.Now()}
 		return true
 	}
 	return false

@@ -118,10 +118,10 @@ var errFault = errors.New("injected")
 func newHistory(rt *rapid.T) *history {
 	h := &history{rt: rt, smtp: newIssuer(), fleet: &fleet{}, spoilt: map[string]bool{}}
 	h.start(rt, h.fleet, []*issuer{h.smtp})
-	h.fleet.now = func() time.Time { return h.aws.Clock().Now() }
+	h.fleet.clock = h.aws.Clock()
 	h.fleet.current = func() map[string]string { return h.values(h.version("AWSCURRENT")) }
 	for range 2 {
-		h.fleet.tasks = append(h.fleet.tasks, task{values: h.fleet.current(), created: h.fleet.now()})
+		h.fleet.tasks = append(h.fleet.tasks, task{values: h.fleet.current(), created: h.fleet.clock.Now()})
 	}
 	for _, k := range h.targets() {
 		k.fault = h.disturb

@@ -57,6 +57,8 @@ const (
 	Carry Do = "note the value on AWSCURRENT"
 	// NoteOld: note that the value is not wanted any more, and since when.
 	NoteOld Do = "note that the value is old"
+	// NoteLeaked: note that the value may have leaked.
+	NoteLeaked Do = "note that the value may have leaked"
 	// LookForUse of the value before its quarantine.
 	LookForUse Do = "look for its use"
 	// Quarantine, Watch and Retire take an old value out of service.
@@ -187,6 +189,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
 	case w.Probe == NoAnswer:
 		return do(Wait, "the target does not answer, which proves nothing about the value"), false
+	case w.Entry.State == ledger.Proven && !w.Current && unsettled(o) != "":
+		return do(Wait, "the rollout is to begin first"), true
 	case w.Entry.State == ledger.Proven && !w.Current:
 		return do(Carry, "AWSCURRENT stores it, too"), true
 	case w.Entry.State == ledger.Proven:
@@ -281,6 +285,8 @@ func decideRollout(o Observation) []Action {
 	switch {
 	case !r.Open():
 		return nil
+	case unsettled(o) != "":
+		return waiting("whether AWSCURRENT's value of %s is accepted has to be known", unsettled(o))
 	case !o.Looked:
 		return []Action{{Do: Look, Why: "the rollout has not converged"}}
 	}
@@ -322,6 +328,24 @@ func unexplained(o Observation) string {
 			return "the new value of " + k.Name + " was promoted"
 		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
 			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
+		}
+	}
+	return ""
+}
+
+// Unsettled tells that a rollout may have to begin that no label tells of yet. Until
+// that is known, AWSCURRENT's label must not take up the rollout of another one.
+func (o Observation) Unsettled() bool { return unsettled(o) != "" }
+
+// unsettled is a kind of which tasks may have to be replaced: AWSCURRENT has another
+// value than before, and it is not known to be accepted. "": there is none.
+func unsettled(o Observation) string {
+	if o.Rollout.Here || o.Adopting {
+		return ""
+	}
+	for _, k := range o.Kinds {
+		if s := k.Wanted.Entry.State; k.Restarts && s != ledger.Proven && s != ledger.Revoking {
+			return k.Name
 		}
 	}
 	return ""
@@ -515,8 +539,12 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		return do(Wait, "its rotation was given up, and another one is under way")
 	case k.Lost != "" || !settled:
 		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
-	case leaked(k):
+	case old.Entry.State == ledger.Revoking && slices.ContainsFunc(k.Old, unmarked):
+		return do(Wait, "older values have leaked no less, and are marked first")
+	case old.Entry.State == ledger.Revoking:
 		return do(Revoke, "it may have leaked")
+	case leaked(k) && unmarked(old):
+		return do(NoteLeaked, "an emergency has replaced a later value")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
 	case old.Entry.State == ledger.GivenUp && !k.Overlaps:
@@ -545,6 +573,12 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 // leaked no less.
 func leaked(k Kind) bool {
 	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking })
+}
+
+// unmarked tells of a value that an emergency of its kind is to mark.
+func unmarked(v Value) bool {
+	s := v.Entry.State
+	return s.Live() && s != ledger.Revoking && s != ledger.Foreign && !v.Pending
 }
 
 // observed decides about an old value that no task needs any more.
