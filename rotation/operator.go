@@ -61,6 +61,14 @@ func (r *run) release(ctx context.Context) error {
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
+	if since := s.book.Rollout().Since; s.book.Rollout().Open() {
+		if err := r.lookAround(ctx, since); err != nil {
+			return err
+		}
+		if s, err = r.look(ctx, true); err != nil {
+			return err
+		}
+	}
 	lost := map[string]bool{}
 	for _, k := range s.plan.Kinds {
 		lost[k.Name] = k.Lost != ""
@@ -102,6 +110,9 @@ func (r *run) release(ctx context.Context) error {
 		}
 	}
 	switch {
+	case rollout.Open() && !s.plan.CannotConverge():
+		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
+		return r.writePage(ctx, page)
 	case rollout.Open():
 		page.Rollout = rollout.ConvergedAt(s.m.now)
 		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)

@@ -153,7 +153,11 @@ func TestReleaseEndsARolloutThatDoesNotConverge(t *testing.T) {
 	e.mustRotate()
 	e.services.stale = true
 	e.reconcile()
-	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-0 database-1", "api-0 api-1", "admin-1") // its time is not over yet
+	e.aws.Clock().Advance(time.Hour)
 	if err := e.release(); err != nil {
 		t.Fatal(err)
 	}

@@ -423,6 +423,14 @@ func overdue(o Observation) bool {
 	return o.Now.Sub(o.Rollout.Since) > o.Limits.Rollout+bake
 }
 
+// CannotConverge tells that the rollout will not converge by itself, as far as can be
+// seen: its time is over, or nothing is to run. Only then an operator may end it:
+// before, tasks may still need the old values.
+func (o Observation) CannotConverge() bool {
+	running := slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
+	return o.Rollout.Open() && o.Looked && (overdue(o) || !running)
+}
+
 // failing is the reason why the rollout has failed; "" where it has not.
 func failing(o Observation) string {
 	for _, k := range o.Kinds {
