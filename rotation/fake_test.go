@@ -228,15 +228,16 @@ func (k *pair) Exclusive(context.Context, credential.Overlap) (func(), bool, err
 	return k.lock.Unlock, true, nil
 }
 
-func (k *pair) InUse(_ context.Context, o credential.Overlap, _ time.Duration) (string, error) {
+func (k *pair) InUse(_ context.Context, o credential.Overlap, _ time.Duration) (credential.Use, error) {
 	k.begin("in use")
 	k.mu.Lock()
 	k.looked = append(k.looked, o.Now)
 	k.mu.Unlock()
 	if k.use == nil {
-		return "", nil
+		return credential.Use{Told: true}, nil
 	}
-	return k.use(o)
+	seen, err := k.use(o)
+	return credential.Use{Seen: seen, Told: true}, err
 }
 
 func (k *pair) Revoke(_ context.Context, o credential.Overlap) (string, error) {

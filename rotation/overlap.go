@@ -302,11 +302,11 @@ func (r *run) inUse(ctx context.Context, overlaps map[string]credential.Overlap)
 	seen := make(chan sighting, len(overlaps))
 	for name, o := range overlaps {
 		go func() {
-			evidence, err := r.retirer(name).InUse(ctx, o, r.limits.Watch)
+			use, err := r.retirer(name).InUse(ctx, o, r.limits.Watch)
 			if err != nil {
 				err = fmt.Errorf("watch for the use of the old %s credential: %w", name, err)
 			}
-			seen <- sighting{evidence, err}
+			seen <- sighting{use.Seen, err}
 		}()
 	}
 	var evidence []string

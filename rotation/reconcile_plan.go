@@ -48,6 +48,10 @@ type Limits struct {
 	// Rollout is how long the services may take to replace their tasks and
 	// to become healthy, after which the rotation is rolled back.
 	Rollout time.Duration
+	// Observe is how long an old value's use is looked for after the rollout has
+	// converged, before the value is quarantined. 0 is for tests.
+	Observe time.Duration
+
 	// Watch is for how long the use of an old value is looked for, once
 	// before it is taken out of service and once after.
 	Watch time.Duration
@@ -57,7 +61,7 @@ type Limits struct {
 }
 
 // DefaultLimits are for services of the usual size.
-var DefaultLimits = Limits{Rollout: 30 * time.Minute, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: time.Hour, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
 
 // howToRelease is what an operator does about an overlap that is held.
 const howToRelease = `invoke this function with {"Action": "release", "SecretId": "…"}`

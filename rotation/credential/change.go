@@ -36,9 +36,18 @@ type Overlap struct {
 	// to the second.
 	Now time.Time
 
+	// Since is from when on use of the old value counts, by AWS's clock: from the
+	// convergence of the rollout or, once Quarantined, from the beginning of the
+	// quarantine. Zero: from the call on.
+	Since time.Time
+
 	// Quarantined tells that the old value is refused by now, so that a refused
 	// login may be of something that still uses it.
 	Quarantined bool
+
+	// Before is what the target's counters said when the quarantine began; nil: not
+	// known. See Baseliner.
+	Before *Baseline
 
 	Log *slog.Logger
 }

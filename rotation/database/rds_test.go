@@ -256,8 +256,8 @@ func TestAnAccountWithOnePasswordHasNoOverlap(t *testing.T) {
 		}
 		f.mustQuarantine(pendingPassword, f.first)
 		overlap.Quarantined = true
-		if evidence, err := f.InUse(t.Context(), overlap, time.Hour); evidence != "" || err != nil { // which would be waited for
-			t.Errorf("in use: %q, %v", evidence, err)
+		if use, err := f.InUse(t.Context(), overlap, time.Hour); use.Seen != "" || err != nil { // which would be waited for
+			t.Errorf("in use: %+v, %v", use, err)
 		}
 		if err := f.Restore(t.Context(), overlap); err != nil {
 			t.Errorf("restore: %v", err)

@@ -22,64 +22,63 @@ const refusedAtRest = 2
 // to be seen before the quarantine, and after it all connections that the server
 // refuses count. Nor is there anything to see of an account that accepts one
 // password: the old one is refused since it was set.
-func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
+func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil {
-		return "", err
+		return credential.Use{}, err
 	}
 	own, asCurrent, err := k.enter(ctx, current, old)
 	if err != nil {
-		return "", err
+		return credential.Use{}, err
 	}
 	if !asCurrent {
 		own.Close()
-		return "", nil
+		return credential.Use{}, nil
 	}
 	t, err := k.begin(ctx, own, quiet)
 	if err != nil {
-		return "", err
+		return credential.Use{}, err
 	}
 	defer t.close()
 	if !t.way.dual() {
-		return "", nil
+		return credential.Use{}, nil
 	}
-	return t.own.watch(ctx, t.server, o.Quarantined, watch, cmp.Or(k.config.LookPause, DefaultLookPause))
+	seen, told, err := t.own.watch(ctx, t.server, o.Quarantined, watch, cmp.Or(k.config.LookPause, DefaultLookPause))
+	return credential.Use{Seen: seen, Told: told}, err
 }
 
-func (s *session) watch(ctx context.Context, at server, quarantined bool, watch, look time.Duration) (string, error) {
-	logged := false
+func (s *session) watch(ctx context.Context, at server, quarantined bool, watch, look time.Duration) (seen string, told bool, err error) {
 	if !at.mariadb() {
-		var err error
-		if logged, err = s.logsLogins(ctx); err != nil {
-			return "", err
+		if told, err = s.logsLogins(ctx); err != nil {
+			return "", false, err
 		}
 	}
-	if !logged && !quarantined {
-		return "", nil // nothing shows a login that succeeds
+	if !told && !quarantined {
+		return "", false, nil // nothing shows a login that succeeds
 	}
 	before, err := s.refusedConnections(ctx)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	looks := max(1, int(watch/look))
 	for n := range looks {
 		select {
 		case <-time.After(watch / time.Duration(looks)):
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", told, ctx.Err()
 		}
 		passed := watch * time.Duration(n+1) / time.Duration(looks)
 		var evidence string
-		if logged {
+		if told {
 			evidence, err = s.loggedUse(ctx, passed, quarantined)
 		} else {
 			evidence, err = s.refusedSince(ctx, at, before, passed)
 		}
 		if err != nil || evidence != "" {
-			return evidence, err // at once: after the quarantine, somebody is waiting for it
+			return evidence, told, err // at once: after the quarantine, somebody is waiting for it
 		}
 	}
-	return "", nil
+	return "", told, nil
 }
 
 // refusedSince is what the server's count of refused connections says, where

@@ -69,7 +69,7 @@ func (f *fixture) watchOnce(watch time.Duration, do func()) (evidence string, ti
 	})
 	overlap := f.overlap(pendingPassword, f.first)
 	overlap.Quarantined = f.quarantined
-	evidence, err := f.InUse(f.t.Context(), overlap, watch)
+	use, err := f.InUse(f.t.Context(), overlap, watch)
 	begin() // where it came to none
 	close(ended)
 	group.Wait()
@@ -77,7 +77,7 @@ func (f *fixture) watchOnce(watch time.Duration, do func()) (evidence string, ti
 	if err != nil {
 		f.t.Fatalf("in use: %v", err)
 	}
-	return evidence, times
+	return use.Seen, times
 }
 
 // proxy is the one that the kind goes through from the first watch on.

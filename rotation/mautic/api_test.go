@@ -270,10 +270,10 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 			t.Error("not for itself")
 		}
 		release()
-		evidence, inUse := k.InUse(t.Context(), o, 0)
+		use, inUse := k.InUse(t.Context(), o, 0)
 		for _, err := range []error{err, inUse, k.Set(t.Context(), c), k.Test(t.Context(), c), k.PutBack(t.Context(), c), k.Quarantine(t.Context(), o), k.Restore(t.Context(), o), k.Retire(t.Context(), o)} {
-			if err != nil || evidence != "" {
-				t.Error(err, evidence)
+			if err != nil || use.Seen != "" {
+				t.Error(err, use)
 			}
 		}
 		f.expect(k, credential.Accepted, current, pending)

@@ -70,27 +70,27 @@ func (k *API) Exclusive(ctx context.Context, o credential.Overlap) (release func
 // day and during the watch or, after the quarantine, about that time and during
 // the watch. A request that Mautic refuses leaves no trace in its tables, so
 // after the quarantine there is nothing else to be seen.
-func (k *API) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
+func (k *API) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
 	_, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
-		return "", err
+		return credential.Use{Told: true}, err
 	}
 	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
 	if err != nil {
-		return "", err
+		return credential.Use{Told: true}, err
 	}
 	defer s.close()
 	select {
 	case <-time.After(watch):
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return credential.Use{}, ctx.Err()
 	}
 	since := k.useSince(o)
 	n, err := s.tokensSince(ctx, old.clientID, since, k.config.TokenLifetime)
 	if err != nil || n == 0 {
-		return "", err
+		return credential.Use{Told: true}, err
 	}
-	return fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339)), nil
+	return credential.Use{Told: true, Seen: fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339))}, nil
 }
 
 // Quarantine gives the old client a secret that nobody knows. Restore can undo

@@ -89,8 +89,8 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 			f.t.Fatal(err)
 		}
 		caller.more(f.t)
-		if evidence, err := k.InUse(f.t.Context(), o, time.Millisecond); err != nil || !strings.Contains(evidence, "access tokens were issued to the old API client 1_") {
-			f.t.Errorf("the use is not seen: %q, %v", evidence, err)
+		if use, err := k.InUse(f.t.Context(), o, time.Millisecond); err != nil || !use.Told || !strings.Contains(use.Seen, "access tokens were issued to the old API client 1_") {
+			f.t.Errorf("the use is not seen: %+v, %v", use, err)
 		}
 		caller.stop()
 		caller.running.Wait()
@@ -125,8 +125,8 @@ func TestCallersOfTheOldPairAreServedUntilItIsRetired(t *testing.T) {
 		f.expect(k, credential.Denied, c.Current)
 		f.expect(k, credential.Accepted, c.Pending)
 		f.needs(mautic.callAPI(f.t.Context(), token), "answers 401")
-		if evidence, err := k.InUse(f.t.Context(), o, 0); err != nil || evidence != "" {
-			f.t.Errorf("%q, %v", evidence, err)
+		if use, err := k.InUse(f.t.Context(), o, 0); err != nil || use.Seen != "" {
+			f.t.Errorf("%+v, %v", use, err)
 		}
 		if k.MinOverlap() != time.Hour || NewAPI(APIConfig{}).MinOverlap() != 7*24*time.Hour {
 			f.t.Error("the overlap is not what was set, or not 7 days")
@@ -169,9 +169,9 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 			}
 			o := f.overlap(c)
 			o.Now, o.Quarantined = aws, tc.quarantined
-			evidence, err := NewAPI(APIConfig{Access: access, Overlap: tc.overlap}).InUse(f.t.Context(), o, 0)
-			if err != nil || (evidence != "") != tc.seen {
-				f.t.Errorf("%+v: got %q, %v", tc, evidence, err)
+			use, err := NewAPI(APIConfig{Access: access, Overlap: tc.overlap}).InUse(f.t.Context(), o, 0)
+			if err != nil || (use.Seen != "") != tc.seen {
+				f.t.Errorf("%+v: got %+v, %v", tc, use, err)
 			}
 		}
 	})

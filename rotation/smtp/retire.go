@@ -36,31 +36,31 @@ func (k *Kind) overlap(o credential.Overlap) (current, old account, own bool, er
 
 // InUse waits, and sees nothing: what IAM tells of a key's last use is logged,
 // but AWS does not say whether it counts logins by SMTP, and it comes late.
-func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (string, error) {
+func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
 	_, old, own, err := k.overlap(o)
 	if err != nil {
-		return "", err
+		return credential.Use{}, err
 	}
 	select {
 	case <-time.After(watch):
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return credential.Use{}, ctx.Err()
 	}
 	if !own {
-		return "", nil
+		return credential.Use{}, nil
 	}
 	out, err := k.config.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &old.keyID})
 	if isGone(err) {
-		return "", nil
+		return credential.Use{}, nil
 	}
 	if err != nil {
 		o.Log.Info("IAM does not tell when the old access key was last used, which is a hint and no more", "key", short(old.keyID), "why", k.explain(err, "read the last use of an access key", "iam:GetAccessKeyLastUsed"))
-		return "", nil
+		return credential.Use{}, nil
 	}
 	if used := out.AccessKeyLastUsed; used != nil && used.LastUsedDate != nil {
 		o.Log.Info("when IAM saw the old access key used last", "key", short(old.keyID), "at", *used.LastUsedDate, "service", aws.ToString(used.ServiceName), "region", aws.ToString(used.Region))
 	}
-	return "", nil
+	return credential.Use{}, nil
 }
 
 // Quarantine makes the old key inactive, once the current one is proven.

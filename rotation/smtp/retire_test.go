@@ -120,9 +120,9 @@ func TestTheLastUseOfAKeyIsAHintAndNoGate(t *testing.T) {
 	inUse := func(ctx context.Context, want error) {
 		t.Helper()
 		began := time.Now()
-		evidence, err := f.kind.InUse(ctx, o, 20*time.Millisecond)
-		if evidence != "" || !errors.Is(err, want) {
-			t.Errorf("%q, %v", evidence, err)
+		use, err := f.kind.InUse(ctx, o, 20*time.Millisecond)
+		if use.Seen != "" || !errors.Is(err, want) {
+			t.Errorf("%+v, %v", use, err)
 		}
 		if want == nil && time.Since(began) < 20*time.Millisecond {
 			t.Error("it did not wait for the application's health to show")
