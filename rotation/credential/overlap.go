@@ -27,7 +27,9 @@ type Retirer interface {
 	InUse(ctx context.Context, o Overlap, watch time.Duration) (Use, error)
 
 	// Quarantine makes the target refuse the old value, in a way that Restore
-	// can undo. The current one stays accepted at every moment.
+	// can undo. The current one stays accepted at every moment. It may try the old
+	// value, so that a repetition may cost a refused login: what has been done is
+	// repeated only if an invocation may have been cut off.
 	Quarantine(ctx context.Context, o Overlap) error
 
 	// Restore makes the target accept the old value again, beside the current
