@@ -28,8 +28,9 @@
 // If the target can accept two values at a time, implement [Retirer] too: the old
 // value then stays in use until every task has the new one. Otherwise Set
 // replaces the old value, and PutBack has to be able to undo that. Implement
-// [Baseliner] if the target may not tell which value a login used, [Revoker] if sessions or tokens outlive the value that they were opened with, and
-// [Issuer] if the target itself makes the values.
+// [Baseliner] if the target may not tell which value a login used, [Revoker] if
+// sessions or tokens outlive the value that they were opened with, and [Issuer] if
+// the target itself makes the values.
 //
 // The order of the calls in one rotation is
 //
