@@ -48,6 +48,9 @@ type Use struct {
 	// nothing was seen.
 	Seen string
 
+	// From are the addresses that Seen names, at most three.
+	From []string
+
 	// Told: the target tells which value a login used, so that to have seen nothing
 	// before the quarantine means something. Where it does not, the quarantine itself
 	// has to show the use, by logins that are refused.

@@ -112,7 +112,7 @@ func (s *session) verbositySet(ctx context.Context) (ago *int64, err error) {
 	return ago, explain(err, s.a)
 }
 
-func (l loginLog) seen(ctx context.Context, watched time.Duration) (string, error) {
+func (l loginLog) seen(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	if l.quarantined {
 		return l.refused(ctx, watched)
 	}
@@ -121,25 +121,27 @@ func (l loginLog) seen(ctx context.Context, watched time.Duration) (string, erro
 
 // used tells of logins with the second password. One is enough: this function
 // makes none, between the convergence of a rollout and the quarantine.
-func (l loginLog) used(ctx context.Context, watched time.Duration) (string, error) {
+func (l loginLog) used(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	within := l.back + watched
 	var logins int
 	var last *string
-	err := l.Row(ctx, `SELECT COUNT(*), DATE_FORMAT(MAX(LOGGED), '%Y-%m-%dT%H:%i:%sZ') FROM performance_schema.error_log
+	err = l.Row(ctx, `SELECT COUNT(*), DATE_FORMAT(MAX(LOGGED), '%Y-%m-%dT%H:%i:%sZ') FROM performance_schema.error_log
 		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0`,
 		[]any{logSecondPassword, within.Microseconds(), l.bySecondPassword()}, &logins, &last)
 	if err != nil || logins == 0 || last == nil {
-		return "", explain(err, l.a)
+		return "", nil, explain(err, l.a)
 	}
 	clients, err := l.connected(ctx, within)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	origin := "; from where is not logged, and none of them is connected any more"
 	if len(clients) > 0 {
-		origin = "; of these, there are connections from " + from(clients)
+		var named string
+		named, from = name(clients)
+		origin = "; of these, there are connections from " + named
 	}
-	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), nil
+	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
 }
 
 func (l loginLog) bySecondPassword() string { return "by user: '" + l.a.user + "'@" }
@@ -190,11 +192,11 @@ const rateFrom = 24 * time.Hour
 // before: a client that has always used a wrong password does not use the old one.
 // Logins with the second password do not count by now: before it takes that away,
 // the quarantine itself makes one.
-func (l loginLog) refused(ctx context.Context, watched time.Duration) (string, error) {
+func (l loginLog) refused(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	within := l.back + watched
 	var clients []client
 	var logins int64
-	err := l.Rows(ctx, `SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(DATA, ?, -1), ?, 1) AS client,
+	err = l.Rows(ctx, `SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(DATA, ?, -1), ?, 1) AS client,
 		SUM(LOGGED > NOW(6) - INTERVAL ? MICROSECOND), SUM(LOGGED <= NOW(6) - INTERVAL ? MICROSECOND)
 		FROM performance_schema.error_log
 		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0 AND INSTR(DATA, '(using password: YES)') > 0
@@ -213,10 +215,11 @@ func (l loginLog) refused(ctx context.Context, watched time.Duration) (string, e
 			return nil
 		})
 	if err != nil || len(clients) == 0 {
-		return "", explain(err, l.a)
+		return "", nil, explain(err, l.a)
 	}
 	busiestFirst(clients)
-	return fmt.Sprintf("%d refused logins of %s within %s, from %s", logins, l.a, roughly(within), from(clients)), nil
+	named, from := name(clients)
+	return fmt.Sprintf("%d refused logins of %s within %s, from %s", logins, l.a, roughly(within), named), from, nil
 }
 
 // ownLogins is how many refused logins from a client may be this function's own:

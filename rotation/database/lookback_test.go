@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,11 @@ func TestALoginByTheOldPasswordSinceTheConvergenceIsUseHoweverLongAgo(t *testing
 	if err := db.QueryRowContext(t.Context(), "SELECT SUBSTRING_INDEX(USER(), '@', -1)").Scan(&address); err != nil {
 		t.Fatal(err)
 	}
-	has(t, "a worker that is connected", f.lookBack(time.Minute, nil).Seen, "; of these, there are connections from "+address)
+	use = f.lookBack(time.Minute, nil)
+	has(t, "a worker that is connected", use.Seen, "; of these, there are connections from "+address)
+	if !slices.Equal(use.From, []string{address}) {
+		t.Errorf("got %q", use.From)
+	}
 }
 
 func TestWhatTheLogDoesNotReachBackToIsNotCalledObserved(t *testing.T) {
@@ -137,7 +142,11 @@ func TestARefusedLoginIsUseUnlessItsClientWasRefusedAsOftenBefore(t *testing.T) 
 	has(t, "its own, of a quarantine that another invocation began", f.lookBack(time.Minute, nil).Seen)
 	f.overTCP = false
 	f.accepts(false, f.first)
-	has(t, "one of a job's", f.lookBack(time.Minute, nil).Seen, "1 refused logins of '"+f.user+"' at ", " within 1m0s, from localhost")
+	use := f.lookBack(time.Minute, nil)
+	has(t, "one of a job's", use.Seen, "1 refused logins of '"+f.user+"' at ", " within 1m0s, from localhost")
+	if !slices.Equal(use.From, []string{"localhost"}) {
+		t.Errorf("got %q", use.From)
+	}
 }
 
 func TestAClientThatHasAlwaysBeenRefusedDoesNotUseTheOldPassword(t *testing.T) {
@@ -285,6 +294,17 @@ func TestAQuarantineThatIsRepeatedCostsNoRefusedLoginOnMariaDB(t *testing.T) {
 			t.Errorf("%d logins were refused before, and %d after a refused one", before.Refused, after.Refused)
 		}
 	})
+}
+
+func TestTheBusiestClientsAreNamedAndTheOthersCounted(t *testing.T) {
+	t.Parallel()
+	clients := []client{{"10.0.0.1", 1}, {"10.0.0.2", 1}, {"10.0.0.3", 5}, {"db-client.internal", 2}, {"::1", 1}}
+	busiestFirst(clients)
+	for n, want := range []string{"", "10.0.0.3", "10.0.0.3, db-client.internal", "10.0.0.3, db-client.internal, 10.0.0.1", "10.0.0.3, db-client.internal, 10.0.0.1 and 1 more", "10.0.0.3, db-client.internal, 10.0.0.1 and 2 more"} {
+		if got, named := name(clients[:n]); got != want || len(named) != min(n, clientsNamed) {
+			t.Errorf("%d clients: got %q and %q, want %q", n, got, named, want)
+		}
+	}
 }
 
 func TestALookBackEndsWithItsContext(t *testing.T) {

@@ -155,17 +155,17 @@ func compare(now counters, o credential.Overlap) comparison {
 	}
 }
 
-func (r refusals) seen(ctx context.Context, watched time.Duration) (string, error) {
+func (r refusals) seen(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	now, err := r.counters(ctx, r.at)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	refused, within := now.refused-r.from, r.back+watched
 	if refused < 0 { // it restarted while it was watched
 		refused, within = now.refused, now.up
 	}
 	if !r.before.exceeded(refused, within, strayRefusals) {
-		return "", nil
+		return "", nil, nil
 	}
-	return fmt.Sprintf("the server refused %d logins within %s, where %.0f are usual (whose they are it does not say: %s)", refused, roughly(within), r.before.usual(within), r.untold), nil
+	return fmt.Sprintf("the server refused %d logins within %s, where %.0f are usual (whose they are it does not say: %s)", refused, roughly(within), r.before.usual(within), r.untold), nil, nil
 }

@@ -36,7 +36,7 @@ func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Durat
 	if err != nil || w == nil {
 		return use, err
 	}
-	use.Seen, err = lookFor(ctx, w, !o.Since.IsZero(), watch, cmp.Or(k.config.LookPause, DefaultLookPause))
+	use.Seen, use.From, err = lookFor(ctx, w, !o.Since.IsZero(), watch, cmp.Or(k.config.LookPause, DefaultLookPause))
 	return use, err
 }
 
@@ -90,7 +90,7 @@ func timeOf(o credential.Overlap) time.Time {
 // A witness tells what it knows of the old password's use, in the time that it
 // looks back on, and in the time that has been watched since the call.
 type witness interface {
-	seen(ctx context.Context, watched time.Duration) (string, error)
+	seen(ctx context.Context, watched time.Duration) (what string, from []string, err error)
 }
 
 // witness chooses one; nil where nothing could show the use.
@@ -114,28 +114,28 @@ func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, us
 
 // lookFor asks a witness over and over until it has seen something: after the
 // quarantine, whoever uses the old password is refused until then.
-func lookFor(ctx context.Context, w witness, back bool, watch, pause time.Duration) (string, error) {
+func lookFor(ctx context.Context, w witness, back bool, watch, pause time.Duration) (seen string, from []string, err error) {
 	began := time.Now()
 	if back {
-		if seen, err := w.seen(ctx, 0); err != nil || seen != "" {
-			return seen, err
+		if seen, from, err = w.seen(ctx, 0); err != nil || seen != "" {
+			return seen, from, err
 		}
 	}
 	if watch <= 0 {
-		return "", nil
+		return "", nil, nil
 	}
 	looks := max(1, int(watch/pause))
 	for n := range looks {
 		select {
 		case <-time.After(time.Until(began.Add(watch * time.Duration(n+1) / time.Duration(looks)))):
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", nil, ctx.Err()
 		}
-		if seen, err := w.seen(ctx, time.Since(began)); err != nil || seen != "" {
-			return seen, err
+		if seen, from, err = w.seen(ctx, time.Since(began)); err != nil || seen != "" {
+			return seen, from, err
 		}
 	}
-	return "", nil
+	return "", nil, nil
 }
 
 // client is an address that logins came from, and how many.
@@ -147,17 +147,16 @@ type client struct {
 // clientsNamed is how many clients are named.
 const clientsNamed = 3
 
-// from names clients, the busiest of which come first.
-func from(clients []client) string {
-	var named []string
+// name names clients, the busiest of which come first.
+func name(clients []client) (text string, named []string) {
 	for _, c := range clients[:min(len(clients), clientsNamed)] {
 		named = append(named, c.address)
 	}
-	text := strings.Join(named, ", ")
+	text = strings.Join(named, ", ")
 	if more := len(clients) - len(named); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text
+	return text, named
 }
 
 // roughly is a duration for people.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/ecs"

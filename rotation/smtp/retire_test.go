@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -178,7 +179,7 @@ func TestAKeyThatIsDeletedOrStaysHasNoUseToBeSeen(t *testing.T) {
 	same.Old = o.Current
 	for what, overlap := range map[string]credential.Overlap{"deleted": o, "the current one": same} {
 		overlap.Since = f.aws.Clock().Now().Add(-time.Hour)
-		if use, err := f.kind.InUse(f.ctx, overlap, 0); err != nil || use != (credential.Use{Told: true}) {
+		if use, err := f.kind.InUse(f.ctx, overlap, 0); err != nil || !reflect.DeepEqual(use, credential.Use{Told: true}) {
 			t.Errorf("%s: got %+v, %v", what, use, err)
 		}
 	}
