@@ -53,7 +53,8 @@ type Use struct {
 
 	// Told: the target tells which value a login used, so that to have seen nothing
 	// before the quarantine means something. Where it does not, the quarantine itself
-	// has to show the use, by logins that are refused.
+	// has to show the use, by logins that are refused. Once quarantined, it is as it
+	// was before.
 	Told bool
 
 	// Gap is why the time since Overlap.Since was not wholly observed, and what an

@@ -60,6 +60,20 @@ func (s *session) untold(ctx context.Context, at server) (string, error) {
 	return strings.Join(why, "; "), nil
 }
 
+// isSecond tells whether the session has logged in with the account's second
+// password, as the log tells of the session itself. Then the log's other logins with
+// it are no use of the old password, but of the current one.
+func (s *session) isSecond(ctx context.Context) (bool, error) {
+	var logins int
+	err := s.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log
+		WHERE ERROR_CODE = ? AND THREAD_ID = CONNECTION_ID() AND LOGGED > NOW(6) - INTERVAL ? SECOND AND INSTR(DATA, BINARY ?) > 0`,
+		[]any{logSecondPassword, mysql.IdleLimit, bySecondPassword(s.a)}, &logins)
+	return logins > 0, explain(err, s.a)
+}
+
+// bySecondPassword is what the log's text has of a login by an account.
+func bySecondPassword(a account) string { return "by user: '" + a.user + "'@" }
+
 // loginLog is the witness where MySQL's log can be read. Its table keeps the last
 // 5 MB. MySQL fills it from the log file when it starts, so that it may reach back
 // over a restart.
@@ -127,7 +141,7 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	var last *string
 	err = l.Row(ctx, `SELECT COUNT(*), DATE_FORMAT(MAX(LOGGED), '%Y-%m-%dT%H:%i:%sZ') FROM performance_schema.error_log
 		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0`,
-		[]any{logSecondPassword, within.Microseconds(), l.bySecondPassword()}, &logins, &last)
+		[]any{logSecondPassword, within.Microseconds(), bySecondPassword(l.a)}, &logins, &last)
 	if err != nil || logins == 0 || last == nil {
 		return "", nil, explain(err, l.a)
 	}
@@ -144,8 +158,6 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
 }
 
-func (l loginLog) bySecondPassword() string { return "by user: '" + l.a.user + "'@" }
-
 // connected are the clients of logins with the second password whose connections
 // are still open. Everybody may see his own account's. The log has connections by
 // their ids, which begin anew when the server starts.
@@ -154,7 +166,7 @@ func (l loginLog) connected(ctx context.Context, within time.Duration) ([]client
 	err := l.Rows(ctx, `SELECT p.HOST, COUNT(*) FROM performance_schema.error_log e JOIN performance_schema.processlist p ON p.ID = e.THREAD_ID
 		WHERE e.ERROR_CODE = ? AND INSTR(e.DATA, BINARY ?) > 0 AND p.USER = ? AND e.LOGGED > NOW(6) - INTERVAL ? MICROSECOND
 		AND e.LOGGED > NOW(6) - INTERVAL (SELECT VARIABLE_VALUE + 1 FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') SECOND
-		GROUP BY p.HOST`, []any{logSecondPassword, l.bySecondPassword(), l.a.user, within.Microseconds()},
+		GROUP BY p.HOST`, []any{logSecondPassword, bySecondPassword(l.a), l.a.user, within.Microseconds()},
 		func(scan func(...any) error) error {
 			var c client
 			if err := scan(&c.address, &c.logins); err != nil {

@@ -129,6 +129,27 @@ func TestWhereNothingShowsTheUseThatIsSaidWithTheRemedy(t *testing.T) {
 	})
 }
 
+func TestLoginsByTheCurrentPasswordAreNoUseOfAnOldOneThatIsThePrimary(t *testing.T) {
+	f := newFixture(t, dualPrivilege, logPrivilege)
+	f.slots(f.first, pendingPassword) // AWSCURRENT was moved by hand to what is the second password
+	f.accepts(true, pendingPassword)
+	use := f.lookBack(time.Minute, nil)
+	has(t, "not told", use.Gap, "its use was not observed: the old password is the account's primary one")
+	has(t, "the current one is used", use.Seen)
+	before := f.baseline()
+	if use.Told || before.Server == "" {
+		t.Errorf("got %+v, and the baseline %+v", use, before)
+	}
+	f.mustQuarantine(pendingPassword, f.first)
+	f.quarantined = true
+	if use := f.lookBack(time.Minute, &before); use.Told || use.Seen != "" {
+		t.Errorf("in the quarantine: got %+v", use)
+	}
+	f.accepts(true, pendingPassword)
+	f.accepts(false, f.first)
+	has(t, "refused", f.lookBack(time.Minute, &before).Seen, "1 refused logins of '"+f.user+"' at ", "from localhost")
+}
+
 func TestARefusedLoginIsUseUnlessItsClientWasRefusedAsOftenBefore(t *testing.T) {
 	f := newFixture(t, dualPrivilege, logPrivilege)
 	f.slots(pendingPassword, f.first)

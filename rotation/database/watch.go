@@ -51,7 +51,8 @@ func (k *Kind) Baseline(ctx context.Context, o credential.Overlap) (credential.B
 	if !t.way.dual() {
 		return credential.Baseline{}, nil
 	}
-	if untold, err := t.own.untold(ctx, t.server); err != nil || untold == "" {
+	_, untold, err := t.tells(ctx)
+	if err != nil || untold == "" {
 		return credential.Baseline{}, err
 	}
 	now, err := t.own.counters(ctx, t.server)
@@ -93,19 +94,35 @@ type witness interface {
 	seen(ctx context.Context, watched time.Duration) (what string, from []string, err error)
 }
 
+// tells finds out whether the server's log can be read, and why it does not tell of
+// use of the old password all the same; "" where it does.
+func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
+	untold, err = t.own.untold(ctx, t.server)
+	if err != nil || untold != "" {
+		return false, untold, err
+	}
+	second, err := t.own.isSecond(ctx)
+	if second {
+		untold = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL logs no logins with that"
+	}
+	return true, untold, err
+}
+
 // witness chooses one; nil where nothing could show the use.
 func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, use credential.Use, err error) {
-	untold, err := t.own.untold(ctx, t.server)
+	log, untold, err := t.tells(ctx)
 	if err != nil {
 		return nil, credential.Use{}, err
 	}
+	// By the quarantine the current password has become the primary one. That
+	// there is a baseline says that use before it was not told.
+	use.Told = untold == "" && (o.Before == nil || *o.Before == credential.Baseline{})
 	switch {
-	case untold == "":
-		use.Told = true
-		w, use.Gap, err = t.own.readLog(ctx, o)
-	case !o.Quarantined:
+	case untold != "" && !o.Quarantined:
 		use.Gap = "its use was not observed: " + untold
 		return nil, use, nil
+	case log:
+		w, use.Gap, err = t.own.readLog(ctx, o)
 	default:
 		w, use.Gap, err = t.own.countRefusals(ctx, t.server, o, untold)
 	}
