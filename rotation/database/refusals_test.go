@@ -1,10 +1,13 @@
 package database
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/rotation/credential"
 )
 
@@ -85,4 +88,166 @@ func TestAServersShortNameFitsIntoALabel(t *testing.T) {
 		}
 		seen[short] = true
 	}
+}
+
+func TestAPortCheckIsNoUseOfTheOldPassword(t *testing.T) {
+	mysqltest.Each(t, portChecksDoNotCount)
+}
+
+func portChecksDoNotCount(t *testing.T, shared *mysqlserver.Server) {
+	f := newFixtureOn(t, mysqltest.Own(t, shared.Series())) // its own: the count is of the whole server
+	f.withAdmin()
+	f.fill(pendingPassword, f.first)
+	f.portChecks(100)
+	before := f.baseline()
+	if before.Server == "" || before.Up.IsZero() || f.onMariaDB() != (before.Refused < 100) {
+		t.Fatalf("got %+v", before)
+	}
+	f.mustQuarantine(pendingPassword, f.first)
+	f.quarantined = true
+	// The quarantine has lasted for as long as the server had been up, in which as
+	// many port checks are usual as there were before.
+	quarantine := time.Now()
+	now := quarantine.Add(quarantine.Sub(before.Up))
+	f.portChecks(100)
+	use := f.lookBackFrom(now, quarantine, &before)
+	has(t, "port checks as before", use.Seen)
+	has(t, "the same server", use.Gap)
+	if use.Told {
+		t.Error("the server does not tell whose logins are refused")
+	}
+	refused := 300
+	if f.onMariaDB() {
+		refused = 1 + strayRefusals // port checks are no noise in what it counts
+	}
+	for range refused {
+		f.accepts(false, f.first)
+	}
+	has(t, "port checks, and refused logins", f.lookBackFrom(now, quarantine, &before).Seen, "the server refused ", " are usual")
+
+	other := before
+	other.Server = "other0"
+	has(t, "another server", f.lookBackFrom(now, quarantine, &other).Gap, "not observed before 2", "another one has taken its place")
+	has(t, "not known from before", f.lookBackFrom(now, quarantine, nil).Gap, "not observed before 2", "is not known")
+}
+
+// portChecks connect as a load balancer does, and end without a login.
+func (f *fixture) portChecks(times int) {
+	f.t.Helper()
+	for range times {
+		conn, err := (&net.Dialer{}).DialContext(f.t.Context(), "tcp", f.server.Addr())
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		conn.Close()
+	}
+	f.await("SELECT COUNT(*) = 0 FROM information_schema.processlist WHERE USER = 'unauthenticated user'")
+}
+
+func (f *fixture) baseline() credential.Baseline {
+	f.t.Helper()
+	o := f.overlap(pendingPassword, f.first)
+	o.Now = time.Now().Truncate(time.Second)
+	b, err := f.Baseline(f.t.Context(), o)
+	if err != nil {
+		f.t.Fatalf("baseline: %v", err)
+	}
+	return b
+}
+
+func TestAServerWhoseLogTellsNeedsNoBaseline(t *testing.T) {
+	f := newFixture(t, dualPrivilege, logPrivilege)
+	f.slots(pendingPassword, f.first)
+	if b := f.baseline(); b != (credential.Baseline{}) {
+		t.Errorf("got %+v", b)
+	}
+}
+
+func TestCountersThatWereResetAreNotComparedWithThoseFromBefore(t *testing.T) {
+	mysqltest.EachMariaDB(t, func(t *testing.T, shared *mysqlserver.Server) {
+		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f.withAdmin()
+		f.fill(pendingPassword, f.first)
+		for range 5 {
+			f.accepts(false, "wrong")
+		}
+		before := f.baseline()
+		if before.Refused < 5 {
+			t.Fatalf("got %+v", before)
+		}
+		before.Up = before.Up.Add(-24 * time.Hour) // as if it had run for a day
+		f.mustQuarantine(pendingPassword, f.first)
+		f.quarantined = true
+		f.admin(f.resetCounters())
+		use := f.lookBack(time.Hour, &before)
+		has(t, "reset", use.Gap, "not observed before 2", "or its counters were reset")
+		has(t, "reset, and nothing since", use.Seen)
+		for range 3 {
+			f.accepts(false, f.first)
+		}
+		has(t, "reset, and refused logins since", f.lookBack(time.Hour, &before).Seen, "the server refused 3 logins")
+	})
+}
+
+// resetCounters is the statement that sets MariaDB's counters to 0.
+func (f *fixture) resetCounters() string {
+	if f.onMariaDB() && f.server.AtLeast(11, 5) {
+		return "FLUSH GLOBAL STATUS"
+	}
+	return "FLUSH STATUS"
+}
+
+func TestTheTimeThatAServerHasCountedForIsThatOfItsCounters(t *testing.T) {
+	mysqltest.Each(t, func(t *testing.T, shared *mysqlserver.Server) {
+		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f.accepts(false, "wrong")
+		f.accepts(false, "wrong")
+		const up = 3 * time.Second
+		schema := "performance_schema"
+		if f.onMariaDB() {
+			schema = "information_schema"
+		}
+		f.await("SELECT VARIABLE_VALUE >= ? FROM "+schema+".global_status WHERE VARIABLE_NAME = 'Uptime'", up.Seconds())
+		reset := time.Now()
+		f.admin(f.resetCounters())
+		s, err := f.login(t.Context(), f.account(f.first), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		at, err := s.identify(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.counters(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isReset := got.refused == 0 && got.up <= time.Since(reset)+time.Second; isReset != f.onMariaDB() {
+			t.Errorf("%s after it: got %+v", time.Since(reset), got)
+		}
+		if !f.onMariaDB() && (got.refused < 2 || got.up < up) {
+			t.Errorf("MySQL counts on: got %+v", got)
+		}
+	})
+}
+
+func TestAQuarantineThatIsRepeatedCostsNoRefusedLoginOnMariaDB(t *testing.T) {
+	mysqltest.EachMariaDB(t, func(t *testing.T, shared *mysqlserver.Server) {
+		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f.withAdmin()
+		f.fill(pendingPassword, f.first)
+		f.mustQuarantine(pendingPassword, f.first)
+		before := f.baseline()
+		for range 3 {
+			f.mustQuarantine(pendingPassword, f.first)
+		}
+		if after := f.baseline(); after.Refused != before.Refused {
+			t.Errorf("%d logins were refused before, and %d after", before.Refused, after.Refused)
+		}
+		f.accepts(false, f.first)
+		if after := f.baseline(); after.Refused != before.Refused+1 { // so a refused login would have shown
+			t.Errorf("%d logins were refused before, and %d after a refused one", before.Refused, after.Refused)
+		}
+	})
 }
