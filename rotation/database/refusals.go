@@ -71,7 +71,8 @@ func (s *session) counters(ctx context.Context, at server) (counters, error) {
 	if err != nil {
 		return counters{}, explain(err, s.a)
 	}
-	identity, up := "SELECT @@server_uuid", values["Uptime"]
+	// A copy of a server may have its UUID.
+	identity, up := "SELECT CONCAT_WS(' ', @@server_uuid, @@hostname, @@port)", values["Uptime"]
 	if at.mariadb() {
 		identity, up = "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id)", values["Uptime_since_flush_status"]
 	}
