@@ -157,7 +157,7 @@ func fit(t *testing.T, s settings) {
 	if p := d.Passwords.Generate(); len(p) < 16 || len(p) > 41 {
 		t.Errorf("a password of %d characters", len(p))
 	}
-	if l := s.limits; l.Rollout <= 0 || l.Watch <= 0 || l.OverlapWithoutServices <= 0 || s.mautic.apiOverlap < 0 {
+	if l := s.limits; l.Rollout <= 0 || l.Observe < 0 || l.Watch <= 0 || l.OverlapWithoutServices <= 0 || s.mautic.apiOverlap < 0 {
 		t.Errorf("limits %+v", l)
 	}
 	for kind, every := range s.every {

@@ -167,7 +167,7 @@ var known = []setting{
 		}
 		return nil
 	}},
-	{"API_OVERLAP_DAYS", "for how long the old API client goes on working", duration(24*time.Hour, 90, func(p *parsed) *time.Duration { return &p.mautic.apiOverlap })},
+	{"API_OVERLAP_DAYS", "for how long the old API client goes on working", duration(24*time.Hour, 1, 90, func(p *parsed) *time.Duration { return &p.mautic.apiOverlap })},
 	{"SMTP_IAM_USER", "the IAM user whose access keys are SES's SMTP credentials", func(p *parsed, value string) error {
 		p.smtp.User = value
 		if !iamUserName.MatchString(value) {
@@ -197,13 +197,14 @@ var known = []setting{
 	}},
 	{"SMTP_TEST_FROM", "the sender of a message that tests a new SMTP credential", address(func(p *parsed) *string { return &p.smtp.TestFrom })},
 	{"SMTP_TEST_TO", "its recipient", address(func(p *parsed) *string { return &p.smtp.TestTo })},
-	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
+	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
 		return err
 	}},
-	{"WATCH_SECONDS", "for how long the use of an old password is looked for", duration(time.Second, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
-	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
+	{"OBSERVE_MINUTES", "how long the use of an old value is looked for, once every task is new, before it is taken away", duration(time.Minute, 0, 24*60, func(p *parsed) *time.Duration { return &p.limits.Observe })},
+	{"WATCH_SECONDS", "how long it is looked for in one invocation", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
+	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
 	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
 		if p.length, err = strconv.Atoi(value); err != nil {
 			return fmt.Errorf("%q is not a whole number", value)
@@ -367,11 +368,11 @@ func address(field func(*parsed) *string) func(*parsed, string) error {
 	}
 }
 
-func duration(unit time.Duration, most int, field func(*parsed) *time.Duration) func(*parsed, string) error {
+func duration(unit time.Duration, least, most int, field func(*parsed) *time.Duration) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 || n > most {
-			return fmt.Errorf("%q is not a whole number from 1 to %d", value, most)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%q is not a whole number from %d to %d", value, least, most)
 		}
 		*field(p) = time.Duration(n) * unit
 		return nil

@@ -33,6 +33,9 @@ type Services interface {
 	// returns when that has begun. Calling it again starts new tasks once more.
 	RedeployService(ctx context.Context, name string, log *slog.Logger) error
 
+	// TaskAt names the task that has a private address, if there is one.
+	TaskAt(ctx context.Context, address string) (task string, ok bool)
+
 	// Preflight finds out whether a redeploy would work, and whether what it
 	// restarts reads the secret.
 	Preflight(ctx context.Context, secretARN string) []credential.Check
@@ -56,7 +59,7 @@ type Limits struct {
 }
 
 // DefaultLimits are for services of the usual size, and jobs that run each hour.
-var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: 0, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+var DefaultLimits = Limits{Rollout: 30 * time.Minute, Observe: time.Hour, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
 
 // rotationLimit is how long a rotation may be under way before it is given up.
 // Secrets Manager has given up long before.

@@ -344,6 +344,8 @@ func (s *services) Observe(_ context.Context, _ string, since time.Time) ([]roll
 	return []rollout.Service{web}, nil
 }
 
+func (s *services) TaskAt(context.Context, string) (string, bool) { return "", false }
+
 func (s *services) Preflight(context.Context, string) []credential.Check {
 	if !s.unread {
 		return nil

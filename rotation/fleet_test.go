@@ -61,6 +61,8 @@ func (f *fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout
 	return []rollout.Service{web}, nil
 }
 
+func (f *fleet) TaskAt(context.Context, string) (string, bool) { return "", false }
+
 func (f *fleet) Preflight(context.Context, string) []credential.Check { return nil }
 
 // replace makes a new task in place of one that is older than the redeploy. It

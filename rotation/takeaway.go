@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mautic-rotation/rotation/credential"
@@ -127,7 +128,11 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 		return errBusy
 	}
 	release()
-	use, err := retirer.InUse(ctx, o, r.limits.Watch)
+	watch := r.limits.Watch
+	if a.Do == plan.LookForUse && r.limits.Observe > 0 {
+		watch = 0 // it was observed for long enough: to look back is all
+	}
+	use, err := retirer.InUse(ctx, o, watch)
 	if err != nil {
 		return fmt.Errorf("look for use of the old %s credential: %w", a.Kind, err)
 	}
@@ -136,13 +141,30 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	}
 	at := place{a.Kind, a.Version}
 	r.found.use[at] = plan.Use{
-		Asked: true, Seen: use.Seen, Told: use.Told,
+		Asked: true, Seen: use.Seen + r.whoIs(ctx, use.From), Told: use.Told,
 		Covered: r.limits.Watch + max(0, s.m.now.Sub(s.book.Page(a.Version).Entries[a.Kind].At)),
 	}
 	if a.Do == plan.Watch {
 		r.found.looked = false // a quarantine may show at the application
 	}
 	return nil
+}
+
+// whoIs names the tasks that have addresses.
+func (r *run) whoIs(ctx context.Context, addresses []string) string {
+	if r.services == nil {
+		return ""
+	}
+	var tasks []string
+	for _, address := range addresses {
+		if task, ok := r.services.TaskAt(ctx, address); ok {
+			tasks = append(tasks, address+" is "+task)
+		}
+	}
+	if len(tasks) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(tasks, "; ") + ")"
 }
 
 // enoughTimeToWatch is enoughTime for a watch.
@@ -197,25 +219,39 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	at := place{a.Kind, a.Version}
 	page := s.pageOf(a.Version)
 	r.found.released[at] = page.Entries[a.Kind].State == ledger.Released
-	page = page.With(a.Kind, ledger.Quarantined, s.m.now)
-	if baseliner, ok := retirer.(credential.Baseliner); ok {
-		b, err := baseliner.Baseline(ctx, o)
-		if err != nil {
+	if page.Entries[a.Kind].State != ledger.Quarantined {
+		var err error
+		if page, err = r.noteQuarantine(ctx, a, page, retirer, o); err != nil {
 			return err
 		}
-		if b != (credential.Baseline{}) {
-			page = page.WithBaseline(a.Kind, ledger.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up})
-		}
-	}
-	if err := r.writePage(ctx, page); err != nil {
-		return err
 	}
 	delete(r.found.use, at)
 	if err := retirer.Quarantine(ctx, o); err != nil {
 		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
 	}
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "version", a.Version)
-	return nil
+	return r.writePage(ctx, page.Began(a.Kind, r.now))
+}
+
+// noteQuarantine writes that a quarantine is about to begin: should it be interrupted,
+// it is taken up again.
+func (r *run) noteQuarantine(ctx context.Context, a plan.Action, page ledger.Page, retirer credential.Retirer, o credential.Overlap) (ledger.Page, error) {
+	page = page.With(a.Kind, ledger.Quarantined, time.Time{})
+	if baseliner, ok := retirer.(credential.Baseliner); ok {
+		b, err := baseliner.Baseline(ctx, o)
+		if err != nil {
+			return page, err
+		}
+		if b != (credential.Baseline{}) {
+			page = page.WithBaseline(a.Kind, ledger.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up})
+		}
+	}
+	if err := r.writePage(ctx, page); err != nil {
+		return page, err
+	}
+	label, err := page.Label()
+	page.Labels = []string{label}
+	return page, err
 }
 
 // restore makes the target accept an old value again.

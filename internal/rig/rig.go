@@ -191,7 +191,7 @@ func (r *Rig) createFunction() (err error) {
 	}
 	env["TMPDIR"] = r.tempDir
 	env["DATABASE_CA_FILE"] = r.options.DatabaseCAFile
-	env["WATCH_SECONDS"] = "1"
+	env["OBSERVE_MINUTES"], env["WATCH_SECONDS"] = "0", "1"
 	if r.Mautic != nil {
 		env["MAUTIC_URL"] = r.Mautic.URL()
 	}

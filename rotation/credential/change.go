@@ -37,8 +37,9 @@ type Overlap struct {
 	Now time.Time
 
 	// Since is from when on use of the old value counts, by AWS's clock: from the
-	// convergence of the rollout or, once Quarantined, from the beginning of the
-	// quarantine. Zero: from the call on.
+	// convergence of the rollout, or from the last change of the value's state where
+	// that is later, for the quarantine itself uses the old value. Once Quarantined it is
+	// when that began. Zero: from the call on.
 	Since time.Time
 
 	// Quarantined tells that the old value is refused by now, so that a refused

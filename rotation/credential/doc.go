@@ -28,8 +28,9 @@
 // If the target can accept two values at a time, implement [Retirer] too: the old
 // value then stays in use until every task has the new one. Otherwise Set
 // replaces the old value, and PutBack has to be able to undo that. Implement
-// [Revoker] if sessions or tokens outlive the value that they were opened with, and
-// [Issuer] if the target itself makes the values.
+// [Baseliner] if the target may not tell which value a login used, [Revoker] if
+// sessions or tokens outlive the value that they were opened with, and [Issuer] if
+// the target itself makes the values.
 //
 // The order of the calls in one rotation is
 //
@@ -37,7 +38,9 @@
 //	Set                       setSecret; both values are accepted, if possible
 //	Test                      testSecret; on an error PutBack
 //	Probe                     finishSecret, before the promotion
-//	InUse, Quarantine, InUse  when every task has the new value
+//	InUse                     from the time on when every task has the new value
+//	Baseline, Quarantine      of a [Baseliner]; of others Quarantine alone
+//	InUse                     over and over, while the old value is refused
 //	Retire                    or Restore, if something still used the old value
 //
 // and any of them may be the last one, or the first one again.

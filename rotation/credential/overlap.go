@@ -27,7 +27,9 @@ type Retirer interface {
 	InUse(ctx context.Context, o Overlap, watch time.Duration) (Use, error)
 
 	// Quarantine makes the target refuse the old value, in a way that Restore
-	// can undo. The current one stays accepted at every moment.
+	// can undo. The current one stays accepted at every moment. It may try the old
+	// value, so that a repetition may cost a refused login: what has been done is
+	// repeated only if an invocation may have been cut off.
 	Quarantine(ctx context.Context, o Overlap) error
 
 	// Restore makes the target accept the old value again, beside the current
@@ -46,9 +48,13 @@ type Use struct {
 	// nothing was seen.
 	Seen string
 
+	// From are the addresses that Seen names, at most three.
+	From []string
+
 	// Told: the target tells which value a login used, so that to have seen nothing
 	// before the quarantine means something. Where it does not, the quarantine itself
-	// has to show the use, by logins that are refused.
+	// has to show the use, by logins that are refused. Once quarantined, it is as it
+	// was before.
 	Told bool
 
 	// Gap is why the time since Overlap.Since was not wholly observed, and what an

@@ -90,6 +90,17 @@ func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
 	return "", "", false
 }
 
+// mayHave is false if the account shows that it does not have the password: what
+// has been taken away is then found so without a refused login, which would look
+// like somebody's use of it. MySQL does not show its passwords.
+func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
+	if !t.server.mariadb() {
+		return true, nil
+	}
+	present, err := t.own.entries(ctx)
+	return err != nil || slices.ContainsFunc(present, func(e entry) bool { return e.hash == nativeHash(a.password) }), err
+}
+
 // checkEntries refuses an account that logs in, or can, by other means than a
 // native password: the change would take those away.
 func (t *turn) checkEntries(ctx context.Context) error {

@@ -36,6 +36,13 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []crede
 	if !t.server.accountsKnown {
 		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay: "+grantToSeeAccounts))
 	}
+	if t.way.dual() && !t.server.mariadb() { // MariaDB has nothing that could be set right
+		untold, err := t.own.untold(ctx, t.server)
+		if err == nil && untold != "" {
+			err = errors.New(untold)
+		}
+		checks.warn("see what still uses an old password before it is taken away", err)
+	}
 	t.preflight(ctx, &checks)
 	checks.add("log in to database "+a.name+" and run a query", k.query(ctx, a))
 	return checks

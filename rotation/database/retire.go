@@ -70,6 +70,9 @@ func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 		o.Log.Info("nothing to take out of service: the account accepts one password", "way", string(t.way))
 		return nil
 	}
+	if has, err := t.mayHave(ctx, old); err != nil || !has {
+		return err
+	}
 	_, err = t.takeAway(ctx, o, current, old)
 	return err
 }

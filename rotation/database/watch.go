@@ -8,146 +8,178 @@ import (
 	"time"
 
 	"mautic-rotation/rotation/credential"
-	"mautic-rotation/rotation/mysql"
 )
 
-// refusedAtRest is how many refused connections in one watch still count as
-// the noise of a server that others probe too.
-const refusedAtRest = 2
+var _ credential.Baseliner = (*Kind)(nil)
 
-// InUse looks into MySQL's log for logins of the user by its second password
-// and, after the quarantine, for refused ones: before it these are no use of
-// the old password, which is accepted. Where it cannot look there, the server
-// does not log logins, or is MariaDB, which has no such table, there is nothing
-// to be seen before the quarantine, and after it all connections that the server
-// refuses count. Nor is there anything to see of an account that accepts one
-// password: the old one is refused since it was set.
+// InUse asks the server who uses the old password. MySQL logs each login with an
+// account's second password, and each refused one, where it may: see loginLog.
+// Before the quarantine the former are use, after it the latter. Where the log
+// does not tell, and on MariaDB, nothing shows before the quarantine, and after it
+// the server's count of refused logins does: see refusals.
+//
+// An account that accepts one password has refused the old one since the new one
+// was set, so there is no use to look for.
 func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
-	current, old, err := k.overlap(ctx, o)
+	t, err := k.observe(ctx, o)
 	if err != nil {
 		return credential.Use{}, err
 	}
-	own, asCurrent, err := k.enter(ctx, current, old)
-	if err != nil {
-		return credential.Use{}, err
-	}
-	if !asCurrent {
-		own.Close()
-		return credential.Use{}, nil
-	}
-	t, err := k.begin(ctx, own, quiet)
-	if err != nil {
-		return credential.Use{}, err
+	if t == nil {
+		return credential.Use{Gap: "the account accepts the old password alone, so its use is not looked for"}, nil
 	}
 	defer t.close()
 	if !t.way.dual() {
-		return credential.Use{}, nil
+		return credential.Use{Told: true}, nil
 	}
-	seen, told, err := t.own.watch(ctx, t.server, o.Quarantined, watch, cmp.Or(k.config.LookPause, DefaultLookPause))
-	return credential.Use{Seen: seen, Told: told}, err
+	w, use, err := t.witness(ctx, o)
+	if err != nil || w == nil {
+		return use, err
+	}
+	use.Seen, use.From, err = lookFor(ctx, w, !o.Since.IsZero(), watch, cmp.Or(k.config.LookPause, DefaultLookPause))
+	return use, err
 }
 
-func (s *session) watch(ctx context.Context, at server, quarantined bool, watch, look time.Duration) (seen string, told bool, err error) {
-	if !at.mariadb() {
-		if told, err = s.logsLogins(ctx); err != nil {
-			return "", false, err
+// Baseline reads the server's count of refused logins. It is zero where the
+// server's log tells of use, or the account accepts one password.
+func (k *Kind) Baseline(ctx context.Context, o credential.Overlap) (credential.Baseline, error) {
+	t, err := k.observe(ctx, o)
+	if err != nil || t == nil {
+		return credential.Baseline{}, err
+	}
+	defer t.close()
+	if !t.way.dual() {
+		return credential.Baseline{}, nil
+	}
+	_, untold, err := t.tells(ctx)
+	if err != nil || untold == "" {
+		return credential.Baseline{}, err
+	}
+	now, err := t.own.counters(ctx, t.server)
+	if err != nil {
+		return credential.Baseline{}, err
+	}
+	return credential.Baseline{Refused: now.refused, Server: now.server, Up: timeOf(o).Add(-now.up).UTC().Truncate(time.Second)}, nil
+}
+
+// observe begins a turn as the account itself, with the current password; nil
+// where the account accepts the old one alone.
+func (k *Kind) observe(ctx context.Context, o credential.Overlap) (*turn, error) {
+	current, old, err := k.overlap(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	own, asCurrent, err := k.enter(ctx, current, old)
+	if err != nil {
+		return nil, err
+	}
+	if !asCurrent {
+		own.Close()
+		return nil, nil
+	}
+	return k.begin(ctx, own, quiet)
+}
+
+// timeOf is the time by AWS's clock, as well as it is known.
+func timeOf(o credential.Overlap) time.Time {
+	if o.Now.IsZero() {
+		return time.Now()
+	}
+	return o.Now
+}
+
+// A witness tells what it knows of the old password's use, in the time that it
+// looks back on, and in the time that has been watched since the call.
+type witness interface {
+	seen(ctx context.Context, watched time.Duration) (what string, from []string, err error)
+}
+
+// tells finds out whether the server's log can be read, and why it does not tell of
+// use of the old password all the same; "" where it does.
+func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
+	untold, err = t.own.untold(ctx, t.server)
+	if err != nil || untold != "" {
+		return false, untold, err
+	}
+	second, err := t.own.isSecond(ctx)
+	if second {
+		untold = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL logs no logins with that"
+	}
+	return true, untold, err
+}
+
+// witness chooses one; nil where nothing could show the use.
+func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, use credential.Use, err error) {
+	log, untold, err := t.tells(ctx)
+	if err != nil {
+		return nil, credential.Use{}, err
+	}
+	// By the quarantine the current password has become the primary one. That
+	// there is a baseline says that use before it was not told.
+	use.Told = untold == "" && (o.Before == nil || *o.Before == credential.Baseline{})
+	switch {
+	case untold != "" && !o.Quarantined:
+		use.Gap = "its use was not observed: " + untold
+		return nil, use, nil
+	case log:
+		w, use.Gap, err = t.own.readLog(ctx, o)
+	default:
+		w, use.Gap, err = t.own.countRefusals(ctx, t.server, o, untold)
+	}
+	return w, use, err
+}
+
+// lookFor asks a witness over and over until it has seen something: after the
+// quarantine, whoever uses the old password is refused until then.
+func lookFor(ctx context.Context, w witness, back bool, watch, pause time.Duration) (seen string, from []string, err error) {
+	began := time.Now()
+	if back {
+		if seen, from, err = w.seen(ctx, 0); err != nil || seen != "" {
+			return seen, from, err
 		}
 	}
-	if !told && !quarantined {
-		return "", false, nil // nothing shows a login that succeeds
+	if watch <= 0 {
+		return "", nil, nil
 	}
-	before, err := s.refusedConnections(ctx)
-	if err != nil {
-		return "", false, err
-	}
-	looks := max(1, int(watch/look))
+	looks := max(1, int(watch/pause))
 	for n := range looks {
 		select {
-		case <-time.After(watch / time.Duration(looks)):
+		case <-time.After(time.Until(began.Add(watch * time.Duration(n+1) / time.Duration(looks)))):
 		case <-ctx.Done():
-			return "", told, ctx.Err()
+			return "", nil, ctx.Err()
 		}
-		passed := watch * time.Duration(n+1) / time.Duration(looks)
-		var evidence string
-		if told {
-			evidence, err = s.loggedUse(ctx, passed, quarantined)
-		} else {
-			evidence, err = s.refusedSince(ctx, at, before, passed)
-		}
-		if err != nil || evidence != "" {
-			return evidence, told, err // at once: after the quarantine, somebody is waiting for it
+		if seen, from, err = w.seen(ctx, time.Since(began)); err != nil || seen != "" {
+			return seen, from, err
 		}
 	}
-	return "", told, nil
+	return "", nil, nil
 }
 
-// refusedSince is what the server's count of refused connections says, where
-// its log does not.
-func (s *session) refusedSince(ctx context.Context, at server, before int, passed time.Duration) (string, error) {
-	after, err := s.refusedConnections(ctx)
-	if err != nil {
-		return "", err
-	}
-	refused := after - before
-	switch {
-	case refused <= refusedAtRest:
-		return "", nil
-	case at.mariadb():
-		return fmt.Sprintf("the server refused %d connections within %s (of whomever: MariaDB does not say)", refused, passed), nil
-	}
-	return fmt.Sprintf("the server refused %d connections within %s (of whomever: to tell, GRANT SELECT ON performance_schema.error_log to %s, and set log_error_verbosity to 3)", refused, passed, s.a), nil
+// client is an address that logins came from, and how many.
+type client struct {
+	address string
+	logins  int64
 }
 
-// What MySQL logs of logins: by the second password, and refused ones. It
-// takes log_error_verbosity=3.
-const (
-	logSecondPassword = "MY-013302"
-	logAccessDenied   = "MY-010926"
-)
+// clientsNamed is how many clients are named.
+const clientsNamed = 3
 
-// logsLogins tells whether the server logs what loggedUse looks for, and lets
-// this account read it. A log that says nothing must not be taken for one in
-// which there is nothing.
-func (s *session) logsLogins(ctx context.Context) (bool, error) {
-	var verbosity, readable int
-	var suppressed string
-	err := s.Row(ctx, "SELECT @@GLOBAL.log_error_verbosity, @@GLOBAL.log_error_suppression_list", nil, &verbosity, &suppressed)
-	if err != nil {
-		return false, explain(err, s.a)
+// name names clients, the busiest of which come first.
+func name(clients []client) (text string, named []string) {
+	for _, c := range clients[:min(len(clients), clientsNamed)] {
+		named = append(named, c.address)
 	}
-	if verbosity < 3 || strings.Contains(suppressed, "013302") || strings.Contains(suppressed, "010926") {
-		return false, nil
+	text = strings.Join(named, ", ")
+	if more := len(clients) - len(named); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
-	err = s.Row(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM performance_schema.error_log LIMIT 1) AS one", nil, &readable)
-	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied) || mysql.Is(err, mysql.NoTable) {
-		return false, nil // the table came with 8.0.22
-	}
-	// The server logs its own start; where even that is missing, the table is
-	// not being filled.
-	return readable > 0, explain(err, s.a)
+	return text, named
 }
 
-// loggedUse reads what the server has logged of the user within the last watch.
-func (s *session) loggedUse(ctx context.Context, watch time.Duration, quarantined bool) (string, error) {
-	var second, refused int
-	err := s.Row(ctx, `SELECT COALESCE(SUM(ERROR_CODE = ?), 0), COALESCE(SUM(ERROR_CODE = ?), 0)
-		FROM performance_schema.error_log
-		WHERE LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND (INSTR(DATA, BINARY ?) > 0 OR INSTR(DATA, BINARY ?) > 0)`,
-		[]any{logSecondPassword, logAccessDenied, watch.Microseconds(), "for user '" + s.a.user + "'@", "by user: '" + s.a.user + "'@"}, &second, &refused)
-	switch {
-	case err != nil:
-		return "", explain(err, s.a)
-	case second > 0:
-		return fmt.Sprintf("%d logins of %s by its old password within %s", second, s.a, watch), nil
-	case quarantined && refused > refusedAtRest:
-		return fmt.Sprintf("%d refused logins of %s within %s", refused, s.a, watch), nil
+// roughly is a duration for people.
+func roughly(d time.Duration) time.Duration {
+	if d >= time.Minute {
+		return d.Round(time.Second)
 	}
-	return "", nil
-}
-
-func (s *session) refusedConnections(ctx context.Context) (int, error) {
-	var name string
-	var refused int
-	err := s.Row(ctx, "SHOW GLOBAL STATUS LIKE 'Aborted_connects'", nil, &name, &refused)
-	return refused, explain(err, s.a)
+	return d.Round(time.Millisecond)
 }

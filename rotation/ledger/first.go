@@ -71,7 +71,7 @@ func parseFirst(parts []string) (p Page, err error) {
 		}
 	}
 	for _, kind := range closing {
-		p.Entries[kind] = Entry{State: Quarantined, Count: count, At: since}
+		p.Entries[kind] = Entry{State: Quarantined, Count: count} // it was written before the target refused it
 	}
 	if state == Failed {
 		p.Entries[AllKinds] = Entry{State: Failed, Count: count, At: since}

@@ -47,7 +47,7 @@ const (
 	Released State = "released"
 
 	// Quarantined says that the engine has made the target refuse the value, or is about
-	// to. It can be restored.
+	// to, where the entry has no time. It can be restored.
 	Quarantined State = "quarantined"
 
 	// Held says that something still uses the value, so it stays accepted until an
@@ -160,6 +160,16 @@ func (p Page) WithBaseline(kind string, b Baseline) Page {
 	e.Count++
 	b.Up = b.Up.UTC().Truncate(time.Second)
 	e.Before = &b
+	return p.with(kind, e)
+}
+
+// Began returns the page with the time at which a kind's state began. It is for a
+// state that is written before what it tells of: without a time, it is not known to
+// have been done.
+func (p Page) Began(kind string, at time.Time) Page {
+	e := p.Entries[kind]
+	e.Count++
+	e.At = at.UTC().Truncate(time.Second)
 	return p.with(kind, e)
 }
 

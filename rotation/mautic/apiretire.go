@@ -17,21 +17,32 @@ func (k *API) MinOverlap() time.Duration { return k.config.Overlap }
 // behind AWS's, which everything else here goes by.
 const clockMargin = time.Minute
 
+// callersCome is how often a caller asks for a token at least: it has one until
+// that expires, and many callers run once a day.
+const callersCome = 24 * time.Hour
+
 // useSince is from when on a token of the old client counts as use. Before the
-// quarantine that is some time back: a caller with a token asks for another
-// one only when it expires, and many run once a day. It is not longer than the
-// overlap, so that the use before the promotion does not count.
+// quarantine that is o.Since, and a day back at most: the overlap lasts for days,
+// in which callers are to take up the new pair, and one that did has used the old
+// one before. It is not longer ago than the overlap, so that the use before the
+// promotion does not count.
 //
 // After the quarantine only what is new counts. The margin raises no false
 // alarm: what it takes in from before would have been seen, and kept the old
 // client in service. What shows is a token that was issued between that look
 // and the quarantine, and that is use.
 func (k *API) useSince(o credential.Overlap) time.Time {
-	back := clockMargin
-	if !o.Quarantined {
-		back = min(24*time.Hour+clockMargin, k.config.Overlap)
+	if o.Quarantined {
+		if o.Since.IsZero() {
+			return o.Now.Add(-clockMargin)
+		}
+		return o.Since.Add(-clockMargin)
 	}
-	return o.Now.Add(-back)
+	since := o.Now.Add(-min(callersCome+clockMargin, k.config.Overlap))
+	if o.Since.After(since) {
+		return o.Since
+	}
+	return since
 }
 
 // overlap reads both sides of an overlap. ok is false when there is nothing to
@@ -66,31 +77,47 @@ func (k *API) Exclusive(ctx context.Context, o credential.Overlap) (release func
 	return s.close, true, nil
 }
 
-// InUse looks for access tokens that were issued to the old client: in the last
-// day and during the watch or, after the quarantine, about that time and during
-// the watch. A request that Mautic refuses leaves no trace in its tables, so
-// after the quarantine there is nothing else to be seen.
+// InUse looks for access tokens that were issued to the old client: see useSince.
+// It is told which client a token is for, so that to see none means something,
+// as far back as useSince goes. A request that Mautic refuses leaves no trace in its
+// tables, so the quarantine shows nothing more. Nor do the tables tell where a
+// caller is.
+//
+// A probe of the old pair is a token too, which nothing tells from a caller's: none
+// is made between the convergence and the quarantine.
 func (k *API) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
+	use := credential.Use{Told: true}
 	_, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
-		return credential.Use{Told: true}, err
+		return use, err
 	}
 	s, err := k.config.open(ctx, clientTables, o.Current, o.Old)
 	if err != nil {
-		return credential.Use{Told: true}, err
+		return use, err
 	}
 	defer s.close()
+	if use.Seen, err = k.issued(ctx, s, o, old); err != nil || use.Seen != "" {
+		return use, err
+	}
 	select {
 	case <-time.After(watch):
 	case <-ctx.Done():
 		return credential.Use{}, ctx.Err()
 	}
+	if watch > 0 {
+		use.Seen, err = k.issued(ctx, s, o, old)
+	}
+	return use, err
+}
+
+// issued tells of the tokens.
+func (k *API) issued(ctx context.Context, s *store, o credential.Overlap, old pair) (string, error) {
 	since := k.useSince(o)
 	n, err := s.tokensSince(ctx, old.clientID, since, k.config.TokenLifetime)
 	if err != nil || n == 0 {
-		return credential.Use{Told: true}, err
+		return "", err
 	}
-	return credential.Use{Told: true, Seen: fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339))}, nil
+	return fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339)), nil
 }
 
 // Quarantine gives the old client a secret that nobody knows. Restore can undo

@@ -149,6 +149,7 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 		for _, tc := range []struct {
 			issued      time.Duration // after aws, by Mautic's clock
 			overlap     time.Duration
+			since       time.Duration // before aws; 0: not given
 			quarantined bool
 			seen        bool
 		}{
@@ -161,6 +162,13 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 			{issued: time.Second, quarantined: true, seen: true},
 			{issued: -clockMargin / 2, quarantined: true, seen: true},
 			{issued: -2 * clockMargin, quarantined: true},
+			{issued: -59 * time.Minute, since: time.Hour, seen: true},
+			{issued: -61 * time.Minute, since: time.Hour}, // by a task that has stopped
+			{issued: -23 * time.Hour, since: 7 * 24 * time.Hour, seen: true},
+			{issued: -25 * time.Hour, since: 7 * 24 * time.Hour}, // by a caller that has the new pair by now
+			{issued: -time.Hour, since: 2 * time.Hour, quarantined: true, seen: true},
+			{issued: -2*time.Hour - clockMargin/2, since: 2 * time.Hour, quarantined: true, seen: true},
+			{issued: -2*time.Hour - 2*clockMargin, since: 2 * time.Hour, quarantined: true},
 		} {
 			f.sql("DELETE FROM {oauth2_accesstokens}")
 			clock.Store(aws.Add(tc.issued).Unix())
@@ -169,8 +177,11 @@ func TestUseIsLookedForByAWSsClock(t *testing.T) {
 			}
 			o := f.overlap(c)
 			o.Now, o.Quarantined = aws, tc.quarantined
+			if tc.since > 0 {
+				o.Since = aws.Add(-tc.since)
+			}
 			use, err := NewAPI(APIConfig{Access: access, Overlap: tc.overlap}).InUse(f.t.Context(), o, 0)
-			if err != nil || (use.Seen != "") != tc.seen {
+			if err != nil || (use.Seen != "") != tc.seen || !use.Told || use.Gap != "" {
 				f.t.Errorf("%+v: got %+v, %v", tc, use, err)
 			}
 		}

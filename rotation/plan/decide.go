@@ -632,6 +632,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return do(Restore, "AWSCURRENT's value is not proven any more")
 	case k.Restarts && o.Rollout.Open():
 		return do(Restore, "a rollout has begun, and its tasks may use it")
+	case old.Entry.At.IsZero():
+		return do(Quarantine, "its quarantine was interrupted")
 	case !old.Use.Asked:
 		return do(Watch, "it is watched")
 	case !o.Looked:

@@ -34,33 +34,58 @@ func (k *Kind) overlap(o credential.Overlap) (current, old account, own bool, er
 	return current, old, current.keyID != old.keyID, nil
 }
 
-// InUse waits, and sees nothing: what IAM tells of a key's last use is logged,
-// but AWS does not say whether it counts logins by SMTP, and it comes late.
+// lateAndPartial is what IAM's last use of a key cannot show.
+const lateAndPartial = "AWS tells of an access key's last use late, and not whether that counts logins by SMTP, so nothing shows that the old one is not used: make sure that only the services' tasks send mail with it"
+
+// InUse asks IAM when the old key was last used, and then waits. A use since
+// o.Since counts. To have seen none means little, and so does the watch: what IAM
+// tells comes late. This function logs in with an old key to prove it refused, once
+// it is deleted, when IAM knows of no use any more.
 func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Duration) (credential.Use, error) {
 	_, old, own, err := k.overlap(o)
 	if err != nil {
 		return credential.Use{}, err
 	}
+	use := credential.Use{Told: true} // a key that stays is not taken away from anybody
+	if own {
+		if use, err = k.lastUse(ctx, o, old); err != nil || use.Seen != "" {
+			return use, err
+		}
+	}
 	select {
 	case <-time.After(watch):
+		return use, nil
 	case <-ctx.Done():
 		return credential.Use{}, ctx.Err()
 	}
-	if !own {
-		return credential.Use{}, nil
-	}
+}
+
+// lastUse is what IAM tells of the old key.
+func (k *Kind) lastUse(ctx context.Context, o credential.Overlap, old account) (credential.Use, error) {
 	out, err := k.config.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &old.keyID})
-	if isGone(err) {
-		return credential.Use{}, nil
+	switch {
+	case ctx.Err() != nil:
+		return credential.Use{}, ctx.Err()
+	case err != nil:
+		// Of a key that does not exist IAM says no more than of another account's:
+		// AccessDenied.
+		if keys, _, listErr := k.list(ctx); listErr == nil {
+			if _, exists := keys.find(old.keyID); !exists {
+				return credential.Use{Told: true}, nil
+			}
+		}
+		why := k.explain(err, "read the last use of an access key", "iam:GetAccessKeyLastUsed")
+		o.Log.Info("IAM does not tell when the old access key was last used", "key", short(old.keyID), "why", why)
+		return credential.Use{Gap: fmt.Sprintf("its use was not observed: %v", why)}, nil
 	}
-	if err != nil {
-		o.Log.Info("IAM does not tell when the old access key was last used, which is a hint and no more", "key", short(old.keyID), "why", k.explain(err, "read the last use of an access key", "iam:GetAccessKeyLastUsed"))
-		return credential.Use{}, nil
-	}
+	use := credential.Use{Gap: lateAndPartial}
 	if used := out.AccessKeyLastUsed; used != nil && used.LastUsedDate != nil {
 		o.Log.Info("when IAM saw the old access key used last", "key", short(old.keyID), "at", *used.LastUsedDate, "service", aws.ToString(used.ServiceName), "region", aws.ToString(used.Region))
+		if !o.Since.IsZero() && used.LastUsedDate.After(o.Since) {
+			use.Seen = fmt.Sprintf("the old access key %s was used at %s, for %s in %s", short(old.keyID), used.LastUsedDate.UTC().Format(time.RFC3339), aws.ToString(used.ServiceName), aws.ToString(used.Region))
+		}
 	}
-	return credential.Use{}, nil
+	return use, nil
 }
 
 // Quarantine makes the old key inactive, once the current one is proven.

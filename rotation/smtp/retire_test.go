@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -114,34 +115,74 @@ func TestAKeyIsRetiredOnlyWhenALoginWithItIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheLastUseOfAKeyIsAHintAndNoGate(t *testing.T) {
+func TestAKeyThatWasUsedSinceTheConvergenceIsInUse(t *testing.T) {
 	f := newFixture(t)
 	o := f.overlap(f.rotated())
-	inUse := func(ctx context.Context, want error) {
+	f.aws.IAM.MarkKeyUsed(f.first.ID, "ses")
+	now := f.aws.Clock().Now()
+	for _, tc := range []struct {
+		since       time.Time
+		quarantined bool
+		seen        bool
+	}{
+		{since: now.Add(-time.Minute), seen: true},
+		{since: now.Add(-time.Minute), quarantined: true, seen: true},
+		{since: now.Add(time.Minute)}, // by tasks that have stopped
+		{},                            // from the call on
+	} {
+		o.Now, o.Since, o.Quarantined = now, tc.since, tc.quarantined
+		use, err := f.kind.InUse(f.ctx, o, 0)
+		if err != nil || (use.Seen != "") != tc.seen || use.Told || use.Gap != lateAndPartial {
+			t.Errorf("%+v: got %+v, %v", tc, use, err)
+		}
+		if tc.seen && (!strings.Contains(use.Seen, "was used at 2") || !strings.Contains(use.Seen, ", for ses in ") || strings.Contains(use.Seen, f.first.ID)) {
+			t.Errorf("got %q", use.Seen)
+		}
+	}
+	o.Since = now.Add(-time.Minute)
+	if use, err := f.kind.InUse(f.ctx, o, 24*time.Hour); err != nil || use.Seen == "" { // which would be waited for
+		t.Errorf("got %+v, %v", use, err)
+	}
+}
+
+func TestThatIAMHasSeenNoUseOfAKeyMeansLittle(t *testing.T) {
+	f := newFixture(t)
+	o := f.overlap(f.rotated())
+	o.Since = f.aws.Clock().Now().Add(-time.Hour)
+	inUse := func(ctx context.Context, gap string, want error) {
 		t.Helper()
 		began := time.Now()
 		use, err := f.kind.InUse(ctx, o, 20*time.Millisecond)
-		if use.Seen != "" || !errors.Is(err, want) {
+		if use.Seen != "" || use.Told || !strings.Contains(use.Gap, gap) || !errors.Is(err, want) {
 			t.Errorf("%+v, %v", use, err)
 		}
 		if want == nil && time.Since(began) < 20*time.Millisecond {
 			t.Error("it did not wait for the application's health to show")
 		}
 	}
-	inUse(f.ctx, nil)
-	f.aws.IAM.MarkKeyUsed(f.first.ID, "ses")
-	inUse(f.ctx, nil)
-	if !strings.Contains(f.log.String(), "service=ses") {
-		t.Errorf("the log does not tell of it: %s", f.log.String())
-	}
+	inUse(f.ctx, lateAndPartial, nil)
 	f.refuse("GetAccessKeyLastUsed")
-	inUse(f.ctx, nil)
-	if !strings.Contains(f.log.String(), "grant iam:GetAccessKeyLastUsed") {
-		t.Errorf("the log does not tell what is missing: %s", f.log.String())
-	}
+	inUse(f.ctx, "its use was not observed: ", nil)
+	inUse(f.ctx, "grant iam:GetAccessKeyLastUsed", nil)
 	cancelled, cancel := context.WithCancel(f.ctx)
 	cancel()
-	inUse(cancelled, context.Canceled)
+	inUse(cancelled, "", context.Canceled)
+}
+
+func TestAKeyThatIsDeletedOrStaysHasNoUseToBeSeen(t *testing.T) {
+	f := newFixture(t)
+	o := f.overlap(f.rotated())
+	if err := f.kind.Retire(f.ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	same := o
+	same.Old = o.Current
+	for what, overlap := range map[string]credential.Overlap{"deleted": o, "the current one": same} {
+		overlap.Since = f.aws.Clock().Now().Add(-time.Hour)
+		if use, err := f.kind.InUse(f.ctx, overlap, 0); err != nil || !reflect.DeepEqual(use, credential.Use{Told: true}) {
+			t.Errorf("%s: got %+v, %v", what, use, err)
+		}
+	}
 }
 
 func TestAnOverlapThatCannotBeReadIsLeftAlone(t *testing.T) {

@@ -27,6 +27,7 @@ type Core struct {
 	clusters    []string
 	services    []*service
 	tasks       []*task // in order of creation
+	placed      int     // how many tasks there have been
 	definitions []*taskDefinition
 }
 

@@ -79,12 +79,20 @@ type TaskDescription struct {
 	DesiredStatus  string                 `json:"desiredStatus"`
 	HealthStatus   string                 `json:"healthStatus"`
 	Containers     []ContainerDescription `json:"containers"`
+	Attachments    []Attachment           `json:"attachments"`
 	CreatedAt      wire.Epoch             `json:"createdAt"`
 	StartedAt      wire.Epoch             `json:"startedAt,omitzero"`
 	StoppingAt     wire.Epoch             `json:"stoppingAt,omitzero"`
 	StoppedAt      wire.Epoch             `json:"stoppedAt,omitzero"`
 	StopCode       string                 `json:"stopCode,omitempty"`
 	StoppedReason  string                 `json:"stoppedReason,omitempty"`
+}
+
+// An Attachment is what the API tells of a task's network interface.
+type Attachment struct {
+	Type    string      `json:"type"`
+	Status  string      `json:"status"`
+	Details []NameValue `json:"details"`
 }
 
 // ContainerDescription is what the API tells of a task's container.
@@ -220,9 +228,21 @@ func (t *task) describe() TaskDescription {
 			Name: t.definition.container.ContainerName, Image: t.definition.container.Image, TaskARN: t.arn,
 			LastStatus: containerStatus(t.last), HealthStatus: health, ExitCode: t.exitCode,
 		}},
-		CreatedAt: wire.Epoch(t.created), StartedAt: wire.Epoch(t.started), StoppingAt: wire.Epoch(t.stopping), StoppedAt: wire.Epoch(t.stopped),
+		Attachments: []Attachment{{Type: "ElasticNetworkInterface", Status: attachmentStatus(t.last), Details: []NameValue{{"privateIPv4Address", t.address}}}},
+		CreatedAt:   wire.Epoch(t.created), StartedAt: wire.Epoch(t.started), StoppingAt: wire.Epoch(t.stopping), StoppedAt: wire.Epoch(t.stopped),
 		StopCode: t.stopCode, StoppedReason: t.stopReason,
 	}
+}
+
+// attachmentStatus is a network interface's in a task of the given status.
+func attachmentStatus(task string) string {
+	switch task {
+	case "PROVISIONING":
+		return "ATTACHING"
+	case "STOPPED":
+		return "DELETED"
+	}
+	return "ATTACHED"
 }
 
 // containerStatus is a container's status in a task of the given one: containers know three.

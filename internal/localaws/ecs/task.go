@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type task struct {
 	service    *service // nil for a standalone task
 	definition *taskDefinition
 	startedBy  string // a service's deployment id
+	address    string // its private one
 	created    time.Time
 
 	desired string // RUNNING, STOPPED
@@ -35,6 +37,7 @@ type task struct {
 // startTask places a task. The caller holds the lock.
 func (c *Core) startTask(cluster string, d *taskDefinition, svc *service, startedBy string) *task {
 	c.tasks = slices.DeleteFunc(c.tasks, (*task).forgotten)
+	c.placed++
 	t := &task{
 		core:       c,
 		arn:        c.env.Account.ARN("ecs", "task/"+cluster+"/"+c.env.Random.Text(32, host.Hex)),
@@ -42,6 +45,7 @@ func (c *Core) startTask(cluster string, d *taskDefinition, svc *service, starte
 		service:    svc,
 		definition: d,
 		startedBy:  startedBy,
+		address:    fmt.Sprintf("10.%d.%d.%d", c.placed>>16&0xff, c.placed>>8&0xff, c.placed&0xff),
 		created:    c.env.Now(),
 		desired:    "RUNNING",
 		last:       "PROVISIONING",

@@ -1,0 +1,247 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
+)
+
+// What MySQL logs of logins with log_error_verbosity=3: those with an account's
+// second password, and refused ones.
+//
+//	Plugin caching_sha2_password reported: 'Second password was used for login by user: 'mautic'@'%'.'
+//	Access denied for user 'mautic'@'10.0.3.7' (using password: YES)
+//
+// The former names the account, and not the client.
+const (
+	logSecondPassword = "MY-013302"
+	logAccessDenied   = "MY-010926"
+)
+
+// untold is why the server does not tell who uses the second password, and what
+// an operator can do about it; "" where it does. A log that says nothing must not
+// be taken for one in which there is nothing.
+func (s *session) untold(ctx context.Context, at server) (string, error) {
+	if at.mariadb() {
+		return "MariaDB does not log which password a login used, so use of the old one shows only by logins that are refused in the quarantine", nil
+	}
+	var verbosity int
+	var suppressed string
+	err := s.Row(ctx, "SELECT @@GLOBAL.log_error_verbosity, @@GLOBAL.log_error_suppression_list", nil, &verbosity, &suppressed)
+	if err != nil {
+		return "", explain(err, s.a)
+	}
+	var why []string
+	if verbosity < 3 {
+		why = append(why, "the server does not log logins with the old password: SET GLOBAL log_error_verbosity = 3 (on RDS, in the parameter group)")
+	}
+	if strings.Contains(suppressed, "013302") || strings.Contains(suppressed, "010926") {
+		why = append(why, fmt.Sprintf("log_error_suppression_list keeps %s or %s out of the server's log: remove them from it", logSecondPassword, logAccessDenied))
+	}
+	var readable int
+	err = s.Row(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM performance_schema.error_log LIMIT 1) AS one", nil, &readable)
+	switch {
+	case mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied):
+		why = append(why, fmt.Sprintf("%s may not read the server's log: GRANT SELECT ON performance_schema.error_log to it", s.a))
+	case mysql.Is(err, mysql.NoTable):
+		why = append(why, "the server has no table performance_schema.error_log, which came with MySQL 8.0.22: upgrade it")
+	case err != nil:
+		return "", explain(err, s.a)
+	case readable == 0:
+		// The server logs its own start, so the table is not being filled.
+		why = append(why, "the table performance_schema.error_log is empty: switch the server's performance_schema on")
+	}
+	return strings.Join(why, "; "), nil
+}
+
+// isSecond tells whether the session has logged in with the account's second
+// password, as the log tells of the session itself. Then the log's other logins with
+// it are no use of the old password, but of the current one.
+func (s *session) isSecond(ctx context.Context) (bool, error) {
+	var logins int
+	err := s.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log
+		WHERE ERROR_CODE = ? AND THREAD_ID = CONNECTION_ID() AND LOGGED > NOW(6) - INTERVAL ? SECOND AND INSTR(DATA, BINARY ?) > 0`,
+		[]any{logSecondPassword, mysql.IdleLimit, bySecondPassword(s.a)}, &logins)
+	return logins > 0, explain(err, s.a)
+}
+
+// bySecondPassword is what the log's text has of a login by an account.
+func bySecondPassword(a account) string { return "by user: '" + a.user + "'@" }
+
+// loginLog is the witness where MySQL's log can be read. Its table keeps the last
+// 5 MB. MySQL fills it from the log file when it starts, so that it may reach back
+// over a restart.
+type loginLog struct {
+	*session
+	back        time.Duration // how far before the call it looks
+	reaches     time.Duration // how far before the call the log does
+	quarantined bool
+	host        string // where the server sees this function come from
+}
+
+// readLog also tells from when on the log covers the time since o.Since.
+func (s *session) readLog(ctx context.Context, o credential.Overlap) (l loginLog, gap string, err error) {
+	l = loginLog{session: s, quarantined: o.Quarantined}
+	if !o.Since.IsZero() {
+		l.back = max(0, timeOf(o).Sub(o.Since))
+	}
+	// LOGGED is shown in the session's time zone, where an hour may come twice.
+	if err := s.Exec(ctx, "SET SESSION time_zone = '+00:00'"); err != nil {
+		return loginLog{}, "", explain(err, s.a)
+	}
+	var oldest int64
+	err = s.Row(ctx, "SELECT TIMESTAMPDIFF(MICROSECOND, MIN(LOGGED), NOW(6)), SUBSTRING_INDEX(USER(), '@', -1) FROM performance_schema.error_log", nil, &oldest, &l.host)
+	if err != nil {
+		return loginLog{}, "", explain(err, s.a)
+	}
+	l.reaches = microseconds(oldest)
+	why := "the server's log reaches back no further; it keeps the last 5 MB, and not all of them over a restart"
+	changed, err := s.verbositySet(ctx)
+	if err != nil {
+		return loginLog{}, "", err
+	}
+	if changed != nil && microseconds(*changed) < l.reaches {
+		l.reaches, why = microseconds(*changed), "what the server logs was changed then (log_error_verbosity, log_error_suppression_list)"
+	}
+	if l.reaches < l.back {
+		gap = fmt.Sprintf("not observed before %s: %s", timeOf(o).Add(-l.reaches).UTC().Format(time.RFC3339), why)
+	}
+	return l, gap, nil
+}
+
+// verbositySet is how many microseconds ago what the server logs was changed; nil
+// when it was not since the server started, or that is not shown.
+func (s *session) verbositySet(ctx context.Context) (ago *int64, err error) {
+	err = s.Row(ctx, `SELECT TIMESTAMPDIFF(MICROSECOND, MAX(SET_TIME), NOW(6)) FROM performance_schema.variables_info
+		WHERE VARIABLE_NAME IN ('log_error_verbosity', 'log_error_suppression_list')`, nil, &ago)
+	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.NoTable) {
+		return nil, nil
+	}
+	return ago, explain(err, s.a)
+}
+
+func (l loginLog) seen(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
+	if l.quarantined {
+		return l.refused(ctx, watched)
+	}
+	return l.used(ctx, watched)
+}
+
+// used tells of logins with the second password. One is enough: this function
+// makes none, between the convergence of a rollout and the quarantine.
+func (l loginLog) used(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
+	within := l.back + watched
+	var logins int
+	var last *string
+	err = l.Row(ctx, `SELECT COUNT(*), DATE_FORMAT(MAX(LOGGED), '%Y-%m-%dT%H:%i:%sZ') FROM performance_schema.error_log
+		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0`,
+		[]any{logSecondPassword, within.Microseconds(), bySecondPassword(l.a)}, &logins, &last)
+	if err != nil || logins == 0 || last == nil {
+		return "", nil, explain(err, l.a)
+	}
+	clients, err := l.connected(ctx, within)
+	if err != nil {
+		return "", nil, err
+	}
+	origin := "; from where is not logged, and none of them is connected any more"
+	if len(clients) > 0 {
+		var named string
+		named, from = name(clients)
+		origin = "; of these, there are connections from " + named
+	}
+	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
+}
+
+// connected are the clients of logins with the second password whose connections
+// are still open. Everybody may see his own account's. The log has connections by
+// their ids, which begin anew when the server starts.
+func (l loginLog) connected(ctx context.Context, within time.Duration) ([]client, error) {
+	var found []client
+	err := l.Rows(ctx, `SELECT p.HOST, COUNT(*) FROM performance_schema.error_log e JOIN performance_schema.processlist p ON p.ID = e.THREAD_ID
+		WHERE e.ERROR_CODE = ? AND INSTR(e.DATA, BINARY ?) > 0 AND p.USER = ? AND e.LOGGED > NOW(6) - INTERVAL ? MICROSECOND
+		AND e.LOGGED > NOW(6) - INTERVAL (SELECT VARIABLE_VALUE + 1 FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') SECOND
+		GROUP BY p.HOST`, []any{logSecondPassword, bySecondPassword(l.a), l.a.user, within.Microseconds()},
+		func(scan func(...any) error) error {
+			var c client
+			if err := scan(&c.address, &c.logins); err != nil {
+				return err
+			}
+			if port := strings.LastIndexByte(c.address, ':'); port >= 0 {
+				c.address = c.address[:port]
+			}
+			at := slices.IndexFunc(found, func(f client) bool { return f.address == c.address })
+			if at < 0 {
+				found = append(found, c)
+			} else {
+				found[at].logins += c.logins
+			}
+			return nil
+		})
+	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.NoTable) {
+		return nil, nil
+	}
+	busiestFirst(found)
+	return found, explain(err, l.a)
+}
+
+func busiestFirst(clients []client) {
+	slices.SortFunc(clients, func(a, b client) int {
+		return cmp.Or(cmp.Compare(b.logins, a.logins), cmp.Compare(a.address, b.address))
+	})
+}
+
+// rateFrom is how long before the quarantine the rate of refused logins is taken
+// from.
+const rateFrom = 24 * time.Hour
+
+// refused tells of refused logins, client by client, where they are more than
+// before: a client that has always used a wrong password does not use the old one.
+// Logins with the second password do not count by now: before it takes that away,
+// the quarantine itself makes one.
+func (l loginLog) refused(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
+	within := l.back + watched
+	var clients []client
+	var logins int64
+	err = l.Rows(ctx, `SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(DATA, ?, -1), ?, 1) AS client,
+		SUM(LOGGED > NOW(6) - INTERVAL ? MICROSECOND), SUM(LOGGED <= NOW(6) - INTERVAL ? MICROSECOND)
+		FROM performance_schema.error_log
+		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0 AND INSTR(DATA, '(using password: YES)') > 0
+		GROUP BY client`,
+		[]any{"'@'", "'", within.Microseconds(), within.Microseconds(), logAccessDenied, (within + rateFrom).Microseconds(), "for user '" + l.a.user + "'@"},
+		func(scan func(...any) error) error {
+			var c client
+			var before int64
+			if err := scan(&c.address, &c.logins, &before); err != nil {
+				return err
+			}
+			usual := rate{refused: before, over: min(rateFrom, l.reaches-l.back)}
+			if usual.exceeded(c.logins, within, l.ownLogins(c.address, within)) {
+				clients, logins = append(clients, c), logins+c.logins
+			}
+			return nil
+		})
+	if err != nil || len(clients) == 0 {
+		return "", nil, explain(err, l.a)
+	}
+	busiestFirst(clients)
+	named, from := name(clients)
+	return fmt.Sprintf("%d refused logins of %s within %s, from %s", logins, l.a, roughly(within), named), from, nil
+}
+
+// ownLogins is how many refused logins from a client may be this function's own:
+// an invocation that goes on with a quarantine tries the old password first, and
+// the schedule may start one each minute.
+func (l loginLog) ownLogins(address string, within time.Duration) int64 {
+	if address != l.host {
+		return 0
+	}
+	return 2 + int64(within/time.Minute)
+}
+
+func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -1,0 +1,74 @@
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// TaskAt names the task of the cluster that has a private IPv4 address: "task
+// 1a2b3c4d of service web". The cluster's tasks count that are not of these
+// services, too: what uses an old value is often a job that runs by itself. Of
+// several tasks that had the address one after another, the one that runs is
+// named, else the last one: ECS tells of a task for an hour after it has stopped.
+//
+// false: no such task is known, or ECS does not answer. Only tasks in the network
+// mode awsvpc, which Fargate's are, have an address of their own.
+func (s *Services) TaskAt(ctx context.Context, address string) (string, bool) {
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		arns, err := s.listClusterTasks(ctx, desired)
+		if err != nil {
+			return "", false
+		}
+		tasks, err := s.describeTasks(ctx, arns)
+		if err != nil {
+			return "", false
+		}
+		tasks = slices.DeleteFunc(tasks, func(t types.Task) bool { return !hasAddress(t, address) })
+		if len(tasks) > 0 {
+			return identity(slices.MaxFunc(tasks, func(a, b types.Task) int { return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt)) })), true
+		}
+	}
+	return "", false
+}
+
+// listClusterTasks lists the cluster's tasks, of whatever service.
+func (s *Services) listClusterTasks(ctx context.Context, desired types.DesiredStatus) (arns []string, err error) {
+	pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{Cluster: &s.cluster, DesiredStatus: desired})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the cluster's tasks that are to be %s: %w", desired, err)
+		}
+		arns = append(arns, page.TaskArns...)
+	}
+	return arns, nil
+}
+
+func hasAddress(t types.Task, address string) bool {
+	return address != "" && slices.ContainsFunc(t.Attachments, func(a types.Attachment) bool {
+		return slices.ContainsFunc(a.Details, func(d types.KeyValuePair) bool {
+			return aws.ToString(d.Name) == "privateIPv4Address" && aws.ToString(d.Value) == address
+		})
+	})
+}
+
+// identity says which task it is, and whose.
+func identity(t types.Task) string {
+	text := "task " + shortID(aws.ToString(t.TaskArn))
+	group := aws.ToString(t.Group)
+	if service, of := strings.CutPrefix(group, "service:"); of {
+		text += " of service " + service
+	} else {
+		text += " of task definition " + lastPart(aws.ToString(t.TaskDefinitionArn)) + ", which no service runs"
+	}
+	if aws.ToString(t.DesiredStatus) == string(types.DesiredStatusStopped) {
+		text += ", which has stopped or is to"
+	}
+	return text
+}
