@@ -42,6 +42,9 @@ type target struct {
 	broken   bool // Test fails
 	early    bool // Generate makes no new value yet
 
+	// refuses is why Generate cannot make a value, whenever it is asked; nil: it can.
+	refuses func(context.Context) error
+
 	asked credential.Generation // what Generate was asked last
 
 	// fault stands between a call and what it does at the target; nil: nothing
@@ -79,11 +82,16 @@ func (k *target) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{k.field()}, nil
 }
 
-func (k *target) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
+func (k *target) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
+	if k.refuses != nil {
+		if err := k.refuses(ctx); err != nil {
+			return document.Document{}, err
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.asked = g; k.early {
-		return g.Current, nil
+		return document.Document{}, &credential.TooEarly{Until: g.Now.Add(24 * time.Hour), Why: "it was just rotated"}
 	}
 	k.made++
 	return g.Current.Replace(k.field(), fmt.Sprintf("%s-%d", k.name, k.made))

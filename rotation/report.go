@@ -52,6 +52,8 @@ const (
 const (
 	metricRolledBack = "Rollbacks"
 	metricHeldOff    = "HeldOff"
+	// metricLeftOut counts the kinds that a rotation went on without.
+	metricLeftOut = "KindsLeftOut"
 	// metricOverlap is how long an old value was accepted beside the new one.
 	metricOverlap = "OverlapTime"
 	// metricRefused is for how long, in an emergency, tasks of the application
@@ -85,6 +87,7 @@ const (
 	didRelease    = "released"
 	didRevoke     = "revoked"
 	didSweep      = "swept"
+	didLeaveOut   = "left-out"
 )
 
 // notice is the line at the end of a rotation, for people.

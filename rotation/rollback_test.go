@@ -91,6 +91,7 @@ func TestARotationThatChangesNothingKeepsTheOneBeforeFromBeingFinal(t *testing.T
 	e := newEngine(t)
 	e.mustRotate()
 	e.admin.early, e.webhook.early = true, true // and the others' overlaps are open
+	e.due()
 	e.mustRotate()
 	e.currentHolds("database-1", "admin-1")
 	e.services.failing = true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -36,23 +35,24 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kinds, asked, err := r.toRotate(current, m)
+	chosen, err := r.toRotate(current, m)
 	if err != nil {
-		return err
+		return r.refuse(ctx, m, err)
 	}
 	// Before a target makes a value, which is a change already, and after it, for
 	// that may take long.
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	pending, err := r.generate(ctx, current.doc, kinds, asked, m.now)
+	pending, chosen, err := r.generate(ctx, current, chosen)
 	if err != nil {
-		return err
+		return r.refuse(ctx, m, err)
 	}
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	stored, err := r.putPending(ctx, pending)
+	r.tellLeftOut(chosen)
+	stored, err := r.putPending(ctx, pending, chosen.kinds)
 	if err != nil {
 		return err
 	}
@@ -62,86 +62,10 @@ func (r *run) createSecret(ctx context.Context) error {
 		if _, err := r.readPending(ctx); err != nil {
 			return err
 		}
-		return r.sweep(ctx, kinds)
+		return r.sweep(ctx, r.named(chosen.kinds))
 	}
-	r.log.Info("made the pending version", audit, didStore, "kinds", names(kinds))
+	r.log.Info("made the pending version", audit, didStore, "kinds", chosen.kinds)
 	return nil
-}
-
-// howToStartAnew is the remedy for a rotation that no retry can mend.
-const howToStartAnew = `Before another one, give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
-
-// toRotate are the kinds that the rotation is to change. With none of them the
-// rotation changes nothing, and succeeds.
-func (r *run) toRotate(current version, m metadata) (kinds []credential.Kind, w wish, err error) {
-	present, err := r.present(current.doc)
-	if err != nil {
-		return nil, wish{}, err
-	}
-	journal, err := readJournal(m.labels)
-	if err != nil {
-		return nil, wish{}, err
-	}
-	if w, err = wishOf(r.event.Token, m.labels, names(r.kinds)); err != nil {
-		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
-	}
-	open := map[string]string{}
-	for name, rec := range openOverlaps(journal, current.id) {
-		open[name] = fmt.Sprintf("its overlap is still open: the value of version %s may be in use (%s)", rec.id, rec.entry.phase)
-	}
-	bad := failed(journal)
-	chosen, err := choose(occasion{
-		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
-		present: names(present), open: open, last: lastRotated(current.doc, names(present)), every: r.every,
-		heldOff: len(bad) > 0,
-	})
-	if err != nil {
-		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
-	}
-	for name, why := range chosen.why {
-		if open[name] != "" {
-			r.log.Warn("not rotated: "+why, "kind", name)
-		} else {
-			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
-		}
-	}
-	if len(bad) > 0 && m.scheduled() && w.none() {
-		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0].id, "since", bad[0].entry.since)
-		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
-	}
-	return slices.DeleteFunc(slices.Clone(present), func(k credential.Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
-}
-
-// generate makes the pending document: the current one, with the fields of each
-// kind as that kind has made them from the current one. So none of them sees a
-// value of another's that no target accepts yet.
-func (r *run) generate(ctx context.Context, current document.Document, kinds []credential.Kind, w wish, now time.Time) (pending document.Document, err error) {
-	present, err := r.present(current)
-	if err != nil {
-		return document.Document{}, err
-	}
-	last := lastRotated(current, names(present))
-	var made []string
-	pending = current
-	for _, kind := range kinds {
-		next, err := kind.Generate(ctx, credential.Generation{
-			Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency, Ownership: r.ownership(kind),
-		})
-		if err != nil {
-			return document.Document{}, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
-		}
-		if next.Raw() == current.Raw() {
-			continue // it is not time for a new one yet
-		}
-		made = append(made, kind.Name())
-		if pending, err = putFields(pending, next, kind); err != nil {
-			return document.Document{}, err
-		}
-	}
-	if len(present) > 1 {
-		return noteRotated(pending, made, now)
-	}
-	return pending, nil
 }
 
 // setSecret makes each target accept the pending value beside the current one.
@@ -221,9 +145,9 @@ func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
 	return cause
 }
 
-// noteSet makes sure that the application is healthy, and notes that the pending
-// values are live from now on, or may be: should the rotation be given up, a
-// reconcile takes them away again.
+// noteSet makes sure that the application is healthy and that its services can be
+// redeployed, and notes that the pending values are live from now on, or may be:
+// should the rotation be given up, a reconcile takes them away again.
 func (r *run) noteSet(ctx context.Context, pending version, kinds []credential.Kind) error {
 	journal, err := readJournal(map[string][]string{pending.id: pending.labels})
 	if err != nil || len(kinds) == 0 {
@@ -233,8 +157,19 @@ func (r *run) noteSet(ctx context.Context, pending version, kinds []credential.K
 	if noted && slices.Equal(rec.entry.live, names(kinds)) {
 		return nil // by an earlier attempt
 	}
-	// Only before the first change: a target that accepts one value alone has
-	// made the application ill from then on, until it is redeployed.
+	if err := r.readyToSet(ctx, kinds); err != nil {
+		return err
+	}
+	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
+	return err
+}
+
+// readyToSet fails when the rotation could not be seen to its end: the
+// application is not healthy, or a service cannot be redeployed. It is asked only
+// before the first change: a target that accepts one value alone makes the
+// application unhealthy from then on, until it is redeployed. An emergency does
+// not wait for either.
+func (r *run) readyToSet(ctx context.Context, kinds []credential.Kind) error {
 	asked, err := wishIn(r.event.Token, names(r.kinds))
 	if err != nil {
 		return err
@@ -244,8 +179,23 @@ func (r *run) noteSet(ctx context.Context, pending version, kinds []credential.K
 			return fmt.Errorf("the application is not healthy (%s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", what)
 		}
 	}
-	_, err = r.write(ctx, rec, entry{phase: phaseSet, live: names(kinds), since: r.now})
-	return err
+	if r.redeployer == nil || !r.needsRestart(names(kinds)) {
+		return nil
+	}
+	var problems []error
+	for _, check := range r.redeployer.Preflight(ctx, r.event.SecretID) {
+		if check.Problem == nil {
+			continue
+		}
+		if asked.emergency {
+			r.log.Error("the services cannot all be redeployed; the emergency goes on", "check", check.What, "problem", check.Problem)
+		}
+		problems = append(problems, fmt.Errorf("%s: %w", check.What, check.Problem))
+	}
+	if asked.emergency || len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the services could not be redeployed after the promotion, so nothing is set: %w", errors.Join(problems...))
 }
 
 // testSecret uses the pending values for real. A rotation that has none is a

@@ -199,10 +199,11 @@ func (r *run) learn(d document.Document) {
 	}
 }
 
-// putPending stores the value of the token's version. A value that is there
-// already, from a delivery of the same event that ran beside this one, stays,
-// and stored is false.
-func (r *run) putPending(ctx context.Context, d document.Document) (stored bool, err error) {
+// putPending stores the value of the token's version, in which these kinds are
+// new. A value that is there already, from a delivery of the same event that ran
+// beside this one, stays, and stored is false.
+func (r *run) putPending(ctx context.Context, d document.Document, made []string) (stored bool, err error) {
+	_ = made
 	r.learn(d)
 	value := d.Raw()
 	in := &sm.PutSecretValueInput{
