@@ -63,7 +63,7 @@ func (d *deployment) mustRotate() (token string) {
 // rotateWith rotates under a token of its own.
 func (d *deployment) rotateWith(token string) error {
 	d.t.Helper()
-	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token}); err != nil {
+	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token, RotationLambdaARN: &d.FunctionARN}); err != nil {
 		return err
 	}
 	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token)

@@ -292,7 +292,7 @@ func (r *run) refuse(ctx context.Context, m metadata, err error) error {
 	if _, final := errors.AsType[refused](err); !final {
 		return err
 	}
-	err = fmt.Errorf("%w. This rotation is given up: start another one when that is mended", err)
+	err = fmt.Errorf("%w. This rotation is given up: start another one, under another token, once nothing is in its way", err)
 	return r.giveUp(ctx, m, errors.Join(err, r.forgetWish(ctx, m)))
 }
 
