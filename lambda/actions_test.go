@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,13 @@ func (d *deployment) rotateWith(token string) error {
 		return err
 	}
 	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token)
+}
+
+// rotateAs rotates with words, under a token that was not used before.
+func (d *deployment) rotateAs(words string) error {
+	d.t.Helper()
+	// The journal tells versions by the last 36 characters of their tokens.
+	return d.rotateWith(words + "." + (rand.Text() + rand.Text())[:36])
 }
 
 // rotateSecret rotates another secret.

@@ -66,7 +66,7 @@ func TestARollbackPutsEveryCredentialOfAMauticBack(t *testing.T) {
 func TestAMauticWithoutTheUserThatTheSecretNamesIsRefusedBeforeAnythingChanges(t *testing.T) {
 	m := deployMautic(t, &rig.Application{})
 	m.store(map[document.Pointer]string{"/admin_credentials/admin_username": "nobody"})
-	err := m.rotateWith("only.admin.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e")
+	err := m.rotateAs("only.admin")
 	wantError(t, err, "createSecret", "nobody")
 	if m.letsIn(m.seed.AdminPassword) == false || strings.Contains(m.journal(), "set") {
 		t.Error("something was changed")

@@ -98,7 +98,7 @@ func TestALostKeyOfAnUntaggedUserIsLeftUntilSomebodySaysWhoseItIs(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.rotateWith("only.smtp.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e")
+	err = s.rotateAs("only.smtp")
 	wantError(t, err, "createSecret", lost.ID, "aws iam tag-user --user-name "+rig.SMTPUser+" --tags Key="+smtp.OwnerTag+",Value="+s.SecretARN)
 	s.mustReconcile()
 	s.wantKeys(s.SMTPKey.ID, lost.ID)
