@@ -186,13 +186,11 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 	return next, err
 }
 
-// mayPass tells whether a kind may make its value in some seconds: nobody has
-// answered, or AWS has asked for patience. An answer does not change so soon, and
-// wrong passwords, if that is what it was, count towards the lock of an account.
+// mayPass tells whether a kind may make its value in some seconds: its target has
+// not answered, or AWS asks for patience.
 func mayPass(err error) bool {
 	return !errors.Is(err, errNoAnswer) &&
-		(credential.IsTemporary(err) || credential.OutcomeOf(err) == credential.Unreachable ||
-			awsretry.IsErrorRetryables(awsretry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary)
+		(credential.MayPass(err) || awsretry.IsErrorRetryables(awsretry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary)
 }
 
 // lastOf tells when a kind was rotated last. Where that cannot be noted, it cannot

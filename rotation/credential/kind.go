@@ -26,7 +26,7 @@ type Kind interface {
 	// fails if it can see that the rotation would: then the kind is left out of
 	// the rotation, somebody is told why, and the other kinds go on. If the error
 	// is a *TooEarly, nobody has to do anything. If it is a fault that may pass
-	// (see IsTemporary and Unreachable), the call is made again, after seconds.
+	// (see MayPass), the call is made again, after seconds.
 	Generate(ctx context.Context, g Generation) (document.Document, error)
 
 	// NeedsRestart tells whether what uses the credential reads it only when it
