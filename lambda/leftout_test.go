@@ -101,6 +101,20 @@ func TestAnEmergencyThatCanRotateNothingIsGivenUp(t *testing.T) {
 	m.givenUp(m.rotateAs("only.api.emergency"), old, "api: ", "check MAUTIC_URL")
 }
 
+func TestAScheduledRotationOfWhatCannotBeRotatedSucceedsAndChangesNothing(t *testing.T) {
+	m := deployMauticWithoutTasks(t)
+	m.reconfigure(map[string]string{"ROTATE_KINDS": "admin"})
+	m.rotateWeekly()
+	m.sql("UPDATE {users SET is_published = 0 WHERE username = '" + m.seed.AdminUser + "'")
+	before := m.raw("AWSCURRENT")
+	m.nextScheduledRotation() // succeeds
+	if m.raw("AWSCURRENT") != before || m.labelled("AWSPENDING").ID != "" || m.journal() != "" {
+		t.Error("something was changed, or is left pending")
+	}
+	m.leftOut(1)
+	m.logSays("admin left out of this rotation", "is not published")
+}
+
 func TestAWebhookSecretAloneInItsSecretIsPublishedForADayBeforeItIsUsed(t *testing.T) {
 	for name, deployed := range map[string]func(*mauticDeployment) *mauticDeployment{
 		"a function for webhooks": func(m *mauticDeployment) *mauticDeployment {

@@ -177,7 +177,12 @@ func (k *target) takes(value string) bool {
 	return slices.Contains(k.accepted, value)
 }
 
-func (k *target) Preflight(context.Context, document.Document) []credential.Check { return nil }
+func (k *target) Preflight(ctx context.Context, _ document.Document) []credential.Check {
+	if k.refuses == nil {
+		return nil
+	}
+	return []credential.Check{{What: "it can be rotated", Problem: k.refuses(ctx)}}
+}
 
 // pair is a kind whose target accepts two values.
 type pair struct {

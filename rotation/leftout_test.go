@@ -139,10 +139,10 @@ func TestARotationByHandOfWhatIsOpenFailsAndIsGivenUp(t *testing.T) {
 func TestAScheduledRotationThatCanRotateNothingSucceedsAndChangesNothing(t *testing.T) {
 	e := newEngine(t)
 	e.store(`{"admin": "admin-0", "webhook": "webhook-0"}`)
-	e.webhook.early = true
-	e.admin.cannot(errUnpublished)
 	m := e.leftOut()
 	e.due()
+	e.webhook.early = true
+	e.admin.cannot(errUnpublished)
 	before := e.version("AWSCURRENT").Value
 	e.mustRotate()
 	if value := e.version("AWSCURRENT").Value; value != before {
