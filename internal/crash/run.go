@@ -176,6 +176,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 			found.note("tried again with nothing in its way: %v", failure)
 		}
 	}
+	before.mayLeaveOut = w.keptFromMaking()
 	w.check("when it has begun")
 	checkRedeployed(r, found)
 
