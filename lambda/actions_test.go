@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -63,10 +64,17 @@ func (d *deployment) mustRotate() (token string) {
 // rotateWith rotates under a token of its own.
 func (d *deployment) rotateWith(token string) error {
 	d.t.Helper()
-	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token}); err != nil {
+	if _, err := d.Secrets.RotateSecret(d.t.Context(), &sm.RotateSecretInput{SecretId: &d.SecretARN, ClientRequestToken: &token, RotationLambdaARN: &d.FunctionARN}); err != nil {
 		return err
 	}
 	return d.AWS.SecretsManager.WaitRotation(d.t.Context(), d.SecretARN, token)
+}
+
+// rotateAs rotates with words, under a token that was not used before.
+func (d *deployment) rotateAs(words string) error {
+	d.t.Helper()
+	// The journal tells versions by the last 36 characters of their tokens.
+	return d.rotateWith(words + "." + (rand.Text() + rand.Text())[:36])
 }
 
 // rotateSecret rotates another secret.

@@ -23,8 +23,7 @@ func TestAnEmergencyDoesNotBeginWhileAPasswordPolicyWouldKeepTheOldPasswordAccep
 	d.mustPreflight()
 
 	execute("SET GLOBAL validate_password.changed_characters_percentage = 10")
-	const token = "emergency.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
-	err := d.rotateWith(token)
+	err := d.rotateAs("emergency")
 	wantError(t, err, "createSecret", "validate_password.changed_characters_percentage is 10", "MySQL error 4165", "on RDS, in the parameter group")
 	if d.password("AWSCURRENT") != d.Password {
 		t.Fatal("promoted, though the old password could not be taken away")
@@ -32,7 +31,7 @@ func TestAnEmergencyDoesNotBeginWhileAPasswordPolicyWouldKeepTheOldPasswordAccep
 	d.accepts(true, d.Password)
 
 	execute(regexp.MustCompile(`SET GLOBAL [a-z_.]+ = 0`).FindString(err.Error()))
-	if err := d.rotateWith(token); err != nil {
+	if err := d.rotateAs("emergency"); err != nil {
 		t.Fatal(err)
 	}
 	d.accepts(true, d.password("AWSCURRENT"))

@@ -149,6 +149,10 @@ func TestEveryMetricThatTheTemplateWatchesIsMeasured(t *testing.T) {
 	if err := d.Invoke(tick); err != nil {
 		t.Fatal(err)
 	}
+	d.reconfigure(map[string]string{"ROTATE_KINDS": "database,webhook"})
+	if err := d.rotateWith("only.database.webhook.emergency.0123456789abcdef0123456789abcdef"); err != nil { // of which the secret has one
+		t.Fatal(err)
+	}
 	names, emitted := watched(readTemplate(t)), d.emitted()
 	if n := len(names); n < 15 {
 		t.Errorf("the template watches %d metrics: %q", n, names)

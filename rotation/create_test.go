@@ -2,6 +2,7 @@ package rotation_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -100,20 +101,69 @@ func TestAKindIsToldWhenItWasRotatedLastAndWhetherItsValueHasLeaked(t *testing.T
 func TestAKindThatMakesNoNewValueYetDoesNotCountAsRotated(t *testing.T) {
 	e := newEngine(t)
 	e.webhook.early = true
-	if err := e.rotate("only.admin.webhook." + uuid); err != nil {
+	if err := e.rotate("all." + uuid); err != nil {
 		t.Fatal(err)
 	}
 	if value := e.version("AWSCURRENT").Value; strings.Contains(value, `"webhook": "20`) || !strings.Contains(value, `"admin": "20`) {
 		t.Errorf("AWSCURRENT is %s", value)
 	}
+	e.logSays(`msg="not rotated: it was just rotated: not before 20`)
+	e.logSaysNot("left out")
 }
 
-func TestASecretOfOneCredentialGetsNoFieldThatItDidNotHave(t *testing.T) {
+func TestASecretOfOneCredentialSaysWhenItWasRotatedToo(t *testing.T) {
 	e := newEngine(t)
 	e.store(`{"site": "mautic", "admin": "admin-0"}`)
 	e.mustRotate()
-	if value := e.version("AWSCURRENT").Value; value != `{"site": "mautic", "admin": "admin-1"}` {
+	want := regexp.MustCompile(`^{"site": "mautic", "admin": "admin-1", "rotated_at": {"admin": "20[0-9-]+T[0-9:]+Z"}}$`)
+	if value := e.version("AWSCURRENT").Value; !want.MatchString(value) {
 		t.Errorf("AWSCURRENT is %s", value)
+	}
+	e.mustRotate()
+	if ago := e.admin.asked.Now.Sub(e.admin.asked.Last); e.admin.asked.Last.IsZero() || ago < 0 || ago > time.Minute {
+		t.Errorf("the kind was told that it was rotated last at %s", e.admin.asked.Last)
+	}
+}
+
+func TestARotationIsRolledBackToADocumentThatSaysWhenItsOwnValuesWereMade(t *testing.T) {
+	e := newEngine(t)
+	e.store(`{"site": "mautic", "database": "database-0"}`)
+	before := e.version("AWSCURRENT").Value
+	e.rollBack()
+	if value := e.version("AWSCURRENT").Value; value != before {
+		t.Errorf("AWSCURRENT is %s, want %s", value, before)
+	}
+}
+
+func TestAnEditOfASecretOfOneCredentialDuringItsRotationIsKept(t *testing.T) {
+	e := newEngine(t)
+	e.store(`{"site": "mautic", "database": "database-0"}`)
+	publish := e.draft()
+	e.beforeStep(rotation.SetSecret, func() error {
+		publish()
+		return nil
+	})
+	e.fails(e.rotate(""), "the secret was edited after this rotation began")
+	e.isEdited()
+	if e.version("AWSPENDING").ID != "" {
+		t.Error("the rotation was not given up")
+	}
+}
+
+func TestAFieldOfSomebodyElsesWithTheNameOfTheBlockIsLeftAlone(t *testing.T) {
+	for name, field := range map[string]string{"text": `"2025-01-01"`, "a list": `["x"]`, "null": `null`} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			e.store(`{"rotated_at": ` + field + `, "admin": "admin-0", "webhook": "webhook-0"}`)
+			e.mustRotate()
+			if value, want := e.version("AWSCURRENT").Value, `{"rotated_at": `+field+`, "admin": "admin-1", "webhook": "webhook-1"}`; value != want {
+				t.Errorf("AWSCURRENT is %s, want %s", value, want)
+			}
+			e.mustRotate()
+			if ago := e.webhook.asked.Now.Sub(e.webhook.asked.Last); ago < -time.Second || ago > time.Minute {
+				t.Errorf("a kind that has to wait was told that it was rotated %s ago", ago)
+			}
+		})
 	}
 }
 

@@ -42,6 +42,9 @@ type target struct {
 	broken   bool // Test fails
 	early    bool // Generate makes no new value yet
 
+	// refuses is why Generate cannot make a value, whenever it is asked; nil: it can.
+	refuses func(context.Context) error
+
 	asked credential.Generation // what Generate was asked last
 
 	// fault stands between a call and what it does at the target; nil: nothing
@@ -87,11 +90,16 @@ func (k *target) Value(d document.Document) (credential.Value, bool, error) {
 	return credential.Value{Target: k.name, Secret: secret}, err == nil, err
 }
 
-func (k *target) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
+func (k *target) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
+	if k.refuses != nil {
+		if err := k.refuses(ctx); err != nil {
+			return document.Document{}, err
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.asked = g; k.early {
-		return g.Current, nil
+		return document.Document{}, &credential.TooEarly{Until: g.Now.Add(24 * time.Hour), Why: "it was just rotated"}
 	}
 	k.made++
 	return g.Current.Replace(k.field(), fmt.Sprintf("%s-%d", k.name, k.made))
@@ -177,7 +185,12 @@ func (k *target) takes(value string) bool {
 	return slices.Contains(k.accepted, value)
 }
 
-func (k *target) Preflight(context.Context, document.Document) []credential.Check { return nil }
+func (k *target) Preflight(ctx context.Context, _ document.Document) []credential.Check {
+	if k.refuses == nil {
+		return nil
+	}
+	return []credential.Check{{What: "it can be rotated", Problem: k.refuses(ctx)}}
+}
 
 // pair is a kind whose target accepts two values.
 type pair struct {

@@ -12,7 +12,7 @@ import (
 )
 
 // quickly are pauses for a stand-in that does not lag.
-var quickly = rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond, Second: time.Millisecond}
+var quickly = rotation.Pauses{Read: time.Millisecond, Health: time.Millisecond, Second: time.Millisecond, Generate: time.Millisecond}
 
 // health is an application that is well, or ill whenever it is asked.
 type health struct {

@@ -171,6 +171,22 @@ func (e *engine) fails(err error, text string) {
 	}
 }
 
+// logSays fails the test unless the log has the text.
+func (e *engine) logSays(text string) {
+	e.t.Helper()
+	if !strings.Contains(e.log.String(), text) {
+		e.t.Errorf("the log does not say %q", text)
+	}
+}
+
+// logSaysNot fails the test if the log has the text.
+func (e *engine) logSaysNot(text string) {
+	e.t.Helper()
+	if at := strings.Index(e.log.String(), text); at >= 0 {
+		e.t.Errorf("the log says %.200q", e.log.String()[at:])
+	}
+}
+
 // currentHolds checks what AWSCURRENT stores of the database and the
 // administrator.
 func (e *engine) currentHolds(database, admin string) {

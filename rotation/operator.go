@@ -26,6 +26,9 @@ func (r *run) abandon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.forgetBadWishes(ctx, m); err != nil {
+		return err
+	}
 	pending := versionWith(m.labels, labelPending)
 	switch pending {
 	case "":

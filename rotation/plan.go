@@ -125,10 +125,12 @@ func guard(m metadata, token string) (stage, error) {
 	case m.owningService != "":
 		return stage{}, fmt.Errorf("the secret is owned by the service %s, which rotates it itself: turn rotation by this function off, and use that service's own (for an RDS master user: aws rds modify-db-instance --rotate-master-user-password)",
 			m.owningService)
+	case !m.rotationEnabled && slices.Contains(labels, labelPending) && !slices.Contains(labels, labelCurrent):
+		return stage{}, fmt.Errorf("rotation was turned off (cancel-rotate-secret) while version %s was AWSPENDING, which blocks every rotation: %s. Then turn rotation on again with `aws secretsmanager rotate-secret`; it takes the schedule as --rotation-rules", token, howToStartAnew)
 	case !m.rotationEnabled:
 		return stage{}, errors.New("rotation is not enabled for the secret: start it with `aws secretsmanager rotate-secret --rotation-lambda-arn …`")
 	case !known:
-		return stage{}, fmt.Errorf("the secret has no version %s: start a rotation with `aws secretsmanager rotate-secret` rather than by invoking the function", token)
+		return stage{}, fmt.Errorf("the secret has no version %s with a staging label: its rotation was given up, or never begun; start one with `aws secretsmanager rotate-secret`", token)
 	}
 	// What cannot be read of other versions is told by whoever needs it.
 	if book, _ := ledger.Read(map[string][]string{token: labels}); wasRolledBack(book.Page(token)) {

@@ -53,8 +53,13 @@ func TestGuardDecidesByTheSecretsMetadata(t *testing.T) {
 		},
 		{
 			name:      "rotation off",
-			metadata:  metadata{labels: map[string][]string{tokenID: {"AWSPENDING"}, otherID: {"AWSCURRENT"}}},
+			metadata:  metadata{labels: map[string][]string{tokenID: {"AWSPREVIOUS"}, otherID: {"AWSCURRENT"}}},
 			wantError: "rotation is not enabled",
+		},
+		{
+			name:      "turned off during the rotation",
+			metadata:  metadata{labels: map[string][]string{tokenID: {"AWSPENDING"}, otherID: {"AWSCURRENT"}}},
+			wantError: `{"Action": "abandon"`,
 		},
 		{
 			name:      "unknown token",

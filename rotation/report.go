@@ -54,6 +54,8 @@ const (
 const (
 	metricRolledBack = "Rollbacks"
 	metricHeldOff    = "HeldOff"
+	// metricLeftOut counts the kinds that a rotation went on without.
+	metricLeftOut = "KindsLeftOut"
 	// metricOverlap is how long an old value was accepted beside the new one.
 	metricOverlap = "OverlapTime"
 	// metricRefused is for how long, in an emergency, tasks of the application
@@ -88,6 +90,7 @@ const (
 	didRevoke     = "revoked"
 	didSweep      = "swept"
 	didFence      = "fenced"
+	didLeaveOut   = "left-out"
 )
 
 // notice is the line at the end of a rotation, for people.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -165,11 +164,11 @@ func withKind(into, from document.Document, kind credential.Kind) (document.Docu
 			return document.Document{}, err
 		}
 	}
-	if has, err := from.Has(document.Pointer(strings.TrimSuffix(rotatedAt, "/"))); err != nil || !has {
+	if has, err := from.Has(rotatedAtBlock); err != nil || !has {
 		if err != nil {
 			return document.Document{}, err
 		}
-		if into, err = into.RemoveEmpty(document.Pointer(strings.TrimSuffix(rotatedAt, "/"))); err != nil {
+		if into, err = into.RemoveEmpty(rotatedAtBlock); err != nil {
 			return document.Document{}, err
 		}
 	}

@@ -71,11 +71,15 @@ type Pauses struct {
 	// Second is the time after an answer of AWS's until the second is surely over
 	// that it told.
 	Second time.Duration
+	// Generate is the time after which a kind is asked again for a new value,
+	// when a fault that may pass kept it from making one. One more attempt
+	// follows, after twice the time.
+	Generate time.Duration
 }
 
 // DefaultPauses let a read that lags wait 3.1 s in all: Secrets Manager's reads
 // are eventually consistent, and it gives no bound.
-var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second, Second: time.Second}
+var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second, Second: time.Second, Generate: 2 * time.Second}
 
 // New returns a Rotator.
 func New(c Config) *Rotator {
@@ -85,6 +89,7 @@ func New(c Config) *Rotator {
 	c.Pauses.Read = cmp.Or(c.Pauses.Read, DefaultPauses.Read)
 	c.Pauses.Second = cmp.Or(c.Pauses.Second, DefaultPauses.Second)
 	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
+	c.Pauses.Generate = cmp.Or(c.Pauses.Generate, DefaultPauses.Generate)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
 	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}

@@ -3,11 +3,10 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"mautic-rotation/rotation/document"
 )
 
 // Which kinds a rotation changes is decided once, in createSecret, and stored
@@ -68,25 +67,33 @@ func wishOf(token string, labels map[string][]string, known []string) (wish, err
 	if label == "" {
 		return wish{}, nil
 	}
-	// A label may be put on at any time: what it says must not concern a value
-	// that was made before, as an emergency's does.
-	w, err = parseWish(strings.Split(strings.TrimPrefix(label, wishLabelPrefix), "."), known)
+	if w, err = wishInLabel(label, known); err != nil {
+		return wish{}, fmt.Errorf("the staging label %s, which is taken off: %w", label, err)
+	}
+	return w, nil
+}
+
+// wishInLabel reads the words of a label. It may be put on at any time: what it
+// says must not concern a value that was made before, as an emergency's does.
+func wishInLabel(label string, known []string) (wish, error) {
+	w, err := parseWish(strings.Split(strings.TrimPrefix(label, wishLabelPrefix), "."), known)
 	if err == nil && w.emergency {
 		return wish{}, errors.New("an emergency is asked for in the token alone, not in a label: " + howToWish)
 	}
 	return w, err
 }
 
-// wishLabel finds the label with words, and its version.
+// wishLabel finds the label with words, and its version. Of several it is the
+// first in the order of the alphabet; each of the next rotations follows another.
 func wishLabel(labels map[string][]string) (label, id string) {
-	for id, stages := range labels {
-		for _, label := range stages {
-			if strings.HasPrefix(label, wishLabelPrefix) {
-				return label, id
+	for version, stages := range labels {
+		for _, stage := range stages {
+			if strings.HasPrefix(stage, wishLabelPrefix) && (label == "" || stage < label) {
+				label, id = stage, version
 			}
 		}
 	}
-	return "", ""
+	return label, id
 }
 
 func parseWish(words, known []string) (w wish, err error) {
@@ -127,52 +134,105 @@ type occasion struct {
 	heldOff   bool // the last rotation was rolled back
 }
 
-// A choice is which kinds a rotation changes, and why not the others.
+// A choice is which kinds a rotation changes, and why it does not change the
+// others: those that are not its turn, and those that cannot be rotated now, which
+// are left out.
 type choice struct {
-	kinds []string
-	why   map[string]string // of those that are present and not chosen
+	occasion
+	kinds   []string
+	why     map[string]string // of those that were asked for or are present, and are not among kinds
+	leftOut []string          // of those in why, the ones that cannot be rotated now
 }
 
-// choose decides which kinds a rotation changes.
-func choose(o occasion) (choice, error) {
-	c := choice{why: map[string]string{}}
+// choose decides which kinds a rotation is to change.
+func choose(o occasion) choice {
+	c := choice{occasion: o, why: map[string]string{}}
 	for _, name := range o.only {
 		if !slices.Contains(o.present, name) {
-			return choice{}, fmt.Errorf("the rotation asks for the %s credential, and the secret has none: it has %s", name, strings.Join(o.present, ", "))
+			c.leaveOut(name, "the secret has no such credential: it has "+strings.Join(o.present, ", "))
 		}
 	}
 	for _, name := range o.present {
-		why, refused := o.against(name)
-		if refused {
-			return choice{}, fmt.Errorf("the rotation asks for the %s credential, which cannot be rotated now: %s. Wait, or see to it that its overlap ends", name, why)
-		}
-		if why == "" {
+		if why := o.skipReason(name); why == "" {
 			c.kinds = append(c.kinds, name)
 		} else {
 			c.why[name] = why
 		}
 	}
-	return c, nil
+	return c
 }
 
-// against tells why a kind is not rotated; refused: although it was asked for by
-// its name.
-func (o occasion) against(name string) (why string, refused bool) {
-	asked := slices.Contains(o.only, name)
+// notAsked is the reason of a kind that goes without saying.
+const notAsked = "others were asked for"
+
+// skipReason tells why a kind is not to be rotated; "" if it is.
+func (o occasion) skipReason(name string) string {
 	switch {
-	case len(o.only) > 0 && !asked:
-		return "others were asked for", false
+	case len(o.only) > 0 && !slices.Contains(o.only, name):
+		return notAsked
 	case o.open[name] != "" && !o.emergency:
-		return o.open[name], asked
-	case !o.none() || !o.scheduled:
-		return "", false
+		return o.open[name]
+	case o.byHand():
+		return ""
 	case o.heldOff:
-		return "the last rotation was rolled back, so the schedule rotates nothing", false
+		return "the last rotation was rolled back, so the schedule rotates nothing"
 	case !o.due(name):
-		return fmt.Sprintf("it is not due: it was rotated at %s, and is every %d days", o.last[name].Format(time.RFC3339), o.every[name]/(24*time.Hour)), false
+		return fmt.Sprintf("it is not due: it was rotated at %s, and is every %d days", o.last[name].Format(time.RFC3339), o.every[name]/(24*time.Hour))
 	}
-	return "", false
+	return ""
 }
+
+// byHand tells that somebody asked for the rotation, and waits for an answer.
+func (o occasion) byHand() bool { return !o.scheduled || !o.none() }
+
+// skip takes a kind out of the choice, for it is not its turn after all.
+func (c *choice) skip(name, why string) {
+	c.kinds = slices.DeleteFunc(slices.Clone(c.kinds), func(kind string) bool { return kind == name })
+	c.why[name] = why
+}
+
+// leaveOut takes a kind out of the choice that cannot be rotated now.
+func (c *choice) leaveOut(name, why string) {
+	c.skip(name, why)
+	if !slices.Contains(c.leftOut, name) {
+		c.leftOut = append(c.leftOut, name)
+	}
+}
+
+// refusal is why a rotation is given up before it changes anything: somebody
+// asked for it, and a kind that was asked for by its name is not among those that
+// are rotated, or none is at all. An emergency takes what it can. What the
+// schedule starts always goes on, if need be to change nothing: a failure would
+// leave AWSPENDING on its version, and keep the next rotation from beginning.
+func (c choice) refusal() error {
+	missing := slices.DeleteFunc(slices.Clone(c.only), func(name string) bool { return slices.Contains(c.kinds, name) })
+	switch {
+	case !c.byHand(), c.emergency && len(c.kinds) > 0:
+		return nil
+	case len(c.kinds) == 0:
+		return refused{fmt.Errorf("nothing can be rotated now: %s", c.reasons(slices.Sorted(maps.Keys(c.why))))}
+	case len(missing) > 0:
+		return refused{fmt.Errorf("the rotation asks for what cannot be rotated now: %s", c.reasons(missing))}
+	}
+	return nil
+}
+
+// reasons lists why these kinds are not rotated.
+func (c choice) reasons(kinds []string) string {
+	var list []string
+	for _, name := range kinds {
+		if why := c.why[name]; why != notAsked {
+			list = append(list, name+": "+why)
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+// refused is an error that no other attempt of the same rotation can mend, so the
+// rotation is given up.
+type refused struct{ error }
+
+func (e refused) Unwrap() error { return e.error }
 
 // due tells whether the schedule rotates a kind. The only kind of a secret is
 // rotated each time, since the schedule is its rhythm. Of several, each has its
@@ -184,34 +244,4 @@ func (o occasion) due(name string) bool {
 		return true
 	}
 	return o.now.Sub(last) >= o.every[name]-o.interval/2
-}
-
-// rotatedAt is the block of the document that says when each kind was last
-// rotated. It is there when a secret has several.
-const rotatedAt = "/rotated_at/"
-
-// lastRotated reads the block. What is not a time counts as not known.
-func lastRotated(d document.Document, kinds []string) map[string]time.Time {
-	last := map[string]time.Time{}
-	for _, name := range kinds {
-		text, err := d.Text(document.Pointer(rotatedAt + name))
-		if err != nil {
-			continue
-		}
-		if at, err := time.Parse(time.RFC3339, text); err == nil {
-			last[name] = at
-		}
-	}
-	return last
-}
-
-// noteRotated writes the block.
-func noteRotated(d document.Document, kinds []string, at time.Time) (document.Document, error) {
-	var err error
-	for _, name := range kinds {
-		if d, err = d.Put(document.Pointer(rotatedAt+name), at.UTC().Format(time.RFC3339)); err != nil {
-			return document.Document{}, fmt.Errorf("note when the kinds were rotated: %w", err)
-		}
-	}
-	return d, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -47,31 +45,28 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kinds, asked, err := r.toRotate(current, seen)
-	if err != nil {
-		return err
-	}
+	chosen, err := r.toRotate(current, seen)
 	m = seen.m
-	// Before the first change only: a target that accepts one value alone makes the
-	// application unhealthy from then on, until it is redeployed.
-	if !asked.emergency && len(kinds) > 0 {
-		if state, what := r.askHealth(ctx); what != "" {
-			return fmt.Errorf("the application is not healthy (%s: %s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", state, what)
-		}
+	if err != nil {
+		return r.refuse(ctx, m, err)
+	}
+	if err := r.readyToChange(ctx, chosen); err != nil {
+		return err
 	}
 	// Before a target makes a value, which is a change already, and after it, for
 	// that may take long.
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	pending, made, err := r.generate(ctx, current.doc, kinds, asked, m.now)
+	pending, chosen, err := r.generate(ctx, current, chosen)
 	if err != nil {
-		return err
+		return r.refuse(ctx, m, err)
 	}
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	stored, err := r.putPending(ctx, pending, made, m.now)
+	r.tellLeftOut(chosen)
+	stored, err := r.putPending(ctx, pending, chosen.kinds, m.now)
 	if err != nil {
 		return err
 	}
@@ -81,79 +76,10 @@ func (r *run) createSecret(ctx context.Context) error {
 		if _, err := r.readPending(ctx); err != nil {
 			return err
 		}
-		return r.sweep(ctx, kinds)
+		return r.sweep(ctx, r.named(chosen.kinds))
 	}
-	r.log.Info("made the pending version", audit, didStore, "kinds", made)
+	r.log.Info("made the pending version", audit, didStore, "kinds", chosen.kinds)
 	return nil
-}
-
-// howToStartAnew is the remedy for a rotation that no retry can mend.
-const howToStartAnew = `Before another one, give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
-
-// toRotate are the kinds that the rotation is to change. With none of them the
-// rotation changes nothing, and succeeds.
-func (r *run) toRotate(current version, seen *sight) (kinds []credential.Kind, w wish, err error) {
-	m := seen.m
-	present, err := r.present(current.doc)
-	if err != nil {
-		return nil, wish{}, err
-	}
-	if w, err = wishOf(r.event.Token, m.labels, names(r.kinds)); err != nil {
-		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
-	}
-	open := seen.open(names(present))
-	bad := failedVersions(seen.book)
-	chosen, err := choose(occasion{
-		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
-		present: names(present), open: open, last: lastRotated(current.doc, names(present)), every: r.every,
-		heldOff: len(bad) > 0,
-	})
-	if err != nil {
-		return nil, wish{}, fmt.Errorf("%w. %s", err, howToStartAnew)
-	}
-	for name, why := range chosen.why {
-		if open[name] != "" {
-			r.log.Warn("not rotated: "+why, "kind", name)
-		} else {
-			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
-		}
-	}
-	if len(bad) > 0 && m.scheduled() && w.none() {
-		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
-		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
-	}
-	return slices.DeleteFunc(slices.Clone(present), func(k credential.Kind) bool { return !slices.Contains(chosen.kinds, k.Name()) }), w, nil
-}
-
-// generate makes the pending document: the current one, with the fields of each
-// kind as that kind has made them from the current one. So none of them sees a
-// value of another's that no target accepts yet.
-func (r *run) generate(ctx context.Context, current document.Document, kinds []credential.Kind, w wish, now time.Time) (pending document.Document, made []string, err error) {
-	present, err := r.present(current)
-	if err != nil {
-		return document.Document{}, nil, err
-	}
-	last := lastRotated(current, names(present))
-	pending = current
-	for _, kind := range kinds {
-		next, err := kind.Generate(ctx, credential.Generation{
-			Current: current, Now: now, Last: last[kind.Name()], Emergency: w.emergency, Ownership: r.ownership(kind),
-		})
-		if err != nil {
-			return document.Document{}, nil, fmt.Errorf("make a new %s credential: %w", kind.Name(), err)
-		}
-		if next.Raw() == current.Raw() {
-			continue // it is not time for a new one yet
-		}
-		made = append(made, kind.Name())
-		if pending, err = putFields(pending, next, kind); err != nil {
-			return document.Document{}, nil, err
-		}
-	}
-	if len(present) > 1 {
-		pending, err = noteRotated(pending, made, now)
-	}
-	return pending, made, err
 }
 
 // setSecret makes each target accept the pending value beside the current one.
@@ -261,7 +187,7 @@ func (r *run) testSecret(ctx context.Context) error {
 		return err
 	}
 	if len(kinds) == 0 {
-		return r.preflight(ctx)
+		return r.testNothing(ctx)
 	}
 	for _, kind := range kinds {
 		if err := kind.Test(ctx, r.change(kind, current, pending)); err != nil {
@@ -272,6 +198,23 @@ func (r *run) testSecret(ctx context.Context) error {
 		r.log.Info("the pending value works", "kind", kind.Name())
 	}
 	return nil
+}
+
+// testNothing is testSecret of a pending document that is the current one. The
+// rotation is a test-only one, whose version has a value from the start; or the
+// schedule's, which changes nothing: that one succeeds, for what is wrong has been
+// told by createSecret, and a failure would block the next rotation.
+func (r *run) testNothing(ctx context.Context) error {
+	_, m, err := r.guard(ctx)
+	if err != nil {
+		return err
+	}
+	problem := r.preflight(ctx)
+	if problem != nil && m.scheduled() {
+		r.log.Info("this rotation changes nothing, so what the preflight has found does not make it fail")
+		return nil
+	}
+	return problem
 }
 
 // putAllBack makes the targets accept the current values, after a test of the

@@ -233,6 +233,33 @@ func TestNothingIsSetWhileTheApplicationIsUnhealthy(t *testing.T) {
 	}
 }
 
+func TestNothingIsSetThatTheServicesCouldNotFollow(t *testing.T) {
+	e := newEngine(t)
+	e.services.unread = true
+	e.fails(e.rotate(""), "nothing is changed: the services: no task reads the secret")
+	e.expect("database-0", "api-0", "admin-0")
+	if journal := e.journal(); len(journal) > 0 {
+		t.Errorf("the journal says %s, though nothing was set", journal)
+	}
+
+	// Once it is mended, the same rotation goes on.
+	e.services.unread = false
+	if err := e.resume(e.version("AWSPENDING").ID); err != nil {
+		t.Fatal(err)
+	}
+	e.currentHolds("database-1", "admin-1")
+}
+
+func TestAnEmergencyTellsOfServicesThatCannotFollowAndDoesNotWaitForThem(t *testing.T) {
+	e := newEngine(t)
+	e.services.unread = true
+	if err := e.rotate("emergency." + uuid); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("database-1", "api-1", "admin-1")
+	e.logSays(`problem="no task reads the secret"`)
+}
+
 func TestTheLogHoldsNoSecretValue(t *testing.T) {
 	e := newEngine(t)
 	e.webhook.broken = true

@@ -203,9 +203,10 @@ func (r *run) learn(d document.Document) {
 	}
 }
 
-// putPending stores the value of the token's version. A value that is there
-// already, from a delivery of the same event that ran beside this one, stays,
-// and stored is false.
+// putPending stores the value of the token's version, in which these kinds are
+// new, and in the same call the label that says so. A value that is there already,
+// from a delivery of the same event that ran beside this one, stays, and stored is
+// false.
 func (r *run) putPending(ctx context.Context, d document.Document, made []string, now time.Time) (stored bool, err error) {
 	r.learn(d)
 	stages := []string{labelPending}

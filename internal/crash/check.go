@@ -47,6 +47,19 @@ type snapshot struct {
 	on       deployment
 	at       time.Time // by AWS's clock
 	taken    time.Time // by this machine's
+
+	// mayLeaveOut: of what comes next, createSecret may have been told that a kind
+	// cannot be rotated, or have waited in vain.
+	mayLeaveOut bool
+}
+
+// leftOut tells whether a kind was left out for good reason: it has its value
+// still, and the document says that it is as old as before.
+func (s snapshot) leftOut(t target, current document.Document) bool {
+	at := document.Pointer("/rotated_at/" + t.kind)
+	was, errWas := s.doc.Text(at)
+	is, errIs := current.Text(at)
+	return s.mayLeaveOut && errWas == nil && errIs == nil && was == is
 }
 
 // keeps tells whether a task keeps values of the snapshot from its start, so
@@ -72,7 +85,7 @@ func look(r *rig.Rig, on deployment) (snapshot, error) {
 		return snapshot{}, errors.New("AWSCURRENT has no password")
 	}
 	doc, err := document.Parse(current.Value)
-	return snapshot{current, password, doc, on, r.AWS.Clock().Now(), time.Now()}, err
+	return snapshot{version: current, password: password, doc: doc, on: on, at: r.AWS.Clock().Now(), taken: time.Now()}, err
 }
 
 // passwordOf returns a version's password, if it has one.

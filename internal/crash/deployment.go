@@ -155,9 +155,6 @@ func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
 			return err
 		}
 	}
-	if len(d.targets) == 0 || d.single {
-		return nil
-	}
 	noted := map[document.Pointer]string{}
 	for _, at := range d.rotatedAt() {
 		noted[at] = "2020-01-01T00:00:00Z"

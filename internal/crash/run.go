@@ -176,6 +176,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 			found.note("tried again with nothing in its way: %v", failure)
 		}
 	}
+	before.mayLeaveOut = w.keptFromMaking()
 	w.check("when it has begun")
 	checkRedeployed(r, found)
 
@@ -201,7 +202,8 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 }
 
 // rotateOnceMore checks that nothing is stuck: the next rotation goes through,
-// once nothing is wrong with the application.
+// once nothing is wrong with the application, or is refused for the reason that
+// the scenario has.
 func rotateOnceMore(ctx context.Context, r *rig.Rig, scenario Scenario, found *ledger) error {
 	r.Application().Broken.Store(false)
 	before, err := look(r, scenario.on)
@@ -209,8 +211,11 @@ func rotateOnceMore(ctx context.Context, r *rig.Rig, scenario Scenario, found *l
 		return err
 	}
 	next := &ledger{}
-	if err := rotate(ctx, r); err != nil {
+	switch err, refusal := rotate(ctx, r), scenario.next.refusal; {
+	case refusal == "" && err != nil:
 		next.note("%v", err)
+	case refusal != "" && (err == nil || !strings.Contains(err.Error(), refusal)):
+		next.note("it is not refused because %s: %v", refusal, err)
 	}
 	if err := scenario.next.settle(ctx, r); err != nil {
 		next.note("it does not come to its end: %v", err)

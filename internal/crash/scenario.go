@@ -57,6 +57,9 @@ type ending struct {
 	// settle brings it about, by reconciles. It is called again after a fault.
 	settle func(context.Context, *rig.Rig) error
 
+	// refusal is why a rotation is refused that comes to this end; "": it is not.
+	refusal string
+
 	// check looks whether it has come about.
 	check func(ctx context.Context, r *rig.Rig, before snapshot, found *ledger)
 
@@ -74,7 +77,7 @@ var (
 	rolledBack    = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
 	givenUp       = ending{settle: settle, check: checkUnchanged, keepsOld: true}
 	held          = ending{settle: settleHeld, check: checkHeld, keepsOld: true}
-	stillHeld     = ending{settle: settleHeld, check: checkStillHeld, keepsOld: true}
+	stillHeld     = ending{settle: settleHeld, check: checkStillHeld, keepsOld: true, refusal: "its overlap is still open"}
 )
 
 // Scenarios are all scenarios.

@@ -147,7 +147,7 @@ func (t target) checkFinal(ctx context.Context, r *rig.Rig, before snapshot, fou
 		found.note("AWSCURRENT: %v", err)
 		return
 	}
-	if t.value(current) == t.value(before.doc) {
+	if t.value(current) == t.value(before.doc) && !before.leftOut(t, current) {
 		found.note("%s was not rotated", t.kind)
 	}
 	works := t.works

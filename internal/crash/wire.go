@@ -124,6 +124,13 @@ func (w *wire) seen() []string {
 	return slices.Clone(w.calls)
 }
 
+// keptFromMaking tells whether the trial's fault was of createSecret, and looks to
+// the function as if a kind could not be rotated: an answer that refuses, or none.
+func (w *wire) keptFromMaking() bool {
+	return w.reached() && (w.trial.Fault == ErrorBefore || w.trial.Fault == Deadline) &&
+		strings.Contains(w.seen()[w.trial.Call-1], " createSecret: ")
+}
+
 // reached tells whether the trial's call has been made.
 func (w *wire) reached() bool { return len(w.seen()) >= w.trial.Call }
 

@@ -34,7 +34,7 @@
 //
 // The order of the calls in one rotation is
 //
-//	Generate                  createSecret; the new document is stored
+//	Generate                  createSecret; of an Issuer after the others; the new document is stored
 //	Set                       setSecret; both values are accepted, if possible
 //	Test                      testSecret; on an error PutBack
 //	Probe                     finishSecret, before the promotion

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // An Outcome is a target's answer to a probe. Only Denied means that the value
@@ -65,4 +66,39 @@ func OutcomeOf(err error) Outcome {
 func IsTemporary(err error) bool {
 	f, ok := errors.AsType[*Failure](err)
 	return ok && f.Temporary
+}
+
+// MayPass tells whether the same call may succeed in seconds, or nobody has
+// answered, which may be so for no longer. An answer stays what it is, whoever
+// wraps it: asked again, a server would count one more wrong password.
+func MayPass(err error) bool {
+	found := false
+	for f := range failures(err) {
+		if found = true; !f.Temporary && f.Outcome != Unreachable {
+			return false
+		}
+	}
+	return found
+}
+
+// failures are all that an error wraps, however deep.
+func failures(err error) iter.Seq[*Failure] {
+	return func(yield func(*Failure) bool) { walk(err, yield) }
+}
+
+func walk(err error, yield func(*Failure) bool) bool {
+	if f, ok := err.(*Failure); ok && !yield(f) { //nolint:errorlint // each error of the tree is looked at by itself
+		return false
+	}
+	switch wrapper := err.(type) { //nolint:errorlint // as above
+	case interface{ Unwrap() error }:
+		return walk(wrapper.Unwrap(), yield)
+	case interface{ Unwrap() []error }:
+		for _, wrapped := range wrapper.Unwrap() {
+			if !walk(wrapped, yield) {
+				return false
+			}
+		}
+	}
+	return true
 }

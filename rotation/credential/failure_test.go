@@ -58,6 +58,30 @@ func TestOnlyAFailureThatSaysSoIsTemporary(t *testing.T) {
 	}
 }
 
+func TestAFaultMayPassIfNothingInItIsAnAnswer(t *testing.T) {
+	broken, refused := Failf(Unreachable, "the connection broke"), Failf(Unknown, "wrong password")
+	busy := &Failure{Outcome: Unknown, Problem: "too many connections", Temporary: true}
+	for _, tc := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{io.EOF, false}, // of which nothing is known
+		{broken, true},
+		{busy, true},
+		{refused, false},
+		{Failf(Denied, "no"), false},
+		{Failf(Locked, "locked"), false},
+		{fmt.Errorf("open: %w", broken), true},
+		{Failf(Unreachable, "open: %w", errors.Join(busy, broken)), true},
+		{Failf(Unreachable, "open: %w", errors.Join(broken, refused)), false},
+	} {
+		if got := MayPass(tc.err); got != tc.want {
+			t.Errorf("%v: got %v", tc.err, got)
+		}
+	}
+}
+
 func TestWithoutAConfirmFunctionEverythingIsConfirmed(t *testing.T) {
 	if err := Confirmed(t.Context(), nil); err != nil {
 		t.Error(err)

@@ -19,6 +19,11 @@ type Issuer interface {
 	Sweep(ctx context.Context, o Ownership) (removed []string, err error)
 }
 
+// MaxIssued is the most bytes that one field of an Issuer's may be given: the
+// engine sees to it that they fit before the target makes them. An IAM access key's
+// id has at most 128.
+const MaxIssued = 128
+
 // Ownership tells an Issuer what at its target is the secret's.
 type Ownership struct {
 	// Owner is the secret's ARN. What carries it as a tag belongs to the secret.

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"mautic-rotation/rotation/document"
@@ -25,10 +26,12 @@ type Kind interface {
 	Value(d document.Document) (Value, bool, error)
 
 	// Generate returns g.Current with new values in this kind's fields, and
-	// every other byte as it was. It returns g.Current itself if it is too early
-	// for a new value. It changes nothing at the target, unless the kind is an
-	// Issuer. It is the last call before something changes, so it fails if it
-	// can see that the rotation would.
+	// every other byte as it was. It changes nothing at the target, unless the
+	// kind is an Issuer. It is the last call before something changes, so it
+	// fails if it can see that the rotation would: then the kind is left out of
+	// the rotation, somebody is told why, and the other kinds go on. If the error
+	// is a *TooEarly, nobody has to do anything. If it is a fault that may pass
+	// (see MayPass), the call is made again, after seconds.
 	Generate(ctx context.Context, g Generation) (document.Document, error)
 
 	// NeedsRestart tells whether what uses the credential reads it only when it
@@ -50,6 +53,17 @@ type Generation struct {
 	Emergency bool
 
 	Ownership // for an Issuer
+}
+
+// A TooEarly is Generate's error while the last value is too young to be replaced.
+type TooEarly struct {
+	Until time.Time // from then on there is a new one
+	Why   string    // what has to pass before
+}
+
+// Error is the reason, and until when it holds.
+func (e *TooEarly) Error() string {
+	return fmt.Sprintf("%s: not before %s", e.Why, e.Until.UTC().Format(time.RFC3339))
 }
 
 // A Target is the system that accepts a kind's credential.

@@ -78,6 +78,13 @@ func (d Document) Has(p Pointer) (bool, error) {
 	return err == nil, err
 }
 
+// IsObject tells whether the field at p is an object, in which Insert can put
+// others. It fails with ErrMissing when there is no such field.
+func (d Document) IsObject(p Pointer) (bool, error) {
+	at, err := d.find(p)
+	return err == nil && d.raw[at.start] == '{', err
+}
+
 // Text returns the string at p. It fails with ErrMissing when there is no such
 // field, and with a plain error when the field is not a string.
 func (d Document) Text(p Pointer) (string, error) {

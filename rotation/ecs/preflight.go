@@ -111,7 +111,20 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 	return append(checks, reads, credential.Check{
 		What:    "service " + name + " runs the same images after a restart",
 		Warning: mutableImages(d.definition),
+	}, credential.Check{
+		What:    "service " + name + " has a task definition to start tasks with",
+		Problem: inactive(d.definition),
 	})
+}
+
+// inactive tells when ECS starts no new tasks: it goes on describing a task
+// definition that was deregistered.
+func inactive(definition types.TaskDefinition) error {
+	if definition.Status == "" || definition.Status == types.TaskDefinitionStatusActive {
+		return nil
+	}
+	return fmt.Errorf("its task definition %s is %s, and ECS starts no task with it: deploy the service with one that is ACTIVE",
+		lastPart(aws.ToString(definition.TaskDefinitionArn)), definition.Status)
 }
 
 // redeployable tells why a service takes no forced deployment.

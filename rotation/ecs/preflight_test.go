@@ -1,8 +1,12 @@
 package ecs_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/wire"
@@ -66,6 +70,19 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 	}
 	if described != 3 {
 		t.Errorf("%d task definitions were described, want each of the 3 once", described)
+	}
+}
+
+func TestPreflightNamesATaskDefinitionThatWasDeregistered(t *testing.T) {
+	_, client := start(t, localecs.Service{Name: "web", Image: pinned, Secrets: []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":password::"}}})
+	if _, err := client.DeregisterTaskDefinition(t.Context(), &awsecs.DeregisterTaskDefinitionInput{TaskDefinition: sdk.String("web:1")}); err != nil {
+		t.Fatal(err)
+	}
+	services := ecs.New(client, cluster, []string{"web"})
+	expect(t, services.Preflight(t.Context(), secretARN),
+		"problem: service web has a task definition to start tasks with: its task definition web:1 is INACTIVE")
+	if _, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a redeploy begins all the same")
 	}
 }
 

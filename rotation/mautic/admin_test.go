@@ -298,6 +298,8 @@ func TestTheDatabaseIsOpenedWithWhicheverPasswordWorks(t *testing.T) {
 		}
 		if outcome, err := k.Probe(f.t.Context(), wrong); outcome != credential.Unreachable {
 			f.t.Errorf("got %s, %v: that the database is closed says nothing of the password", outcome, err)
+		} else if credential.MayPass(err) {
+			f.t.Errorf("%v: a wrong password would be tried again", err)
 		}
 	})
 }

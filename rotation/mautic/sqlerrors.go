@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	driver "github.com/go-sql-driver/mysql"
 
@@ -31,6 +32,9 @@ var meanings = map[uint16]string{
 	mysql.Duplicate: "another session was faster with a row of the same key: try again",
 }
 
+// passing are those that may be over in seconds.
+var passing = []uint16{mysql.LockWaitTimeout, mysql.Deadlock, mysql.TooManyConnections, mysql.Duplicate}
+
 // whatIsDenied reads the privilege and the table out of the server's message:
 // "UPDATE command denied to user 'u'@'h' for table 'users'", where MariaDB
 // writes the table as `database`.`users`.
@@ -46,7 +50,10 @@ func (s *store) explain(err error) error {
 	var inServer *driver.MySQLError
 	switch {
 	case errors.As(err, &inServer):
-		return &credential.Failure{Outcome: credential.Unknown, Problem: s.meaning(inServer), Cause: mysql.Number(inServer.Number)}
+		return &credential.Failure{
+			Outcome: credential.Unknown, Problem: s.meaning(inServer), Cause: mysql.Number(inServer.Number),
+			Temporary: slices.Contains(passing, inServer.Number),
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		return credential.Failf(credential.Unreachable, "the database did not answer within %s: try again, and see what holds it up (SHOW PROCESSLIST)", mysql.StatementTimeout)
 	default:

@@ -87,16 +87,16 @@ func (k *Webhook) Fields(d document.Document) ([]document.Pointer, error) {
 
 // Generate moves the secrets on: the next one becomes the one in use, that one
 // the previous, and a new next one is made. Where there is no next secret yet,
-// it is published, and the one in use stays; where it has been published for
-// less than MinLead, the document stays as it is. In an emergency all that are
-// there are made anew, without regard to receivers.
+// it is published, and the one in use stays. In an emergency all that are there
+// are made anew, without regard to receivers.
 //
 // It fails when a rotation would: when the database cannot be reached, or a
-// hook has a secret that the document does not know.
+// hook has a secret that the document does not know. Where the next secret has
+// been published for less than MinLead, it is too early.
 func (k *Webhook) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	next, err := k.advance(g)
-	if err != nil || next.Raw() == g.Current.Raw() {
-		return next, err
+	if err != nil {
+		return document.Document{}, err
 	}
 	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
@@ -126,7 +126,10 @@ func (k *Webhook) advance(g credential.Generation) (document.Document, error) {
 		held.next = newHookSecret()
 		return held.write(g.Current, layout)
 	case !g.Last.IsZero() && g.Now.Sub(g.Last) < k.config.MinLead:
-		return g.Current, nil
+		return document.Document{}, &credential.TooEarly{
+			Until: g.Last.Add(k.config.MinLead),
+			Why:   fmt.Sprintf("receivers of webhooks are given %s to read the next secret, which was published at %s", k.config.MinLead, g.Last.UTC().Format(time.RFC3339)),
+		}
 	default:
 		// Also where it is not known when the kind was last rotated: to wait for
 		// that would be to wait for good.

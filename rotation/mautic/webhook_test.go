@@ -46,7 +46,6 @@ func TestTheNextWebhookSecretIsPublishedBeforeItIsUsed(t *testing.T) {
 		{"the first rotation only publishes", []string{"a"}, time.Time{}, false, []string{kept, made, ""}},
 		{"an empty next one is none", []string{"a", ""}, now.Add(-time.Hour), false, []string{kept, made, ""}},
 		{"nor is one that is in use", []string{"a", "a", "c"}, time.Time{}, false, []string{kept, made, kept}},
-		{"a young one is not used yet", []string{"a", "b"}, now.Add(-23 * time.Hour), false, []string{kept, kept, ""}},
 		{"an old one is", []string{"a", "b"}, now.Add(-24 * time.Hour), false, []string{"b", made, "a"}},
 		{"so is one of unknown age", []string{"a", "b", "c"}, time.Time{}, false, []string{"b", made, "a"}},
 		{"an emergency makes all anew", []string{"a", "b", "c"}, now, true, []string{made, made, made}},
@@ -87,6 +86,22 @@ func TestTheNextWebhookSecretIsPublishedBeforeItIsUsed(t *testing.T) {
 				t.Errorf("other bytes have changed, or fields were added in another order than Fields has them:\n%s\n%s", expected.Raw(), next.Raw())
 			}
 		})
+	}
+}
+
+func TestAYoungNextWebhookSecretIsNotUsedBeforeItsReceiversCanHaveReadIt(t *testing.T) {
+	f := &fixture{t: t}
+	k := NewWebhook(WebhookConfig{})
+	last := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	g := credential.Generation{Current: hooksDoc(f, "a", "b"), Last: last, Now: last.Add(24*time.Hour - time.Second)}
+	_, err := k.Generate(t.Context(), g) // which asks nobody
+	early, ok := errors.AsType[*credential.TooEarly](err)
+	if !ok || !early.Until.Equal(last.Add(24*time.Hour)) || !strings.Contains(err.Error(), "24h0m0s") || !strings.Contains(err.Error(), "not before 2026-03-02T12:00:00Z") {
+		t.Fatalf("got %v", err)
+	}
+	g.Now = early.Until
+	if _, err := k.advance(g); err != nil {
+		t.Errorf("at the time that it tells: %v", err)
 	}
 }
 

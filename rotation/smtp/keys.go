@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/credential"
 )
 
 // API is what this package uses of IAM's.
@@ -89,7 +90,12 @@ func (k *Kind) owner(ctx context.Context) (string, error) {
 func (k *Kind) create(ctx context.Context, region string) (id, password string, err error) {
 	out, err := k.config.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &k.config.User})
 	if _, full := errors.AsType[*types.LimitExceededException](err); full {
-		return "", "", fmt.Errorf("the IAM user %s has %d access keys by now, which another attempt has made meanwhile: try again", k.config.User, quota)
+		// The SDK's own second attempt, for one: a reply to the first was lost. The
+		// next Generate takes away what that one has made.
+		return "", "", &credential.Failure{
+			Outcome: credential.Unknown, Temporary: true, Cause: err,
+			Problem: fmt.Sprintf("the IAM user %s has %d access keys by now, which another attempt has made meanwhile: try again", k.config.User, quota),
+		}
 	}
 	if err != nil {
 		return "", "", k.explain(err, "make an access key", "iam:CreateAccessKey")

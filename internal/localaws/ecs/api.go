@@ -163,6 +163,9 @@ func (c *Core) UpdateService(_ context.Context, in UpdateServiceInput) (out Upda
 			return out, &wire.Error{Code: "ClientException", Message: "TaskDefinition not found."}
 		}
 	}
+	if definition.inactive && (in.ForceNewDeployment || in.TaskDefinition != "") {
+		return out, &wire.Error{Code: "ClientException", Message: "TaskDefinition is inactive"}
+	}
 	if in.DesiredCount != nil {
 		if *in.DesiredCount < 0 {
 			return out, invalidParameter("DesiredCount cannot be negative.")

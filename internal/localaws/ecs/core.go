@@ -59,6 +59,7 @@ type taskDefinition struct {
 	family    string
 	revision  int
 	container Service // what it says of the container
+	inactive  bool    // see DeregisterTaskDefinition
 }
 
 // CreateCluster makes a cluster, unless it exists. The cluster "default" always does.

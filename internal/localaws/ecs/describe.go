@@ -270,7 +270,7 @@ func (d *taskDefinition) describe() TaskDefinitionDescription {
 		c.Secrets = append(c.Secrets, SecretReference(s))
 	}
 	return TaskDefinitionDescription{
-		ARN: d.arn, Family: d.family, Revision: d.revision, Status: "ACTIVE", NetworkMode: "awsvpc",
+		ARN: d.arn, Family: d.family, Revision: d.revision, Status: d.status(), NetworkMode: "awsvpc",
 		Containers: []ContainerDefinition{c},
 	}
 }

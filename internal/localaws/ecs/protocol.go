@@ -17,14 +17,15 @@ func (c *Core) API() *wire.JSONService {
 			"desiredCount", "taskDefinition",
 		},
 		Operations: map[string]wire.Operation{
-			"DescribeClusters":       wire.Handle(c.DescribeClusters),
-			"DescribeServices":       wire.Handle(c.DescribeServices),
-			"DescribeTaskDefinition": wire.Handle(c.DescribeTaskDefinition),
-			"DescribeTasks":          wire.Handle(c.DescribeTasks),
-			"ListServiceDeployments": wire.Handle(c.ListServiceDeployments),
-			"ListServices":           wire.Handle(c.ListServices),
-			"ListTasks":              wire.Handle(c.ListTasks),
-			"UpdateService":          wire.Handle(c.UpdateService),
+			"DeregisterTaskDefinition": wire.Handle(c.DeregisterTaskDefinition),
+			"DescribeClusters":         wire.Handle(c.DescribeClusters),
+			"DescribeServices":         wire.Handle(c.DescribeServices),
+			"DescribeTaskDefinition":   wire.Handle(c.DescribeTaskDefinition),
+			"DescribeTasks":            wire.Handle(c.DescribeTasks),
+			"ListServiceDeployments":   wire.Handle(c.ListServiceDeployments),
+			"ListServices":             wire.Handle(c.ListServices),
+			"ListTasks":                wire.Handle(c.ListTasks),
+			"UpdateService":            wire.Handle(c.UpdateService),
 		},
 	}
 }

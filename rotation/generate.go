@@ -1,0 +1,340 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+)
+
+// What createSecret does to make the pending document, and what it tells of the
+// kinds that it goes on without.
+
+// howToStartAnew is the remedy for a rotation that no retry can mend.
+const howToStartAnew = `give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
+
+// toRotate chooses the kinds that the rotation is to change.
+func (r *run) toRotate(current version, seen *sight) (choice, error) {
+	m := seen.m
+	present, err := r.present(current.doc)
+	if err != nil {
+		return choice{}, err
+	}
+	w, err := wishOf(r.event.Token, m.labels, names(r.kinds))
+	if err != nil {
+		return choice{}, refused{err}
+	}
+	bad := failedVersions(seen.book)
+	chosen := choose(occasion{
+		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
+		present: names(present), open: seen.open(names(present)), last: lastRotated(current.doc, names(present)), every: r.every,
+		heldOff: len(bad) > 0,
+	})
+	if len(bad) > 0 && !chosen.byHand() {
+		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
+		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
+	}
+	return chosen, nil
+}
+
+// readyToChange fails when the rotation could not be seen to its end: the
+// application is not healthy, or a service cannot be redeployed. It is asked only
+// before the first change: a target that accepts one value alone makes the
+// application unhealthy from then on, until it is redeployed. An emergency does
+// not wait for either.
+func (r *run) readyToChange(ctx context.Context, chosen choice) error {
+	if len(chosen.kinds) == 0 {
+		return nil
+	}
+	if !chosen.emergency {
+		if state, what := r.askHealth(ctx); what != "" {
+			return fmt.Errorf("the application is not healthy (%s: %s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", state, what)
+		}
+	}
+	if r.services == nil || !r.needsRestart(chosen.kinds) {
+		return nil
+	}
+	var problems []error
+	for _, check := range r.services.Preflight(ctx, r.event.SecretID) {
+		if check.Problem == nil {
+			continue
+		}
+		if chosen.emergency {
+			r.log.Error("the services cannot all be redeployed; the emergency goes on", "check", check.What, "problem", check.Problem)
+		}
+		problems = append(problems, fmt.Errorf("%s: %w", check.What, check.Problem))
+	}
+	if chosen.emergency || len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the services could not be redeployed after the promotion, so nothing is changed: %w", errors.Join(problems...))
+}
+
+// generate makes the pending document: the current one, with the fields of each
+// chosen kind as that kind has made them from the current one. So none of them
+// sees a value of another's that no target accepts yet. A kind that makes none is
+// taken out of the choice, which is returned as what was made and what not.
+//
+// Those that ask their target to make the value come last, when it is known that
+// the rotation goes on and that the values fit into the secret.
+func (r *run) generate(ctx context.Context, current version, chosen choice) (document.Document, choice, error) {
+	g := &generator{run: r, current: current, chosen: chosen, made: map[string]document.Document{}}
+	var others, issuers []credential.Kind
+	for _, kind := range r.named(chosen.kinds) {
+		if _, ok := kind.(credential.Issuer); ok {
+			issuers = append(issuers, kind)
+		} else {
+			others = append(others, kind)
+		}
+	}
+	if err := g.make(ctx, others); err != nil {
+		return document.Document{}, choice{}, err
+	}
+	if err := errors.Join(g.chosen.refusal(), g.fits(issuers)); err != nil {
+		return document.Document{}, choice{}, err
+	}
+	if err := g.make(ctx, issuers); err != nil {
+		return document.Document{}, choice{}, err
+	}
+	if err := g.chosen.refusal(); err != nil {
+		return document.Document{}, choice{}, err
+	}
+	pending, err := g.document()
+	return pending, g.chosen, err
+}
+
+// generator has the chosen kinds make their values.
+type generator struct {
+	run     *run
+	current version
+	chosen  choice
+	made    map[string]document.Document
+}
+
+// make asks each of the kinds for a new value. One that cannot be rotated now is
+// left out, so that it does not keep the others waiting. A fault that may pass is
+// given a few seconds to do so. make fails only for want of the invocation's time.
+func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
+	pause := g.run.pauses.Generate
+	for attempt := 1; len(kinds) > 0; attempt++ {
+		var again []credential.Kind
+		for i, kind := range kinds {
+			share, err := shareOfTime(ctx, len(kinds)-i)
+			if err != nil {
+				return err
+			}
+			next, err := g.ask(ctx, kind, share)
+			early, tooEarly := errors.AsType[*credential.TooEarly](err)
+			switch {
+			case ctx.Err() != nil:
+				return fmt.Errorf("make a new %s credential: %w", kind.Name(), errors.Join(err, ctx.Err()))
+			case err == nil:
+				g.made[kind.Name()] = next
+			case tooEarly:
+				g.chosen.skip(kind.Name(), early.Error())
+			case attempt < generateAttempts && mayPass(err) && !isShort(ctx):
+				g.run.log.Warn("no new value yet: trying again", "kind", kind.Name(), "error", err)
+				again = append(again, kind)
+			default:
+				g.chosen.leaveOut(kind.Name(), err.Error())
+			}
+		}
+		if kinds = again; len(kinds) == 0 {
+			break
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pause *= 2
+	}
+	return nil
+}
+
+const (
+	// generateAttempts is how often a kind is asked while its fault may pass.
+	generateAttempts = 3
+
+	// A kind is given half of the time that is left, so that one whose target
+	// hangs leaves enough for the others: but no longer than any needs whose
+	// target answers, and not so little that it could not answer.
+	longestShare  = time.Minute
+	shortestShare = time.Second
+)
+
+// shareOfTime is how long one kind may take of the invocation's time, when waiting
+// kinds have to be asked yet, that one included.
+func shareOfTime(ctx context.Context, waiting int) (time.Duration, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return longestShare, nil
+	}
+	// A little more than what must be left when they have all been asked.
+	left := time.Until(deadline) - timeToChange - time.Second
+	share := min(longestShare, left/time.Duration(min(waiting, 2)))
+	if share < shortestShare {
+		return 0, fmt.Errorf("too little of the invocation's time is left (%s) to ask for new values: raise the function's timeout", time.Until(deadline).Round(100*time.Millisecond))
+	}
+	return share, nil
+}
+
+// isShort tells that there may be no time for another attempt, at any of the kinds.
+func isShort(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < 2*timeToChange
+}
+
+// errNoAnswer tells that a kind has used up its share of the time.
+var errNoAnswer = errors.New("its target does not answer in time")
+
+// ask asks a kind for a new value.
+func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Duration) (document.Document, error) {
+	limited, cancel := context.WithTimeout(ctx, share)
+	defer cancel()
+	next, err := kind.Generate(limited, credential.Generation{
+		Current: g.current.doc, Now: g.chosen.now, Last: g.lastOf(kind.Name()), Emergency: g.chosen.emergency, Ownership: g.run.ownership(kind),
+	})
+	switch {
+	case err != nil && limited.Err() != nil:
+		return document.Document{}, fmt.Errorf("%w (%s): %w", errNoAnswer, share.Round(time.Second), err)
+	case err == nil && next.Raw() == g.current.doc.Raw():
+		return document.Document{}, errors.New("it made no new value")
+	}
+	return next, err
+}
+
+// mayPass tells whether a kind may make its value in some seconds: its target has
+// not answered, or AWS asks for patience.
+func mayPass(err error) bool {
+	return !errors.Is(err, errNoAnswer) &&
+		(credential.MayPass(err) || awsretry.IsErrorRetryables(awsretry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary)
+}
+
+// lastOf tells when a kind was rotated last. Where that cannot be noted, it cannot
+// have been after the current version was stored.
+func (g *generator) lastOf(kind string) time.Time {
+	if !hasRoomForNotes(g.current.doc) {
+		return g.current.created
+	}
+	return g.chosen.last[kind]
+}
+
+// document is the pending document. Its fields are put in in the order of the
+// kinds, as editedMeanwhile does.
+func (g *generator) document(more ...credential.Kind) (document.Document, error) {
+	pending, err := g.current.doc, error(nil)
+	var noted []string
+	for _, kind := range g.run.named(g.chosen.kinds) {
+		next, made := g.made[kind.Name()]
+		if made {
+			if pending, err = putFields(pending, next, kind); err != nil {
+				return document.Document{}, err
+			}
+		}
+		if made || slices.Contains(names(more), kind.Name()) {
+			noted = append(noted, kind.Name())
+		}
+	}
+	if len(noted) > 0 && !hasRoomForNotes(g.current.doc) {
+		g.run.log.Warn("when a credential was rotated is not noted in the secret, whose field rotated_at is somebody else's: each is taken to be as old as its version")
+		return pending, nil
+	}
+	return noteRotated(pending, noted, g.chosen.now)
+}
+
+// fits fails when the pending document may not fit into the secret, with what
+// has been made, and what the issuers are about to make.
+func (g *generator) fits(issuers []credential.Kind) error {
+	pending, err := g.document(issuers...)
+	if err != nil {
+		return refused{err}
+	}
+	size := len(pending.Raw())
+	for _, kind := range issuers {
+		fields, err := kind.Fields(g.current.doc)
+		if err != nil {
+			return err
+		}
+		for _, field := range fields {
+			text, err := g.current.doc.Text(field)
+			if err != nil {
+				return err
+			}
+			size += max(0, credential.MaxIssued-len(text))
+		}
+	}
+	if size > document.MaxBytes {
+		return refused{fmt.Errorf("the secret has no room for the new values: it might have %d bytes, and Secrets Manager stores at most %d; take %d bytes of something else out of it, and rotate again", size, document.MaxBytes, size-document.MaxBytes)}
+	}
+	return nil
+}
+
+// named are the kinds of these names, in the order in which they are set.
+func (r *Rotator) named(list []string) []credential.Kind {
+	return slices.DeleteFunc(slices.Clone(r.kinds), func(k credential.Kind) bool { return !slices.Contains(list, k.Name()) })
+}
+
+// tellLeftOut tells why kinds are not rotated. Of those that cannot be, somebody
+// has to know: nobody has asked for them by name, so nobody is waiting for an
+// answer.
+func (r *run) tellLeftOut(c choice) {
+	for name, why := range c.why {
+		switch {
+		case slices.Contains(c.leftOut, name):
+			r.log.Error("left out of this rotation, since it cannot be rotated now: "+why, "kind", name)
+		case c.open[name] != "":
+			r.log.Warn("not rotated: "+why, "kind", name)
+		default:
+			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
+		}
+	}
+	if len(c.leftOut) == 0 {
+		return
+	}
+	accepted := ""
+	if c.emergency {
+		accepted = ", and what may have leaked of it is still accepted"
+	}
+	r.notice(didLeaveOut, "%s left out of this rotation, since it cannot be rotated now%s: %s. When that is mended, rotate it by its name",
+		inWords(c.leftOut), accepted, c.reasons(c.leftOut))
+	r.measure(Metric{Name: metricLeftOut, Unit: count, Value: float64(len(c.leftOut))})
+}
+
+// refuse gives the rotation up if no other attempt of it can go better, so that it
+// does not block the next one; whoever asked for it is told why. A label that
+// asked for it has been answered with that.
+func (r *run) refuse(ctx context.Context, m metadata, err error) error {
+	if _, final := errors.AsType[refused](err); !final {
+		return err
+	}
+	err = fmt.Errorf("%w. This rotation is given up: start another one, under another token, once nothing is in its way", err)
+	return r.giveUp(ctx, m, errors.Join(err, r.forgetWish(ctx, m)))
+}
+
+// forgetBadWishes takes labels off whose words no rotation can follow.
+func (r *run) forgetBadWishes(ctx context.Context, m metadata) error {
+	for id, labels := range m.labels {
+		for _, label := range labels {
+			if !strings.HasPrefix(label, wishLabelPrefix) {
+				continue
+			}
+			if _, err := wishInLabel(label, names(r.kinds)); err == nil {
+				continue
+			}
+			if err := r.moveLabel(ctx, label, "", id); err != nil {
+				return err
+			}
+			r.log.Warn("a label whose words no rotation can follow was taken off", "label", label, "version", id)
+		}
+	}
+	return nil
+}

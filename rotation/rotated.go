@@ -1,0 +1,53 @@
+package rotation
+
+import (
+	"fmt"
+	"time"
+
+	"mautic-rotation/rotation/document"
+)
+
+// rotatedAt is the block of the document that says when each kind was last
+// rotated: to the schedule, to a kind that has to wait between two rotations, and
+// to whoever wants to know.
+const (
+	rotatedAtBlock = document.Pointer("/rotated_at")
+	rotatedAt      = string(rotatedAtBlock) + "/"
+)
+
+// hasRoomForNotes tells whether the block is an object, or can be made. It
+// cannot where somebody else's field has its name, which is left alone.
+func hasRoomForNotes(d document.Document) bool {
+	found, err := d.Has(rotatedAtBlock)
+	if err != nil || !found {
+		return err == nil
+	}
+	object, err := d.IsObject(rotatedAtBlock)
+	return err == nil && object
+}
+
+// lastRotated reads the block. What is not a time counts as not known.
+func lastRotated(d document.Document, kinds []string) map[string]time.Time {
+	last := map[string]time.Time{}
+	for _, name := range kinds {
+		text, err := d.Text(document.Pointer(rotatedAt + name))
+		if err != nil {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			last[name] = at
+		}
+	}
+	return last
+}
+
+// noteRotated writes the block.
+func noteRotated(d document.Document, kinds []string, at time.Time) (document.Document, error) {
+	var err error
+	for _, name := range kinds {
+		if d, err = d.Put(document.Pointer(rotatedAt+name), at.UTC().Format(time.RFC3339)); err != nil {
+			return document.Document{}, fmt.Errorf("note when the kinds were rotated: %w", err)
+		}
+	}
+	return d, nil
+}
