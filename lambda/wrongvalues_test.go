@@ -1,0 +1,155 @@
+//go:build ledger
+
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/rig"
+)
+
+// AWSCURRENT gets a value that its target refuses, or that cannot be compared with
+// the others. Nothing is taken away, and an operator is told where the right value is.
+
+func TestAPasswordThatIsMistypedByHandIsAnAlarmThatNamesTheVersionWithTheRightOne(t *testing.T) {
+	for name, tc := range map[string]struct{ overlap bool }{
+		"while the old password is accepted": {overlap: true},
+		"after the old password is retired":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deployApplication(t, &rig.Application{})
+			d.mustRotate()
+			d.mustBeSteady()
+			if !tc.overlap {
+				d.mustEnd()
+			}
+			right, version := d.raw("AWSCURRENT"), d.labelled("AWSCURRENT").ID
+			promoted := d.password("AWSCURRENT")
+			d.put(withPassword(right, "mistyped-by-hand-0123456789abcdef"))
+			for range 3 {
+				_ = d.tick() // may fail, as long as it says why
+			}
+			d.alarms(version)
+			d.accepts(true, promoted)
+			d.accepts(tc.overlap, d.Password)
+			d.everyAcceptedPasswordIsLabelled()
+			d.wantDeployments(1) // tasks that start now could not log in
+
+			d.put(right)
+			d.mustEndWith(promoted)
+			d.calm()
+			d.noLoginFailed()
+		})
+	}
+}
+
+func TestAMoveToTheVersionThatWasRolledBackIsAnAlarmAndTheScheduleStaysHeldOff(t *testing.T) {
+	app := &rig.Application{CircuitBreaker: true}
+	d := deployApplication(t, app)
+	d.rotateWeekly()
+	app.Broken.Store(true)
+	d.nextScheduledRotation()
+	bad := d.labelled("AWSCURRENT").ID
+	d.awaitFailedRollouts()
+	d.mustEndWith(d.Password)
+	good := d.labelled("AWSCURRENT").ID
+	before := d.deployments()
+
+	d.moveLabel("AWSCURRENT", bad, good)
+	for range 3 {
+		_ = d.tick()
+	}
+	d.alarms(good)
+	d.accepts(true, d.Password)
+	d.everyAcceptedPasswordIsLabelled()
+	if after := d.deployments(); after["mautic-prod-web"] != before["mautic-prod-web"] {
+		t.Error("deployed with a password that is refused")
+	}
+
+	d.moveLabel("AWSCURRENT", good, bad)
+	d.mustEnd()
+	app.Broken.Store(false)
+	d.nextScheduledRotation()
+	if d.password("AWSCURRENT") != d.Password {
+		t.Error("the schedule is not held off any more")
+	}
+	d.noLoginFailed()
+}
+
+func TestWhileAWSCURRENTCannotBeComparedNothingIsTakenAway(t *testing.T) {
+	for name, change := range map[string]func(document string) string{
+		"another host":                func(s string) string { return strings.Replace(s, `"127.0.0.1"`, `"localhost"`, 1) },
+		"the field moved away":        func(s string) string { return strings.Replace(s, `"database_password"`, `"moved_away"`, 1) },
+		"another account":             func(s string) string { return strings.Replace(s, `"database_user": "`, `"database_user": "other_`, 1) },
+		"the value is no JSON at all": func(string) string { return "moved to another secret" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deployApplication(t, &rig.Application{})
+			d.mustRotate()
+			d.mustBeSteady()
+			right, promoted := d.raw("AWSCURRENT"), d.password("AWSCURRENT")
+			changed := change(right)
+			if changed == right {
+				t.Fatal("nothing was changed")
+			}
+			d.put(changed)
+			for range 3 {
+				_ = d.tick()
+				d.AWS.Clock().Advance(pastRollout)
+			}
+			d.alarms(d.SecretName)
+			d.accepts(true, d.Password, promoted)
+			d.everyAcceptedPasswordIsLabelled()
+
+			d.put(right)
+			d.mustEndWith(promoted)
+			d.calm()
+			d.noLoginFailed()
+		})
+	}
+}
+
+func TestAPasswordThatIsResetByHandToTheOldOneIsSetAgain(t *testing.T) {
+	d := deployApplication(t, &rig.Application{}, observedFor("60"))
+	d.mustRotate()
+	for range 3 { // converged, and the old password under observation
+		d.mustBeSteady()
+		d.mustReconcile()
+	}
+	promoted := d.password("AWSCURRENT")
+	d.accepts(true, d.Password, promoted)
+
+	d.resetPassword(d.Password)
+	d.accepts(false, promoted)
+	d.mustReconcile()
+	d.accepts(true, promoted)
+	if d.password("AWSCURRENT") != promoted {
+		t.Error("rolled back, after the rollout had converged")
+	}
+	d.everyAcceptedPasswordIsLabelled()
+	d.AWS.Clock().Advance(2 * time.Hour)
+	d.mustEndWith(promoted)
+	d.wantDeployments(1)
+}
+
+func TestAPasswordThatIsResetByHandAfterTheOldOneIsRetiredIsAnAlarm(t *testing.T) {
+	d := deployApplication(t, &rig.Application{})
+	d.mustRotate()
+	d.mustEnd()
+	promoted, version := d.password("AWSCURRENT"), d.labelled("AWSCURRENT").ID
+	d.resetPassword("chosen-by-hand-0123456789abcdef")
+	for range 3 {
+		_ = d.tick()
+		d.AWS.Clock().Advance(25 * time.Hour) // targets are asked once a day at least
+	}
+	d.alarms("refuse")
+	if d.labelled("AWSCURRENT").ID != version {
+		t.Error("AWSCURRENT was moved")
+	}
+	d.resetPassword(promoted)
+	_ = d.tick()
+	d.mustEndWith(promoted)
+	d.calm()
+}
