@@ -141,10 +141,16 @@ func promotes(c wire.Call) bool {
 
 // The log and the metrics.
 
-// warned checks that one line of the log, a warning or an error, has all texts.
-func (d *deployment) warned(texts ...string) {
+// A mark is how much the function has logged so far.
+type mark int
+
+func (d *deployment) mark() mark { return mark(len(d.log.String())) }
+
+// warned checks that one line of the log after the mark, a warning or an error, has
+// all texts.
+func (d *deployment) warned(from mark, texts ...string) {
 	d.t.Helper()
-	for line := range strings.Lines(d.log.String()) {
+	for line := range strings.Lines(d.log.String()[from:]) {
 		if !strings.Contains(line, `"level":"WARN"`) && !strings.Contains(line, `"level":"ERROR"`) {
 			continue
 		}
@@ -158,7 +164,7 @@ func (d *deployment) warned(texts ...string) {
 			return
 		}
 	}
-	d.t.Errorf("no warning and no error in the log has %q", texts)
+	d.t.Errorf("no warning and no error in the log since then has %q", texts)
 }
 
 // gauge is the last measurement of the secret's.
@@ -174,9 +180,9 @@ func (d *deployment) gauge(name string) float64 {
 
 // alarms checks that an operator is called, by a warning with the texts and by the
 // metric that the alarm is about.
-func (d *deployment) alarms(texts ...string) {
+func (d *deployment) alarms(from mark, texts ...string) {
 	d.t.Helper()
-	d.warned(texts...)
+	d.warned(from, texts...)
 	if d.gauge("AttentionNeeded") == 0 {
 		d.t.Error("AttentionNeeded is 0")
 	}

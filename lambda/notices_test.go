@@ -59,6 +59,7 @@ func TestNoNoticeSaysThatASinglePasswordThatIsRefusedIsAccepted(t *testing.T) {
 
 func TestNoNoticeSaysThatAWebhookSecretInUseIsRefused(t *testing.T) {
 	m := deployMautic(t, &rig.Application{})
+	m.mustPreflight()
 	m.mustRotateOnly("webhook") // the first: publishes the next secret, and goes on with the one in use
 	if m.hookSecrets() != m.seed.HookSecret || m.field("/webhooks/next_secret") == "" {
 		t.Fatal("no next secret was published")

@@ -19,7 +19,7 @@ func TestAPageThatIsNotServedToTheFunctionIsNoReasonToRollBack(t *testing.T) {
 			page := newAnswering(t)
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) { setEnv(o, "MAUTIC_URL", page.url) })
 			d.mustRotate()
-			promoted := d.password("AWSCURRENT")
+			promoted, from := d.password("AWSCURRENT"), d.mark()
 			page.status.Store(status)
 			d.mustBeSteady()
 			for range 4 {
@@ -30,7 +30,7 @@ func TestAPageThatIsNotServedToTheFunctionIsNoReasonToRollBack(t *testing.T) {
 				t.Fatal("a working application is rolled back")
 			}
 			d.accepts(true, promoted)
-			d.warned(page.url)
+			d.warned(from, page.url)
 
 			page.status.Store(http.StatusOK)
 			d.mustEndWith(promoted)

@@ -93,14 +93,14 @@ func TestAFailedDeploymentDaysAfterTheRolloutDoesNotHoldAnOverlap(t *testing.T) 
 func TestAScaleOutDaysAfterTheRolloutDoesNotHoldAnOverlap(t *testing.T) {
 	m := apiOverlapOpen(t)
 	app := m.Application()
-	app.Slow.Store(true)
+	app.Broken.Store(true) // the new tasks find no room, and so fail to start
 	m.updateService(awsecs.UpdateServiceInput{Service: &app.Services[0], DesiredCount: aws.Int32(4)})
 	for range 3 {
 		m.mustReconcile()
 		m.AWS.Clock().Advance(pastRollout)
 	}
 	m.nothingIsHeld()
-	app.Slow.Store(false)
+	app.Broken.Store(false)
 	m.mustBeSteady()
 	m.apiOverlapEnds()
 	m.wantDeployments(1)
@@ -166,6 +166,7 @@ func TestOldTasksThatDoNotStopAreAnAlarmAndNoReasonToRollBack(t *testing.T) {
 	d.mustRotate()
 	promoted := d.password("AWSCURRENT")
 	d.awaitLingering(len(app.Services) * app.Tasks)
+	from := d.mark()
 	for range 3 {
 		d.AWS.Clock().Advance(pastRollout)
 		_ = d.Reconcile()
@@ -174,7 +175,7 @@ func TestOldTasksThatDoNotStopAreAnAlarmAndNoReasonToRollBack(t *testing.T) {
 		t.Error("rolled back, though the new tasks work")
 	}
 	d.accepts(true, d.Password, promoted) // old tasks have it
-	d.alarms("mautic-prod-web")
+	d.alarms(from, "mautic-prod-web")
 	d.nothingIsHeld()
 	close(linger)
 	d.mustEndWith(promoted)
@@ -196,7 +197,7 @@ func TestAServiceThatDoesNotExistIsFoundBeforeTheFirstChange(t *testing.T) {
 			_, err := d.Rotate(t.Context())
 			wantError(t, err, "mautic-prod-renamed", "ECS_SERVICES")
 			if d.password("AWSCURRENT") != d.Password {
-				t.Error("promoted, though the services cannot be redeployed")
+				t.Fatal("promoted, though the services cannot be redeployed")
 			}
 			d.accepts(true, d.Password)
 			if pending := d.labelled("AWSPENDING"); pending.HasValue {
@@ -226,7 +227,7 @@ func TestAServiceThatIsMissingAfterThePromotionIsAnAlarmAndNoReasonToRollBack(t 
 			d := deployApplication(t, &rig.Application{})
 			d.mustRotate()
 			d.mustBeSteady()
-			promoted := d.password("AWSCURRENT")
+			promoted, from := d.password("AWSCURRENT"), d.mark()
 			d.reconfigure(map[string]string{"ECS_SERVICES": services})
 			for range 3 {
 				d.AWS.Clock().Advance(pastRollout)
@@ -236,7 +237,7 @@ func TestAServiceThatIsMissingAfterThePromotionIsAnAlarmAndNoReasonToRollBack(t 
 				t.Fatal("rolled back")
 			}
 			d.accepts(true, d.Password, promoted)
-			d.alarms("mautic-prod-renamed")
+			d.alarms(from, "mautic-prod-renamed")
 
 			d.reconfigure(map[string]string{"ECS_SERVICES": "mautic-prod-web,mautic-prod-worker"})
 			d.mustEndWith(promoted)

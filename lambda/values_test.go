@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
@@ -109,14 +110,19 @@ func TestAMoveBackAfterAReleaseIsRolledOut(t *testing.T) {
 }
 
 func TestAMoveBackBeforeTheRedeployWasNotedIsRolledOut(t *testing.T) {
-	for name, fault := range map[string]wire.Fault{
-		"no service was deployed":  {KillBefore: true},
-		"one service was deployed": {KillAfter: true},
+	for name, tc := range map[string]struct {
+		fault   wire.Fault
+		pending localsecretsmanager.PendingAfterSuccess
+	}{
+		"no service was deployed":           {wire.Fault{KillBefore: true}, localsecretsmanager.PendingRemovedOnPromotion},
+		"one service was deployed":          {wire.Fault{KillAfter: true}, localsecretsmanager.PendingRemovedOnPromotion},
+		"AWSPENDING is left on the version": {wire.Fault{KillAfter: true}, localsecretsmanager.PendingRemovedOnCompletion},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, neverRetried)
+			d.AWS.SecretsManager.SetVariants(localsecretsmanager.Variants{PendingAfterSuccess: tc.pending})
 			old := d.labelled("AWSCURRENT").ID
-			d.AWS.Intercept(once(fault, func(c wire.Call) bool { return c.Operation == "UpdateService" }))
+			d.AWS.Intercept(once(tc.fault, func(c wire.Call) bool { return c.Operation == "UpdateService" }))
 			if _, err := d.Rotate(t.Context()); err == nil {
 				t.Fatal("the rotation succeeded without a redeploy")
 			}
@@ -127,6 +133,7 @@ func TestAMoveBackBeforeTheRedeployWasNotedIsRolledOut(t *testing.T) {
 			d.moveLabel("AWSCURRENT", old, d.labelled("AWSCURRENT").ID)
 			d.mustReconcile()
 			d.everyAcceptedPasswordIsLabelled()
+			d.AWS.Clock().Advance(25 * time.Hour) // a rotation that is pending for so long is given up
 			d.mustEndWith(d.Password)
 			d.accepts(false, promoted)
 			d.mustRotateOnceMore()

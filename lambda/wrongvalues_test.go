@@ -26,12 +26,12 @@ func TestAPasswordThatIsMistypedByHandIsAnAlarmThatNamesTheVersionWithTheRightOn
 				d.mustEnd()
 			}
 			right, version := d.raw("AWSCURRENT"), d.labelled("AWSCURRENT").ID
-			promoted := d.password("AWSCURRENT")
+			promoted, from := d.password("AWSCURRENT"), d.mark()
 			d.put(withPassword(right, "mistyped-by-hand-0123456789abcdef"))
 			for range 3 {
 				_ = d.tick() // may fail, as long as it says why
 			}
-			d.alarms(version)
+			d.alarms(from, version)
 			d.accepts(true, promoted)
 			d.accepts(tc.overlap, d.Password)
 			d.everyAcceptedPasswordIsLabelled()
@@ -55,13 +55,13 @@ func TestAMoveToTheVersionThatWasRolledBackIsAnAlarmAndTheScheduleStaysHeldOff(t
 	d.awaitFailedRollouts()
 	d.mustEndWith(d.Password)
 	good := d.labelled("AWSCURRENT").ID
-	before := d.deployments()
+	before, from := d.deployments(), d.mark()
 
 	d.moveLabel("AWSCURRENT", bad, good)
 	for range 3 {
 		_ = d.tick()
 	}
-	d.alarms(good)
+	d.alarms(from, good)
 	d.accepts(true, d.Password)
 	d.everyAcceptedPasswordIsLabelled()
 	if after := d.deployments(); after["mautic-prod-web"] != before["mautic-prod-web"] {
@@ -94,12 +94,13 @@ func TestWhileAWSCURRENTCannotBeComparedNothingIsTakenAway(t *testing.T) {
 			if changed == right {
 				t.Fatal("nothing was changed")
 			}
+			from := d.mark()
 			d.put(changed)
 			for range 3 {
 				_ = d.tick()
 				d.AWS.Clock().Advance(pastRollout)
 			}
-			d.alarms(d.SecretName)
+			d.alarms(from, d.SecretName)
 			d.accepts(true, d.Password, promoted)
 			d.everyAcceptedPasswordIsLabelled()
 
@@ -139,12 +140,13 @@ func TestAPasswordThatIsResetByHandAfterTheOldOneIsRetiredIsAnAlarm(t *testing.T
 	d.mustRotate()
 	d.mustEnd()
 	promoted, version := d.password("AWSCURRENT"), d.labelled("AWSCURRENT").ID
+	from := d.mark()
 	d.resetPassword("chosen-by-hand-0123456789abcdef")
 	for range 3 {
 		_ = d.tick()
 		d.AWS.Clock().Advance(25 * time.Hour) // targets are asked once a day at least
 	}
-	d.alarms("refuse")
+	d.alarms(from, version)
 	if d.labelled("AWSCURRENT").ID != version {
 		t.Error("AWSCURRENT was moved")
 	}
