@@ -159,6 +159,19 @@ func (d *deployment) mustRotateOnceMore() {
 	d.accepts(false, before)
 }
 
+// mustRollOut rotates, and waits until every task has the new password, which it
+// returns. No reconcile has run then.
+func (d *deployment) mustRollOut() (promoted string) {
+	d.t.Helper()
+	d.mustRotate()
+	d.mustBeSteady()
+	d.AWS.Clock().Advance(time.Minute)
+	promoted = d.password("AWSCURRENT")
+	d.tasksHave(promoted)
+	d.accepts(true, d.Password, promoted)
+	return promoted
+}
+
 // observedFor has the function look for the use of an old value for so many
 // minutes after the rollout, before it takes the value away.
 func observedFor(minutes string) func(*rig.Options) {

@@ -123,9 +123,7 @@ func TestAHealthPageThatAnswers429DaysAfterTheRolloutDoesNotHoldAnOverlap(t *tes
 func TestARolloutThatNobodyLookedAtConvergesWhileAnotherDeploymentGoesOn(t *testing.T) {
 	app := &rig.Application{}
 	d := deployApplication(t, app)
-	d.mustRotate()
-	d.mustBeSteady()
-	promoted := d.password("AWSCURRENT")
+	promoted := d.mustRollOut()
 	d.AWS.Clock().Advance(pastRollout) // with no reconcile
 	app.Slow.Store(true)
 	d.pipelineDeploys()
@@ -225,9 +223,7 @@ func TestAServiceThatIsMissingAfterThePromotionIsAnAlarmAndNoReasonToRollBack(t 
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{})
-			d.mustRotate()
-			d.mustBeSteady()
-			promoted, from := d.password("AWSCURRENT"), d.mark()
+			promoted, from := d.mustRollOut(), d.mark()
 			d.reconfigure(map[string]string{"ECS_SERVICES": services})
 			for range 3 {
 				d.AWS.Clock().Advance(pastRollout)

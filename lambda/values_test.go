@@ -18,9 +18,7 @@ import (
 func TestADocumentFromBeforeTheRotationThatIsStoredAgainIsRolledOutAndKeepsItsPassword(t *testing.T) {
 	d := deployApplication(t, &rig.Application{StartTime: 100 * time.Millisecond})
 	before := d.raw("AWSCURRENT")
-	d.mustRotate()
-	d.mustBeSteady() // every task has the new password
-	promoted := d.password("AWSCURRENT")
+	promoted := d.mustRollOut()
 
 	d.put(before) // as Terraform does, and scripts
 	d.mustReconcile()
@@ -40,8 +38,7 @@ func TestWithADocumentFromBeforeTheKeyThatTasksSendMailWithIsKeptForAsLong(t *te
 	app := &rig.Application{MailInterval: 100 * time.Millisecond, StartTime: 100 * time.Millisecond}
 	s := deploySES(t, app)
 	before := s.raw("AWSCURRENT")
-	s.mustRotate()
-	s.mustBeSteady()
+	s.mustRollOut()
 	promoted := s.current()
 
 	s.put(before)
@@ -65,9 +62,7 @@ func TestWithADocumentFromBeforeTheKeyThatTasksSendMailWithIsKeptForAsLong(t *te
 func TestAMoveBackToTheVersionFromBeforeAnEditIsRolledOut(t *testing.T) {
 	d := deployApplication(t, &rig.Application{StartTime: 100 * time.Millisecond})
 	old := d.labelled("AWSCURRENT").ID
-	d.mustRotate()
-	d.mustBeSteady()
-	promoted := d.password("AWSCURRENT")
+	promoted := d.mustRollOut()
 	d.editByHand()
 
 	d.moveLabel("AWSCURRENT", old, d.labelled("AWSCURRENT").ID)
@@ -88,7 +83,8 @@ func TestAMoveBackAfterAReleaseIsRolledOut(t *testing.T) {
 	d.mustRotate()
 	d.mustBeSteady()
 	for range ticksToEnd {
-		if d.tick(); d.holds("database") {
+		_ = d.tick()
+		if d.holds("database") {
 			break
 		}
 	}
@@ -145,8 +141,7 @@ func TestAMoveBackBeforeTheRedeployWasNotedIsRolledOut(t *testing.T) {
 func TestAMoveAwayAndBackBeforeAReconcileRanIsRolledOut(t *testing.T) {
 	d := deployApplication(t, &rig.Application{StartTime: 100 * time.Millisecond})
 	old := d.labelled("AWSCURRENT").ID
-	d.mustRotate()
-	d.mustBeSteady()
+	d.mustRollOut()
 	promoted := d.labelled("AWSCURRENT").ID
 
 	d.moveLabel("AWSCURRENT", old, promoted)
@@ -166,9 +161,7 @@ func TestAMoveAwayAndBackBeforeAReconcileRanIsRolledOut(t *testing.T) {
 
 func TestWhatIsOldAlreadyAndBecomesCurrentByAnEditOfItsPasswordIsRolledOut(t *testing.T) {
 	d := deployApplication(t, &rig.Application{StartTime: 100 * time.Millisecond})
-	d.mustRotate()
-	d.mustBeSteady()
-	promoted := d.password("AWSCURRENT")
+	promoted := d.mustRollOut()
 	d.put(withPassword(d.editByHand(), d.Password)) // the old value in a document that never had it
 	d.mustReconcile()
 	d.everyAcceptedPasswordIsLabelled()

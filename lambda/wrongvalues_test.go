@@ -20,13 +20,12 @@ func TestAPasswordThatIsMistypedByHandIsAnAlarmThatNamesTheVersionWithTheRightOn
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{})
-			d.mustRotate()
-			d.mustBeSteady()
+			promoted := d.mustRollOut()
 			if !tc.overlap {
 				d.mustEnd()
 			}
 			right, version := d.raw("AWSCURRENT"), d.labelled("AWSCURRENT").ID
-			promoted, from := d.password("AWSCURRENT"), d.mark()
+			from := d.mark()
 			d.put(withPassword(right, "mistyped-by-hand-0123456789abcdef"))
 			for range 3 {
 				_ = d.tick() // may fail, as long as it says why
@@ -87,9 +86,8 @@ func TestWhileAWSCURRENTCannotBeComparedNothingIsTakenAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{})
-			d.mustRotate()
-			d.mustBeSteady()
-			right, promoted := d.raw("AWSCURRENT"), d.password("AWSCURRENT")
+			promoted := d.mustRollOut()
+			right := d.raw("AWSCURRENT")
 			changed := change(right)
 			if changed == right {
 				t.Fatal("nothing was changed")
@@ -114,13 +112,16 @@ func TestWhileAWSCURRENTCannotBeComparedNothingIsTakenAway(t *testing.T) {
 
 func TestAPasswordThatIsResetByHandToTheOldOneIsSetAgain(t *testing.T) {
 	d := deployApplication(t, &rig.Application{}, observedFor("60"))
-	d.mustRotate()
-	for range 3 { // converged, and the old password under observation
-		d.mustBeSteady()
-		d.mustReconcile()
+	promoted := d.mustRollOut()
+	for range 3 {
+		if err := d.tick(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	promoted := d.password("AWSCURRENT")
-	d.accepts(true, d.Password, promoted)
+	if d.book().Rollout().Open() {
+		t.Fatal("the rollout has not converged")
+	}
+	d.accepts(true, d.Password, promoted) // the old one is observed
 
 	d.resetPassword(d.Password)
 	d.accepts(false, promoted)
