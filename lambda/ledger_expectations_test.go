@@ -43,17 +43,6 @@ func withPassword(raw, password string) string {
 	return passwordField.ReplaceAllString(raw, `${1}"`+password+`"`)
 }
 
-// versionWith is the id of the newest version that stores the password.
-func (d *deployment) versionWith(password string) (id string) {
-	d.t.Helper()
-	for _, v := range d.secretState().Versions {
-		if rig.PasswordIn(v.Value) == password {
-			id = v.ID
-		}
-	}
-	return id
-}
-
 // labelMoved delivers the event by which Secrets Manager tells that AWSCURRENT was
 // moved.
 func (d *deployment) labelMoved() error {

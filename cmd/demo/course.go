@@ -5,14 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
-	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"mautic-rotation/internal/rig"
-	"mautic-rotation/rotation/ledger"
 )
 
 // A course is what happens from a promotion to the end of the rotation.
@@ -43,66 +37,6 @@ func (d *demo) endLasting(ctx context.Context, left time.Duration) error {
 	d.moveOn(left, inDays(left)+": the time for that is over")
 	return d.await(ctx, over)
 }
-
-// pipelineDeploys deploys every service on the second day of the API client's
-// overlap, as a CI pipeline does.
-func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
-	if err := d.showAccepted(ctx, e); err != nil {
-		return err
-	}
-	if err := d.await(ctx, onlyLasting); err != nil {
-		return err
-	}
-	const passed = 48 * time.Hour
-	d.moveOn(passed, inDays(passed)+", of the "+inDays(apiOverlap)+" for which the old API client is accepted")
-	client := awsecs.NewFromConfig(d.AWS.Config())
-	for _, name := range d.app.Services {
-		d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + name + " --force-new-deployment")
-		in := &awsecs.UpdateServiceInput{Cluster: aws.String(rig.ClusterName), Service: &name, ForceNewDeployment: true}
-		if _, err := client.UpdateService(ctx, in); err != nil {
-			return err
-		}
-	}
-	if err := d.WaitSteady(ctx); err != nil {
-		return err
-	}
-	return d.endLasting(ctx, apiOverlap-passed)
-}
-
-// storeAgain stores the document from before the rotation when every task is new.
-// The old values are accepted then, since their use is still looked for.
-func storeAgain(ctx context.Context, d *demo, e *ending) error {
-	if err := d.showAccepted(ctx, e); err != nil {
-		return err
-	}
-	if err := d.WaitSteady(ctx); err != nil {
-		return err
-	}
-	if err := d.await(ctx, converged); err != nil {
-		return err
-	}
-	d.screen.command("aws secretsmanager put-secret-value --secret-id " + d.SecretName + " --secret-string file://the-document-from-before.json")
-	before := d.AWS.Clock().Now()
-	if _, err := d.Secrets.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &d.SecretARN, SecretString: aws.String(e.old.Raw())}); err != nil {
-		return err
-	}
-	err := d.await(ctx, func(b ledger.Book) bool { return b.Rollout().Since.After(before) && converged(b) })
-	if err != nil {
-		return err
-	}
-	if err := d.WaitSteady(ctx); err != nil {
-		return err
-	}
-	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
-	if err := d.await(ctx, onlyLasting); err != nil {
-		return err
-	}
-	d.moveOn(apiOverlap, inDays(apiOverlap)+": the time of the API client that had been promoted is over")
-	return d.await(ctx, over)
-}
-
-// observation is a little more than OBSERVE_MINUTES.
-const observation = 61 * time.Minute
 
 // showAccepted tries the old and the new credentials, and tells what works.
 func (d *demo) showAccepted(ctx context.Context, e *ending) (err error) {
@@ -144,65 +78,60 @@ func (d *demo) moveOn(by time.Duration, inWords string) {
 	d.AWS.Clock().Advance(by)
 }
 
-// Ends of what is waited for, by the ledger.
+// An entry is what the demo reads of a label of the function's journal.
+type entry struct {
+	phase string
+	live  []string // the kinds whose old value is accepted still
+}
 
-// over: nothing follows any more.
-func over(b ledger.Book) bool { return !b.Rollout().Open() && len(unfinished(b)) == 0 }
+func parseEntry(label string) (e entry) {
+	for i, part := range strings.Split(strings.TrimPrefix(label, "rotation;"), ";") {
+		key, value, _ := strings.Cut(part, "=")
+		switch {
+		case i == 0:
+			e.phase = part
+		case key == "live":
+			e.live = strings.Split(value, ",")
+		}
+	}
+	return e
+}
 
-// converged: every task is new, whatever is accepted still.
-func converged(b ledger.Book) bool { return !b.Rollout().Since.IsZero() && !b.Rollout().Open() }
+// Ends of what is waited for, by the journal's entries.
 
-// isHeld: the old database password waits for an operator.
-func isHeld(b ledger.Book) bool { return unfinished(b)["database"] == ledger.Held }
+func over(journal []entry) bool { return len(journal) == 0 }
+
+func isHeld(journal []entry) bool {
+	return slices.ContainsFunc(journal, func(e entry) bool { return e.phase == "held" })
+}
 
 // onlyLasting: the overlaps that end with the rollout are closed.
-func onlyLasting(b ledger.Book) bool {
-	left := unfinished(b)
-	return !b.Rollout().Open() && len(left) > 0 && !slices.ContainsFunc(kinds, func(k kind) bool {
-		return k.lasts == 0 && left[k.name] != ""
+func onlyLasting(journal []entry) bool {
+	return len(journal) == 1 && journal[0].phase == "old" && !slices.ContainsFunc(kinds, func(k kind) bool {
+		return k.lasts == 0 && slices.Contains(journal[0].live, k.name)
 	})
 }
 
-// unfinished are the kinds of which a value is live that is not wanted, with what
-// has become of it.
-func unfinished(b ledger.Book) map[string]ledger.State {
-	left := map[string]ledger.State{}
-	for _, page := range b.Pages {
-		for kind, entry := range page.Entries {
-			switch entry.State {
-			case ledger.Proven, ledger.Failed, ledger.Foreign: // nothing follows
-			default:
-				left[kind] = entry.State
-			}
-		}
-	}
-	return left
-}
-
 // await waits until the scenario has come so far.
-func (d *demo) await(ctx context.Context, reached func(ledger.Book) bool) error {
+func (d *demo) await(ctx context.Context, reached func([]entry) bool) error {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		state, err := d.AWS.SecretsManager.State(d.SecretARN)
+		labels, err := d.Journal()
 		if err != nil {
 			return err
 		}
-		labels := map[string][]string{}
-		for _, v := range state.Versions {
-			labels[v.ID] = v.Labels
+		var journal []entry
+		for _, label := range labels {
+			journal = append(journal, parseEntry(label))
 		}
-		book, err := ledger.Read(labels)
-		if err != nil {
-			return err
-		}
-		if reached(book) {
+		if reached(journal) {
 			return nil
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the labels are %q", labels))
+			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the journal says: %s", strings.Join(labels, " ")))
 		}
 	}
 }
