@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestAPageThatIsNotServedToTheFunctionIsNoReasonToRollBack(t *testing.T) {
 				t.Fatal("a working application is rolled back")
 			}
 			d.accepts(true, promoted)
-			d.warned(from, page.url)
+			d.warned(from, fmt.Sprint(status)) // what was seen
 
 			page.status.Store(http.StatusOK)
 			d.mustEndWith(promoted)

@@ -3,9 +3,13 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/wire"
@@ -97,9 +101,26 @@ func TestAMoveBackAfterAReleaseIsRolledOut(t *testing.T) {
 	promoted := d.password("AWSCURRENT")
 	d.tasksHave(promoted)
 	d.reconfigure(map[string]string{timingVariable: quick.String()})
-	d.act(actionRelease)
 
-	d.moveLabel("AWSCURRENT", old, d.labelled("AWSCURRENT").ID)
+	// As soon as the release is noted, and before it takes the old password away.
+	current, moved := d.labelled("AWSCURRENT").ID, make(chan error, 1)
+	d.AWS.Intercept(once(wire.Fault{After: func() {
+		_, err := d.Secrets.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
+			SecretId: &d.SecretARN, VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: &old, RemoveFromVersionId: &current,
+		})
+		moved <- err
+	}}, func(c wire.Call) bool { return c.Operation == "UpdateSecretVersionStage" }))
+	t.Logf("the release: %v", d.Invoke(fmt.Appendf(nil, `{"Action":"release","SecretId":%q}`, d.SecretARN)))
+	d.AWS.Intercept(nil)
+	select {
+	case err := <-moved:
+		if err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Fatal("the release was noted nowhere")
+	}
+	d.accepts(true, d.Password)
 	d.mustEndWith(d.Password)
 	d.accepts(false, promoted)
 	d.noLoginFailed()
