@@ -112,7 +112,7 @@ func TestATargetThatHangsKeepsNoOtherSecretWaiting(t *testing.T) {
 	d := deploy(t, func(o *rig.Options) {
 		o.MySQL = mysqltest.Shared(t)
 		o.SES = &rig.SES{Tags: map[string]string{}}
-		o.Timeout = 30 * time.Second
+		o.Timeout = 75 * time.Second // a third of it is enough to take a value away
 	})
 	t.Cleanup(func() { close(hang) }) // before the deployment ends
 	if err := d.AWS.IAM.TagUser(rig.SMTPUser, smtp.OwnerTag, d.SecretARN); err != nil {
@@ -146,7 +146,7 @@ func TestATargetThatHangsKeepsNoOtherSecretWaiting(t *testing.T) {
 		}
 		return arns
 	}
-	for n := 0; n < 3 && len(waiting()) > 0; n++ {
+	for n := 0; n < 2 && len(waiting()) > 0; n++ {
 		t.Logf("the reconcile: %v", d.tick())
 	}
 	if arns := waiting(); len(arns) > 0 {
