@@ -49,11 +49,11 @@ func TestAQuarantineThatFailsIsNotLeftWhereSomethingUsesTheOtherKindsOldValue(t 
 	s.mustRotate()
 	s.mustBeSteady()
 	s.AWS.Intercept(denied("not now", func(c wire.Call) bool { return c.Operation == "UpdateAccessKey" }))
-	for n := 0; n < 3 && !s.holds("database"); n++ {
+	for n := 0; n < 3 && !s.databaseIsHeld(); n++ {
 		_ = s.tick()
 		s.accepts(true, s.Password, s.password("AWSCURRENT"))
 	}
-	if !s.holds("database") {
+	if !s.databaseIsHeld() {
 		t.Error("the old password is in use, and not held")
 	}
 }

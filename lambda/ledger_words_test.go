@@ -63,10 +63,11 @@ func isDone(kind string, state ledger.State, current bool) bool {
 	return false
 }
 
-// holds tells whether the ledger holds a value of the kind until an operator acts.
-func (d *deployment) holds(kind string) bool {
+// databaseIsHeld tells whether the ledger holds a database password until an
+// operator acts.
+func (d *deployment) databaseIsHeld() bool {
 	d.t.Helper()
-	return slices.ContainsFunc(d.book().Pages, func(p ledger.Page) bool { return p.Entries[kind].State == ledger.Held })
+	return slices.ContainsFunc(d.book().Pages, func(p ledger.Page) bool { return p.Entries["database"].State == ledger.Held })
 }
 
 // nothingIsHeld checks that no kind's value waits for an operator.

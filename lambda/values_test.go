@@ -88,11 +88,11 @@ func TestAMoveBackAfterAReleaseIsRolledOut(t *testing.T) {
 	d.mustBeSteady()
 	for range ticksToEnd {
 		_ = d.tick()
-		if d.holds("database") {
+		if d.databaseIsHeld() {
 			break
 		}
 	}
-	if !d.holds("database") {
+	if !d.databaseIsHeld() {
 		t.Fatal("the old password is in use, and not held")
 	}
 	app.Literal = false // somebody corrects the configuration, deploys it, and says so
