@@ -45,8 +45,15 @@ func (m *mauticDeployment) letsIn(password string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// browser is somebody who has signed in as the administrator.
+// browser is somebody who has signed in as the administrator, with the first
+// password.
 func (m *mauticDeployment) browser() (signedIn func() bool) {
+	m.t.Helper()
+	return m.browserOf(m.seed.AdminPassword)
+}
+
+// browserOf is somebody who has signed in as the administrator.
+func (m *mauticDeployment) browserOf(password string) (signedIn func() bool) {
 	m.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -68,7 +75,7 @@ func (m *mauticDeployment) browser() (signedIn func() bool) {
 	_, page := get("/s/login")
 	csrf := regexp.MustCompile(`name="_csrf_token" value="([^"]*)"`).FindStringSubmatch(page)
 	answer, err := client.PostForm(m.site.URL()+"/s/login_check", url.Values{
-		"_username": {m.seed.AdminUser}, "_password": {m.seed.AdminPassword}, "_csrf_token": {csrf[1]},
+		"_username": {m.seed.AdminUser}, "_password": {password}, "_csrf_token": {csrf[1]},
 	})
 	if err != nil {
 		m.t.Fatal(err)

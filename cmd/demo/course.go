@@ -21,6 +21,12 @@ func retireAll(ctx context.Context, d *demo, e *ending) error {
 	if err := d.await(ctx, onlyLasting); err != nil {
 		return err
 	}
+	return d.endLasting(ctx, apiOverlap)
+}
+
+// endLasting lets the overlap of the API client come to its end, of which so much
+// is left.
+func (d *demo) endLasting(ctx context.Context, left time.Duration) error {
 	if err := d.callers.takeUp(ctx); err != nil {
 		return err
 	}
@@ -28,7 +34,7 @@ func retireAll(ctx context.Context, d *demo, e *ending) error {
 	if err := pause(ctx, time.Second); err != nil { // some calls with it
 		return err
 	}
-	d.moveOn(apiOverlap, inDays(apiOverlap)+": the time for that is over")
+	d.moveOn(left, inDays(left)+": the time for that is over")
 	return d.await(ctx, over)
 }
 

@@ -24,6 +24,8 @@ type ending struct {
 	promoted, accepts map[string]acceptance
 
 	oldTokens int // that the old API client has
+	// forced are the function's deployments, of so many services.
+	forced, services int
 	// delivered: a message was, with the new access key, while the old one was active.
 	delivered bool
 	keys      []string // ids of the IAM user's access keys
@@ -86,6 +88,12 @@ func (d *demo) look(ctx context.Context, e *ending) error {
 	}
 	if e.accepts, err = d.tryAll(ctx, e.old, e.new); err != nil {
 		return err
+	}
+	e.services = len(d.app.Services)
+	for _, call := range d.AWS.Calls() {
+		if call.Operation == "UpdateService" && call.Caller.Function != "" && call.ErrorCode == "" {
+			e.forced++
+		}
 	}
 	e.tasksWith = map[string]int{}
 	for _, t := range d.app.Records() {

@@ -9,6 +9,8 @@
 //	go run ./cmd/demo -scenario broken-app         with tasks that cannot start
 //	go run ./cmd/demo -scenario literal-password   with tasks that keep the old password
 //	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
+//	go run ./cmd/demo -scenario drift              with the old document stored again by hand
+//	go run ./cmd/demo -scenario ci-deploys         with a deployment by somebody else on the second day
 //	go run ./cmd/demo -stay                        stay up, for the AWS CLI
 //
 // The exit status is 1 when a login, a call or a mail failed or anything else is not as it
@@ -48,7 +50,7 @@ const timeLimit = 2 * time.Minute
 
 func main() {
 	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
-	name := flag.String("scenario", "plain", "plain, broken-app, literal-password or slow-rollout")
+	name := flag.String("scenario", "plain", "plain, broken-app, literal-password, slow-rollout, drift or ci-deploys")
 	on := flag.String("database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11")
 	flag.Parse()
 	chosen, ok := scenarios[*name]
@@ -115,8 +117,10 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 	if chosen.prepare != nil {
 		chosen.prepare(d.app)
 	}
+	env := maps.Clone(settings)
+	maps.Copy(env, chosen.env)
 	options := rig.Options{
-		Env: settings,
+		Env: env,
 
 		MySQL: server, Binary: binary, Application: d.app, Logs: d.log, AdminSecret: db.admin, Mautic: true, SES: &rig.SES{},
 		AWS: localaws.Options{RotationRetryDelay: time.Second},

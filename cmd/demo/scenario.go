@@ -11,6 +11,8 @@ import (
 // A scenario is how the application takes a rotation, and how that ends.
 type scenario struct {
 	title string // with %s for the server
+	// env are settings of the function's that the scenario takes.
+	env map[string]string
 	// prepare changes the application before it starts.
 	prepare func(*rig.Application)
 	course  course
@@ -84,6 +86,34 @@ var scenarios = map[string]scenario{
 		},
 		expect: held,
 	},
+	"drift": {
+		title:  "After a rotation somebody stores the document from before again, and that is rolled out",
+		env:    map[string]string{"OBSERVE_MINUTES": "60"},
+		course: storeAgain,
+		expect: storedAgain,
+	},
+	"ci-deploys": {
+		title:  "A CI pipeline deploys the services within an overlap, and the overlap ends by its time",
+		course: pipelineDeploys,
+		expect: func(e ending) []expectation {
+			return append(retired(e), expectation{"the function has deployed each service once, and nothing is held", e.forced == e.services && !strings.Contains(e.log, `"audit":"held"`)})
+		},
+	},
+}
+
+// storedAgain: what was current before the rotation is so again, and accepted
+// alone.
+func storedAgain(e ending) []expectation {
+	expected := []expectation{
+		{"AWSCURRENT is a third version, with the document from before, to the byte", e.currentID != e.oldID && e.currentID != e.newID && e.current.Raw() == e.old.Raw()},
+		{"every task that runs was started with the old password again", len(e.tasksWith) == 1 && e.tasksWith[databasePassword(e.old)] > 0},
+		{"the function has deployed each service twice", e.forced == 2*e.services},
+	}
+	for _, k := range kinds {
+		text := strings.ReplaceAll(k.rolledBack.text, "was rolled back", "had been promoted")
+		expected = append(expected, expectation{text, k.changed(e.old, e.new) && k.rolledBack.kept(e, k)})
+	}
+	return expected
 }
 
 func retired(e ending) []expectation {

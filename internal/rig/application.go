@@ -56,6 +56,10 @@ type Application struct {
 	// BrokenService limits that to one service; "" is all of them.
 	BrokenService string
 
+	// Slow keeps tasks that start from becoming healthy, so that their deployment
+	// goes on, until it is false again.
+	Slow atomic.Bool
+
 	mu      sync.Mutex
 	tasks   []*TaskRecord
 	changed chan struct{} // closed, and made anew, after each login and each task's end
@@ -120,7 +124,7 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	pace := time.NewTicker(a.Interval)
 	defer pace.Stop()
 	for {
-		if err := a.login(ctx, r, record); err == nil {
+		if err := a.login(ctx, r, record); err == nil && !a.Slow.Load() {
 			task.Ready()
 		}
 		select {

@@ -241,6 +241,32 @@ func TestATaskThatLingersLogsInUntilItIsLetGo(t *testing.T) {
 	}
 }
 
+func TestADeploymentOfASlowApplicationGoesOnUntilItIsSlowNoMore(t *testing.T) {
+	t.Parallel()
+	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
+	app.Slow.Store(true)
+	redeploy(t, r, "web")
+	for len(app.Records()) < 2 { // the new task runs
+		if err := app.awaitLogins(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := app.NoLoginFailed(t.Context()); err != nil { // and logs in
+		t.Error(err)
+	}
+	if old := app.Records()[0]; !old.Stopped.IsZero() {
+		t.Error("the old task has ended, though the new one is not healthy")
+	}
+	app.Slow.Store(false)
+	if err := r.WaitSteady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if old := app.Records()[0]; old.Stopped.IsZero() {
+		t.Error("the old task has not ended")
+	}
+}
+
 func TestCloseDropsTheAccounts(t *testing.T) {
 	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, AdminSecret: true})

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/ledger"
+)
+
+// Courses in which somebody else does something after a promotion.
+
+// pipelineDeploys deploys every service on the second day of the API client's
+// overlap, as a CI pipeline does.
+func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
+	if err := d.showAccepted(ctx, e); err != nil {
+		return err
+	}
+	if err := d.await(ctx, onlyLasting); err != nil {
+		return err
+	}
+	const passed = 48 * time.Hour
+	d.moveOn(passed, inDays(passed)+", of the "+inDays(apiOverlap)+" for which the old API client is accepted")
+	client := awsecs.NewFromConfig(d.AWS.Config())
+	for _, name := range d.app.Services {
+		d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + name + " --force-new-deployment")
+		in := &awsecs.UpdateServiceInput{Cluster: aws.String(rig.ClusterName), Service: &name, ForceNewDeployment: true}
+		if _, err := client.UpdateService(ctx, in); err != nil {
+			return err
+		}
+	}
+	if err := d.WaitSteady(ctx); err != nil {
+		return err
+	}
+	return d.endLasting(ctx, apiOverlap-passed)
+}
+
+// storeAgain stores the document from before the rotation when every task is new.
+// The old values are accepted then, since their use is still looked for.
+func storeAgain(ctx context.Context, d *demo, e *ending) error {
+	if err := d.showAccepted(ctx, e); err != nil {
+		return err
+	}
+	if err := d.WaitSteady(ctx); err != nil {
+		return err
+	}
+	first, err := d.converged(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	d.screen.command("aws secretsmanager put-secret-value --secret-id " + d.SecretName + " --secret-string file://the-document-from-before.json")
+	if _, err := d.Secrets.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &d.SecretARN, SecretString: aws.String(e.old.Raw())}); err != nil {
+		return err
+	}
+	if _, err := d.converged(ctx, first); err != nil {
+		return err
+	}
+	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
+	if err := d.await(ctx, onlyLasting); err != nil {
+		return err
+	}
+	d.moveOn(apiOverlap, inDays(apiOverlap)+": the time of the API client that had been promoted is over")
+	return d.await(ctx, over)
+}
+
+// observation is a little more than OBSERVE_MINUTES.
+const observation = 61 * time.Minute
+
+// converged waits for the end of the first rollout that began after a time, and
+// tells when that one began.
+func (d *demo) converged(ctx context.Context, after time.Time) (since time.Time, err error) {
+	for {
+		state, err := d.AWS.SecretsManager.State(d.SecretARN)
+		if err != nil {
+			return time.Time{}, err
+		}
+		labels := map[string][]string{}
+		for _, v := range state.Versions {
+			labels[v.ID] = v.Labels
+		}
+		book, err := ledger.Read(labels)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if r := book.Rollout(); r.Since.After(after) && !r.Open() {
+			return r.Since, nil
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return time.Time{}, fmt.Errorf("no rollout came to its end: %w; the labels are %q", err, labels)
+		}
+	}
+}
