@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -28,9 +29,10 @@ const (
 type request struct {
 	step   rotation.Event // of a rotation, if action is ""
 	action action
-	secret string // that the action is for; "" means all
-	tick   bool   // a schedule's, by which measurements are taken
-	event  bool   // of ECS, which may be the last one
+	secret string    // that the action is for; "" means all
+	tick   bool      // a schedule's, by which measurements are taken
+	event  bool      // of ECS or Secrets Manager, which may be the last one
+	moved  time.Time // when AWSCURRENT was moved, as an event tells; zero: it does not
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
@@ -41,8 +43,13 @@ func parse(raw json.RawMessage) (request, error) {
 	var shape struct {
 		events.SecretsManagerSecretRotationEvent
 		Action     action
-		Source     string `json:"source"`
-		DetailType string `json:"detail-type"`
+		Source     string    `json:"source"`
+		DetailType string    `json:"detail-type"`
+		Time       time.Time `json:"time"`
+		Resources  []string  `json:"resources"`
+		Detail     struct {
+			LabelUpdated []string `json:"labelUpdated"`
+		} `json:"detail"`
 	}
 	if err := json.Unmarshal(raw, &shape); err != nil {
 		return request{}, errors.New("unknown event: " + usage)
@@ -59,6 +66,12 @@ func parse(raw json.RawMessage) (request, error) {
 		}}, nil
 	case shape.Source == "aws.ecs" && shape.DetailType == "ECS Deployment State Change":
 		return request{action: actionReconcile, event: true}, nil
+	case shape.Source == "aws.secretsmanager" && shape.DetailType == "Secret Label Updated" && len(shape.Resources) == 1:
+		req := request{action: actionReconcile, event: true, secret: shape.Resources[0]}
+		if slices.Contains(shape.Detail.LabelUpdated, "AWSCURRENT") {
+			req.moved = shape.Time
+		}
+		return req, nil
 	case shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
 		return request{action: actionReconcile, tick: true}, nil
 	case shape.Action == actionReconcile:

@@ -85,7 +85,12 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
 	}[req.action]
-	if req.event {
+	switch {
+	case !req.moved.IsZero():
+		act = func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) error {
+			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, log, secrets)
+		}
+	case req.event:
 		act = f.rotator.ReconcileOnEvent
 	}
 	return inTurn(ctx, arns, func(ctx context.Context, arn string, mayWait bool) error {

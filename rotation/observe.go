@@ -20,6 +20,8 @@ type sight struct {
 	m                metadata
 	book             ledger.Book
 	current, pending string // versions
+	tick             bool
+	moved            time.Time // when AWSCURRENT was moved, as an event told; zero: none did
 	plan             plan.Observation
 
 	// stores are the labelled versions that store a kind's value, by the version
@@ -33,14 +35,14 @@ type place struct{ kind, version string }
 // idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
 // converged, and no other value is live.
 func (s *sight) idle() bool {
-	if s.book.Rollout().Open() {
+	if s.book.Rollout().Open() || !s.moved.IsZero() {
 		return false
 	}
 	for _, page := range s.book.Pages {
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
-			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1:
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && !(s.tick && plan.ProofIsOver(e, s.m.now)):
 			default:
 				return false
 			}
@@ -124,7 +126,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s := &sight{
 		m: m, book: book, current: versionWith(m.labels, labelCurrent), pending: versionWith(m.labels, labelPending),
-		stores: map[place][]string{},
+		stores: map[place][]string{}, tick: tick, moved: r.moved,
 	}
 	if s.pending == s.current {
 		s.pending = "" // it was promoted, and Secrets Manager left the label on it
@@ -134,11 +136,22 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
-		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health,
+		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
 			Rollout: book.Rollout(), Services: r.found.services,
-			Here: !book.Rollout().Since.IsZero() && book.Page(s.current).Rollout.Since.Equal(book.Rollout().Since),
 		},
+	}
+	for _, page := range book.Pages {
+		if !page.Rollout.Since.IsZero() && page.Rollout.Since.Equal(book.Rollout().Since) {
+			s.plan.Rollout.On = page.Version
+			if page.Version == s.current || page.Next != "" && page.Next == endOf(s.current) {
+				s.plan.Rollout.On, s.plan.Rollout.Here = s.current, true
+				break
+			}
+		}
+	}
+	if err := r.noteMove(ctx, s); err != nil {
+		return nil, err
 	}
 	for kind, e := range book.Page(s.pending).Entries {
 		if s.pending != "" && (e.State == ledger.Pending) {
@@ -160,6 +173,23 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		}
 	}
 	return s, r.knowsAll(book)
+}
+
+// noteMove takes up an event that told of a move of AWSCURRENT. What follows a move
+// to another version is found by comparing values. A move away and back leaves
+// AWSCURRENT on a version that was there, and current, when the rollout began.
+func (r *run) noteMove(ctx context.Context, s *sight) error {
+	if !s.plan.Rollout.Here || !s.moved.After(s.plan.Rollout.Since) {
+		return nil
+	}
+	v, err := r.version(ctx, s.current)
+	if err != nil {
+		return err
+	}
+	if v.created.Before(s.plan.Rollout.Since) {
+		s.plan.Rollout.ChangedBy = s.moved
+	}
+	return nil
 }
 
 // knowsAll fails if a label names a kind that this function does not have.

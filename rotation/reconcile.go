@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/plan"
@@ -18,17 +19,24 @@ import (
 //
 // An error says that something could not be done now; a later call tries again.
 func (r *Rotator) Reconcile(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
-	return r.reconcile(ctx, secretARN, true, log, secrets)
+	return r.reconcile(ctx, secretARN, true, time.Time{}, log, secrets)
 }
 
 // ReconcileOnEvent is Reconcile for an event that may be the last one: it begins
 // no quarantine, which only a tick that others follow can watch to its end.
 func (r *Rotator) ReconcileOnEvent(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
-	return r.reconcile(ctx, secretARN, false, log, secrets)
+	return r.reconcile(ctx, secretARN, false, time.Time{}, log, secrets)
 }
 
-func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, log *slog.Logger, secrets *scrub.Secrets) error {
+// ReconcileOnMove is ReconcileOnEvent for an event that tells that AWSCURRENT was
+// moved: tasks that started between a move away and one back have other values.
+func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, log *slog.Logger, secrets *scrub.Secrets) error {
+	return r.reconcile(ctx, secretARN, false, at, log, secrets)
+}
+
+func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, log *slog.Logger, secrets *scrub.Secrets) error {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
+	run.moved = moved
 	if err := run.reconcile(ctx, tick); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
@@ -63,6 +71,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			return s, actions, append(faults, err)
 		}
 		s = next
+		r.moved = time.Time{} // it counts once
 		if s.idle() {
 			return s, nil, faults
 		}

@@ -132,6 +132,7 @@ type run struct {
 	log     *slog.Logger
 	now     time.Time // by AWS's clock, as its last reply told it
 	heard   time.Time // when that reply came, by this machine's clock
+	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
 	found   *findings
 }
 

@@ -364,7 +364,7 @@ func promotedInWords(version string, kinds []credential.Kind, current, pending d
 	}
 	text := fmt.Sprintf("%s rotated: version %s is AWSCURRENT.", inWords(names(kinds)), version)
 	if len(accepted) > 0 {
-		text += fmt.Sprintf(" The old value of %s is still accepted, and is taken out of service when nothing needs it any more.", inWords(accepted))
+		text += fmt.Sprintf(" The old value of %s may be accepted until it is taken out of service, when nothing needs it any more.", inWords(accepted))
 	}
 	if len(refused) > 0 {
 		text += fmt.Sprintf(" The old value of %s is not accepted any more.", inWords(refused))

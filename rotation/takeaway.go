@@ -319,11 +319,8 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 }
 
 // acceptedSince is when the overlap of an old value began, as far as the labels
-// tell: when the wanted value was proven.
+// tell: when it was noted that another one is wanted.
 func (s *sight) acceptedSince(a plan.Action) time.Time {
-	if e := s.page().Entries[a.Kind]; e.State == ledger.Proven {
-		return e.At
-	}
 	return s.book.Page(a.Version).Entries[a.Kind].At
 }
 

@@ -185,7 +185,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return unasked(k), false
 	case w.Probe == Denied:
 		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
-	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() && troubled(o)):
+	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() || o.Tick && ProofIsOver(w.Entry, o.Now)):
 		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
 	case w.Probe == NoAnswer:
 		return do(Wait, "the target does not answer, which proves nothing about the value"), false
@@ -193,6 +193,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Wait, "the rollout is to begin first"), true
 	case w.Entry.State == ledger.Proven && !w.Current:
 		return do(Carry, "AWSCURRENT stores it, too"), true
+	case w.Entry.State == ledger.Proven && w.Probe == Accepted && ProofIsOver(w.Entry, o.Now):
+		return do(Prove, "its target accepts it still"), true
 	case w.Entry.State == ledger.Proven:
 		return nil, true
 	default:
@@ -206,16 +208,12 @@ func interrupted(k Kind, o Observation) bool {
 	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
 }
 
-// troubled tells that the rollout does not go as it should, which a refused value
-// may explain.
-func troubled(o Observation) bool {
-	if !o.Looked {
-		return false
-	}
-	return o.Health == Unhealthy || slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool {
-		return s.Failed != "" || s.Fresh < s.Desired && overdue(o)
-	})
-}
+// proofHolds is how long it is taken for granted that a target accepts a value:
+// it is asked once a day.
+const proofHolds = 24 * time.Hour
+
+// ProofIsOver tells that a proven value is to be asked for again.
+func ProofIsOver(e ledger.Entry, now time.Time) bool { return now.Sub(e.At) >= proofHolds }
 
 // proven tells that the target accepted the wanted value before.
 func proven(k Kind) bool {
@@ -266,11 +264,16 @@ func isAccepted(v Value) bool { return v.Probe == Accepted }
 
 // whereLive is the remedy where AWSCURRENT's value is refused.
 func whereLive(k Kind) string {
-	at := slices.IndexFunc(k.Old, isAccepted)
-	if at < 0 {
+	var newest Value
+	for _, old := range k.Old {
+		if isAccepted(old) && (newest.Version == "" || old.Entry.At.After(newest.Entry.At)) {
+			newest = old
+		}
+	}
+	if newest.Version == "" {
 		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
 	}
-	return fmt.Sprintf("version %s has the value that it accepts", k.Old[at].Version)
+	return fmt.Sprintf("version %s has the value that it accepts", newest.Version)
 }
 
 // decideRollout decides about the one rollout of the secret.
@@ -323,7 +326,9 @@ func unexplained(o Observation) string {
 	}
 	for _, k := range o.Kinds {
 		switch s := k.Wanted.Entry.State; {
-		case !k.Restarts, k.Lost != "", k.Wanted.Probe != Accepted:
+		case !k.Restarts, k.Lost != "", k.Wanted.Probe != Accepted && s != ledger.Proven:
+		case slices.ContainsFunc(k.Old, func(v Value) bool { return v.Version == o.Rollout.On || slices.Contains(v.Also, o.Rollout.On) }):
+			return "AWSCURRENT has another value of " + k.Name + " than the last rollout was about"
 		case s == ledger.Pending:
 			return "the new value of " + k.Name + " was promoted"
 		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
@@ -400,9 +405,9 @@ func awaitRollout(o Observation) []Action {
 	case o.Health == Unhealthy && r.Unhealthy.IsZero():
 		return []Action{{Do: NoteUnhealthy, Why: "the application is unhealthy"}}
 	case o.Health == Unhealthy:
-		return waiting("the application is unhealthy")
+		return waiting("the application is unhealthy: %s", o.Ill)
 	case o.Health == Unclear:
-		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does"}}
+		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill}}
 	case !r.Unhealthy.IsZero():
 		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
 	}
@@ -451,7 +456,7 @@ func failing(o Observation) string {
 		}
 	}
 	if first := o.Rollout.Unhealthy; o.Health == Unhealthy && !first.IsZero() && o.Now.Sub(first) >= o.Limits.Ill {
-		return "the application has been unhealthy since " + first.Format(time.RFC3339)
+		return "the application has been unhealthy since " + first.Format(time.RFC3339) + ": " + o.Ill
 	}
 	return ""
 }

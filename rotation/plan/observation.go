@@ -44,6 +44,7 @@ type Observation struct {
 
 	Rollout  Rollout
 	Health   Health
+	Ill      string // what was seen, where it is not Healthy
 	Kinds    []Kind
 	Limits   Limits
 	Adopting bool // the secret has no ledger label at all
@@ -77,6 +78,9 @@ type Limits struct {
 // A Rollout is the ledger's rollout, and what ECS tells of it.
 type Rollout struct {
 	ledger.Rollout
+
+	// On is the version whose label tells of the rollout.
+	On string
 
 	// Here: AWSCURRENT's own label tells of the rollout, so its values are those that
 	// the rollout is about.
