@@ -258,6 +258,13 @@ var stepMutations = []mutation{
 		killer: test{engine, "TestATargetThatHangsIsLeftOutAndLeavesTimeForTheOthers"},
 	},
 	{
+		name: "preflight-fails-the-schedule", what: "a scheduled rotation that changes nothing fails by its preflight",
+		file:   "rotation/steps.go",
+		old:    "	if problem != nil && m.scheduled() {\n",
+		new:    "	if false && m.scheduled() {\n",
+		killer: test{engine, "TestAScheduledRotationThatCanRotateNothingSucceedsAndChangesNothing"},
+	},
+	{
 		name: "made-without-room", what: "a target makes a value that the secret has no room for",
 		file:   "rotation/generate.go",
 		old:    "			size += max(0, credential.MaxIssued-len(text))\n",

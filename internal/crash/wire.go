@@ -127,8 +127,8 @@ func (w *wire) seen() []string {
 // keptFromMaking tells whether the trial's fault was of createSecret, and looks to
 // the function as if a kind could not be rotated: an answer that refuses, or none.
 func (w *wire) keptFromMaking() bool {
-	return w.reached() && (w.trial.Fault == ErrorBefore || w.trial.Fault == Deadline) &&
-		strings.Contains(w.seen()[w.trial.Call-1], " createSecret: ")
+	stored := slices.IndexFunc(w.seen(), func(call string) bool { return strings.Contains(call, "createSecret: PutSecretValue") })
+	return (w.trial.Fault == ErrorBefore || w.trial.Fault == Deadline) && w.reached() && (stored < 0 || w.trial.Call <= stored)
 }
 
 // reached tells whether the trial's call has been made.
