@@ -243,7 +243,7 @@ func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) 
 		}}
 	})
 	d.mustRotate()
-	if !strings.Contains(d.journal(), "rotation;old;") {
+	if !strings.Contains(d.journal(), "database=old") {
 		t.Errorf("the old version, whose password is live, is not in the journal: %s", d.journal())
 	}
 	d.mustSettle()

@@ -19,13 +19,13 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 	for name, moment := range map[string]func(wire.Call) bool{
 		"before the pending value is stored":      is("createSecret", "PutSecretValue", ""),
 		"between createSecret and setSecret":      is("setSecret", "GetSecretValue", "AWSCURRENT"),
-		"before the password is set":              is("setSecret", "UpdateSecretVersionStage", "rotation;set"),
+		"before the password is set":              is("setSecret", "DescribeSecret", ""),
 		"between setSecret and testSecret":        is("testSecret", "GetSecretValue", "AWSCURRENT"),
 		"between testSecret and finishSecret":     is("finishSecret", "DescribeSecret", ""),
-		"before the old version is noted":         is("finishSecret", "UpdateSecretVersionStage", "rotation;old"),
+		"before the old version is noted":         is("finishSecret", "UpdateSecretVersionStage", "=proven.1"),
 		"right before the promotion":              is("finishSecret", "UpdateSecretVersionStage", "VersionStage=AWSCURRENT"),
 		"right before the redeploy":               is("finishSecret", "UpdateService", ""),
-		"before the old password is taken away":   is("", "UpdateSecretVersionStage", "VersionStage=rotation;quarantined"),
+		"before the old password is taken away":   is("", "UpdateSecretVersionStage", "=quarantined."),
 		"before the old version's entry is taken": is("", "UpdateSecretVersionStage", "RemoveFromVersionId"),
 	} {
 		t.Run(name, func(t *testing.T) {

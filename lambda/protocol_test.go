@@ -174,6 +174,7 @@ func TestARotationAfterAnAbandonedOneKeepsThePasswordInUse(t *testing.T) {
 		abandoned := d.password("AWSPENDING")
 		d.AWS.Intercept(nil)
 		d.moveLabel("AWSPENDING", "", token)
+		d.mustReconcile()
 		d.mustRotate()
 		d.accepts(false, abandoned)
 	})

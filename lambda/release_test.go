@@ -24,7 +24,7 @@ func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t
 	var once sync.Once
 	between := ""
 	d.AWS.Intercept(func(c wire.Call) wire.Fault {
-		if c.Operation != "UpdateSecretVersionStage" || !strings.Contains(c.Detail, "VersionStage=rotation;held;") || strings.Contains(c.Detail, "MoveToVersionId") {
+		if c.Operation != "UpdateSecretVersionStage" || !strings.Contains(c.Detail, "=held.") || strings.Contains(c.Detail, "MoveToVersionId") {
 			return wire.Fault{}
 		}
 		return wire.Fault{Before: func() {
@@ -38,10 +38,10 @@ func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t
 	})
 	d.act(actionRelease)
 	d.AWS.Intercept(nil)
-	if !strings.Contains(between, "rotation;held;") || !strings.Contains(between, "rotation;old;") {
+	if !strings.Contains(between, "database=held") || !strings.Contains(between, "database=released") {
 		t.Fatalf("the reconcile did not run between the two labels, but when the journal said %s", between)
 	}
-	if strings.Contains(d.journal(), "rotation;held;") {
+	if strings.Contains(d.journal(), "=held") {
 		t.Errorf("after the release the journal says %s", d.journal())
 	}
 	d.mustSettle()

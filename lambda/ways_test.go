@@ -168,7 +168,7 @@ func TestInAnEmergencyOpenConnectionsEndAndTheOldPasswordIsRefusedAtOnce(t *test
 				t.Error("a connection that was opened with the old password is still there")
 			}
 			d.mustSettle()
-			d.logSays("emergency: database rotated", "connections of '"+d.User, "everything runs with the new value")
+			d.logSays("emergency: database rotated", "connections of '"+d.User, "every task runs with the new value")
 		})
 	}
 }

@@ -149,7 +149,7 @@ func (r *run) ask(ctx context.Context, a plan.Action) error {
 		answer = plan.Denied
 	}
 	if err != nil {
-		r.log.Warn("the target does not accept a value", "kind", a.Kind, "version", a.Version, "outcome", string(outcome), "error", err)
+		r.log.Warn("the target does not accept a value", "kind", a.Kind, "of", a.Version, "outcome", string(outcome), "error", err)
 	}
 	r.found.probes[place{a.Kind, a.Version}] = answer
 	return nil
@@ -205,6 +205,11 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 			delete(r.found.unset, a.Kind)
 		case plan.BeginRollout:
 			r.found.looked = false
+			r.log.Info("a rollout has begun", "since", page.Rollout.Since)
+			if page.Rollout.Emergency {
+				r.found.begun = &page.Rollout // the old values are taken away first
+				continue
+			}
 			if err := r.beginRollout(ctx, page.Rollout); err != nil {
 				return err
 			}
@@ -226,7 +231,6 @@ func (r *run) soon() time.Time { return soon(r.now) }
 // beginRollout starts a redeploy of every service. What could not be started is
 // found by the next look at ECS.
 func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
-	r.log.Info("a rollout has begun", "since", rollout.Since)
 	if r.services == nil {
 		return nil
 	}

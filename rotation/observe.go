@@ -95,7 +95,10 @@ type findings struct {
 	probes   map[place]plan.Probe
 	use      map[place]plan.Use
 	released map[place]bool
+	swaps    map[string]bool   // kinds whose target accepts one value alone
 	unset    map[string]string // kinds whose wanted value could not be set again, and why
+
+	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
 	looked   bool
 	services []rollout.Service
@@ -106,7 +109,7 @@ type findings struct {
 func newFindings() *findings {
 	return &findings{
 		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]plan.Use{},
-		released: map[place]bool{}, unset: map[string]string{},
+		released: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
 	}
 }
 
@@ -163,6 +166,11 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	if page := book.Page(s.pending); len(page.Entries) > 0 && len(s.plan.RotatingKinds) == 0 {
 		s.plan.Left = s.pending
 	}
+	if len(s.plan.RotatingKinds) > 0 {
+		if s.plan.Edited, err = r.edited(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	for _, kind := range r.kinds {
 		k, found, err := r.lookAtKind(ctx, s, kind)
 		if err != nil {
@@ -173,6 +181,23 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		}
 	}
 	return s, r.knowsAll(book)
+}
+
+// edited tells whether the pending version would undo an edit.
+func (r *run) edited(ctx context.Context, s *sight) (bool, error) {
+	current, err := r.document(ctx, s.current)
+	if err != nil {
+		return false, err
+	}
+	pending, err := r.document(ctx, s.pending)
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = editedMeanwhile(r.named(s.plan.RotatingKinds), current, pending)
+	return errors.Is(err, errEdited), nil // what cannot be compared is told by the steps
 }
 
 // noteMove takes up an event that told of a move of AWSCURRENT. What follows a move
@@ -262,6 +287,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 	}
 	r.firstEdition(s, &k)
+	k.Swaps = r.swaps(ctx, s, kind, k)
 	k.Wanted.Probe = r.found.probes[place{name, k.Wanted.Version}]
 	for i := range k.Old {
 		old := &k.Old[i]
@@ -271,6 +297,25 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old.Probe, old.Use, old.Released = r.found.probes[at], r.found.use[at], r.found.released[at]
 	}
 	return k, true, nil
+}
+
+// swaps asks a kind that accepts two values as a rule whether it does of this change.
+func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind) bool {
+	swapper, ok := kind.(credential.Swapper)
+	if !ok || len(k.Old) == 0 || k.Lost != "" {
+		return false
+	}
+	if swaps, known := r.found.swaps[k.Name]; known {
+		return swaps
+	}
+	current, old, err := r.both(ctx, s, k.Old[0].Version)
+	if err == nil {
+		r.found.swaps[k.Name], err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.now, Log: r.log.With("kind", k.Name)})
+	}
+	if err != nil {
+		r.log.Warn("whether the target accepts two values is not known", "kind", k.Name, "error", err)
+	}
+	return r.found.swaps[k.Name]
 }
 
 // shared tells whether a label names another kind than this one whose target

@@ -86,11 +86,11 @@ func (r *run) release(ctx context.Context) error {
 				r.log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
 			case lost[name] && page.Version != s.current:
 				released = released.With(name, ledger.Foreign, s.m.now)
-				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "version", page.Version)
+				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
 				released = released.With(name, ledger.Released, s.m.now)
 				restart = restart || r.restarts(name) == 1
-				r.log.Warn("what was held goes on", audit, didRelease, "kind", name, "version", page.Version)
+				r.log.Warn("what was held goes on", audit, didRelease, "kind", name, "of", page.Version)
 			}
 		}
 		if page.Version == s.current {
@@ -109,7 +109,7 @@ func (r *run) release(ctx context.Context) error {
 			page = page.Without(name)
 		case ledger.Revoking:
 			page = page.With(name, ledger.Proven, s.m.now)
-			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "version", s.current)
+			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", s.current)
 		}
 	}
 	switch {

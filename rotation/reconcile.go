@@ -77,8 +77,12 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		}
 		actions = plan.Decide(s.plan)
 		todo := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do) })
-		if len(todo) == 0 {
+		if len(todo) == 0 && r.found.begun == nil {
 			break
+		}
+		if len(todo) == 0 {
+			faults = append(faults, r.redeployAfterTakeAway(ctx))
+			continue
 		}
 		progress := false
 		for _, err := range r.act(ctx, s, todo) {
@@ -97,10 +101,20 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			break
 		}
 	}
+	if r.found.begun != nil {
+		faults = append(faults, r.redeployAfterTakeAway(ctx))
+	}
 	for _, a := range actions {
 		r.tell(a)
 	}
-	return s, actions, faults
+	return s, actions, slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+}
+
+// redeployAfterTakeAway begins the redeploy of an emergency.
+func (r *run) redeployAfterTakeAway(ctx context.Context) error {
+	rollout := *r.found.begun
+	r.found.begun = nil
+	return r.beginRollout(ctx, rollout)
 }
 
 func keyOf(a plan.Action) string {
@@ -110,7 +124,7 @@ func keyOf(a plan.Action) string {
 // tell logs a decision.
 func (r *run) tell(a plan.Action) {
 	log := r.log.With("decision", string(a.Do), "why", a.Why)
-	for key, value := range map[string]string{"kind": a.Kind, "version": a.Version, "service": a.Service} {
+	for key, value := range map[string]string{"kind": a.Kind, "of": a.Version, "service": a.Service} {
 		if value != "" {
 			log = log.With(key, value)
 		}

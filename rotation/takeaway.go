@@ -41,6 +41,10 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	if converged := s.book.Rollout().Converged; kind.NeedsRestart() && converged.After(o.Since) {
 		o.Since = converged // before, old tasks used it
 	}
+	o.Since = o.Since.Add(time.Second) // the label has no fractions
+	if !o.Quarantined && r.limits.Observe == 0 {
+		o.Since = time.Time{} // nothing is observed: only the watch counts
+	}
 	if b := e.Before; b != nil {
 		o.Before = &credential.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up}
 	}
@@ -91,7 +95,7 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 		return err
 	}
 	if !ok {
-		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "version", a.Version)
+		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "of", a.Version)
 		return errBusy
 	}
 	defer release()
@@ -101,7 +105,7 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 	}
 	before, now := s.book.Page(a.Version).Entries[a.Kind], again.book.Page(a.Version).Entries[a.Kind]
 	if now.State != before.State || now.Count != before.Count || again.current != s.current {
-		r.log.Info("another invocation has done it", "kind", a.Kind, "version", a.Version)
+		r.log.Info("another invocation has done it", "kind", a.Kind, "of", a.Version)
 		return errBusy
 	}
 	o.Now = r.now
@@ -124,7 +128,7 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	case err != nil:
 		return err
 	case !ok:
-		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "version", a.Version)
+		r.log.Info("another invocation holds the lock; skipping", "kind", a.Kind, "of", a.Version)
 		return errBusy
 	}
 	release()
@@ -137,7 +141,7 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 		return fmt.Errorf("look for use of the old %s credential: %w", a.Kind, err)
 	}
 	if use.Gap != "" {
-		r.log.Warn("the use of an old value was not wholly observed", "kind", a.Kind, "version", a.Version, "gap", use.Gap)
+		r.log.Warn("the use of an old value was not wholly observed", "kind", a.Kind, "of", a.Version, "gap", use.Gap)
 	}
 	at := place{a.Kind, a.Version}
 	r.found.use[at] = plan.Use{
@@ -229,7 +233,7 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	if err := retirer.Quarantine(ctx, o); err != nil {
 		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
 	}
-	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "version", a.Version)
+	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
 	return r.writePage(ctx, page.Began(a.Kind, r.now))
 }
 
@@ -259,7 +263,7 @@ func (r *run) restore(ctx context.Context, s *sight, a plan.Action, retirer cred
 	if err := retirer.Restore(ctx, o); err != nil {
 		return fmt.Errorf("make the target accept the old %s credential again: %w", a.Kind, err)
 	}
-	r.log.Warn("the old value is accepted", audit, didRestore, "kind", a.Kind, "version", a.Version, "why", a.Why)
+	r.log.Warn("the old value is accepted", audit, didRestore, "kind", a.Kind, "of", a.Version, "why", a.Why)
 	delete(r.found.use, place{a.Kind, a.Version})
 	return r.writeEntry(ctx, s, a.Kind, a.Version, state)
 }
@@ -269,7 +273,7 @@ func (r *run) hold(ctx context.Context, s *sight, a plan.Action, retirer credent
 	if err := r.restore(ctx, s, a, retirer, o, ledger.Held); err != nil {
 		return err
 	}
-	r.log.Error("held: the target accepts both the old and the new value, since something still uses the old one: find what, correct it, then "+howToRelease, audit, didHold, "kind", a.Kind, "version", a.Version, "evidence", a.Why)
+	r.log.Error("held: the target accepts both the old and the new value, since something still uses the old one: find what, correct it, then "+howToRelease, audit, didHold, "kind", a.Kind, "of", a.Version, "evidence", a.Why)
 	r.measure(Metric{Name: metricHeld, Unit: count, Value: 1})
 	r.notice(didHold, "the rotation of %s is held: the new value is AWSCURRENT, and the old one, of version %s, is accepted too: %s. Find what, correct it, then %s",
 		a.Kind, a.Version, a.Why, howToRelease)
@@ -281,7 +285,7 @@ func (r *run) retire(ctx context.Context, s *sight, a plan.Action, retirer crede
 	if err := retirer.Retire(ctx, o); err != nil {
 		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
 	}
-	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "version", a.Version)
+	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "of", a.Version)
 	return r.ended(ctx, s, a)
 }
 
@@ -298,7 +302,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Failed); err != nil {
 			return err
 		}
-		r.notice(didRollBack, "the rotation of %s was rolled back, and the value of version %s is refused. The schedule does not rotate again until a rotation by hand has converged, or you %s",
+		r.notice(didRetire, "the value of %s in version %s, whose rotation was rolled back, is refused. The schedule does not rotate again until a rotation by hand has converged, or you %s",
 			a.Kind, a.Version, howToRelease)
 		return nil
 	case ledger.GivenUp:
@@ -345,7 +349,7 @@ func (r *run) revoke(ctx context.Context, s *sight, a plan.Action, retirer crede
 	if err := retirer.Retire(ctx, o); err != nil {
 		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
 	}
-	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "version", a.Version)
+	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "of", a.Version)
 	return r.endIssued(ctx, s, a, o)
 }
 
@@ -428,6 +432,6 @@ func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
 	if err != nil {
 		return fmt.Errorf("put the current %s credential back: %w", a.Kind, err)
 	}
-	r.log.Info("the target accepts AWSCURRENT's value again", audit, didRestore, "kind", a.Kind, "version", s.current)
+	r.log.Info("the target accepts AWSCURRENT's value again", audit, didRestore, "kind", a.Kind, "of", s.current)
 	return r.ended(ctx, s, a)
 }

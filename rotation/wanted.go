@@ -17,7 +17,7 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	err := r.trySetAgain(ctx, s, a)
 	delete(r.found.probes, place{a.Kind, a.Version})
 	if err == nil {
-		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "version", s.current)
+		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "of", s.current)
 		r.notice(didRestore, "the target of %s refused AWSCURRENT's value, which it had accepted before. It was set again", a.Kind)
 		return nil
 	}
@@ -61,7 +61,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			}
 			confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) }
 			log := r.log.With("kind", a.Kind)
-			if overlaps {
+			if overlaps && !k.Swaps {
 				// What is wanted takes the part of an old value, and the other way round.
 				err = retirer.Restore(ctx, credential.Overlap{Current: other, Old: current, Confirm: confirm, Now: r.now, Log: log})
 			} else {
@@ -90,6 +90,6 @@ func (r *run) restoreWanted(ctx context.Context, s *sight, a plan.Action) error 
 	if err := r.trySetAgain(ctx, s, a); err != nil {
 		return fmt.Errorf("make the target accept AWSCURRENT's %s value again: %w", a.Kind, err)
 	}
-	r.log.Warn("AWSCURRENT's value is accepted again", audit, didRestore, "kind", a.Kind, "version", s.current)
+	r.log.Warn("AWSCURRENT's value is accepted again", audit, didRestore, "kind", a.Kind, "of", s.current)
 	return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Old)
 }

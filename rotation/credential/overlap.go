@@ -71,6 +71,13 @@ type Baseline struct {
 	Up      time.Time // when it started, by AWS's clock, in whole seconds
 }
 
+// A Swapper is a Retirer whose target, for some settings or accounts, accepts one
+// value at a time after all. Its old value is refused from Set on.
+type Swapper interface {
+	// Swaps tells whether that is so of this overlap.
+	Swaps(ctx context.Context, o Overlap) (bool, error)
+}
+
 // A Baseliner is a kind whose target may not tell which value a login used. The
 // engine takes the baseline right before Quarantine, and hands it to every later
 // InUse as Overlap.Before.

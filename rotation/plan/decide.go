@@ -100,6 +100,9 @@ func (a Action) Idle() bool { return a.Do == Wait || a.Do == Alarm }
 // what follows it is decided on a new observation. It is empty where the ledger
 // has nothing open.
 func Decide(o Observation) (actions []Action) {
+	if o.Edited {
+		return []Action{{Do: GiveUp, Why: "the secret was edited after this rotation began, and promoting its version would undo the edit"}}
+	}
 	if stuck(o) {
 		return []Action{{Do: GiveUp, Why: fmt.Sprintf("the rotation began at %s and has not finished within %s", o.RotatingSince.Format(time.RFC3339), o.Limits.Rotation)}}
 	}
@@ -185,7 +188,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return unasked(k), false
 	case w.Probe == Denied:
 		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
-	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() || o.Tick && ProofIsOver(w.Entry, o.Now)):
+	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() || o.Tick && (ProofIsOver(w.Entry, o.Now) || k.Restarts && hasOther(k))):
 		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
 	case w.Probe == NoAnswer:
 		return do(Wait, "the target does not answer, which proves nothing about the value"), false
@@ -208,6 +211,11 @@ func interrupted(k Kind, o Observation) bool {
 	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
 }
 
+// hasOther tells that the target may accept another value than the wanted one.
+func hasOther(k Kind) bool {
+	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State.Live() && v.Entry.State != ledger.Foreign })
+}
+
 // proofHolds is how long it is taken for granted that a target accepts a value:
 // it is asked once a day.
 const proofHolds = 24 * time.Hour
@@ -224,11 +232,14 @@ func proven(k Kind) bool {
 	return false
 }
 
+// single tells that the target accepts one value at a time.
+func (k Kind) single() bool { return !k.Overlaps || k.Swaps }
+
 // toPutBack are the values of rotations that have come to nothing, one of which a
 // target that accepts one value may have in place of the wanted one.
 func toPutBack(k Kind) (actions []Action) {
 	for _, old := range k.Old {
-		if s := old.Entry.State; !k.Overlaps && (s == ledger.RolledBack || s == ledger.GivenUp) {
+		if s := old.Entry.State; k.single() && (s == ledger.RolledBack || s == ledger.GivenUp) {
 			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
 		}
 	}
@@ -266,7 +277,8 @@ func isAccepted(v Value) bool { return v.Probe == Accepted }
 func whereLive(k Kind) string {
 	var newest Value
 	for _, old := range k.Old {
-		if isAccepted(old) && (newest.Version == "" || old.Entry.At.After(newest.Entry.At)) {
+		later := old.Entry.State == ledger.Proven || newest.Entry.State != ledger.Proven && old.Entry.At.After(newest.Entry.At)
+		if isAccepted(old) && (newest.Version == "" || later) {
 			newest = old
 		}
 	}
@@ -502,7 +514,7 @@ func fail(o Observation, reason string) []Action {
 			continue
 		}
 		switch {
-		case !k.Overlaps:
+		case k.single():
 			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
 		case old.Probe == NotAsked:
 			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})
@@ -560,11 +572,11 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		return do(NoteLeaked, "an emergency has replaced a later value")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
-	case old.Entry.State == ledger.GivenUp && !k.Overlaps:
+	case old.Entry.State == ledger.GivenUp && k.single():
 		return do(PutBack, "its rotation was given up")
 	case old.Entry.State == ledger.GivenUp:
 		return do(Retire, "its rotation was given up, and nothing uses it")
-	case old.Entry.State == ledger.RolledBack && !k.Overlaps:
+	case old.Entry.State == ledger.RolledBack && k.single():
 		return do(PutBack, "its promotion was rolled back")
 	case old.Entry.State == ledger.Proven:
 		return do(NoteOld, "it is not wanted any more")

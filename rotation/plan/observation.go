@@ -29,6 +29,10 @@ type Observation struct {
 	// would have Secrets Manager abandon that rotation.
 	Rotating bool
 
+	// Edited: the version that is AWSPENDING does not come of AWSCURRENT's document
+	// any more.
+	Edited bool
+
 	// Left is a version that is AWSPENDING, though its rotation has ended: it was
 	// promoted, and AWSCURRENT was moved away from it. "": none is.
 	Left string
@@ -109,6 +113,7 @@ const (
 type Kind struct {
 	Name       string
 	Overlaps   bool // its target accepts an old value beside the new one
+	Swaps      bool // it does so at times, and of this change it accepts one value alone
 	Restarts   bool // what uses it reads it when it starts
 	MinOverlap time.Duration
 
