@@ -6,7 +6,8 @@ import (
 )
 
 // Insert returns the document with a new field at p that holds the string text,
-// as the last one of its object. Objects on the way that are not there are made.
+// as the last one of its object. Objects on the way that are not there are made;
+// elements of arrays are not.
 // It is written as its neighbours are; no byte of theirs changes. It fails when
 // the field is there already, when something on the way is not an object, when
 // Text could not read the text back, and when the result would pass MaxBytes.
@@ -18,11 +19,16 @@ func (d Document) Insert(p Pointer, text string) (Document, error) {
 	object.end = skipValue(d.raw, object.start)
 	tokens := p.tokens()
 	for i, token := range tokens {
-		if d.raw[object.start] != '{' {
-			return Document{}, fmt.Errorf("field %s: what it would stand in is %s, not an object", p, typeName(d.raw[object.start:]))
+		var found []span
+		switch d.raw[object.start] {
+		case '{':
+			found = d.members(object, token)
+		case '[':
+			found = d.element(object, token)
 		}
-		found := d.members(object, token)
 		switch {
+		case len(found) == 0 && d.raw[object.start] != '{':
+			return Document{}, fmt.Errorf("field %s: what it would stand in is %s, not an object", p, typeName(d.raw[object.start:]))
 		case len(found) > 1:
 			return Document{}, fmt.Errorf("field %s is ambiguous: its key occurs %d times in one object; remove all but one", p, len(found))
 		case len(found) == 1 && i == len(tokens)-1:

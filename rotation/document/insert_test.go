@@ -16,6 +16,7 @@ func TestInsertWritesAFieldAsItsNeighboursAre(t *testing.T) {
 		{"on lines of their own", "{\n  \"b\": 1,\n  \"c\": [1, {}]\n}\n", "{\n  \"b\": 1,\n  \"c\": [1, {}],\n  \"a\": \"x\"\n}\n", "/a"},
 		{"with objects on the way", `{"b": 1}`, `{"b": 1, "a": {"c": {"d": "x"}}}`, "/a/c/d"},
 		{"into an object within", `{"a": {"b": 1}, "z": 2}`, `{"a": {"b": 1, "c": "x"}, "z": 2}`, "/a/c"},
+		{"into an object within an array", `{"l": [1, {"b": 1}, {}]}`, `{"l": [1, {"b": 1, "a": {"c": "x"}}, {}]}`, "/l/1/a/c"},
 		{"a key that needs escapes", `{"b": 1}`, `{"b": 1, "a/\"": "x"}`, `/a~1"`},
 		{"beside a key that occurs twice", `{"b": 1, "b": 2}`, `{"b": 1, "b": 2, "a": "x"}`, "/a"},
 	} {
@@ -36,9 +37,11 @@ func TestInsertRefusesWhatIsThereAndWhatIsNoObject(t *testing.T) {
 		"/a":   "there already",
 		"/a/b": "not an object",
 		"/l/0": "not an object",
+		"/m/0": "there already",
+		"/m/1": "not an object",
 		"/d/x": "ambiguous",
 	} {
-		_, err := mustParse(t, `{"a": "secret", "l": [], "d": {}, "d": {}}`).Insert(at, "x")
+		_, err := mustParse(t, `{"a": "secret", "l": [], "m": ["secret"], "d": {}, "d": {}}`).Insert(at, "x")
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want %q", at, err, want)
 		}

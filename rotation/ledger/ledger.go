@@ -206,6 +206,7 @@ func merge(a, b Page) Page {
 		}
 	}
 	joined.Rollout = laterRollout(a.Rollout, b.Rollout)
+	joined.Next = cmp.Or(a.Next, b.Next) // a label that is written replaces one that has it
 	joined.Labels = append(slices.Clone(a.Labels), b.Labels...)
 	return joined
 }

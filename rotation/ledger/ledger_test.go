@@ -187,18 +187,22 @@ func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 	for label, want := range map[string]Page{
 		"rotation;set;of=x;live=database,smtp;since=2026-11-22T21:04:05.123Z": {Entries: map[string]Entry{
 			"database": {State: Pending, Count: 1, At: rounded}, "smtp": {State: Pending, Count: 1, At: rounded}}},
-		"rotation;old;of=x;live=database;next=y": {Entries: map[string]Entry{"database": {State: Old, Count: 1}}},
+		"rotation;old;of=x;live=database;next=y": {Next: "y", Entries: map[string]Entry{"database": {State: Old, Count: 1}}},
+		"rotation;old;of=x;live=database;next=y;since=2026-11-22T21:04:05.123Z": {
+			Next: "y", Entries: map[string]Entry{"database": {State: Old, Count: 1, At: rounded}}, Rollout: Rollout{Since: rounded, Promoted: true}},
 		"rotation;old;of=x;live=api;gone=database;next=y;since=2026-11-22T21:04:05.123Z": {
-			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: rounded}}, Rollout: Rollout{Since: rounded, Converged: rounded}},
+			Next: "y", Entries: map[string]Entry{"api": {State: Old, Count: 1, At: rounded}}, Rollout: Rollout{Since: rounded, Converged: rounded}},
 		"rotation;quarantined;of=x;live=api,database;closing=database;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: began}, "database": {State: Quarantined, Count: 1, At: began}}, Rollout: Rollout{Since: began, Converged: began}},
-		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z;n=7": {Entries: map[string]Entry{"database": {State: Held, Count: 7, At: began}}},
+			Next:    "y",
+			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: began}, "database": {State: Quarantined, Count: 1}}, // when its quarantine began is not known
+			Rollout: Rollout{Since: began, Converged: began}},
+		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z;n=7": {Next: "y", Entries: map[string]Entry{"database": {State: Held, Count: 7, At: began}}},
 		"rotation;rolled-back;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{"database": {State: RolledBack, Count: 1, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
+			Next: "y", Entries: map[string]Entry{"database": {State: RolledBack, Count: 1, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
 		"rotation;failed;of=x;live=;since=2026-11-22T21:04:05Z":                 {Entries: map[string]Entry{AllKinds: {State: Failed, Count: 1, At: began}}},
-		"rotation;old;of=x;live=database;emergency=2026-11-22T21:04:05Z;next=y": {Entries: map[string]Entry{"database": {State: Revoking, Count: 1}}},
+		"rotation;old;of=x;live=database;emergency=2026-11-22T21:04:05Z;next=y": {Next: "y", Entries: map[string]Entry{"database": {State: Revoking, Count: 1}}},
 		"rotation;old;of=x;live=;gone=database;revoked=2026-11-22T21:04:05Z;next=y;since=2026-11-22T21:04:05Z": {
-			Entries: map[string]Entry{}, Rollout: Rollout{Since: began, Promoted: true, Emergency: true}},
+			Next: "y", Entries: map[string]Entry{}, Rollout: Rollout{Since: began, Promoted: true, Emergency: true}},
 	} {
 		got, ours, err := parse(one, label)
 		want.Version, want.Labels = one, []string{label}
@@ -211,5 +215,91 @@ func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 				t.Errorf("%s: the next entry of %s would not replace it", label, kind)
 			}
 		}
+	}
+}
+
+func TestWhatReplacesALabelOfTheFirstEditionDoesNotNameAnotherVersion(t *testing.T) {
+	page, _, err := parse(one, "rotation;old;of=x;live=database;next="+two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	label, err := page.With("database", Held, later).Label()
+	if err != nil || strings.Contains(label, two) {
+		t.Fatalf("got %s, %v", label, err)
+	}
+	// Beside it, until that is removed, both are read.
+	b, err := Read(map[string][]string{one: {label, page.Labels[0]}})
+	if p := b.Page(one); err != nil || p.Entries["database"].State != Held || p.Next != two || len(p.Labels) != 2 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func TestAStateThatIsWrittenBeforeItIsTrueHasNoTimeUntilItHasBegun(t *testing.T) {
+	before := Page{Version: one}.With("database", Quarantined, time.Time{}).WithBaseline("database", Baseline{Refused: 7, Server: "a", Up: began})
+	for _, p := range []struct {
+		page Page
+		at   time.Time
+	}{{before, time.Time{}}, {before.Began("database", later.Add(999*time.Millisecond)), later}} {
+		label, err := p.page.Label()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, _, err := parse(one, label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := read.Entries["database"]
+		if e.State != Quarantined || !e.At.Equal(p.at) || e.Before == nil || e.Before.Refused != 7 {
+			t.Errorf("%s: got %+v", label, e)
+		}
+	}
+	began := before.Began("database", later)
+	if !newer(began.Entries["database"], before.Entries["database"]) {
+		t.Error("of the two labels, the one without a time would count")
+	}
+	if e := before.Entries["database"]; !e.At.IsZero() {
+		t.Errorf("the page that it began from has changed: %+v", e)
+	}
+}
+
+func TestEveryStateIsReadAsItWasWrittenAndOnlyThoseThatAreRefusedAreNotLive(t *testing.T) {
+	for _, s := range []State{Pending, Proven, Old, Released, Quarantined, Held, Revoking, RolledBack, Failed, GivenUp, Foreign} {
+		page := Page{Version: one}.With("database", s, began)
+		label, err := page.Label()
+		if err != nil {
+			t.Errorf("%s: %v", s, err)
+			continue
+		}
+		if got, _, err := parse(one, label); err != nil || got.Entries["database"] != page.Entries["database"] {
+			t.Errorf("%s: got %+v, %v", label, got, err)
+		}
+		if s.Live() != (s != Failed) {
+			t.Errorf("%s: live is %v", s, s.Live())
+		}
+	}
+	if State("").Live() {
+		t.Error("a value without an entry is live")
+	}
+	// Of two labels with the same count, the state that comes later counts.
+	for _, order := range [][2]State{{Held, Released}, {Pending, GivenUp}, {Proven, Old}} {
+		if a, b := (Entry{State: order[0], Count: 3}), (Entry{State: order[1], Count: 3}); !newer(b, a) || newer(a, b) {
+			t.Errorf("%s does not count before %s", order[1], order[0])
+		}
+	}
+}
+
+func TestARolloutDoesNotConvergeBeforeItHasBegun(t *testing.T) {
+	r := Rollout{Since: began, Promoted: true, Unhealthy: began}
+	for at, want := range map[time.Time]time.Time{
+		began.Add(-time.Millisecond): began, // its start was rounded up
+		began:                        began,
+		later.Add(time.Millisecond):  later,
+	} {
+		if got, want := r.ConvergedAt(at), (Rollout{Since: began, Converged: want}); got != want || got.Open() {
+			t.Errorf("at %s: got %+v", at, got)
+		}
+	}
+	if !r.Open() || (Rollout{}).Open() {
+		t.Error("a rollout is open until it has converged, and where there is none, none is")
 	}
 }
