@@ -83,7 +83,8 @@ func TestAnEmergencyUnderLoadEndsAllThatTheOldValuesGaveAndTellsItsPrice(t *test
 	m.accepts(true, m.password("AWSCURRENT"))
 
 	m.logSays(
-		"emergency: admin, api, database and webhook rotated, and the old value is refused. Running tasks that need it fail until they are replaced.",
+		"emergency: admin rotated, and the old value is refused", "emergency: api rotated, and the old value is refused", "emergency: webhook rotated, and the old value is refused",
+		"emergency: database rotated, and the old value is refused. Running tasks that need it fail until they are replaced.",
 		"connections of '"+m.User, `the sessions and tokens of the Mautic user`, "the tokens of the old API client",
 	)
 	told := regexp.MustCompile(`tasks were refused for at most ([0-9a-z]+), from the promotion on`).FindStringSubmatch(m.log.String())

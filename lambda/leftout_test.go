@@ -50,7 +50,7 @@ func TestAWebhookMadeInMauticsPagesKeepsNoOtherCredentialFromBeingRotated(t *tes
 
 	// The remedy.
 	m.reconfigure(map[string]string{"MAUTIC_WEBHOOKS": m.text("SELECT name FROM {webhooks ORDER BY id LIMIT 1")})
-	m.mustBeSteady()
+	m.AWS.Clock().Advance(25 * time.Hour) // without services, for whoever restarts what uses them
 	m.mustReconcile()
 	m.mustRotateOnly("webhook")
 	if m.values().hook == before.hook {

@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	awsrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
 
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
@@ -62,6 +63,13 @@ func logHandler() slog.Handler {
 	return slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr})
 }
 
+// sdkLogger takes the AWS SDK's own words, which are of connections, into the log.
+type sdkLogger struct{ log *slog.Logger }
+
+func (l sdkLogger) Logf(class logging.Classification, format string, args ...any) {
+	l.log.Debug("AWS SDK", "class", string(class), "text", fmt.Sprintf(format, args...))
+}
+
 // newFunction wires the function from the environment.
 func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, error) {
 	s, err := readSettings(os.Environ())
@@ -71,6 +79,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 	t.adjust(&s)
 	awsConfig, err := config.LoadDefaultConfig(ctx, append(t.retries(),
 		config.WithRetryMaxAttempts(awsAttempts),
+		config.WithLogger(sdkLogger{slog.New(logs)}),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))...)
 	if err != nil {
 		return nil, err

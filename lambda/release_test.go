@@ -2,7 +2,7 @@ package main
 
 import (
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"mautic-rotation/internal/localaws/wire"
@@ -21,19 +21,20 @@ func TestAReconcileThatTheDeploymentOfAReleaseWakesDoesNotForgetTheOldPassword(t
 	d.reconfigure(map[string]string{timingVariable: quick.String()})
 
 	// Between the new label and the removal of the old one.
-	var once sync.Once
+	var once atomic.Bool
 	between := ""
 	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		if c.Operation != "UpdateSecretVersionStage" || !strings.Contains(c.Detail, "=held.") || strings.Contains(c.Detail, "MoveToVersionId") {
 			return wire.Fault{}
 		}
 		return wire.Fault{Before: func() {
-			once.Do(func() {
-				between = d.journal()
-				if err := d.Reconcile(); err != nil {
-					t.Errorf("the reconcile beside: %v", err)
-				}
-			})
+			if !once.CompareAndSwap(false, true) {
+				return // of the reconcile beside
+			}
+			between = d.journal()
+			if err := d.Reconcile(); err != nil {
+				t.Errorf("the reconcile beside: %v", err)
+			}
 		}}
 	})
 	d.act(actionRelease)

@@ -302,8 +302,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Failed); err != nil {
 			return err
 		}
-		r.notice(didRetire, "the value of %s in version %s, whose rotation was rolled back, is refused. The schedule does not rotate again until a rotation by hand has converged, or you %s",
-			a.Kind, a.Version, howToRelease)
+		r.log.Info("the value of a rotation that was rolled back is refused", audit, didRetire, "kind", a.Kind, "of", a.Version)
 		return nil
 	case ledger.GivenUp:
 		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {

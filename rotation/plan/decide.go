@@ -645,8 +645,10 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	}
 	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
 	switch {
+	case !settled && k.Wanted.Probe == Denied:
+		return do(Restore, "AWSCURRENT's value is refused")
 	case !settled:
-		return do(Restore, "AWSCURRENT's value is not proven any more")
+		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")
 	case k.Restarts && o.Rollout.Open():
 		return do(Restore, "a rollout has begun, and its tasks may use it")
 	case old.Entry.At.IsZero():
