@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/rotation"
 )
@@ -27,12 +28,16 @@ var samples = map[string]request{
 	// value: `aws secretsmanager rotate-secret --no-rotate-immediately`.
 	"test-only":      {step: rotation.Event{Step: rotation.TestSecret, SecretID: arn, Token: tokenOfTest}},
 	"finish-secret":  {step: rotation.Event{Step: rotation.FinishSecret, SecretID: arn, Token: token}},
-	"ecs-deployment": {action: actionReconcile},
-	"schedule":       {action: actionReconcile, tick: true},
-	"reconcile":      {action: actionReconcile},
-	"reconcile-one":  {action: actionReconcile, secret: arn},
-	"abandon":        {action: actionAbandon, secret: arn},
-	"release":        {action: actionRelease, secret: arn},
+	"ecs-deployment": {action: actionReconcile, event: true},
+	"secret-label-updated": {
+		action: actionReconcile, event: true, secret: arn,
+		moved: time.Date(2026, 11, 22, 12, 33, 7, 0, time.UTC),
+	},
+	"schedule":      {action: actionReconcile, tick: true},
+	"reconcile":     {action: actionReconcile},
+	"reconcile-one": {action: actionReconcile, secret: arn},
+	"abandon":       {action: actionAbandon, secret: arn},
+	"release":       {action: actionRelease, secret: arn},
 }
 
 func TestThereIsASampleEventOfEveryShapeThatTheFunctionAccepts(t *testing.T) {
@@ -71,6 +76,8 @@ func TestThereIsASampleEventOfEveryShapeThatTheFunctionAccepts(t *testing.T) {
 	}
 	wantSample(t, "for all secrets", func(r request) bool { return r.action == actionReconcile && r.secret == "" && !r.tick })
 	wantSample(t, "a tick", func(r request) bool { return r.tick })
+	wantSample(t, "a deployment of ECS's", func(r request) bool { return r.event && r.moved.IsZero() })
+	wantSample(t, "a move of AWSCURRENT", func(r request) bool { return r.event && !r.moved.IsZero() && r.secret != "" })
 }
 
 func wantSample(t *testing.T, what string, is func(request) bool) {

@@ -42,7 +42,7 @@ func TestPackagesImportEachOtherInOneDirectionOnly(t *testing.T) {
 	for name, imported := range imports {
 		for _, other := range imported {
 			if !slices.Contains(mayImport[name], other) {
-				t.Errorf("%s imports %s: see the Layout in docs/architecture.md for who may know whom", name, other)
+				t.Errorf("%s imports %s: see Packages in docs/architecture.md for who may know whom", name, other)
 			}
 		}
 		for _, other := range mayImport[name] {

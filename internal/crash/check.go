@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	localecs "mautic-rotation/internal/localaws/ecs"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/rotation/document"
@@ -47,6 +47,10 @@ type snapshot struct {
 	on       deployment
 	at       time.Time // by AWS's clock
 	taken    time.Time // by this machine's
+
+	// fenced: AWSCURRENT may have been moved to a copy of its own document, since
+	// another rotation was given up.
+	fenced bool
 
 	// mayLeaveOut: of what comes next, createSecret may have been told that a kind
 	// cannot be rotated, or have waited in vain.
@@ -99,34 +103,57 @@ func passwordOf(v localsecretsmanager.VersionState) (string, bool) {
 }
 
 // checkRedeployed: when the rotation service says that a rotation has succeeded,
-// the redeploy has begun, without any reconcile.
-func checkRedeployed(r *rig.Rig, found *ledger) {
-	state, err := r.AWS.SecretsManager.State(r.SecretARN)
+// each service has a deployment from after the promotion, without any reconcile.
+func checkRedeployed(ctx context.Context, r *rig.Rig, before snapshot, promoted time.Time, found *ledger) {
+	if !before.on.restarts() || promoted.IsZero() {
+		return
+	}
+	out, err := r.AWS.ECS.DescribeServices(ctx, localecs.DescribeServicesInput{Cluster: rig.ClusterName, Services: r.Application().Services})
 	if err != nil {
 		found.note("%v", err)
 		return
 	}
-	current := state.Labelled("AWSCURRENT")
-	if !slices.ContainsFunc(current.Labels, func(label string) bool { return strings.Contains(label, ";rollout=") }) {
-		found.note("the rotation has succeeded without a rollout")
+	for _, service := range out.Services {
+		if !slices.ContainsFunc(service.Deployments, func(d localecs.DeploymentDescription) bool { return !time.Time(d.CreatedAt).Before(promoted) }) {
+			found.note("the rotation has succeeded, and service %s has had no deployment since its promotion", service.Name)
+		}
 	}
 }
 
-// checkRollback: a version that was rolled back has lost AWSPENDING by the time
-// that another one is current, or its rotation would be taken up again.
-func checkRollback(moment string, r *rig.Rig, found *ledger) {
+// A history is what was AWSCURRENT since the watched part began.
+type history struct {
+	mu       sync.Mutex
+	versions []string  // that were AWSCURRENT
+	promoted time.Time // when AWSCURRENT was first seen with another document than before, by AWS's clock
+}
+
+// check: AWSPENDING is on no version that was current and is not any more, or its
+// rotation would be taken up again, and block every other one.
+func (h *history) check(moment string, r *rig.Rig, before snapshot, found *ledger) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
 		found.note("%v", err)
 		return
 	}
-	pending := state.Labelled("AWSPENDING")
-	marked := slices.ContainsFunc(pending.Labels, func(label string) bool {
-		return strings.HasPrefix(label, "rotation;2;") && strings.Contains(label, "=rolledback.")
-	})
-	if marked && !slices.Contains(pending.Labels, "AWSCURRENT") {
-		found.note("%s: AWSPENDING is on the version that was rolled back", moment)
+	current, pending := state.Labelled("AWSCURRENT"), state.Labelled("AWSPENDING")
+	if !slices.Contains(h.versions, current.ID) {
+		h.versions = append(h.versions, current.ID)
 	}
+	if h.promoted.IsZero() && current.Value != before.version.Value {
+		h.promoted = r.AWS.Clock().Now()
+	}
+	if pending.ID != current.ID && slices.Contains(h.versions, pending.ID) {
+		found.note("%s: AWSPENDING is on a version that was AWSCURRENT, and is not any more", moment)
+	}
+}
+
+// promotedAt is when the document was seen to change; zero: it was not.
+func (h *history) promotedAt() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.promoted
 }
 
 // checkRetired: a new password is current, with a new value of each other kind,
@@ -134,6 +161,9 @@ func checkRollback(moment string, r *rig.Rig, found *ledger) {
 func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	checkPromoted(r, before, found)
 	checkClosed(ctx, r, found)
+	if remembered(r, found) {
+		found.note("at the end: the schedule is held off, though a rotation by hand has converged")
+	}
 	for _, t := range before.on.targets {
 		t.checkFinal(ctx, r, before, found)
 	}
@@ -154,18 +184,31 @@ func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *le
 	if bad, ok := passwordOf(state.Labelled("AWSPREVIOUS")); !ok || bad == before.password {
 		found.note("AWSPREVIOUS is not on the version that was rolled back")
 	}
+	if !remembered(r, found) {
+		found.note("the labels do not tell of the rollback, which is to hold the schedule off")
+	}
 	checkUnchanged(ctx, r, before, found)
 }
 
-// checkUnchanged: AWSCURRENT is what it was, and no other password is accepted.
+// remembered tells whether the labels tell of a rollback of the database.
+func remembered(r *rig.Rig, found *ledger) bool {
+	entries, _, err := r.Ledger()
+	if err != nil {
+		found.note("%v", err)
+	}
+	return slices.ContainsFunc(entries, func(e rig.Entry) bool { return e.String() == "database=failed" })
+}
+
+// checkUnchanged: AWSCURRENT has the bytes that it had, maybe under another
+// version's id, and no other password is accepted.
 func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	now, err := look(r, before.on)
 	if err != nil {
 		found.note("%v", err)
 		return
 	}
-	if now.version.ID != before.version.ID || now.version.Value != before.version.Value {
-		found.note("AWSCURRENT is not what it was: it is version %s, and was %s", now.version.ID, before.version.ID)
+	if now.version.Value != before.version.Value {
+		found.note("AWSCURRENT is not what it was: version %s has another document than version %s", now.version.ID, before.version.ID)
 	}
 	checkClosed(ctx, r, found)
 }
@@ -195,8 +238,9 @@ func checkStillUsed(ctx context.Context, r *rig.Rig, found *ledger) {
 	checkCurrent(ctx, r, found)
 }
 
-// checkPromoted: another version is current, with another password and nothing
-// else changed.
+// checkPromoted: another document is current, with another password and nothing
+// else changed. AWSPREVIOUS has the one from before, or the same as AWSCURRENT
+// where that was moved to a copy of its own document since.
 func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -204,13 +248,16 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 		return
 	}
 	current := state.Labelled("AWSCURRENT")
-	if current.ID == before.version.ID {
-		found.note("no new version was promoted")
+	if current.Value == before.version.Value {
+		found.note("no new document was promoted")
 	}
 	if password, ok := passwordOf(current); !ok || (password == before.password) != (before.on.only != "") {
 		found.note("the password has not changed, or is none of those that are rotated and has")
 	}
-	if previous := state.Labelled("AWSPREVIOUS"); previous.ID != before.version.ID || previous.Value != before.version.Value {
+	switch previous := state.Labelled("AWSPREVIOUS"); {
+	case previous.Value == before.version.Value:
+	case previous.Value == current.Value && before.fenced:
+	default:
 		found.note("AWSPREVIOUS is not what was current before")
 	}
 	old, errOld := document.Parse(before.version.Value)

@@ -162,6 +162,9 @@ func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
 	return store(ctx, r, noted)
 }
 
+// restarts tells whether tasks read a value at their start that is rotated.
+func (d deployment) restarts() bool { return d.only == "" || d.only == smtpTarget.kind }
+
 // rotatedAt are the places of the times of the last rotations.
 func (d deployment) rotatedAt() []document.Pointer {
 	var places []document.Pointer

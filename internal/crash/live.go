@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"mautic-rotation/internal/mysqlserver"
@@ -59,13 +59,20 @@ func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
 
 // accountsForPassword tells whether a version with this label may have a password
 // that is accepted.
-func accountsForPassword(label string) bool {
-	return label == "AWSCURRENT" || ledgerOfPassword.MatchString(label)
-}
+func accountsForPassword(label string) bool { return accountsFor("database", label) }
 
-// ledgerOfPassword is a label of which the part for the database tells of a password
-// that may be accepted. "failed" tells of one that is refused.
-var ledgerOfPassword = regexp.MustCompile(`^rotation;2;.*;database=(pending|proven|old|quarantined|held|released|givenup|revoking|rolledback|foreign)\.`)
+// accountsFor tells whether a version with this label may have a value of the kind
+// that is accepted.
+func accountsFor(kind, label string) bool {
+	if label == "AWSCURRENT" {
+		return true
+	}
+	parts := strings.Split(label, ";")
+	return len(parts) > 3 && parts[0] == "rotation" && parts[1] == "2" && slices.ContainsFunc(parts[3:], func(part string) bool {
+		state, ours := strings.CutPrefix(part, kind+"=")
+		return ours && !strings.HasPrefix(state, "failed.") // which tells of one that is refused
+	})
+}
 
 // among tells whether a stored password is one of those given. The server is
 // asked once for each password: to hash takes it a while.

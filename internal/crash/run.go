@@ -127,11 +127,13 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	if err != nil {
 		return nil, err
 	}
+	before.fenced = scenario.fenced
 	w := newWire(r, trial)
 	defer r.AWS.Subscribe(w.onEvent)()
 	var checkOld atomic.Bool
 	checkOld.Store(true)
 	accepted := live{known: map[mysqlserver.Stored]string{}}
+	var past history
 	w.check = func(moment string) {
 		if err := accepted.check(ctx, r); err != nil {
 			found.note("%s: %v", moment, err)
@@ -141,7 +143,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 				found.note("%s: %v", moment, err)
 			}
 		}
-		checkRollback(moment, r, found)
+		past.check(moment, r, before, found)
 		old := checkOld.Load()
 		scenario.checkTargets(ctx, r, moment, before, old, found)
 		if !old || scenario.on.single || scenario.emergency && !stillCurrent(r, before) {
@@ -178,7 +180,9 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	}
 	before.mayLeaveOut = w.keptFromMaking()
 	w.check("when it has begun")
-	checkRedeployed(r, found)
+	if failure == nil {
+		checkRedeployed(ctx, r, before, past.promotedAt(), found)
+	}
 
 	// From here on a task's password is accepted until the task is gone, which
 	// the tasks' own logins tell.

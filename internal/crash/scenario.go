@@ -36,6 +36,9 @@ type Scenario struct {
 	// running tasks fail until they are replaced.
 	emergency bool
 
+	// fenced: what came before has AWSCURRENT moved to a copy of its own document.
+	fenced bool
+
 	// prepare brings the deployment to where the watched part begins.
 	prepare func(context.Context, *rig.Rig) error
 
@@ -91,8 +94,9 @@ var Scenarios = []Scenario{
 		prepare: rotateAndSettle, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "abandoned", What: "a rotation after one that was set and whose AWSPENDING was taken off by hand, so that its password is the primary one",
-		prepare: abandonByHand, begin: rotate, end: retired, next: retired,
+		Name: "abandoned", What: "a rotation after one that was set and whose AWSPENDING was taken off by hand, so that its password is the primary one: it is refused, the password is taken away, and the next one goes through",
+		fenced:  true,
+		prepare: abandonByHand, begin: rotateAfterRefusal, end: retired, next: retired,
 	},
 	{
 		Name: "rolled-back", What: "a rotation whose password the application does not come up with",
@@ -233,6 +237,15 @@ func rotate(ctx context.Context, r *rig.Rig) error {
 		token = state.Labelled("AWSPENDING").ID
 	}
 	return r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
+}
+
+// rotateAfterRefusal rotates, and once more where that is refused: while what a
+// rotation has set that was given up is still accepted, no other one replaces it.
+func rotateAfterRefusal(ctx context.Context, r *rig.Rig) error {
+	if err := rotate(ctx, r); err == nil {
+		return nil
+	}
+	return rotate(ctx, r)
 }
 
 func abandon(_ context.Context, r *rig.Rig) error {

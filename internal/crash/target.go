@@ -122,12 +122,59 @@ func (t target) checkOverlap(ctx context.Context, r *rig.Rig, moment string, bef
 	}
 }
 
+// checkAccounted checks that each value that the target accepts beside the
+// current one is in a version whose label tells of it: it would be accepted for
+// good otherwise.
+func (t target) checkAccounted(ctx context.Context, r *rig.Rig, moment string, found *ledger) {
+	if t.single {
+		return // what it accepts is AWSCURRENT's, or AWSPENDING's
+	}
+	const attempts = 2 // the labels may move between the reading and the asking
+	var lost string
+	for range attempts {
+		if lost = t.unaccounted(ctx, r); lost == "" {
+			return
+		}
+	}
+	found.note("%s: the target accepts the value of %s in version %s, of which no label tells", moment, t.kind, lost)
+}
+
+// unaccounted is a version with a value that the target accepts and no label tells
+// of; "": there is none.
+func (t target) unaccounted(ctx context.Context, r *rig.Rig) string {
+	state, err := r.AWS.SecretsManager.State(r.SecretARN)
+	if err != nil {
+		return ""
+	}
+	told, untold := map[string]bool{}, map[string]document.Document{}
+	for _, version := range state.Versions {
+		d, err := document.Parse(version.Value)
+		switch {
+		case err != nil: // without a value
+		case slices.ContainsFunc(version.Labels, func(label string) bool { return accountsFor(t.kind, label) }):
+			told[t.value(d)] = true
+		default:
+			untold[version.ID] = d
+		}
+	}
+	for id, d := range untold {
+		if told[t.value(d)] {
+			continue
+		}
+		if accepted, err := t.accepts(ctx, r, d); err == nil && accepted {
+			return id
+		}
+	}
+	return ""
+}
+
 // checkTargets checks at a moment what each target accepts.
 func (s Scenario) checkTargets(ctx context.Context, r *rig.Rig, moment string, before snapshot, beginning bool, found *ledger) {
 	for _, t := range s.on.targets {
 		if err := t.acceptsCurrent(ctx, r); err != nil {
 			found.note("%s: %v", moment, err)
 		}
+		t.checkAccounted(ctx, r, moment, found)
 		if !s.emergency || stillCurrent(r, before) {
 			t.checkOverlap(ctx, r, moment, before, beginning, found)
 		}
@@ -135,10 +182,11 @@ func (s Scenario) checkTargets(ctx context.Context, r *rig.Rig, moment string, b
 	checkKeyCount(r, moment, found)
 }
 
-// stillCurrent tells whether nothing has been promoted yet.
+// stillCurrent tells whether nothing has been promoted yet: AWSCURRENT has the
+// bytes that it had, maybe under another version's id.
 func stillCurrent(r *rig.Rig, before snapshot) bool {
 	version, _, ok := labelled(r, "AWSCURRENT")
-	return ok && version.ID == before.version.ID
+	return ok && version.Value == before.version.Value
 }
 
 // checkFinal checks that a new value is current and works, and no other does.

@@ -250,7 +250,7 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 // labelled puts what a version is in the place of its id, and leaves out times
 // and the ids of tasks and keys, so that a call has the same name in every trial.
 func (w *wire) labelled(detail string) string {
-	detail = regexp.MustCompile(`;since=[^ ]*| tasks=.*|AccessKeyId=[^ ]* ?`).ReplaceAllString(detail, "")
+	detail = changing.ReplaceAllString(detail, "")
 	state, err := w.rig.AWS.SecretsManager.State(w.rig.SecretARN)
 	if err != nil {
 		return detail
@@ -261,6 +261,11 @@ func (w *wire) labelled(detail string) string {
 	return detail
 }
 
+// changing is what of a call differs between trials: of the function's labels the
+// hashes of versions' ids, the numbers of entries, baselines and times; the ids of
+// tasks, keys and of what is given a value by a request.
+var changing = regexp.MustCompile(`(?:;[0-9a-f]{8}|\.[0-9]+(?:@[0-9TZ]+)?(?:~[0-9a-z.]+)?|=?[0-9]{8}T[0-9]{6}Z)\b| tasks=.*|AccessKeyId=[^ ]* ?|ClientRequestToken=[^ ]* ?`)
+
 // what is the version with these labels.
 func what(labels []string) string {
 	for _, label := range labels {
@@ -269,9 +274,8 @@ func what(labels []string) string {
 		}
 	}
 	for _, label := range labels {
-		if entry, ok := strings.CutPrefix(label, "rotation;"); ok {
-			phase, _, _ := strings.Cut(entry, ";")
-			return phase
+		if entries, ok := strings.CutPrefix(changing.ReplaceAllString(label, ""), "rotation;2;"); ok {
+			return entries
 		}
 	}
 	return "unlabelled"
