@@ -1,8 +1,7 @@
 package rotation_test
 
 import (
-	"log/slog"
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,37 +13,42 @@ import (
 	"mautic-rotation/internal/localaws/host"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/wire"
-	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
 )
 
-// An entry of the journal is replaced by two calls: the new label is written, and
-// the old one removed. Here a reconcile runs between the two, for everything that
-// replaces an entry. Whatever it finds and does, no value may be forgotten.
+// A label of the ledger is replaced by two calls: the new one is written, and the
+// old one removed. Here a reconcile runs between the two, for everything that
+// replaces a label. Whatever it finds and does, no value may be forgotten.
 
-// beside is what reconciles have met that ran beside a replacement.
+// beside is what is seen of replacements, with a reconcile beside one of them.
 type beside struct {
 	e        *engine
+	at       string // the replacement beside which a reconcile runs; "": none does
+	ran      bool
 	running  bool
-	replaced []string // "held>old"
+	replaced []string // "database=held>released"
+	failed   []string // what the reconcile could not do
 	lost     string   // the first value that was accepted and in no labelled version
 }
 
-// reconcileBeside has a reconcile run before each call that removes a label of
-// the journal's, until the returned func is called.
-func (e *engine) reconcileBeside() (b *beside, end func()) {
-	b = &beside{e: e}
+// reconcileBeside has a reconcile run before the first call that removes a label as
+// part of such a replacement, until the returned func is called.
+func (e *engine) reconcileBeside(replacement string) (b *beside, end func()) {
+	b = &beside{e: e, at: replacement}
 	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
-		removes := c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "VersionStage=rotation;") && !strings.Contains(c.Detail, "MoveToVersionId=")
+		removes := c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "VersionStage="+ledger.Prefix) && !strings.Contains(c.Detail, "MoveToVersionId=")
 		if b.running || !removes {
 			return fault
 		}
 		return wire.Fault{Before: func() {
-			b.running = true
+			if b.look(c.Detail) != b.at || b.ran {
+				return
+			}
+			b.ran, b.running = true, true
 			defer func() { b.running = false }()
-			b.look(c.Detail)
-			if err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
-				e.t.Errorf("the reconcile beside: %v", err)
+			if err := e.reconcileWith(e.t.Context()); err != nil {
+				b.failed = append(b.failed, err.Error())
 			}
 			b.checkNothingIsForgotten()
 		}}
@@ -52,26 +56,65 @@ func (e *engine) reconcileBeside() (b *beside, end func()) {
 	return b, func() { e.aws.Intercept(nil) }
 }
 
-var phaseOfLabel = regexp.MustCompile(`rotation;([a-z-]+)`)
-
-// look notes which entry stands beside the one that is being removed.
-func (b *beside) look(detail string) {
-	removed := phaseOfLabel.FindStringSubmatch(detail)[1]
+// look notes what the label tells that replaces the one which is being removed:
+// of each kind, and of the rollout, where the two differ. It is "" where no label
+// replaces it.
+func (b *beside) look(detail string) (replacement string) {
 	state, err := b.e.aws.SecretsManager.State(b.e.arn)
 	if err != nil {
 		b.e.t.Error(err)
-		return
+		return ""
 	}
 	for _, v := range state.Versions {
-		if !strings.Contains(detail, "RemoveFromVersionId="+v.ID) {
-			continue
-		}
+		var removed, kept []string
 		for _, label := range v.Labels {
-			if strings.HasPrefix(label, "rotation;") && !strings.Contains(detail, label) {
-				b.replaced = append(b.replaced, removed+">"+phaseOfLabel.FindStringSubmatch(label)[1])
+			switch {
+			case strings.Contains(detail, "VersionStage="+label):
+				removed = append(removed, label)
+			case strings.HasPrefix(label, ledger.Prefix):
+				kept = append(kept, label)
 			}
 		}
+		if len(removed) > 0 && len(kept) > 0 {
+			replacement = difference(b.page(v.ID, removed), b.page(v.ID, kept))
+			b.replaced = append(b.replaced, replacement)
+		}
 	}
+	return replacement
+}
+
+// difference is what a label tells and the one that it replaces does not:
+// "api=old>held database=old>".
+func difference(was, is ledger.Page) string {
+	var words []string
+	for _, kind := range slices.Compact(slices.Sorted(slices.Values(append(was.Kinds(), is.Kinds()...)))) {
+		if before, now := was.Entries[kind], is.Entries[kind]; before != now {
+			words = append(words, fmt.Sprintf("%s=%s>%s", kind, before.State, now.State))
+		}
+	}
+	if was.Rollout != is.Rollout {
+		words = append(words, "rollout="+inOneWord(was.Rollout)+">"+inOneWord(is.Rollout))
+	}
+	return strings.Join(words, " ")
+}
+
+func inOneWord(r ledger.Rollout) string {
+	switch {
+	case r.Open():
+		return "open"
+	case r.Since.IsZero():
+		return ""
+	}
+	return "converged"
+}
+
+// page is what the labels of a version say, without its others.
+func (b *beside) page(version string, labels []string) ledger.Page {
+	book, err := ledger.Read(map[string][]string{version: labels})
+	if err != nil {
+		b.e.t.Error(err)
+	}
+	return book.Page(version)
 }
 
 func (b *beside) checkNothingIsForgotten() {
@@ -93,123 +136,158 @@ func (b *beside) checkNothingIsForgotten() {
 }
 
 func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
-	release := func(e *engine) {
-		if err := e.Release(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
-			e.t.Error(err)
-		}
-	}
 	always := func(credential.Overlap) (string, error) { return "a login", nil }
+	held := func(e *engine) {
+		e.mustRotate()
+		e.database.use = always
+		e.reconcile()
+		e.isHeld()
+		e.database.use = nil
+	}
 	for name, tc := range map[string]struct {
 		before func(*engine)
 		do     func(*engine)
-		wants  []string // replacements that a reconcile must have met, where it is kept out by no lock
+		wants  []string // of a kind, what is replaced meanwhile
 	}{
-		"the redeploy is noted": {
-			do:    func(e *engine) { e.mustRotate() },
-			wants: []string{"old>old"},
+		"a rotation": {
+			do:    (*engine).mustRotate,
+			wants: []string{"database=pending>proven", "database=proven>old"},
 		},
 		"one of two kinds is taken out of service and retired": {
 			before: (*engine).mustRotate,
 			do:     (*engine).reconcile,
-			wants:  []string{"old>quarantined", "quarantined>old"},
+			wants:  []string{"rollout=open>converged", "database=old>quarantined", "database=quarantined>quarantined", "database=quarantined>"},
 		},
 		"the old value is in use before the quarantine": {
 			before: func(e *engine) { e.mustRotate(); e.database.use = always },
 			do:     (*engine).reconcile,
-			wants:  []string{"old>held"},
+			wants:  []string{"database=old>held"},
 		},
 		"the old value is in use after the quarantine": {
-			before: func(e *engine) {
-				e.mustRotate()
-				e.database.use = func(o credential.Overlap) (string, error) {
-					if o.Quarantined {
-						return "a refused login", nil
-					}
-					return "", nil
-				}
-			},
-			do:    (*engine).reconcile,
-			wants: []string{"old>quarantined", "quarantined>held"},
+			before: func(e *engine) { e.mustRotate(); e.database.use = missed },
+			do:     (*engine).reconcile,
+			wants:  []string{"database=old>quarantined", "database=quarantined>held"},
 		},
 		"what is held is released": {
-			before: func(e *engine) {
-				e.mustRotate()
-				e.database.use = always
-				e.reconcile()
-				e.database.use = nil
+			before: held,
+			do: func(e *engine) {
+				if err := e.release(); err != nil {
+					e.t.Error(err)
+				}
 			},
-			do:    release,
-			wants: []string{"held>old"},
+			wants: []string{"database=held>released", "rollout=converged>open"},
 		},
 		"a rollback, to its end": {
 			before: func(e *engine) { e.mustRotate(); e.services.failing = true },
 			do: func(e *engine) {
-				e.reconcile()
+				_ = e.reconcileWith(e.t.Context()) // it may say that AWSCURRENT was moved meanwhile
 				e.services.failing = false
 				e.reconcile()
 			},
-			wants: []string{"rolled-back>rolled-back", "rolled-back>failed"},
+			wants: []string{"database=proven>rolledback", "database=rolledback>failed"},
 		},
 		"a version is made current again by hand": {
 			before: func(e *engine) {
 				e.mustRotate()
-				e.moveCurrent(e.version("AWSPREVIOUS").ID, e.version("AWSCURRENT").ID)
+				e.goBack()
 			},
 			do:    func(e *engine) { e.reconcile(); e.reconcile() },
-			wants: []string{"rolled-back>failed"},
+			wants: []string{"database=proven>old", "database=old>quarantined"},
+		},
+		"the secret was edited": {
+			before: func(e *engine) { e.mustRotate(); e.draft()() },
+			do:     (*engine).reconcile,
+			wants:  []string{"api=proven>", "rollout=open>"},
+		},
+		"a rotation is given up": {
+			before: func(e *engine) {
+				e.webhook.broken = true
+				e.fails(e.rotate(""), "it does not work")
+				e.webhook.broken = false
+			},
+			do: func(e *engine) {
+				if err := e.abandon(); err != nil {
+					e.t.Error(err)
+				}
+			},
+			wants: []string{"database=pending>givenup", "api=givenup>"},
 		},
 		"an emergency": {
-			do: func(e *engine) {
-				if err := e.rotate("emergency." + uuid); err != nil {
-					e.t.Error(err)
-				}
-			},
-			wants: []string{"old>old"},
+			do:    func(e *engine) { e.mustRotateWith("emergency." + uuid) },
+			wants: []string{"database=pending>proven", "api=revoking>"},
 		},
 		"an emergency while an overlap is held": {
-			before: func(e *engine) {
-				e.mustRotate()
-				e.database.use = always
-				e.reconcile()
-			},
-			do: func(e *engine) {
-				if err := e.rotate("emergency." + uuid); err != nil {
-					e.t.Error(err)
-				}
-			},
-			wants: []string{"held>held", "old>old"},
+			before: held,
+			do:     func(e *engine) { e.mustRotateWith("emergency." + uuid) },
+			wants:  []string{"database=held>revoking", "database=proven>revoking"},
 		},
 		"a scheduled rotation that changes nothing": {
 			before: func(e *engine) {
 				e.mustRotate()
+				e.services.stale = true
 				e.schedule()
 			},
-			do:    (*engine).nextScheduled,
-			wants: []string{"old>old"},
+			do:    func(e *engine) { e.nextScheduled(); e.services.stale = false },
+			wants: []string{"database=proven>proven", "rollout=open>"},
 		},
 	} {
 		for _, locks := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", with locks", false: ", without locks"}[locks], func(t *testing.T) {
-				e := newEngine(t)
-				e.database.locks, e.api.locks = locks, locks
-				if tc.before != nil {
-					tc.before(e)
-				}
-				b, end := e.reconcileBeside()
-				tc.do(e)
-				end()
-				b.checkNothingIsForgotten()
-				if b.lost != "" {
-					t.Fatalf("%s is accepted, and no labelled version stores it; replaced were %v", b.lost, b.replaced)
-				}
+				t.Parallel()
+				// At first without a reconcile beside it, to find what there is to be beside.
+				b := replaces(t, locks, tc.before, tc.do, nothing)
+				replaced := strings.Fields(strings.Join(b.replaced, " "))
 				for _, want := range tc.wants {
-					if !slices.Contains(b.replaced, want) {
-						t.Errorf("no reconcile ran beside the replacement %s, only beside %v", want, b.replaced)
+					if !slices.Contains(replaced, want) {
+						t.Errorf("%s is not replaced, only %q", want, b.replaced)
 					}
 				}
-				e.endsWell()
+				for _, replacement := range slices.Compact(slices.Sorted(slices.Values(b.replaced))) {
+					if locks && !slices.ContainsFunc(strings.Fields(replacement), func(one string) bool { return slices.Contains(tc.wants, one) }) {
+						continue // without locks it was met
+					}
+					t.Run(replacement, func(t *testing.T) {
+						if b := replaces(t, locks, tc.before, tc.do, replacement); !b.ran {
+							t.Errorf("no reconcile ran beside it: replaced were %q", b.replaced)
+						}
+					})
+				}
 			})
 		}
+	}
+}
+
+// nothing is no replacement.
+const nothing = "nothing"
+
+// replaces does something, with a reconcile beside one replacement, and then what
+// is open comes to its end.
+func replaces(t *testing.T, locks bool, before, do func(*engine), replacement string) *beside {
+	t.Helper()
+	e := &engine{}
+	e.start(t, &e.services, nil)
+	e.database.locks, e.api.locks = locks, locks
+	if before != nil {
+		before(e)
+	}
+	b, end := e.reconcileBeside(replacement)
+	do(e)
+	end()
+	b.checkNothingIsForgotten()
+	if b.lost != "" {
+		t.Errorf("%s is accepted, and no labelled version stores it; replaced were %q", b.lost, b.replaced)
+	}
+	for _, fault := range b.failed {
+		t.Errorf("the reconcile beside: %s", fault)
+	}
+	e.endsWell()
+	return b
+}
+
+func (e *engine) mustRotateWith(token string) {
+	e.t.Helper()
+	if err := e.rotate(token); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
@@ -262,8 +340,8 @@ func (e *engine) nextScheduled() {
 func (e *engine) endsWell() {
 	e.t.Helper()
 	e.database.use = nil
-	for range 3 {
-		if err := e.Release(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	for round := 0; round < 3 && (round == 0 || len(e.journal()) > 0); round++ {
+		if err := e.release(); err != nil {
 			e.t.Error(err)
 		}
 		e.aws.Clock().Advance(8 * day)
