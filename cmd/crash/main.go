@@ -145,7 +145,12 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 		}
 		trials, err := matrix.Trials(ctx, scenario)
 		if err != nil {
-			return err
+			fmt.Printf("\n%s: its calls cannot be listed: %v\n", scenario.Name, err)
+			results = append(results, result{trial: crash.Trial{Scenario: scenario.Name}, err: err})
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			continue // the other scenarios tell their own
 		}
 		trials = slices.DeleteFunc(trials, func(t crash.Trial) bool { return !wanted.MatchString(t.String() + " " + t.Name) })
 		if len(trials) == 0 {

@@ -64,7 +64,16 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		return nil, nil, err
 	}
 	closeRig := sync.OnceValue(r.Close)
-	defer func() { err = errors.Join(err, closeRig()) }()
+	found := &ledger{}
+	defer func() {
+		err = errors.Join(err, closeRig()) // the log is complete then
+		if err != nil && len(found.all()) > 0 {
+			err = fmt.Errorf("%w, after: %s", err, strings.Join(found.all(), "; "))
+		}
+		if m.LogDir != "" && (err != nil || len(found.all()) > 0) {
+			err = errors.Join(err, m.keepLog(trial, log.Bytes()))
+		}
+	}()
 	tagUser(options, r)
 	if err := scenario.on.makeReady(ctx, r); err != nil {
 		return nil, nil, fmt.Errorf("prepare the deployment of %s: %w", scenario.Name, err)
@@ -73,7 +82,6 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		return nil, nil, fmt.Errorf("prepare the scenario %s: %w", scenario.Name, err)
 	}
 
-	found := &ledger{}
 	loginsBefore, _ := app.Logins()
 	if m.FirstOnly {
 		found.first = cancel // of what comes after: it would wait for what does not happen
@@ -112,13 +120,15 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		found.note("leaked: %s", finding)
 	}
 	checkLogins(app, scenario, loginsBefore, found)
-	if m.LogDir != "" && len(found.violations) > 0 {
-		name := strings.ReplaceAll(trial.String(), "/", "-") + ".log"
-		if err = os.MkdirAll(m.LogDir, 0o700); err == nil {
-			err = os.WriteFile(filepath.Join(m.LogDir, name), log.Bytes(), 0o600)
-		}
+	return calls, found.all(), nil
+}
+
+// keepLog writes the function's log of a trial.
+func (m *Matrix) keepLog(trial Trial, log []byte) error {
+	if err := os.MkdirAll(m.LogDir, 0o700); err != nil {
+		return err
 	}
-	return calls, found.violations, err
+	return os.WriteFile(filepath.Join(m.LogDir, strings.ReplaceAll(trial.String(), "/", "-")+".log"), log, 0o600)
 }
 
 // watch is the watched part of a trial.
