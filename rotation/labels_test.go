@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
@@ -30,6 +31,7 @@ func TestAnOldValueIsRememberedUntilItWasRetired(t *testing.T) {
 	e.database.whenFirst("retire", func() { e.database.stuck = true })
 	for range 2 {
 		e.fails(e.reconcileWith(t.Context()), "the target does not answer")
+		e.aws.Clock().Advance(time.Second)
 		if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=quarantined") {
 			t.Errorf("the journal says %s: nobody would take the value away", journal)
 		}

@@ -95,6 +95,7 @@ type findings struct {
 	probes   map[place]plan.Probe
 	use      map[place]plan.Use
 	released map[place]bool
+	mine     map[place]bool    // values that this invocation has quarantined
 	swaps    map[string]bool   // kinds whose target accepts one value alone
 	unset    map[string]string // kinds whose wanted value could not be set again, and why
 
@@ -109,7 +110,7 @@ type findings struct {
 func newFindings() *findings {
 	return &findings{
 		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]plan.Use{},
-		released: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
+		released: map[place]bool{}, mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
 	}
 }
 
@@ -295,6 +296,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old.Pending = old.Version == s.pending
 		old.Shared = r.shared(s.book.Page(old.Version), name)
 		old.Probe, old.Use, old.Released = r.found.probes[at], r.found.use[at], r.found.released[at]
+		old.Mine = r.found.mine[at]
 	}
 	return k, true, nil
 }

@@ -111,6 +111,9 @@ func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []str
 		}
 		page = page.With(k.Name, ledger.Proven, old.Entry.At)
 	}
+	if doc, err = r.restUnchanged(ctx, s, doc, versions, back); err != nil {
+		return "", nil, err
+	}
 	if len(versions) == 1 {
 		if only, err := r.document(ctx, versions[0]); err != nil || only.Raw() == doc.Raw() {
 			return versions[0], back, err
@@ -124,6 +127,32 @@ func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []str
 		return "", nil, err
 	}
 	return page.Version, back, nil
+}
+
+// restUnchanged puts back what the rotation has changed of kinds whose value is the
+// same in the old version: when a webhook's next secret is published, say.
+func (r *run) restUnchanged(ctx context.Context, s *sight, doc document.Document, versions, back []string) (document.Document, error) {
+	for _, version := range versions {
+		from, err := r.document(ctx, version)
+		if err != nil {
+			return document.Document{}, err
+		}
+		for _, name := range s.page().Kinds() {
+			kind, ok := r.kind(name)
+			if !ok || slices.Contains(back, name) {
+				continue
+			}
+			before, had, errBefore := kind.Value(from)
+			now, has, errNow := kind.Value(doc)
+			if errBefore != nil || errNow != nil || !had || !has || before != now {
+				continue
+			}
+			if doc, err = withKind(doc, from, kind); err != nil {
+				return document.Document{}, err
+			}
+		}
+	}
+	return doc, nil
 }
 
 // isOld tells whether a version's value of a kind is not wanted.

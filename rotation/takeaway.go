@@ -233,6 +233,7 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	if err := retirer.Quarantine(ctx, o); err != nil {
 		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
 	}
+	r.found.mine[at] = true
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
 	return r.writePage(ctx, page.Began(a.Kind, r.now))
 }

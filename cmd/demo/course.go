@@ -86,6 +86,11 @@ func isHeld(open []string) bool {
 	return slices.ContainsFunc(open, func(entry string) bool { return strings.HasSuffix(entry, "=held") })
 }
 
+// databaseAloneIsHeld: each kind goes its own way.
+func databaseAloneIsHeld(open []string) bool {
+	return isHeld(open) && !slices.ContainsFunc(open, func(entry string) bool { return strings.HasPrefix(entry, "smtp=") })
+}
+
 // onlyLasting: the overlaps that end with the rollout are closed.
 func onlyLasting(open []string) bool {
 	return len(open) > 0 && !slices.ContainsFunc(open, func(entry string) bool {

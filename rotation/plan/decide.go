@@ -653,6 +653,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return do(Restore, "a rollout has begun, and its tasks may use it")
 	case old.Entry.At.IsZero():
 		return do(Quarantine, "its quarantine was interrupted")
+	case !old.Mine && o.Now.Sub(old.Entry.At) < 2*o.Limits.Watch:
+		return do(Wait, "whoever has quarantined it watches it")
 	case !old.Use.Asked:
 		return do(Watch, "it is watched")
 	case !o.Looked:

@@ -138,6 +138,9 @@ type Value struct {
 	Probe Probe
 	Use   Use
 
+	// Mine: this invocation has quarantined it, and watches it.
+	Mine bool
+
 	// Released: an operator has released the value since it was held.
 	Released bool
 
