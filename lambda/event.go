@@ -12,9 +12,10 @@ import (
 	"mautic-rotation/rotation"
 )
 
-// An event that the function accepts is one of four shapes: a step of Secrets
-// Manager's rotation, an operator's action, a change of an ECS deployment, or
-// the tick of a schedule. The last two only say that it is time to look.
+// An event that the function accepts is one of five shapes: a step of Secrets
+// Manager's rotation, an operator's action, a change of an ECS deployment, a move
+// of a label, or the tick of a schedule. The last three only say that it is time
+// to look.
 
 // action is what an operator, or EventBridge, asks for.
 type action string
@@ -36,7 +37,7 @@ type request struct {
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
-	`{"Action": "reconcile"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change and Scheduled Event`
+	`{"Action": "reconcile"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
 
 // parse tells an event by its shape. No error quotes from the event.
 func parse(raw json.RawMessage) (request, error) {

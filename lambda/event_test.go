@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,4 +95,33 @@ func TestAnActionForOneSecretNamesIt(t *testing.T) {
 	}
 	_, err := parse([]byte(`{"Action":"rotate"}`))
 	wantError(t, err, "unknown event")
+}
+
+// payload is an operator's event in a command of the docs.
+var payload = regexp.MustCompile(`--payload '([^']+)'`)
+
+func TestEveryEventInTheDocsIsOneThatTheFunctionAccepts(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[action]int{}
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range payload.FindAllStringSubmatch(string(text), -1) {
+			got, err := parse([]byte(strings.ReplaceAll(m[1], "<ARN>", arn)))
+			if err != nil || got.action == "" {
+				t.Errorf("%s: %s: %v", page, m[1], err)
+			}
+			found[got.action]++
+		}
+	}
+	for _, one := range []action{actionReconcile, actionAbandon, actionRelease} {
+		if found[one] == 0 {
+			t.Errorf("no page tells how to %s", one)
+		}
+	}
 }

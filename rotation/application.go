@@ -50,11 +50,11 @@ type Limits struct {
 	// Observe is for how long after that the use of an old value is looked for,
 	// before it is quarantined.
 	Observe time.Duration
-	// Watch is for how long it is looked for in one invocation, once before the
-	// quarantine and once after.
+	// Watch is for how long one invocation watches for use of a value that it has
+	// quarantined; and before that too, if Observe is 0.
 	Watch time.Duration
-	// OverlapWithoutServices is how long an old value is accepted when there
-	// are no services whose tasks would tell when it can go.
+	// OverlapWithoutServices is how long a rollout takes when there are no services
+	// whose tasks would tell that it has converged.
 	OverlapWithoutServices time.Duration
 }
 

@@ -10,16 +10,28 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mautic-rotation/rotation/ledger"
 )
 
-// architecture is docs/architecture.md.
-func architecture(t *testing.T) string {
+// page is a file of docs/.
+func page(t *testing.T, name string) string {
 	t.Helper()
-	page, err := os.ReadFile("../docs/architecture.md")
+	return source(t, "../docs/"+name)
+}
+
+func source(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(page)
+	return string(text)
+}
+
+func architecture(t *testing.T) string {
+	t.Helper()
+	return page(t, "architecture.md")
 }
 
 var arrow = regexp.MustCompile(`(?m)^\s+([a-z/]+) --> ([a-z/]+(?: & [a-z/]+)*)$`)
@@ -95,4 +107,96 @@ func declaredIn(t *testing.T, path string) (names []string) {
 		}
 	}
 	return names
+}
+
+var labelOnPage = regexp.MustCompile(`rotation;2;[0-9a-f]{8};\S+`)
+
+func TestTheLabelsInTheDocsAreThoseThatTheLedgerReads(t *testing.T) {
+	t.Parallel()
+	versions := map[string]string{"df431427": "3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e", "e5a1f6c6": "9c11b2aa-5a0e-4d0c-9f57-0123456789ab"}
+	for _, name := range []string{"architecture.md", "operate.md"} {
+		labels := labelOnPage.FindAllString(page(t, name), -1)
+		if len(labels) != 2 {
+			t.Errorf("%s has %d labels", name, len(labels))
+		}
+		for _, label := range labels {
+			version := versions[strings.Split(label, ";")[2]]
+			book, err := ledger.Read(map[string][]string{version: {label}})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if again, err := book.Page(version).Label(); err != nil || again != label {
+				t.Errorf("%s: %s is written as %s (%v)", name, label, again, err)
+			}
+		}
+	}
+}
+
+func TestTheDocsHaveARowForEveryStateOfTheLedger(t *testing.T) {
+	t.Parallel()
+	states := regexp.MustCompile(`State = "([a-z]+)"`).FindAllStringSubmatch(source(t, "ledger/ledger.go"), -1)
+	if len(states) < 11 {
+		t.Fatalf("only %d states were found", len(states))
+	}
+	for _, name := range []string{"architecture.md", "operate.md"} {
+		text := page(t, name)
+		for _, state := range states {
+			if !strings.Contains(text, "\n| `"+state[1]+"` | ") {
+				t.Errorf("%s has no row for the state %s", name, state[1])
+			}
+		}
+	}
+}
+
+var (
+	whyOnPage = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+	literal   = regexp.MustCompile(`"((?:[^"\\]|\\.){12,})"`)
+	verb      = regexp.MustCompile(`%[a-z]`)
+)
+
+// Operators look alarms up by their text.
+func TestTheDocsHaveARowForEveryAlarmOfADecision(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(page(t, "operate.md"), "### What an alarm line says\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	decide := source(t, "plan/decide.go")
+	var rows []string
+	for _, m := range whyOnPage.FindAllStringSubmatch(section, -1) {
+		for part := range strings.SplitSeq(m[1], "…") {
+			if part = strings.Trim(part, " ;:()"); len(part) < 12 {
+				continue
+			}
+			rows = append(rows, part)
+			if _, tail, _ := strings.Cut(part, "since "); !strings.Contains(decide, part) && (tail == "" || !strings.Contains(decide, tail)) {
+				t.Errorf("no decision says %q", part)
+			}
+		}
+	}
+	looked := 0
+	_, refusals, _ := strings.Cut(decide, "func mayRollBack(")
+	refusals, _, _ = strings.Cut(refusals, "\nfunc ")
+	lines := strings.Split(refusals, "\n")
+	for line := range strings.Lines(decide) {
+		if strings.Contains(line, "do(Alarm, ") || strings.Contains(line, "Do: Alarm") || strings.Contains(line, "a.Why = Alarm") {
+			lines = append(lines, line)
+		}
+	}
+	for _, line := range lines {
+		for _, m := range literal.FindAllStringSubmatch(line, -1) {
+			if m[1] == "the rollout has converged" {
+				continue // then nothing has failed
+			}
+			looked++
+			for part := range strings.SplitSeq(verb.ReplaceAllString(m[1], "…"), "…") {
+				part = strings.Trim(part, " ;:()")
+				if len(part) >= 12 && !slices.ContainsFunc(rows, func(row string) bool { return strings.Contains(row, part) || strings.Contains(part, row) }) {
+					t.Errorf("docs/operate.md has no row for the alarm %q", m[1])
+				}
+			}
+		}
+	}
+	if looked < 12 {
+		t.Errorf("only %d texts of alarms were found", looked)
+	}
 }

@@ -42,11 +42,12 @@ const (
 const (
 	// metricAge is how long ago the kind's current value was stored.
 	metricAge = "CredentialAge"
-	// metricHeld counts the versions whose old values are held.
+	// metricHeld counts the values that are held.
 	metricHeld = "HeldOverlaps"
 	// metricOpen is for how long the oldest overlap has been open; 0: none is.
 	metricOpen = "OpenOverlapTime"
-	// metricAttention counts what will not end by itself, the held included.
+	// metricAttention counts the alarms: conditions that need an operator, the held
+	// values included.
 	metricAttention = "AttentionNeeded"
 )
 

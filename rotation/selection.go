@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Which kinds a rotation changes is decided once, in createSecret, and stored
-// nowhere: from then on it is the difference between the two documents.
+// Which kinds a rotation changes is decided once, in createSecret, and stored in
+// the pending version's label, by the call that stores its value.
 
 // DefaultEvery is how often the schedule rotates each kind of a secret that has
 // several, after the rhythms that are usual for Mautic.

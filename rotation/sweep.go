@@ -11,7 +11,7 @@ import (
 
 // A value that its target makes is accepted before it is stored. A crash in
 // between leaves it without a version, and a rotation that is given up before
-// it was set leaves its version without a label: no journal knows of either.
+// it was set leaves its version without a label: the ledger knows of neither.
 
 // ownership is what an Issuer is told of the secret.
 func (r *run) ownership(kind credential.Kind) credential.Ownership {

@@ -208,7 +208,7 @@ func (k *Kind) overlap(ctx context.Context, o credential.Overlap) (current, old 
 		return account{}, account{}, fmt.Errorf("the old version: %w", err)
 	}
 	if k.target(current) != k.target(old) {
-		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove its journal label", old, current)
+		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version", old, current)
 	}
 	if current, err = k.locate(ctx, current); err != nil {
 		return account{}, account{}, err

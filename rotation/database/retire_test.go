@@ -50,7 +50,7 @@ func TestAnOverlapOfAnotherServerOrUserIsNotTouched(t *testing.T) {
 			"Quarantine": f.Quarantine, "Restore": f.Restore, "Retire": f.Retire,
 		} {
 			err := do(t.Context(), overlap)
-			if err == nil || !strings.Contains(err.Error(), "take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove its journal label") {
+			if err == nil || !strings.Contains(err.Error(), "take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version") {
 				t.Errorf("%s, %s: got %v", name, method, err)
 			}
 		}

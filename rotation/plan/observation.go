@@ -118,8 +118,8 @@ type Kind struct {
 	MinOverlap time.Duration
 
 	// Lost is why AWSCURRENT's value, or its target, cannot be compared with the
-	// ledger's values: the field is missing, the target has changed, another
-	// secret's AWSCURRENT stores an old value. "" where it can.
+	// ledger's values: the field is missing, or the target has changed. "" where it
+	// can.
 	Lost string
 
 	Wanted Value
