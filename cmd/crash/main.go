@@ -145,7 +145,7 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 		}
 		trials, err := matrix.Trials(ctx, scenario)
 		if err != nil {
-			fmt.Printf("\n%s: its calls cannot be listed: %v\n", scenario.Name, err)
+			fmt.Printf("\n%s: its calls cannot be listed\n  %v\n", scenario.Name, err)
 			results = append(results, result{trial: crash.Trial{Scenario: scenario.Name}, err: err})
 			if err := ctx.Err(); err != nil {
 				return err

@@ -48,6 +48,9 @@ type snapshot struct {
 	at       time.Time // by AWS's clock
 	taken    time.Time // by this machine's
 
+	// edit are fields that are edited by hand meanwhile.
+	edit map[document.Pointer]string
+
 	// fenced: AWSCURRENT may have been moved to a copy of its own document, since
 	// another rotation was given up.
 	fenced bool
@@ -144,6 +147,9 @@ func (h *history) check(moment string, r *rig.Rig, before snapshot, found *ledge
 	if h.promoted.IsZero() && current.Value != before.version.Value {
 		h.promoted = r.AWS.Clock().Now()
 	}
+	if before.edit != nil {
+		return // an edit, too, leaves AWSPENDING where it is
+	}
 	if pending.ID != current.ID && slices.Contains(h.versions, pending.ID) {
 		found.note("%s: AWSPENDING is on a version that was AWSCURRENT, and is not any more", moment)
 	}
@@ -199,15 +205,21 @@ func remembered(r *rig.Rig, found *ledger) bool {
 	return slices.ContainsFunc(entries, func(e rig.Entry) bool { return e.String() == "database=failed" })
 }
 
-// checkUnchanged: AWSCURRENT has the bytes that it had, maybe under another
-// version's id, and no other password is accepted.
+// checkUnchanged: AWSCURRENT has the bytes that it had but for what was edited by
+// hand, maybe under another version's id, and no other password is accepted.
 func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	now, err := look(r, before.on)
 	if err != nil {
 		found.note("%v", err)
 		return
 	}
-	if now.version.Value != before.version.Value {
+	wanted := before.doc
+	for at, text := range before.edit {
+		if wanted, err = wanted.Put(at, text); err != nil {
+			found.note("%v", err)
+		}
+	}
+	if now.version.Value != wanted.Raw() {
 		found.note("AWSCURRENT is not what it was: version %s has another document than version %s", now.version.ID, before.version.ID)
 	}
 	checkClosed(ctx, r, found)

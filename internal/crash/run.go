@@ -137,7 +137,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	if err != nil {
 		return nil, err
 	}
-	before.fenced = scenario.fenced
+	before.fenced, before.edit = scenario.fenced, scenario.edit
 	w := newWire(r, trial)
 	defer r.AWS.Subscribe(w.onEvent)()
 	var checkOld atomic.Bool

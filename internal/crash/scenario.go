@@ -14,6 +14,7 @@ import (
 	awswire "mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/rotation/document"
 )
 
 // A Scenario is a rotation with what comes before it and the end that it
@@ -35,6 +36,9 @@ type Scenario struct {
 	// emergency: what was there before is refused from the promotion on, and
 	// running tasks fail until they are replaced.
 	emergency bool
+
+	// edit are fields that somebody edits by hand after the promotion.
+	edit map[document.Pointer]string
 
 	// fenced: what came before has AWSCURRENT moved to a copy of its own document.
 	fenced bool
@@ -101,6 +105,11 @@ var Scenarios = []Scenario{
 	{
 		Name: "rolled-back", What: "a rotation whose password the application does not come up with",
 		prepare: breakApplication, begin: rotate, end: rolledBack, next: retired,
+	},
+	{
+		Name: "rolled-back-edited", What: "likewise, and another field of the secret is edited by hand before it is rolled back",
+		edit:    edited,
+		prepare: breakApplication, begin: rotate, end: ending{settle: settleEditedRollback, check: checkRolledBack, keepsOld: true}, next: retired,
 	},
 	{
 		Name: "given-up", What: "the operator's abandon, of a rotation that was set and is stuck",
@@ -297,6 +306,26 @@ func settleRollback(ctx context.Context, r *rig.Rig) error {
 		return err
 	}
 	return r.Settle(ctx)
+}
+
+// edited is what somebody edits by hand meanwhile.
+var edited = map[document.Pointer]string{"/site_url": "https://edited.example.com"}
+
+// settleEditedRollback has the secret edited first, if it is not yet.
+func settleEditedRollback(ctx context.Context, r *rig.Rig) error {
+	_, current, ok := labelled(r, "AWSCURRENT")
+	if !ok {
+		return errors.New("AWSCURRENT has no document")
+	}
+	for at, text := range edited {
+		if now, err := current.Text(at); err != nil || now == text {
+			continue
+		}
+		if err := store(ctx, r, edited); err != nil {
+			return err
+		}
+	}
+	return settleRollback(ctx, r)
 }
 
 // settleHeld lets the time pass in which nothing is to use the old password
