@@ -93,8 +93,7 @@ func (s *sight) pageOf(version string) ledger.Page {
 type findings struct {
 	versions map[string]version
 	probes   map[place]plan.Probe
-	use      map[place]plan.Use
-	released map[place]bool
+	use      map[place]watched
 	mine     map[place]bool    // values that this invocation has quarantined
 	swaps    map[string]bool   // kinds whose target accepts one value alone
 	unset    map[string]string // kinds whose wanted value could not be set again, and why
@@ -102,15 +101,22 @@ type findings struct {
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
 	looked   bool
+	since    time.Time // the rollout that was looked at
 	services []rollout.Service
 	health   plan.Health
 	ill      string // what is wrong with the application, in words
 }
 
+// watched is what was seen of a value's use while it was in a state.
+type watched struct {
+	state ledger.State
+	use   plan.Use
+}
+
 func newFindings() *findings {
 	return &findings{
-		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]plan.Use{},
-		released: map[place]bool{}, mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
+		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]watched{},
+		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
 	}
 }
 
@@ -140,7 +146,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
-		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health, Ill: r.found.ill,
+		Rotating: s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
 			Rollout: book.Rollout(), Services: r.found.services,
 		},
@@ -244,6 +250,9 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		k.MinOverlap = retirer.MinOverlap()
 	}
 	current, err := r.valueIn(ctx, kind, s.current)
+	if errors.Is(err, errNoValue) && foreignAlone(s.book, name) {
+		return plan.Kind{}, false, nil
+	}
 	if err != nil {
 		if !errors.Is(err, errNoValue) {
 			return plan.Kind{}, false, err
@@ -259,7 +268,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 		v, err := r.valueIn(ctx, kind, page.Version)
 		switch {
-		case errors.Is(err, errNoValue) && page.Version == s.pending:
+		case errors.Is(err, errNoValue) && (page.Version == s.pending || e.State == ledger.Foreign):
 			continue
 		case errors.Is(err, errNoValue):
 			k.Lost = fmt.Sprintf("version %s: %v", page.Version, err)
@@ -295,10 +304,22 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		at := place{name, old.Version}
 		old.Pending = old.Version == s.pending
 		old.Shared = r.shared(s.book.Page(old.Version), name)
-		old.Probe, old.Use, old.Released = r.found.probes[at], r.found.use[at], r.found.released[at]
+		old.Probe = r.found.probes[at]
+		if w := r.found.use[at]; w.state == old.Entry.State {
+			old.Use = w.use // of another state it says nothing
+		}
 		old.Mine = r.found.mine[at]
 	}
 	return k, true, nil
+}
+
+// foreignAlone tells whether the labels name a kind for values only that are never
+// touched.
+func foreignAlone(book ledger.Book, kind string) bool {
+	return !slices.ContainsFunc(book.Pages, func(p ledger.Page) bool {
+		e, ok := p.Entries[kind]
+		return ok && e.State != ledger.Foreign && e.State != ledger.Failed
+	})
 }
 
 // swaps asks a kind that accepts two values as a rule whether it does of this change.
@@ -422,7 +443,7 @@ func (r *run) lookAround(ctx context.Context, since time.Time) error {
 		r.found.services = services
 	}
 	r.found.health, r.found.ill = r.askHealth(ctx)
-	r.found.looked = true
+	r.found.looked, r.found.since = true, since
 	return nil
 }
 

@@ -85,7 +85,6 @@ const (
 	didRetire     = "retired"
 	didHold       = "held"
 	didRollBack   = "rolled-back"
-	didAdopt      = "adopted"
 	didAbandon    = "abandoned"
 	didRelease    = "released"
 	didRevoke     = "revoked"
@@ -128,7 +127,7 @@ func (r *run) gauge(s *sight, actions []plan.Action) {
 				held++
 			}
 			if page.Version != s.current && e.State.Live() && e.State != ledger.Foreign && !e.At.IsZero() {
-				open = max(open, s.m.now.Sub(s.acceptedSince(plan.Action{Kind: name, Version: page.Version})))
+				open = max(open, s.m.now.Sub(r.acceptedSince(s, name, page.Version)))
 			}
 		}
 	}

@@ -144,10 +144,11 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 		r.log.Warn("the use of an old value was not wholly observed", "kind", a.Kind, "of", a.Version, "gap", use.Gap)
 	}
 	at := place{a.Kind, a.Version}
-	r.found.use[at] = plan.Use{
+	e := s.book.Page(a.Version).Entries[a.Kind]
+	r.found.use[at] = watched{e.State, plan.Use{
 		Asked: true, Seen: use.Seen + r.whoIs(ctx, use.From), Told: use.Told,
-		Covered: r.limits.Watch + max(0, s.m.now.Sub(s.book.Page(a.Version).Entries[a.Kind].At)),
-	}
+		Covered: r.limits.Watch + max(0, s.m.now.Sub(e.At)),
+	}}
 	if a.Do == plan.Watch {
 		r.found.looked = false // a quarantine may show at the application
 	}
@@ -222,14 +223,23 @@ func (s *sight) isWanted(a plan.Action) bool {
 func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
 	at := place{a.Kind, a.Version}
 	page := s.pageOf(a.Version)
-	r.found.released[at] = page.Entries[a.Kind].State == ledger.Released
+	delete(r.found.use, at)
+	r.found.looked = false // it may show at the application
+	if page.Entries[a.Kind].State == ledger.Released {
+		// The label stays: should this be interrupted, the operator's word still holds.
+		if err := retirer.Quarantine(ctx, o); err != nil {
+			return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
+		}
+		r.found.mine[at] = true
+		r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
+		return nil
+	}
 	if page.Entries[a.Kind].State != ledger.Quarantined {
 		var err error
 		if page, err = r.noteQuarantine(ctx, a, page, retirer, o); err != nil {
 			return err
 		}
 	}
-	delete(r.found.use, at)
 	if err := retirer.Quarantine(ctx, o); err != nil {
 		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
 	}
@@ -312,7 +322,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 		r.notice(didAbandon, "the rotation of %s to version %s was given up, and its value is refused", a.Kind, a.Version)
 		return nil
 	}
-	accepted := max(0, s.m.now.Sub(s.acceptedSince(a)))
+	accepted := max(0, s.m.now.Sub(r.acceptedSince(s, a.Kind, a.Version)))
 	if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
 		return err
 	}
@@ -322,10 +332,21 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 	return nil
 }
 
-// acceptedSince is when the overlap of an old value began, as far as the labels
-// tell: when it was noted that another one is wanted.
-func (s *sight) acceptedSince(a plan.Action) time.Time {
-	return s.book.Page(a.Version).Entries[a.Kind].At
+// acceptedSince is when the overlap of an old value began, as far as is known: when
+// the rollout did, or when the version was stored that is AWSCURRENT. An entry's own
+// time is that of its state.
+func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
+	since := s.book.Page(version).Entries[kind].At
+	earlier := func(at time.Time) {
+		if !at.IsZero() && (since.IsZero() || at.Before(since)) {
+			since = at
+		}
+	}
+	if k, ok := r.kind(kind); ok && k.NeedsRestart() {
+		earlier(s.book.Rollout().Since)
+	}
+	earlier(r.found.versions[s.current].created)
+	return since
 }
 
 // forgetFailedOf forgets earlier rollbacks of a kind.

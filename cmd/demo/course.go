@@ -91,6 +91,13 @@ func databaseAloneIsHeld(open []string) bool {
 	return isHeld(open) && !slices.ContainsFunc(open, func(entry string) bool { return strings.HasPrefix(entry, "smtp=") })
 }
 
+// allNoted: what is not wanted any more is noted, and the time for observing it goes on.
+func allNoted(open []string) bool {
+	return slices.Contains(open, "database=old") && slices.Contains(open, "smtp=old") && slices.Contains(open, "api=old") && !slices.ContainsFunc(open, func(entry string) bool {
+		return !strings.HasSuffix(entry, "=old")
+	})
+}
+
 // onlyLasting: the overlaps that end with the rollout are closed.
 func onlyLasting(open []string) bool {
 	return len(open) > 0 && !slices.ContainsFunc(open, func(entry string) bool {

@@ -60,6 +60,9 @@ func storeAgain(ctx context.Context, d *demo, e *ending) error {
 	if _, err := d.converged(ctx, first); err != nil {
 		return err
 	}
+	if err := d.await(ctx, allNoted); err != nil {
+		return err
+	}
 	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
 	if err := d.await(ctx, onlyLasting); err != nil {
 		return err

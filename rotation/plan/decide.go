@@ -623,12 +623,18 @@ func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Acti
 		return do(Wait, "its quarantine begins with the next tick of the schedule")
 	case !o.Looked:
 		return Action{Do: Look, Why: "nothing is taken away while the application is unhealthy or being deployed"}
+	case postponed(o) != "" && old.Mine:
+		return do(Restore, "%s", postponed(o))
 	case postponed(o) != "":
 		return do(Wait, "%s", postponed(o))
 	case k.Wanted.Probe == NotAsked:
 		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is taken away before AWSCURRENT's value is proven"}
-	case released:
+	case released && !old.Mine:
 		return do(Quarantine, "an operator has released it")
+	case released && !old.Use.Asked:
+		return do(Watch, "an operator has released it, and only ill health counts")
+	case released:
+		return do(Retire, "an operator has released it")
 	case !old.Use.Asked:
 		return do(LookForUse, "the time for observing it is over")
 	case old.Use.Seen != "":
@@ -659,9 +665,9 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return do(Watch, "it is watched")
 	case !o.Looked:
 		return Action{Do: Look, Why: "what a quarantine does shows at the application, too"}
-	case old.Use.Seen != "" && !old.Released:
+	case old.Use.Seen != "":
 		return do(Hold, "something still uses it: %s", old.Use.Seen)
-	case o.Health == Unhealthy && !old.Released:
+	case o.Health == Unhealthy:
 		return do(Hold, "something still uses it: the application became unhealthy when it was refused")
 	case postponed(o) != "":
 		return do(Restore, "%s", postponed(o))

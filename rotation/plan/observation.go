@@ -141,9 +141,6 @@ type Value struct {
 	// Mine: this invocation has quarantined it, and watches it.
 	Mine bool
 
-	// Released: an operator has released the value since it was held.
-	Released bool
-
 	// SetFailed is why the wanted value could not be set again; "" where that was
 	// not tried.
 	SetFailed string
