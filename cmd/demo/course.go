@@ -98,6 +98,11 @@ func allNoted(open []string) bool {
 	})
 }
 
+// quarantined: the overlaps that end with the rollout are about to be closed.
+func quarantined(open []string) bool {
+	return slices.Contains(open, "database=quarantined") && slices.Contains(open, "smtp=quarantined")
+}
+
 // onlyLasting: the overlaps that end with the rollout are closed.
 func onlyLasting(open []string) bool {
 	return len(open) > 0 && !slices.ContainsFunc(open, func(entry string) bool {

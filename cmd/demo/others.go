@@ -64,6 +64,10 @@ func storeAgain(ctx context.Context, d *demo, e *ending) error {
 		return err
 	}
 	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
+	if err := d.await(ctx, quarantined); err != nil {
+		return err
+	}
+	d.moveOn(observation, "an hour, in which they are refused, and can be accepted again: neither MySQL nor IAM tells what logs in with them")
 	if err := d.await(ctx, onlyLasting); err != nil {
 		return err
 	}
