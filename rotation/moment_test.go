@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -250,5 +251,6 @@ func (e *engine) stayPending() (promoted string) {
 	if pending := e.version("AWSPENDING").ID; pending != promoted {
 		e.t.Fatalf("AWSPENDING is on version %q, and AWSCURRENT on %s", pending, promoted)
 	}
+	e.aws.Clock().Advance(20 * time.Second) // it is not about to begin any more
 	return promoted
 }

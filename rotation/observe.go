@@ -146,7 +146,8 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
-		Rotating: s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
+		Finishing: r.event.Token != "" && r.event.Token == s.current,
+		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
 			Rollout: book.Rollout(), Services: r.found.services,
 		},

@@ -112,6 +112,9 @@ func Decide(o Observation) (actions []Action) {
 	if version := givenUp(o); version != "" && !o.Rotating {
 		return []Action{{Do: Fence, Version: version, Why: "its rotation was given up, and its promotion may be in progress"}}
 	}
+	if promotedNow(o) {
+		return []Action{{Do: Wait, Why: "the step that has promoted AWSCURRENT begins the rollout"}}
+	}
 	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
 	for _, k := range o.Kinds {
 		a, done := wanted(k, o)
@@ -160,6 +163,15 @@ func givenUp(o Observation) (version string) {
 		}
 	}
 	return ""
+}
+
+// promotedNow tells that AWSCURRENT was promoted, and that this was woken by the
+// promotion itself. Should the step not come so far, it is tried again, and a tick
+// of the schedule sees to it.
+func promotedNow(o Observation) bool {
+	return !o.Tick && !o.Finishing && slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Restarts && k.Wanted.Current && k.Wanted.Entry.State == ledger.Pending
+	})
 }
 
 // wanted decides about AWSCURRENT's value of a kind. settled tells that nothing
@@ -311,6 +323,9 @@ func decideRollout(o Observation) []Action {
 		case s.Missing != "":
 			actions = append(actions, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
 		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
+			if !o.Finishing && o.Now.Sub(r.Since) < aboutToRedeploy {
+				return waiting("the redeploy is about to begin")
+			}
 			actions = append(actions, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
 		}
 	}
@@ -322,6 +337,10 @@ func decideRollout(o Observation) []Action {
 	}
 	return awaitRollout(o)
 }
+
+// aboutToRedeploy is how long whoever has begun a rollout takes at most until the
+// redeploy of every service has begun.
+const aboutToRedeploy = 15 * time.Second
 
 // unexplained tells what has changed a value that tasks read at start, and that
 // the rollout does not follow yet: "" for nothing.

@@ -25,6 +25,9 @@ type Observation struct {
 	// a quarantine begins.
 	Tick bool
 
+	// Finishing: this is the step that has promoted AWSCURRENT, and begins its rollout.
+	Finishing bool
+
 	// Rotating: AWSPENDING is on another version than AWSCURRENT. To store a version
 	// would have Secrets Manager abandon that rotation.
 	Rotating bool
