@@ -32,6 +32,12 @@ type sight struct {
 // A place is a kind in a version.
 type place struct{ kind, version string }
 
+// adopting tells that the secret has no ledger yet: no version has a label of it, but
+// that of the rotation under way, which is the first.
+func (s *sight) adopting() bool {
+	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool { return p.Version != s.pending })
+}
+
 // idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
 // converged, and no other value is live.
 func (s *sight) idle() bool {
@@ -135,7 +141,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		return s, nil
 	}
 	s.plan = plan.Observation{
-		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
+		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
 		Rotating: s.pending != "", Looked: r.found.looked, Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
 			Rollout: book.Rollout(), Services: r.found.services,
@@ -313,11 +319,12 @@ func (r *run) firstEdition(s *sight, k *plan.Kind) {
 	}
 	for _, old := range k.Old {
 		page := s.book.Page(old.Version)
-		if page.Next == "" || page.Next != endOf(s.current) {
+		begun := !page.Rollout.Since.IsZero()
+		if page.Next == "" || page.Next != endOf(s.current) || old.Entry.State == ledger.RolledBack && !begun {
 			continue
 		}
 		k.Wanted.Entry.State = ledger.Pending
-		if !page.Rollout.Since.IsZero() {
+		if begun {
 			k.Wanted.Entry.State = ledger.Proven
 		}
 		k.Wanted.Current = k.Wanted.Entry.State == ledger.Pending

@@ -631,6 +631,9 @@ func unmarked(v Value) bool {
 // observed decides about an old value that no task needs any more.
 func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Action) Action {
 	from := old.Entry.At
+	if from.IsZero() {
+		from = o.Rollout.Since // a label of the first edition does not tell when it was promoted
+	}
 	if k.Restarts && o.Rollout.Converged.After(from) {
 		from = o.Rollout.Converged // before, old tasks used it
 	}
@@ -667,6 +670,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	}
 	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
 	switch {
+	case !settled && k.Lost == "" && k.Wanted.Probe == NotAsked:
+		return do(Wait, "whether AWSCURRENT's value is accepted is being asked")
 	case !settled:
 		return do(Restore, "AWSCURRENT's value is not proven any more")
 	case k.Restarts && o.Rollout.Open():

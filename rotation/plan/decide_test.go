@@ -137,6 +137,10 @@ func TestAnOldValueGoesOnceNothingNeedsIt(t *testing.T) {
 			k.Old[0].Entry, k.Old[0].Use.Covered = entry(ledger.Quarantined, o.Now), limits.Watch
 		}, "database: retire the value; smtp: quarantine the value" + rest},
 		{"a quarantine that was noted and cut off before the target refused the value", converged(), func(_ *Observation, k *Kind) { k.Old[0].Entry = entry(ledger.Quarantined, time.Time{}) }, "database: quarantine the value; smtp: quarantine the value" + rest},
+		{"quarantined, and AWSCURRENT's value is to be asked for again today", converged(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, k.Wanted.Probe, k.Wanted.Entry.At = entry(ledger.Quarantined, o.Now), NotAsked, o.Now.Add(-25*time.Hour)
+		}, "database: ask the target; database: wait; smtp: quarantine the value" + rest},
+		{"it is not known when it was promoted over, and its callers have days", converged(), func(o *Observation, _ *Kind) { o.Kinds[2].Old[0].Entry.At = time.Time{} }, "database: quarantine the value; smtp: quarantine the value; api: wait…"},
 		{"a target that does not tell which password a login used is watched for as long as use is looked for", converged(), func(o *Observation, k *Kind) {
 			k.Old[0].Use.Told, k.Old[0].Entry = false, entry(ledger.Quarantined, o.Now.Add(-limits.Observe/2))
 		}, "database: wait; smtp: quarantine the value" + rest},
