@@ -62,17 +62,17 @@ func (e *engine) since() string {
 
 // promotedByFirstEdition is a secret whose current version was promoted over
 // another, which has the label. Its own words come in place of $next and $since.
-func (e *engine) promotedByFirstEdition(label string) (old, current string) {
+func (e *engine) promotedByFirstEdition(label string) (current string) {
 	e.t.Helper()
-	old = e.version("AWSCURRENT").ID
+	old := e.version("AWSCURRENT").ID
 	current = e.another("AWSCURRENT")
 	e.bothAccepted()
 	label = strings.Replace(label, "$next", ";of="+old+";next="+current, 1)
-	if strings.Contains(label, "$since") {
-		label = strings.Replace(label, "$since", e.since(), 1)
+	if words, more, begun := strings.Cut(label, "$since"); begun {
+		label = words + e.since() + more
 	}
 	e.put(label, old)
-	return old, current
+	return current
 }
 
 func (e *engine) redeployed(times int) {
@@ -196,7 +196,7 @@ func TestWhatTheFirstEditionLeftOpenComesToItsEndAndNothingIsRedeployedTwice(t *
 			e.redeployed(0)
 		},
 		"rolled back, and tasks with the bad values are left": func(e *engine) {
-			_, bad := e.promotedByFirstEdition("DRAFT")
+			bad := e.promotedByFirstEdition("DRAFT")
 			e.goBack()
 			e.admin.accept("admin-0")
 			e.webhook.accept("webhook-0")
@@ -213,7 +213,7 @@ func TestWhatTheFirstEditionLeftOpenComesToItsEndAndNothingIsRedeployedTwice(t *
 			}
 		},
 		"rolled back, before the redeploy": func(e *engine) {
-			_, bad := e.promotedByFirstEdition("DRAFT")
+			bad := e.promotedByFirstEdition("DRAFT")
 			e.goBack()
 			e.admin.accept("admin-0")
 			e.webhook.accept("webhook-0")

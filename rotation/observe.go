@@ -48,7 +48,7 @@ func (s *sight) idle() bool {
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
-			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && !(s.tick && plan.ProofIsOver(e, s.m.now)):
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && (!s.tick || !plan.ProofIsOver(e, s.m.now)):
 			default:
 				return false
 			}
@@ -305,9 +305,9 @@ func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger
 		}
 		v.Also = append(v.Also, other)
 	}
-	all := append(s.stores[place{kind, before}], version)
+	stores := s.stores[place{kind, before}]
 	delete(s.stores, place{kind, before})
-	s.stores[place{kind, v.Version}] = all
+	s.stores[place{kind, v.Version}] = append(stores, version)
 }
 
 // firstEdition takes up what a label of the first edition tells of AWSCURRENT, by
