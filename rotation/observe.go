@@ -32,6 +32,12 @@ type sight struct {
 // A place is a kind in a version.
 type place struct{ kind, version string }
 
+// adopting tells that the secret has no ledger yet: no version has a label of it, but
+// that of the rotation under way, which is the first.
+func (s *sight) adopting() bool {
+	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool { return p.Version != s.pending })
+}
+
 // idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
 // converged, and no other value is live.
 func (s *sight) idle() bool {
@@ -42,7 +48,7 @@ func (s *sight) idle() bool {
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
-			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && !(s.tick && plan.ProofIsOver(e, s.m.now)):
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && (!s.tick || !plan.ProofIsOver(e, s.m.now)):
 			default:
 				return false
 			}
@@ -145,7 +151,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		return s, nil
 	}
 	s.plan = plan.Observation{
-		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: len(book.Pages) == 0,
+		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
 		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
@@ -368,9 +374,9 @@ func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger
 		}
 		v.Also = append(v.Also, other)
 	}
-	all := append(s.stores[place{kind, before}], version)
+	stores := s.stores[place{kind, before}]
 	delete(s.stores, place{kind, before})
-	s.stores[place{kind, v.Version}] = all
+	s.stores[place{kind, v.Version}] = append(stores, version)
 }
 
 // firstEdition takes up what a label of the first edition tells of AWSCURRENT, by
@@ -382,11 +388,12 @@ func (r *run) firstEdition(s *sight, k *plan.Kind) {
 	}
 	for _, old := range k.Old {
 		page := s.book.Page(old.Version)
-		if page.Next == "" || page.Next != endOf(s.current) {
+		begun := !page.Rollout.Since.IsZero()
+		if page.Next == "" || page.Next != endOf(s.current) || old.Entry.State == ledger.RolledBack && !begun {
 			continue
 		}
 		k.Wanted.Entry.State = ledger.Pending
-		if !page.Rollout.Since.IsZero() {
+		if begun {
 			k.Wanted.Entry.State = ledger.Proven
 		}
 		k.Wanted.Current = k.Wanted.Entry.State == ledger.Pending

@@ -15,7 +15,7 @@ import (
 // for the kinds to rotate. A value that is already there is kept, for an
 // earlier attempt may have given it to a target.
 func (r *run) createSecret(ctx context.Context) error {
-	state, m, err := r.guard(ctx)
+	state, _, err := r.guard(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	chosen, err := r.toRotate(current, seen)
-	m = seen.m
+	m := seen.m
 	if err != nil {
 		return r.refuse(ctx, m, err)
 	}

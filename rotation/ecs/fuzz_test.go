@@ -53,9 +53,9 @@ func withValueFrom(definition types.TaskDefinition, valueFrom string) types.Task
 	return definition
 }
 
-// FuzzDecide tells of tasks, deployments and events of any times and states how
-// far a rollout has come. Each byte of the two lists is one of them.
-func FuzzDecide(f *testing.F) {
+// FuzzObserve tells of tasks, deployments and events of any times and states how
+// far a service has come. Each byte of the two lists is one of them.
+func FuzzObserve(f *testing.F) {
 	f.Add([]byte{0x80}, []byte{0x00}, int8(1), int8(1), "")
 	f.Add([]byte{0x01, 0x82, 0x44}, []byte{0x03, 0x81}, int8(2), int8(1), "(service web) rolling back to deployment ecs-svc/1.")
 	f.Add([]byte{0xff, 0x00, 0x7f}, []byte{}, int8(-1), int8(0), "rollsBack")
@@ -81,7 +81,6 @@ func FuzzDecide(f *testing.F) {
 			})
 			web.service.Events = append(web.service.Events, types.ServiceEvent{CreatedAt: near(b >> 5), Message: &message})
 		}
-		r := decide([]found{web}, since)
 		old := slices.ContainsFunc(web.tasks, func(task types.Task) bool {
 			status := *task.LastStatus
 			return status != "STOPPED" && status != "DELETED" && (task.CreatedAt == nil || task.CreatedAt.Before(since))
@@ -92,19 +91,20 @@ func FuzzDecide(f *testing.F) {
 				listed++
 			}
 		}
-		if want := !old && int(running) <= listed; r.Fresh != want || r.Fresh != (len(r.Stale) == 0) {
-			t.Fatalf("fresh is %v, want %v: %v", r.Fresh, want, r.Stale)
-		}
-		if r.Steady && (running != desired || len(deployments) == 0) {
-			t.Fatalf("steady with %d of %d tasks, and %d deployments", running, desired, len(deployments))
-		}
 		o := observe(web, nil, since)
-		if old && len(o.Older) == 0 || r.Fresh != (len(o.Older) == 0) || o.Fresh < 0 || o.Fresh > listed || (o.Failed == "") != (len(r.Failed) == 0) {
-			t.Fatalf("observed is %+v, where the rollout is %+v", o, r)
+		if want := old || int(running) > listed; want != (len(o.Older) > 0) {
+			t.Fatalf("older are %v, and of %d tasks %d are listed", o.Older, running, listed)
 		}
-		// A service that is not there keeps all from being fresh, whatever the others are.
-		if both := decide([]found{{name: "cron", missing: "it is deleted"}, web}, since); both.Fresh || both.Steady || len(both.Failed) != len(r.Failed) {
-			t.Fatalf("with one that is missing: %+v", both)
+		if o.Fresh < 0 || o.Fresh > listed || o.Desired != int(desired) {
+			t.Fatalf("observed is %+v, of %d listed tasks", o, listed)
+		}
+		if (o.Deployed || o.Deploying || o.Failed != "") && len(deployments) == 0 {
+			t.Fatalf("without a deployment, observed is %+v", o)
+		}
+		// One that is missing tells of nothing else.
+		web.missing = "it is deleted"
+		if gone := observe(web, nil, since); gone.Missing == "" || gone.Fresh != 0 || gone.Failed != "" || len(gone.Older) > 0 {
+			t.Fatalf("of one that is missing, observed is %+v", gone)
 		}
 	})
 }

@@ -9,20 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
-	"mautic-rotation/rotation/rollout"
 )
-
-// Rollout tells how far the services have come with replacing what ran before
-// since, a time that [Services.Redeploy] returned without an error. It looks once,
-// and changes nothing. An error means that it is not known.
-func (s *Services) Rollout(ctx context.Context, since time.Time) (rollout.State, error) {
-	services, err := s.find(ctx, since)
-	if err != nil {
-		return rollout.State{}, err
-	}
-	return decide(services, since), nil
-}
 
 // find reads what ECS tells of each service, in the order of their names.
 func (s *Services) find(ctx context.Context, since time.Time) ([]found, error) {

@@ -52,7 +52,7 @@ func TestAServiceThatIsMissingDoesNotKeepTheOthersFromBeingObserved(t *testing.T
 	aws, client := start(t, localecs.Service{Name: "web"}, localecs.Service{Name: "bluegreen", DeploymentController: "CODE_DEPLOY"})
 	wait(t, aws, "web")
 	services := ecs.New(client, cluster, []string{"gone", "bluegreen", "web"})
-	got := observed(t, services, created(t, client, "web"))
+	got := observed(t, services, created(t, client))
 	for i, want := range []string{"the cluster does not have it (MISSING): correct ECS_CLUSTER and ECS_SERVICES", "its deployment controller is CODE_DEPLOY", ""} {
 		if (want == "") != (got[i].Missing == "") || !strings.Contains(got[i].Missing, want) {
 			t.Errorf("got %+v, want %q", got[i], want)
@@ -143,7 +143,7 @@ func TestATaskThatIsNotHealthyYetIsNotFresh(t *testing.T) {
 	if _, err := aws.WaitEvent(t.Context(), running); err != nil {
 		t.Fatal(err)
 	}
-	services, since := ecs.New(client, cluster, []string{"web"}), created(t, client, "web")
+	services, since := ecs.New(client, cluster, []string{"web"}), created(t, client)
 	if got := observed(t, services, since)[0]; got.Fresh != 0 || len(got.Older) != 0 || !got.Deploying {
 		t.Errorf("while its health check fails: %+v", got)
 	}
@@ -229,7 +229,7 @@ func TestALookAtSeveralServicesTakesFewCalls(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web", DesiredCount: 3}, localecs.Service{Name: "cron"}, localecs.Service{Name: "worker"})
 	wait(t, aws, "web", "cron", "worker")
 	before := len(aws.Calls())
-	got := observed(t, ecs.New(client, cluster, []string{"web", "cron", "worker"}), created(t, client, "web"))
+	got := observed(t, ecs.New(client, cluster, []string{"web", "cron", "worker"}), created(t, client))
 	if got[0].Fresh != 3 {
 		t.Errorf("web: %+v", got[0])
 	}
@@ -246,7 +246,7 @@ func TestALookAtSeveralServicesTakesFewCalls(t *testing.T) {
 func TestWhatTheFunctionMayNotReadIsNamedWithTheRemedy(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web"})
 	wait(t, aws, "web")
-	services, since := ecs.New(client, cluster, []string{"web"}), created(t, client, "web")
+	services, since := ecs.New(client, cluster, []string{"web"}), created(t, client)
 	fail := func(operation, code string) {
 		aws.Intercept(func(call wire.Call) wire.Fault {
 			if call.Operation != operation {

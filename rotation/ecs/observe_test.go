@@ -2,11 +2,8 @@ package ecs_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,12 +12,10 @@ import (
 
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
-	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/ecs"
-	"mautic-rotation/rotation/rollout"
 )
 
-func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
+func TestAServiceHasNoOlderTasksOnceThoseFromBeforeHaveStopped(t *testing.T) {
 	stop := make(chan struct{})
 	aws, client := start(t, localecs.Service{Name: "cron"}, localecs.Service{
 		Name: "web",
@@ -32,10 +27,11 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 		},
 	})
 	wait(t, aws, "cron", "web")
-	services := ecs.New(client, cluster, []string{"web", "cron"})
-	since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
+	services, since := ecs.New(client, cluster, []string{"web", "cron"}), aws.Clock().Now()
+	for _, name := range services.Names() {
+		if err := services.RedeployService(t.Context(), name, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	draining := func(e host.Event) bool {
@@ -48,18 +44,23 @@ func TestAServiceIsFreshOnceItsOldTasksAreGone(t *testing.T) {
 	if err := aws.ECS.WaitService(t.Context(), cluster, "cron"); err != nil {
 		t.Fatal(err)
 	}
-	got := rolloutOf(t, services, since)
-	if got.Fresh || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service web: task ") || !strings.HasSuffix(got.Stale[0], "still drains") {
-		t.Errorf("while a task drains: %+v", got)
+	got := observed(t, services, since)
+	if web := got[0]; len(web.Older) != 1 || !strings.Contains(web.Older[0], "service web: task ") || !strings.HasSuffix(web.Older[0], "still drains") {
+		t.Errorf("while a task drains: %+v", web)
+	}
+	if cron := got[1]; len(cron.Older) != 0 || cron.Fresh != 1 {
+		t.Errorf("beside it: %+v", cron)
 	}
 
 	close(stop)
 	wait(t, aws, "web")
-	if got := rolloutOf(t, services, since); !got.Fresh || len(got.Stale) != 0 || len(got.Failed) != 0 || !got.Steady {
-		t.Errorf("when it has stopped: %+v", got)
+	if web := observed(t, services, since)[0]; len(web.Older) != 0 || web.Fresh != 1 || web.Failed != "" || web.Deploying {
+		t.Errorf("when it has stopped: %+v", web)
 	}
-	if got := rolloutOf(t, services, aws.Clock().Now()); got.Fresh || len(got.Stale) != 4 || len(got.Failed) != 0 {
-		t.Errorf("as of a later time, nothing has been deployed: %+v", got)
+	for _, later := range observed(t, services, aws.Clock().Now()) {
+		if len(later.Older) != 1 || later.Fresh != 0 || later.Deployed || later.Failed != "" {
+			t.Errorf("as of a later time, nothing has been deployed: %+v", later)
+		}
 	}
 }
 
@@ -68,12 +69,10 @@ func TestEveryTaskIsLookedAtHoweverManyThereAre(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web", DesiredCount: tasks})
 	wait(t, aws, "web")
 	services := ecs.New(client, cluster, []string{"web"})
-	got := rolloutOf(t, services, aws.Clock().Now())
-	running := slices.DeleteFunc(got.Stale, func(line string) bool { return !strings.HasSuffix(line, "still runs") })
-	if len(running) != tasks {
-		t.Errorf("%d tasks are stale, want %d", len(running), tasks)
+	if got := observed(t, services, aws.Clock().Now())[0]; len(got.Older) != tasks {
+		t.Errorf("%d tasks are older, want %d", len(got.Older), tasks)
 	}
-	if got := rolloutOf(t, services, created(t, client, "web")); !got.Fresh || !got.Steady {
+	if got := observed(t, services, created(t, client))[0]; got.Fresh != tasks || len(got.Older) != 0 {
 		t.Errorf("as of its deployment: %+v", got)
 	}
 }
@@ -85,29 +84,19 @@ func TestTheServicesMayBeGivenByARNAndBeMoreThanOneCallDescribes(t *testing.T) {
 	for range 9 {
 		names = append(names, "web")
 	}
-	if got := rolloutOf(t, ecs.New(client, cluster, names), created(t, client, "web")); !got.Fresh || !got.Steady {
-		t.Errorf("got %+v", got)
+	names = append(names, "gone")
+	got := observed(t, ecs.New(client, cluster, names), created(t, client))
+	if len(got) != len(names) {
+		t.Fatalf("%d services of %d", len(got), len(names))
 	}
-	got := rolloutOf(t, ecs.New(client, cluster, append(names, "gone")), created(t, client, "web"))
-	if got.Fresh || got.Steady || len(got.Stale) != 1 || !strings.Contains(got.Stale[0], "service gone: the cluster does not have it (MISSING)") {
-		t.Errorf("with one that is not there: %+v", got)
-	}
-}
-
-func TestARolloutIsNotKnownWhenACallFails(t *testing.T) {
-	aws, client := start(t, localecs.Service{Name: "web"})
-	wait(t, aws, "web")
-	for _, operation := range []string{"DescribeServices", "ListTasks", "DescribeTasks"} {
-		aws.Intercept(func(call wire.Call) wire.Fault {
-			if call.Operation != operation {
-				return wire.Fault{}
-			}
-			return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not authorized"}}
-		})
-		_, err := ecs.New(client, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
-		if err == nil || !strings.Contains(err.Error(), "AccessDenied") || !strings.Contains(err.Error(), "web") {
-			t.Errorf("%s: got error %v", operation, err)
+	for i, s := range got {
+		switch {
+		case s.Name != names[i], s.Name == "gone" != (s.Missing != ""), len(s.Older) > 0, s.Name != "idle" && s.Name != "gone" && s.Fresh != 1:
+			t.Errorf("%s: %+v", names[i], s)
 		}
+	}
+	if missing := got[len(got)-1].Missing; !strings.Contains(missing, "the cluster does not have it (MISSING)") {
+		t.Errorf("of one that is not there: %s", missing)
 	}
 }
 
@@ -124,92 +113,12 @@ func (f forgetful) DescribeTasks(context.Context, *awsecs.DescribeTasksInput, ..
 func TestATaskThatCannotBeDescribedIsNotTakenForGone(t *testing.T) {
 	aws, client := start(t, localecs.Service{Name: "web"})
 	wait(t, aws, "web")
-	_, err := ecs.New(forgetful{client, "ACCESS_DENIED"}, cluster, []string{"web"}).Rollout(t.Context(), time.Time{})
+	_, err := ecs.New(forgetful{client, "ACCESS_DENIED"}, cluster, []string{"web"}).Observe(t.Context(), secretARN, time.Time{})
 	if err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
 		t.Errorf("got error %v", err)
 	}
-	got := rolloutOf(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})
-	if got.Fresh || !strings.Contains(got.Stale[0], "ECS counts 1 running tasks, and lists 0") {
+	got := observed(t, ecs.New(forgetful{client, "MISSING"}, cluster, []string{"web"}), time.Time{})[0]
+	if len(got.Older) != 1 || !strings.Contains(got.Older[0], "ECS counts 1 running tasks, and lists 0") {
 		t.Errorf("counted, and forgotten: %+v", got)
-	}
-}
-
-func rolloutOf(t *testing.T, services *ecs.Services, since time.Time) rollout.State {
-	t.Helper()
-	got, err := services.Rollout(t.Context(), since)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-func TestAServiceThatECSRollsBackHasFailed(t *testing.T) {
-	for _, strategy := range []string{localecs.Rolling, localecs.BlueGreen} {
-		t.Run(strategy, func(t *testing.T) { rollsBack(t, strategy) })
-	}
-}
-
-func rollsBack(t *testing.T, strategy string) {
-	var broken atomic.Bool
-	aws, client := start(t, localecs.Service{
-		Name: "web", Strategy: strategy, CircuitBreaker: true, CircuitBreakerRollback: true, FailureThreshold: 2, RestartDelay: time.Millisecond,
-		Run: func(ctx context.Context, task localecs.Task) error {
-			if broken.Load() {
-				return errors.New("access denied for user")
-			}
-			task.Ready()
-			<-ctx.Done()
-			return nil
-		},
-	})
-	wait(t, aws, "web")
-	services := ecs.New(client, cluster, []string{"web"})
-	broken.Store(true)
-	since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wait(t, aws, "web") // ECS settles on the old deployment, whose task was never replaced
-	got := rolloutOf(t, services, since)
-	if got.Fresh || !got.Steady || len(got.Failed) != 1 || !strings.Contains(got.Failed[0], map[string]string{
-		localecs.Rolling:   "service web: rolled back to deployment ecs-svc/",
-		localecs.BlueGreen: "is ROLLBACK_SUCCESSFUL: ECS deployment circuit breaker: tasks failed to start.",
-	}[strategy]) {
-		t.Errorf("got %+v", got)
-	}
-
-	broken.Store(false)
-	since, err = services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wait(t, aws, "web")
-	if got := rolloutOf(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) != 0 {
-		t.Errorf("once it is mended: %+v", got)
-	}
-}
-
-func TestWhileAServiceBakesItsOldTasksAreLeftAndNothingHasFailed(t *testing.T) {
-	for _, strategy := range []string{localecs.BlueGreen, localecs.Linear, localecs.Canary} {
-		t.Run(strategy, func(t *testing.T) {
-			aws, client := start(t, localecs.Service{Name: "web", Strategy: strategy, BakeTime: time.Hour})
-			wait(t, aws, "web")
-			services := ecs.New(client, cluster, []string{"web"})
-			since, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			awaitHealthy(t, aws, since)
-			aws.Clock().Advance(59 * time.Minute)
-			got := rolloutOf(t, services, since)
-			if got.Fresh || got.Steady || len(got.Failed) > 0 || got.Bake < time.Hour {
-				t.Errorf("while it bakes: %+v", got)
-			}
-			aws.Clock().Advance(time.Minute)
-			wait(t, aws, "web")
-			if got := rolloutOf(t, services, since); !got.Fresh || !got.Steady || len(got.Failed) > 0 {
-				t.Errorf("after the bake: %+v", got)
-			}
-		})
 	}
 }

@@ -81,7 +81,7 @@ func TestPreflightNamesATaskDefinitionThatWasDeregistered(t *testing.T) {
 	services := ecs.New(client, cluster, []string{"web"})
 	expect(t, services.Preflight(t.Context(), secretARN),
 		"problem: service web has a task definition to start tasks with: its task definition web:1 is INACTIVE")
-	if _, err := services.Redeploy(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
+	if err := services.RedeployService(t.Context(), "web", slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a redeploy begins all the same")
 	}
 }

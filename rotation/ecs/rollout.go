@@ -8,8 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
-	"mautic-rotation/rotation/rollout"
 )
 
 // found is what ECS tells of one service.
@@ -24,44 +22,14 @@ type found struct {
 	latest *types.ServiceDeploymentBrief
 }
 
-// decide tells how far the services have come since a time.
+// older lists a service's tasks from before a time, or of an age that is not
+// known, that may still use what they have read.
 //
 // Only the time at which a task was created counts. It is at or after that of
 // its deployment, and the SDK cuts both to the millisecond alike, so that not
 // Before is right without a margin. The time it started will not do, since
 // secrets are read between the two; nor will its deployment's id, since a
 // circuit breaker gives an old deployment new tasks.
-func decide(services []found, since time.Time) rollout.State {
-	r := rollout.State{Steady: true}
-	for _, f := range services {
-		if f.missing != "" {
-			r.Stale = append(r.Stale, fmt.Sprintf("service %s: %s", f.name, f.missing))
-			r.Steady = false
-			continue
-		}
-		r.Stale = append(r.Stale, stale(f, since)...)
-		if reason := failure(f, since); reason != "" {
-			r.Failed = append(r.Failed, fmt.Sprintf("service %s: %s", f.name, reason))
-		}
-		r.Steady = r.Steady && steady(f.service)
-		r.Bake = max(r.Bake, bake(f.service))
-	}
-	r.Fresh = len(r.Stale) == 0
-	return r
-}
-
-// stale lists what keeps a service from being fresh.
-func stale(f found, since time.Time) []string {
-	old := older(f, since)
-	if primary := primaryOf(f.service); len(old) > 0 && primary != nil && !notBefore(primary.CreatedAt, since) {
-		old = append(old, fmt.Sprintf("service %s: its primary deployment was created %s, before %s: unless it was rolled back, force a new one",
-			f.name, timestamp(primary.CreatedAt), timestamp(&since)))
-	}
-	return old
-}
-
-// older lists a service's tasks from before a time, or of an age that is not
-// known, that may still use what they have read.
 func older(f found, since time.Time) []string {
 	var old []string
 	there := 0
@@ -184,20 +152,6 @@ func reasonOf(d types.Deployment) string {
 		return state + ": " + reason
 	}
 	return state
-}
-
-// steady tells whether a service runs what it is to. ECS tells no rollout state
-// of a service behind a Classic Load Balancer: it then goes by there being one
-// deployment, as the SDK's waiter does.
-func steady(service types.Service) bool {
-	primary := primaryOf(service)
-	if primary == nil || service.RunningCount != service.DesiredCount {
-		return false
-	}
-	if primary.RolloutState == "" {
-		return len(service.Deployments) == 1
-	}
-	return primary.RolloutState == types.DeploymentRolloutStateCompleted
 }
 
 // notBefore tells whether what was created at a time is shown to be from since

@@ -158,7 +158,9 @@ func deploying(f found) bool {
 	if primary == nil {
 		return false
 	}
-	if primary.RolloutState == "" { // see steady
+	// ECS tells no rollout state of a service behind a Classic Load Balancer. It
+	// then goes by there being one deployment, as the SDK's waiter does.
+	if primary.RolloutState == "" {
 		return len(f.service.Deployments) > 1
 	}
 	return primary.RolloutState == types.DeploymentRolloutStateInProgress

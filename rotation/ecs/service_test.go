@@ -2,8 +2,6 @@ package ecs
 
 import (
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -262,14 +260,7 @@ func TestWhatIsObservedOfAService(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.found.name = "web"
-			got := observe(test.found, definitions, forced)
-			want := test.want
-			texts := func(a, b string) bool { return (a == "") == (b == "") && strings.Contains(a, b) }
-			if got.Name != "web" || got.Desired != want.Desired || got.Fresh != want.Fresh || got.Deployed != want.Deployed || got.Deploying != want.Deploying || got.Bake != want.Bake ||
-				!texts(got.Missing, want.Missing) || !texts(got.Failed, want.Failed) || !slices.EqualFunc(got.Older, want.Older, strings.Contains) {
-				t.Errorf("got  %+v\nwant %+v", got, want)
-			}
+			isObserved(t, test.found, definitions, test.want)
 		})
 	}
 }

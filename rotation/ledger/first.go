@@ -84,15 +84,15 @@ func parseFirst(parts []string) (p Page, err error) {
 	if since.IsZero() {
 		return p, nil
 	}
-	// since= was the start of the rollout, but for these phases.
+	// since= was the start of the rollout, but of what was held: that is later.
 	switch parts[0] {
 	case "old":
 		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency}
 		if len(retired) > 0 && !emergency {
 			p.Rollout = p.Rollout.ConvergedAt(since) // nothing was retired before
 		}
-	case "quarantined":
-		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined before
+	case "quarantined", "held":
+		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined or held before
 	case "rolled-back":
 		p.Rollout = Rollout{Since: since, RolledBack: true}
 	}

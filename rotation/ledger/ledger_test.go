@@ -196,7 +196,8 @@ func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 			Next:    "y",
 			Entries: map[string]Entry{"api": {State: Old, Count: 1, At: began}, "database": {State: Quarantined, Count: 1}}, // when its quarantine began is not known
 			Rollout: Rollout{Since: began, Converged: began}},
-		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z;n=7": {Next: "y", Entries: map[string]Entry{"database": {State: Held, Count: 7, At: began}}},
+		"rotation;held;of=x;live=database;next=y;since=2026-11-22T21:04:05Z;n=7": {
+			Next: "y", Entries: map[string]Entry{"database": {State: Held, Count: 7, At: began}}, Rollout: Rollout{Since: began, Converged: began}},
 		"rotation;rolled-back;of=x;live=database;next=y;since=2026-11-22T21:04:05Z": {
 			Next: "y", Entries: map[string]Entry{"database": {State: RolledBack, Count: 1, At: began}}, Rollout: Rollout{Since: began, RolledBack: true}},
 		"rotation;failed;of=x;live=;since=2026-11-22T21:04:05Z":                 {Entries: map[string]Entry{AllKinds: {State: Failed, Count: 1, At: began}}},

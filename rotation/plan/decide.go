@@ -182,12 +182,14 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return []Action{{Do: d, Kind: k.Name, Version: w.Version, Why: fmt.Sprintf(format, args...)}}
 	}
 	switch {
+	case k.letGo():
+		return nil, false
 	case k.Lost != "":
 		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
 	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "an emergency is replacing it"), false
 	case w.Entry.State == ledger.Revoking:
-		return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release"), true
+		return mayHaveLeaked(k, do)
 	case w.Entry.State == ledger.Quarantined:
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
@@ -215,6 +217,28 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	default:
 		return do(Prove, "its target accepts it"), false
 	}
+}
+
+// letGo tells that an operator has released a kind that is lost: nothing of it is
+// touched any more.
+func (k Kind) letGo() bool {
+	return k.Lost != "" && len(k.Old) > 0 && !slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State != ledger.Foreign })
+}
+
+// mayHaveLeaked decides about a wanted value that an emergency was to replace. It is
+// never set again.
+func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Action, settled bool) {
+	switch {
+	case k.Wanted.Probe == NotAsked:
+		return do(Ask, "whether AWSCURRENT's value, which may have leaked, is accepted has to be known"), false
+	case k.Wanted.Probe == Denied && len(unasked(k)) > 0:
+		return unasked(k), false
+	case k.Wanted.Probe == Denied:
+		return do(Alarm, "AWSCURRENT's value may have leaked, and its target refuses it: %s", whereLive(k)), false
+	case k.Wanted.Probe == NoAnswer:
+		return do(Alarm, "not rotated: the value may have leaked, and its target does not answer: start the emergency rotation again, or release"), false
+	}
+	return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release"), true
 }
 
 // interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
@@ -380,7 +404,7 @@ func unsettled(o Observation) string {
 		return ""
 	}
 	for _, k := range o.Kinds {
-		if s := k.Wanted.Entry.State; k.Restarts && s != ledger.Proven && s != ledger.Revoking {
+		if s := k.Wanted.Entry.State; k.Restarts && !k.letGo() && s != ledger.Proven && s != ledger.Revoking {
 			return k.Name
 		}
 	}
@@ -429,18 +453,18 @@ func awaitRollout(o Observation) []Action {
 		}
 	}
 	switch {
-	case len(older) > 0 && overdue(o):
-		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; ")}}
-	case len(older) > 0:
-		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
 	case o.Health == Unhealthy && r.Unhealthy.IsZero():
 		return []Action{{Do: NoteUnhealthy, Why: "the application is unhealthy"}}
 	case o.Health == Unhealthy:
 		return waiting("the application is unhealthy: %s", o.Ill)
+	case o.Health != Unclear && !r.Unhealthy.IsZero():
+		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
+	case len(older) > 0 && overdue(o):
+		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; ")}}
+	case len(older) > 0:
+		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
 	case o.Health == Unclear:
 		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill}}
-	case !r.Unhealthy.IsZero():
-		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
 	}
 	return []Action{{Do: Converge, Why: "every task is new, and the application healthy"}}
 }
@@ -501,6 +525,8 @@ func mayRollBack(o Observation) string {
 		return "the rollout has converged"
 	case r.Emergency || emergency(o):
 		return "an emergency is never rolled back"
+	case emergencyIsPending(o):
+		return "an emergency is pending"
 	case r.RolledBack:
 		return "it is a rollback already"
 	case !r.Promoted:
@@ -518,6 +544,14 @@ func mayRollBack(o Observation) string {
 
 // emergency tells that old values have leaked and are still to be taken away.
 func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
+
+// emergencyIsPending tells that an emergency is about to replace what a rollback
+// would move away from.
+func emergencyIsPending(o Observation) bool {
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Wanted.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name)
+	})
+}
 
 // fail rolls a rollout back that fails, where that may be done. The old values
 // are asked for first.
@@ -628,6 +662,9 @@ func unmarked(v Value) bool {
 // observed decides about an old value that no task needs any more.
 func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Action) Action {
 	from := old.Entry.At
+	if from.IsZero() {
+		from = o.Rollout.Since // a label of the first edition does not tell when it was promoted
+	}
 	if k.Restarts && o.Rollout.Converged.After(from) {
 		from = o.Rollout.Converged // before, old tasks used it
 	}
@@ -670,8 +707,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	}
 	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
 	switch {
-	case !settled && k.Wanted.Probe == Denied:
-		return do(Restore, "AWSCURRENT's value is refused")
+	case !settled && (k.Wanted.Probe == Denied || k.Lost != ""):
+		return do(Restore, "AWSCURRENT's value is refused, or cannot be compared")
 	case !settled:
 		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")
 	case k.Restarts && o.Rollout.Open():
