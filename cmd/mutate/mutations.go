@@ -50,7 +50,7 @@ func (t trials) command() []string {
 const noFault = "^[a-z-]+/1/throttled "
 
 // mutations are all mutations.
-var mutations = concat(stepMutations, overlapMutations, byHandMutations, kindMutations)
+var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations)
 
 func concat(parts ...[]mutation) (all []mutation) {
 	for _, part := range parts {
@@ -59,4 +59,9 @@ func concat(parts ...[]mutation) (all []mutation) {
 	return all
 }
 
-const engine = "rotation"
+// The packages whose tests see most of them.
+const (
+	engine  = "rotation"
+	planner = "rotation/plan"
+	book    = "rotation/ledger"
+)

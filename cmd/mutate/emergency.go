@@ -1,0 +1,47 @@
+package main
+
+// emergencyMutations break what an emergency is for.
+var emergencyMutations = []mutation{
+	{
+		name: "leaked-kept", what: "a value that may have leaked is taken away in its own time only",
+		file:   "rotation/steps.go",
+		old:    "		state = ledger.Revoking\n",
+		new:    "",
+		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+	},
+	{
+		name: "leaked-not-revoked", what: "a value that may have leaked is not revoked",
+		file:   "rotation/plan/decide.go",
+		old:    "		return do(Revoke, \"it may have leaked\")\n",
+		new:    "		return do(Wait, \"it may have leaked\")\n",
+		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+	},
+	{
+		name: "older-leaks-kept", what: "older values of the kind stay, which have leaked no less",
+		file:   "rotation/plan/decide.go",
+		old:    "	case leaked(k) && unmarked(old):\n",
+		new:    "	case false:\n",
+		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+	},
+	{
+		name: "issued-kept", what: "what was issued under a leaked value stays accepted",
+		file:   "rotation/takeaway.go",
+		old:    "	if revoker, ok := kind.(credential.Revoker); ok {\n",
+		new:    "	if revoker, ok := kind.(credential.Revoker); ok && r.event.Token == \"\" {\n",
+		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+	},
+	{
+		name: "rolled-back-to-a-leak", what: "an emergency is rolled back to the values that may have leaked",
+		file:   "rotation/plan/decide.go",
+		old:    "	case r.Emergency || emergency(o):\n",
+		new:    "	case emergency(o):\n",
+		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+	},
+	{
+		name: "given-up-in-silence", what: "nobody is told that a leaked value is accepted since its emergency was given up",
+		file:   "rotation/plan/decide.go",
+		old:    "		return do(Alarm, \"not rotated: the value may have leaked",
+		new:    "		return do(Wait, \"nothing: the value may have leaked",
+		killer: test{engine, "TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone"},
+	},
+}
