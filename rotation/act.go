@@ -169,7 +169,7 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 		return p
 	},
 	plan.Converge: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {
-		p.Rollout = p.Rollout.ConvergedAt(now)
+		p.Rollout = p.Rollout.ConvergedAt(soon(now)) // old tasks may have logged in until now, within the second
 		return p
 	},
 	plan.NoteUnhealthy: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {

@@ -121,6 +121,7 @@ func TestAServiceIsRedeployedOnceInAnInvocation(t *testing.T) {
 	e.services.clock = anHourAgo{e.services.clock}
 	e.mustRotate()
 	before := e.services.times
+	e.aws.Clock().Advance(20 * time.Second) // no redeploy is about to begin any more
 	e.reconcile()
 	if n := e.services.times - before; n != 1 {
 		t.Errorf("%d redeploys in one invocation", n)

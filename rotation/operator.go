@@ -117,7 +117,7 @@ func (r *run) release(ctx context.Context) error {
 		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
 		return r.writePage(ctx, page)
 	case rollout.Open():
-		page.Rollout = rollout.ConvergedAt(s.m.now)
+		page.Rollout = rollout.ConvergedAt(soon(s.m.now))
 		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)
 	case restart && r.services != nil:
 		page.Rollout = ledger.Rollout{Since: r.soon()}

@@ -52,6 +52,32 @@ func TestNoOldValueIsTakenAwayWhileATaskThatMayUseItIsLeft(t *testing.T) {
 	e.expect("database-1", "api-0 api-1", "admin-1")
 }
 
+func TestALoginOfAnOldTaskInTheSecondInWhichTheRolloutConvergesIsNoUseOfItsValue(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	clock := e.aws.Clock()
+	e.database.busy = true // its use is looked for in a later second
+	late := time.Second - 200*time.Millisecond
+	clock.Advance(clock.Now().Truncate(time.Second).Add(late + time.Second).Sub(clock.Now()))
+	login := clock.Now() // by the last old task, which then ends
+	e.reconcile()
+	clock.Advance(700 * time.Millisecond)
+	e.database.busy = false
+	e.database.use = func(o credential.Overlap) (string, error) {
+		// A server looks back from now, by its own clock.
+		back := max(0, o.Now.Sub(o.Since))
+		if o.Since.IsZero() {
+			back = 0
+		}
+		if login.After(clock.Now().Add(-back)) {
+			return "1 login", nil
+		}
+		return "", nil
+	}
+	e.reconcile()
+	e.expect("database-1", "api-0 api-1", "admin-1")
+}
+
 func TestNoOldValueIsTakenAwayWhenItHasBecomeCurrentAgain(t *testing.T) {
 	for _, moment := range []string{"exclusive", "in use", "quarantine"} {
 		t.Run("before "+moment, func(t *testing.T) {

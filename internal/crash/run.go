@@ -99,6 +99,9 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	if err := rotateOnceMore(ctx, r, scenario, found); err != nil {
 		return nil, nil, err
 	}
+	if violations := found.all(); m.FirstOnly && len(violations) > 0 {
+		return calls, violations[:1], nil
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err // what was found may be of the cancelling
 	}

@@ -185,13 +185,14 @@ func TestAnOldValueThatIsUsedIsHeldUntilAnOperatorReleasesIt(t *testing.T) {
 		{"released, and its redeploy has not converged", rolling(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Rollout.Promoted = entry(ledger.Released, o.Now), false
 		}, allWait},
-		{"released, in quarantine, and missed", converged(), func(o *Observation, k *Kind) { quarantinedAndMissed(o, k); k.Old[0].Released = true }, "database: wait; smtp: quarantine the value" + rest},
-		{"released, in quarantine, missed, and the watch is over", converged(), func(o *Observation, k *Kind) {
-			quarantinedAndMissed(o, k)
-			k.Old[0].Released, k.Old[0].Entry.At = true, o.Now.Add(-limits.Watch)
+		{"released, and refused now", converged(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Asked = entry(ledger.Released, o.Now), true, false
+		}, "database: watch for refused logins; smtp: quarantine the value" + rest},
+		{"released, refused now, and missed", converged(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Seen = entry(ledger.Released, o.Now), true, "10.0.3.7"
 		}, "database: retire the value; smtp: quarantine the value" + rest},
-		{"released, in quarantine, and the application is unhealthy", converged(), func(o *Observation, k *Kind) {
-			k.Old[0].Entry, k.Old[0].Released, o.Health = entry(ledger.Quarantined, o.Now), true, Unhealthy
+		{"released, refused now, and the application is unhealthy", converged(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, k.Old[0].Mine, o.Health = entry(ledger.Released, o.Now), true, Unhealthy
 		}, "database: restore the value; smtp: wait" + rest},
 		{"an operator has declared it foreign", converged(), func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Foreign }, "database: wait; smtp: quarantine the value" + rest},
 	})

@@ -240,7 +240,7 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 			k.Old[0].Entry, o.Health = state(ledger.Quarantined), Unhealthy
 		}, []Do{Hold}},
 		{"a quarantine after a release, in which the application becomes unhealthy", quiet(), func(o *Observation, k *Kind) {
-			k.Old[0].Entry, k.Old[0].Released, o.Health = state(ledger.Quarantined), true, Unhealthy
+			k.Old[0].Entry, k.Old[0].Mine, o.Health = state(ledger.Released), true, Unhealthy
 		}, []Do{Restore}},
 		{"a quarantine during a deployment", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Rollout.Services[0].Deploying = state(ledger.Quarantined), true
