@@ -35,7 +35,7 @@ var emergencyMutations = []mutation{
 		file:   "rotation/plan/decide.go",
 		old:    "	case r.Emergency || emergency(o):\n",
 		new:    "	case emergency(o):\n",
-		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
+		killer: test{planner, "TestEachPolicyDecidesByItsOwnReason/an emergency fails"},
 	},
 	{
 		name: "given-up-in-silence", what: "nobody is told that a leaked value is accepted since its emergency was given up",
