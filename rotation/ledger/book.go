@@ -63,25 +63,3 @@ func (b Book) Rollout() (r Rollout) {
 
 // Free is how many more versions can get a label, with SpareSlots left over.
 func (b Book) Free() int { return MaxLabels - SpareSlots - b.used }
-
-// A Fingerprint stands for a value in comparisons. It is made within one
-// invocation, and stored nowhere. "" stands for a value that could not be read.
-type Fingerprint string
-
-// A Place is a version that stores a value of a kind, with its entry.
-type Place struct {
-	Version string
-	Entry   Entry
-	Value   Fingerprint
-}
-
-// Places are the versions whose labels name the kind, by version id. The caller
-// tells what each stores.
-func (b Book) Places(kind string, value func(version string) Fingerprint) (places []Place) {
-	for _, p := range b.Pages {
-		if e, ok := p.Entries[kind]; ok {
-			places = append(places, Place{Version: p.Version, Entry: e, Value: value(p.Version)})
-		}
-	}
-	return places
-}

@@ -11,7 +11,7 @@
 // Labels serve as state because moving one is atomic and conditional, and
 // because a version that has one is not deleted. What they say is about values:
 // a version's id only locates the version. Whether a value is wanted or old is
-// no part of a label; [Book.Places] and its caller find that by comparison.
+// no part of a label: the engine finds that by comparing values.
 //
 // A label has at most 256 characters, and a secret at most 20 labels over all
 // its versions. Of these, three are Secrets Manager's own, and [SpareSlots] stay

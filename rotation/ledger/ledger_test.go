@@ -152,35 +152,6 @@ func TestTheLatestRolloutOfAllLabelsCounts(t *testing.T) {
 	}
 }
 
-func TestPlacesTellWhichVersionsStoreAValueOfAKind(t *testing.T) {
-	labels := map[string][]string{}
-	for version, p := range map[string]Page{
-		one: Page{Version: one}.With("database", Old, began).With("api", Old, began),
-		two: Page{Version: two}.With("database", Proven, began),
-	} {
-		label, err := p.Label()
-		if err != nil {
-			t.Fatal(err)
-		}
-		labels[version] = []string{label}
-	}
-	b, err := Read(labels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value := func(version string) Fingerprint { return Fingerprint("of " + version) }
-	want := []Place{
-		{one, Entry{State: Old, Count: 1, At: began}, "of " + one},
-		{two, Entry{State: Proven, Count: 1, At: began}, "of " + two},
-	}
-	if got := b.Places("database", value); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v", got)
-	}
-	if got := b.Places("smtp", value); len(got) > 0 {
-		t.Errorf("got %+v", got)
-	}
-}
-
 func TestLabelsOfTheFirstEditionAreUnderstood(t *testing.T) {
 	since := began.Add(123 * time.Millisecond)
 	rounded := began.Add(time.Second)
