@@ -679,7 +679,7 @@ func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Acti
 		return do(Wait, "its quarantine begins with the next tick of the schedule")
 	case !o.Looked:
 		return Action{Do: Look, Why: "nothing is taken away while the application is unhealthy or being deployed"}
-	case postponed(o) != "" && old.Mine:
+	case postponed(o) != "" && released && old.Mine:
 		return do(Restore, "%s", postponed(o))
 	case postponed(o) != "":
 		return do(Wait, "%s", postponed(o))

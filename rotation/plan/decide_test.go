@@ -42,7 +42,7 @@ func converged() Observation {
 		{Name: "webhook"},
 	} {
 		k.Wanted = Value{Version: "new", Entry: entry(ledger.Proven, promotedAt), Current: true, Probe: Accepted}
-		k.Old = []Value{{Version: "old", Entry: entry(ledger.Old, promotedAt), Use: Use{Asked: true, Told: true}}}
+		k.Old = []Value{{Mine: true, Version: "old", Entry: entry(ledger.Old, promotedAt), Use: Use{Asked: true, Told: true}}}
 		o.Kinds = append(o.Kinds, k)
 	}
 	return o
@@ -118,7 +118,7 @@ func TestAnOldValueGoesOnceNothingNeedsIt(t *testing.T) {
 		}, "database: wait; smtp: quarantine the value" + rest},
 		{"the time for observing is over, and its use was not looked for", converged(), func(_ *Observation, k *Kind) { k.Old[0].Use = Use{} }, "database: look for its use; smtp: quarantine the value" + rest},
 		{"nothing was seen to use the old values", converged(), nil, "database: quarantine the value; smtp: quarantine the value" + rest},
-		{"the same, and AWSCURRENT's value was not asked for today", converged(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, "database: ask the target; smtp: quarantine the value" + rest},
+		{"the same, and AWSCURRENT's value was not asked for today", converged(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, "database: ask the target; database: wait; smtp: quarantine the value" + rest},
 		{"the same, and the application was not looked at", converged(), func(o *Observation, _ *Kind) { o.Looked = false }, "secret: look at the services; secret: look at the services" + rest},
 		{"the same, but no tick of the schedule", converged(), func(o *Observation, _ *Kind) { o.Tick = false }, "database: wait; smtp: wait" + rest},
 		{"another rotation of the kind is under way", converged(), func(o *Observation, k *Kind) {
@@ -126,8 +126,11 @@ func TestAnOldValueGoesOnceNothingNeedsIt(t *testing.T) {
 			k.Old = append(k.Old, Value{Version: "next", Pending: true, Entry: entry(ledger.Pending, o.Now)})
 		}, "database: wait; database: wait; smtp: quarantine the value" + rest},
 		{"just quarantined", converged(), func(o *Observation, k *Kind) {
-			k.Old[0] = Value{Version: "old", Entry: entry(ledger.Quarantined, o.Now)}
+			k.Old[0] = Value{Version: "old", Mine: true, Entry: entry(ledger.Quarantined, o.Now)}
 		}, "database: watch for refused logins; smtp: quarantine the value" + rest},
+		{"another invocation has just quarantined it", converged(), func(o *Observation, k *Kind) {
+			k.Old[0] = Value{Version: "old", Entry: entry(ledger.Quarantined, o.Now)}
+		}, "database: wait; smtp: quarantine the value" + rest},
 		{"quarantined, and the application was not looked at since", converged(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Looked = entry(ledger.Quarantined, o.Now), false
 		}, "secret: look at the services; secret: look at the services" + rest},
@@ -180,7 +183,7 @@ func TestAnOldValueThatIsUsedIsHeldUntilAnOperatorReleasesIt(t *testing.T) {
 		}, "database: hold the value; smtp: wait" + rest},
 		{"held", converged(), func(o *Observation, k *Kind) { k.Old[0].Entry = entry(ledger.Held, o.Now) }, "database: alarm; smtp: quarantine the value" + rest},
 		{"released, whatever was seen, and at once", converged(), func(o *Observation, k *Kind) {
-			k.Old[0].Entry, k.Old[0].Use.Seen = entry(ledger.Released, o.Now), "10.0.3.7"
+			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Seen = entry(ledger.Released, o.Now), false, "10.0.3.7"
 		}, "database: quarantine the value; smtp: quarantine the value" + rest},
 		{"released, and its redeploy has not converged", rolling(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Rollout.Promoted = entry(ledger.Released, o.Now), false

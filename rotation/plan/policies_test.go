@@ -34,7 +34,7 @@ func quiet() Observation {
 		Kinds: []Kind{{
 			Name: "database", Overlaps: true, Restarts: true,
 			Wanted: Value{Version: "new", Entry: state(ledger.Proven), Current: true, Probe: Accepted},
-			Old:    []Value{{Version: "old", Entry: state(ledger.Old), Use: Use{Asked: true, Told: true}}},
+			Old:    []Value{{Mine: true, Version: "old", Entry: state(ledger.Old), Use: Use{Asked: true, Told: true}}},
 		}},
 	}
 }
@@ -210,7 +210,7 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"an old value, and the wanted one is not proven", quiet(), func(_ *Observation, k *Kind) {
 			k.Wanted.Entry = state(ledger.Pending)
 		}, []Do{Prove, Wait}},
-		{"an old value, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, []Do{Ask}},
+		{"an old value, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, []Do{Ask, Wait}},
 		{"an old value is held", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Entry = state(ledger.Held) }, []Do{Alarm}},
 		{"an old value, within the time for observing", quiet(), func(o *Observation, _ *Kind) { o.Now = t0.Add(69 * time.Minute) }, []Do{Wait}},
 		{"an old value, after the time for observing", quiet(), func(o *Observation, _ *Kind) { o.Now = t0.Add(71 * time.Minute) }, []Do{Quarantine}},
@@ -221,7 +221,7 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"an old value whose use was not looked for", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Use = Use{} }, []Do{LookForUse}},
 		{"an old value in use", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Use.Seen = "10.0.3.7" }, []Do{Hold}},
 		{"an old value that was released, in use", quiet(), func(_ *Observation, k *Kind) {
-			k.Old[0].Entry, k.Old[0].Use.Seen = state(ledger.Released), "10.0.3.7"
+			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Seen = state(ledger.Released), false, "10.0.3.7"
 		}, []Do{Quarantine}},
 		{"an old value of a target of one value", quiet(), func(_ *Observation, k *Kind) { k.Overlaps = false }, []Do{Forget}},
 		{"an old value of a target of one value, during the rollout", open(), func(_ *Observation, k *Kind) { k.Overlaps = false }, []Do{Wait, Wait}},
@@ -248,7 +248,7 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"a quarantine, and a rollout begins", up(), func(_ *Observation, k *Kind) { k.Old[0].Entry = state(ledger.Quarantined) }, []Do{Converge, Restore}},
 		{"a quarantine, and the wanted value is not proven any more", quiet(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry, k.Wanted.Probe = state(ledger.Quarantined), NoAnswer
-		}, []Do{Wait, Restore}},
+		}, []Do{Wait, Wait}},
 		{"a quarantine that is too short", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry = ledger.Entry{State: ledger.Quarantined, Count: 2, At: o.Now.Add(-bounds.Watch + time.Second)}
 		}, []Do{Wait}},
