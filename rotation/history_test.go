@@ -249,6 +249,9 @@ func (h *history) abandon() {
 }
 
 func (h *history) release() {
+	if slices.Contains(h.journal(), "rollout") {
+		h.fleet.doom() // a release may end it, whatever tasks are left
+	}
 	h.outcome(h.Release(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{}))
 }
 
@@ -318,8 +321,9 @@ func (h *history) goBack() {
 	}
 	for _, v := range h.state().Versions {
 		for _, label := range v.Labels {
-			open := strings.HasPrefix(label, "rotation;old;") && strings.Contains(label, "next="+current[max(0, len(current)-36):]+";since=")
-			if !open || strings.Contains(label, "emergency") || strings.Contains(label, "revoked") || h.spoilt[v.ID] || strings.Contains(label, ";gone=") || strings.Contains(label, ";closing=") {
+			// What tasks read when they start is accepted still, and nothing is on its way out.
+			open := strings.HasPrefix(label, "rotation;2;") && strings.Contains(label, ";database=old.") && strings.Contains(label, ";smtp=old.")
+			if !open || strings.Contains(label, "=revoking") || h.spoilt[v.ID] || v.ID == current {
 				continue
 			}
 			if text, err := document.Parse(v.Value); err != nil || !strings.Contains(text.Raw(), fmt.Sprintf(`"site": "mautic%s"`, h.suffix())) {

@@ -83,8 +83,8 @@ var overlapMutations = []mutation{
 	{
 		name: "use-ignored", what: "an old value is taken out of service while it is seen in use",
 		file:   "rotation/plan/decide.go",
-		old:    "	case old.Use.Seen != \"\":\n",
-		new:    "	case false:\n",
+		old:    "	case old.Use.Seen != \"\":\n		return do(Hold, \"something still uses it: %s\", old.Use.Seen)\n	}\n	return do(Quarantine",
+		new:    "	case false:\n		return do(Hold, \"something still uses it: %s\", old.Use.Seen)\n	}\n	return do(Quarantine",
 		killer: test{engine, "TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver"},
 	},
 	{
@@ -139,8 +139,8 @@ var overlapMutations = []mutation{
 	{
 		name: "illness-ignored", what: "an application that fails with a quarantine does not count as use of the old value",
 		file:   "rotation/plan/decide.go",
-		old:    "	case o.Health == Unhealthy && !old.Released:\n",
-		new:    "	case false:\n",
+		old:    "	case o.Health == Unhealthy:\n		return do(Hold",
+		new:    "	case false:\n		return do(Hold",
 		killer: test{engine, "TestAnApplicationThatFallsIllWithTheQuarantineGetsItsOldValueBack"},
 	},
 	{

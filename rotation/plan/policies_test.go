@@ -211,6 +211,7 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 			k.Wanted.Entry = state(ledger.Pending)
 		}, []Do{Prove, Wait}},
 		{"an old value, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, []Do{Ask, Wait}},
+		{"an old value of what no task reads, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) { k.Restarts, k.Wanted.Probe = false, NotAsked }, []Do{Ask}},
 		{"an old value is held", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Entry = state(ledger.Held) }, []Do{Alarm}},
 		{"an old value, within the time for observing", quiet(), func(o *Observation, _ *Kind) { o.Now = t0.Add(69 * time.Minute) }, []Do{Wait}},
 		{"an old value, after the time for observing", quiet(), func(o *Observation, _ *Kind) { o.Now = t0.Add(71 * time.Minute) }, []Do{Quarantine}},
@@ -249,6 +250,9 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"a quarantine, and the wanted value is not proven any more", quiet(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry, k.Wanted.Probe = state(ledger.Quarantined), NoAnswer
 		}, []Do{Wait, Wait}},
+		{"a quarantine, and the wanted value is refused", quiet(), func(_ *Observation, k *Kind) {
+			k.Old[0].Entry, k.Wanted.Probe, k.Wanted.SetFailed = state(ledger.Quarantined), Denied, "no"
+		}, []Do{Alarm, Restore}},
 		{"a quarantine that is too short", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry = ledger.Entry{State: ledger.Quarantined, Count: 2, At: o.Now.Add(-bounds.Watch + time.Second)}
 		}, []Do{Wait}},
