@@ -83,9 +83,9 @@ func TestTheTakeAwayRacesTheNextRotationsSet(t *testing.T) {
 	}
 	d.AWS.Intercept(func(c wire.Call) wire.Fault {
 		switch {
-		case c.Caller.Step == "" && strings.Contains(c.Detail, "VersionStage=rotation;quarantined"):
+		case c.Caller.Step == "" && strings.Contains(c.Detail, "=quarantined."):
 			nudge(rotateNow)
-		case c.Caller.Step == "setSecret" && strings.Contains(c.Detail, "VersionStage=rotation;set"):
+		case c.Caller.Step == "setSecret" && c.Operation == "DescribeSecret":
 			nudge(reconcileNow)
 		}
 		return wire.Fault{}
