@@ -53,6 +53,13 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 	if err := r.store(ctx, doc, page); err != nil {
 		return err
 	}
+	if slices.Contains(s.m.labels[s.current], labelPending) {
+		// A rotation that succeeded may leave it. On a version that is not current it
+		// would block every later rotation.
+		if err := r.moveLabel(ctx, labelPending, "", s.current); err != nil {
+			return err
+		}
+	}
 	if _, err := r.moveCurrent(ctx, s.current, page.Version); err != nil {
 		return errors.Join(errors.New("AWSCURRENT was moved meanwhile: decided anew"), err)
 	}

@@ -81,6 +81,20 @@ func (s *sight) open(present []string) map[string]string {
 	return open
 }
 
+// hasRoomForLabels fails if a rotation would need more staging labels than a secret
+// can have: one for the pending version, and one for AWSCURRENT if it has none yet.
+func (s *sight) hasRoomForLabels() error {
+	need := 1
+	if len(s.page().Labels) == 0 {
+		need = 2
+	}
+	if free := s.book.Free(); free < need {
+		return fmt.Errorf("the secret has too many staging labels: a rotation needs %d more, and of the %d that a secret can have, %d stay free: take labels off that are not AWS's own and do not begin with %q (aws secretsmanager update-secret-version-stage)",
+			need-max(0, free), ledger.MaxLabels, ledger.SpareSlots, ledger.Prefix)
+	}
+	return nil
+}
+
 // page is what the ledger says of AWSCURRENT.
 func (s *sight) page() ledger.Page { return s.book.Page(s.current) }
 

@@ -50,6 +50,9 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return r.refuse(ctx, m, err)
 	}
+	if err := seen.hasRoomForLabels(); err != nil {
+		return r.refuse(ctx, m, refused{err})
+	}
 	if err := r.readyToChange(ctx, chosen); err != nil {
 		return err
 	}

@@ -262,6 +262,8 @@ func ProofIsOver(e ledger.Entry, now time.Time) bool { return now.Sub(e.At) >= p
 // proven tells that the target accepted the wanted value before.
 func proven(k Kind) bool {
 	switch k.Wanted.Entry.State {
+	case ledger.Pending: // nothing is promoted before its target has accepted it
+		return k.Wanted.Current
 	case ledger.Proven, ledger.Old, ledger.Held, ledger.Released:
 		return true
 	}
