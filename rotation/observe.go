@@ -120,6 +120,7 @@ type findings struct {
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
+	moved    bool // AWSCURRENT was rolled back by this invocation
 	looked   bool
 	since    time.Time // the rollout that was looked at
 	services []rollout.Service
@@ -166,6 +167,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	}
 	s.plan = plan.Observation{
 		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
+		Moved:     r.found.moved,
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
 		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -35,7 +36,7 @@ func (e Entry) Open() bool {
 }
 
 // entryInLabel is a part of a label: "database=old.3@20261122T210405Z".
-var entryInLabel = regexp.MustCompile(`^([a-z]+)=([a-z]+)\.[0-9]+`)
+var entryInLabel = regexp.MustCompile(`^([a-z]+)=([a-z]+)\.([0-9]+)`)
 
 // Ledger are the entries of the secret's labels, and whether a rollout is open that
 // they tell of.
@@ -44,23 +45,40 @@ func (r *Rig) Ledger() (entries []Entry, rollout bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	latest := ""
+	latest, counts := "", map[string]int{}
 	for _, v := range state.Versions {
 		for _, label := range v.Labels {
 			if !strings.HasPrefix(label, "rotation;2;") {
 				continue
 			}
 			for part := range strings.SplitSeq(label, ";") {
-				if words, ok := strings.CutPrefix(part, "rollout="); ok && words > latest {
-					latest = words // they begin with the time
+				if words, ok := strings.CutPrefix(part, "rollout="); ok {
+					since, _, _ := strings.Cut(words, ",")
+					if since > latest {
+						latest, rollout = since, true
+					}
+					if since == latest && strings.Contains(words, "converged=") {
+						rollout = false
+					}
 				}
-				if m := entryInLabel.FindStringSubmatch(part); m != nil {
+				m := entryInLabel.FindStringSubmatch(part)
+				if m == nil {
+					continue
+				}
+				// Of several labels on a version the one with the higher count holds.
+				count, err := strconv.Atoi(m[3])
+				if err != nil {
+					return nil, false, err
+				}
+				if at := v.ID + m[1]; count > counts[at] {
+					counts[at] = count
+					entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Version == v.ID && e.Kind == m[1] })
 					entries = append(entries, Entry{v.ID, m[1], m[2], slices.Contains(v.Labels, "AWSCURRENT")})
 				}
 			}
 		}
 	}
-	return entries, latest != "" && !strings.Contains(latest, "converged="), nil
+	return entries, rollout, nil
 }
 
 // Journal is what the ledger has open: "database=old", "rollout". It is sorted.

@@ -113,7 +113,7 @@ func Decide(o Observation) (actions []Action) {
 		return []Action{{Do: Fence, Version: version, Why: "its rotation was given up, and its promotion may be in progress"}}
 	}
 	if promotedNow(o) {
-		return []Action{{Do: Wait, Why: "the step that has promoted AWSCURRENT begins the rollout"}}
+		return []Action{{Do: Wait, Why: "whoever has promoted AWSCURRENT, or rolled it back, begins the rollout"}}
 	}
 	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
 	for _, k := range o.Kinds {
@@ -165,10 +165,13 @@ func givenUp(o Observation) (version string) {
 	return ""
 }
 
-// promotedNow tells that AWSCURRENT was promoted, and that this was woken by the
-// promotion itself. Should the step not come so far, it is tried again, and a tick
+// promotedNow tells that AWSCURRENT was promoted or rolled back, and that this was
+// woken by that. Should the step not come so far, it is tried again, and a tick
 // of the schedule sees to it.
 func promotedNow(o Observation) bool {
+	if !o.Tick && !o.Moved && rolledBack(o) {
+		return true
+	}
 	return !o.Tick && !o.Finishing && slices.ContainsFunc(o.Kinds, func(k Kind) bool {
 		return k.Restarts && k.Wanted.Current && k.Wanted.Entry.State == ledger.Pending
 	})

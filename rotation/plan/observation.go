@@ -25,6 +25,9 @@ type Observation struct {
 	// a quarantine begins.
 	Tick bool
 
+	// Moved: this invocation has rolled AWSCURRENT back, and begins the rollout of that.
+	Moved bool
+
 	// Finishing: this is the step that has promoted AWSCURRENT, and begins its rollout.
 	Finishing bool
 
