@@ -299,6 +299,9 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		case err != nil:
 			return plan.Kind{}, false, err
 		}
+		if page.Version == s.pending && e.State == ledger.Pending && k.Lost == "" && v == current {
+			continue // a rotation that publishes a value, and keeps the one in use, is under way
+		}
 		at := byValue[v]
 		if at == nil {
 			at = &plan.Value{}
