@@ -195,8 +195,8 @@ var overlapMutations = []mutation{
 	{
 		name: "version-unreadable-is-retired", what: "an old value counts as retired since its version cannot be read",
 		file:   "rotation/observe.go",
-		old:    "		case err != nil:\n			return plan.Kind{}, false, err\n		}\n		at :=",
-		new:    "		case err != nil:\n			continue\n		}\n		at :=",
+		old:    "		case err != nil:\n			return plan.Kind{}, false, err\n		}\n		if page.Version == s.pending",
+		new:    "		case err != nil:\n			continue\n		}\n		if page.Version == s.pending",
 		killer: test{engine, "TestAVersionThatCannotBeReadStopsTheRotationOfWhatItMayStore"},
 	},
 	{
