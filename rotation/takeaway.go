@@ -224,7 +224,6 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	at := place{a.Kind, a.Version}
 	page := s.pageOf(a.Version)
 	delete(r.found.use, at)
-	r.found.looked = false // it may show at the application
 	if page.Entries[a.Kind].State == ledger.Released {
 		// The label stays: should this be interrupted, the operator's word still holds.
 		if err := retirer.Quarantine(ctx, o); err != nil {
