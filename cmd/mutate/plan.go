@@ -147,7 +147,7 @@ var planMutations = []mutation{
 		"	case false:\n		return do(LookForUse,",
 		"an old value whose use was not looked for"),
 	policy("release-ignored", "evidence counts after an operator has released the value",
-		"	case released:\n",
+		"	case released && !old.Mine:\n",
 		"	case false:\n",
 		"an old value that was released, in use"),
 	policy("cut-quarantine-forgotten", "a quarantine that was interrupted counts as done",
