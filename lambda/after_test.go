@@ -159,7 +159,7 @@ func TestAnEditMadeDuringTheOverlapSurvives(t *testing.T) {
 	edited := d.editByHand()
 	d.mustSettle()
 	if d.raw("AWSCURRENT") != edited {
-		t.Error("the edit is gone")
+		t.Error("the edit was lost")
 	}
 	d.accepts(true, d.password("AWSCURRENT"))
 	d.accepts(false, d.Password)

@@ -45,7 +45,7 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 				t.Fatal("that moment never came")
 			}
 			if !strings.Contains(d.raw("AWSCURRENT"), "www.example.com") {
-				t.Errorf("the edit is gone (the rotation: %v)", firstErr)
+				t.Errorf("the edit was lost (the rotation: %v)", firstErr)
 			}
 			d.accepts(true, d.password("AWSCURRENT"))
 

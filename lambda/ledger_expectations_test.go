@@ -53,7 +53,7 @@ func (d *deployment) labelMoved() error {
 // ECS.
 
 // deployments counts how often each service was deployed since it was made, by
-// whomever. To go back to a deployment, as the circuit breaker does, is none.
+// anyone. A rollback by the circuit breaker is not a deployment.
 func (d *deployment) deployments() map[string]int {
 	ids := map[string]map[string]bool{} // by service
 	for _, event := range d.AWS.Events() {

@@ -136,7 +136,7 @@ func TestAnEditMadeAfterCreateSecretIsNotUndone(t *testing.T) {
 	d.moveLabel("AWSPENDING", token, "")
 	wantError(t, d.Step("finishSecret", d.SecretARN, token), "the secret was edited after this rotation began")
 	if d.raw("AWSCURRENT") != edited {
-		t.Error("the edit is gone")
+		t.Error("the edit was lost")
 	}
 	d.accepts(true, d.Password)
 }

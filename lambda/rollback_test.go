@@ -97,7 +97,7 @@ func TestAnEditSurvivesARollback(t *testing.T) {
 	app.Broken.Store(false)
 	d.mustRotateOnceMore()
 	if !strings.Contains(d.raw("AWSCURRENT"), "www.example.com") {
-		t.Error("the edit is gone")
+		t.Error("the edit was lost")
 	}
 	d.noLoginFailed()
 }

@@ -187,7 +187,7 @@ func TestWhatIsOldAlreadyAndBecomesCurrentByAnEditOfItsPasswordIsRolledOut(t *te
 	d.mustEndWith(d.Password)
 	d.accepts(false, promoted)
 	if !strings.Contains(d.raw("AWSCURRENT"), "www.example.com") {
-		t.Error("the edit is gone")
+		t.Error("the edit was lost")
 	}
 	d.noLoginFailed()
 }

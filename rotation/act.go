@@ -191,9 +191,9 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 	}
 	for _, a := range actions {
 		page = notes[a.Do](page, a, s.m.now)
-	}
-	if a := page.Rollout; a != was && !a.Since.IsZero() && a.Converged.IsZero() && a.Unhealthy.IsZero() && was.Unhealthy.IsZero() && !a.Since.After(was.Since) {
-		page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
+		if a.Do == plan.BeginRollout && !page.Rollout.Since.After(was.Since) {
+			page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
+		}
 	}
 	if err := r.writePage(ctx, page); err != nil {
 		return err

@@ -18,6 +18,10 @@ import (
 // those that the page was read from come off then, for a version whose last label
 // goes may be deleted. Whoever comes between the two finds both, and takes the
 // newer entries of each. Nobody removes a label that he has not read.
+//
+// The page has to differ from what was read: where a version has two labels, the older
+// one may say the same as both together, and whoever wrote the other is about to
+// remove it.
 func (r *run) writePage(ctx context.Context, p ledger.Page) error {
 	if p.Empty() {
 		return r.takeOff(ctx, p.Version, p.Labels)

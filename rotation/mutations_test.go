@@ -190,6 +190,16 @@ func TestAValueOfAnotherTargetStaysUntilItIsReleasedAndIsNeverTouched(t *testing
 		t.Errorf("the journal says %s", journal)
 	}
 	e.fails(e.rotate("only.database."+uuid), "released as foreign, may be in use: remove it at its target")
+
+	// Nor is it tried, or used to set AWSCURRENT's value again: it may be another server's.
+	e.database.accept("database-0")
+	used := e.database.count("restore", "set", "put back")
+	e.aws.Clock().Advance(25 * time.Hour)
+	e.reconcile()
+	if used.Load() > 0 {
+		t.Error("a value that is never to be touched was used to set AWSCURRENT's again")
+	}
+	e.logSays("the target refuses AWSCURRENT's value, and it could not be set again")
 }
 
 func TestAVersionThatCannotBeReadStopsTheRotationOfWhatItMayStore(t *testing.T) {

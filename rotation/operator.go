@@ -115,7 +115,6 @@ func (r *run) release(ctx context.Context) error {
 	switch {
 	case rollout.Open() && !s.plan.CannotConverge():
 		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
-		return r.writePage(ctx, page)
 	case rollout.Open():
 		page.Rollout = rollout.ConvergedAt(soon(s.m.now))
 		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)
@@ -125,6 +124,10 @@ func (r *run) release(ctx context.Context) error {
 			return err
 		}
 		return r.beginRollout(ctx, page.Rollout)
+	}
+	was := s.page()
+	if len(page.Kinds()) == len(was.Kinds()) && !changedEntries(was, page) && page.Rollout == was.Rollout {
+		return nil // to write the same again could remove a label that replaces another one
 	}
 	return r.writePage(ctx, page)
 }

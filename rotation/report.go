@@ -112,8 +112,7 @@ func SecretName(arn string) string {
 	return name
 }
 
-// gauge measures how things stand by the ledger, and how much needs somebody's
-// attention.
+// gauge measures what the ledger has open, and how much of it needs an operator.
 func (r *run) gauge(s *sight, actions []plan.Action) {
 	held, attention, open := 0, 0, time.Duration(0)
 	for _, a := range actions {

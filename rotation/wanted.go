@@ -35,6 +35,9 @@ func (r *run) askOld(ctx context.Context, s *sight, kind string) error {
 			continue
 		}
 		for _, old := range k.Old {
+			if !old.MayBeAccepted() {
+				continue
+			}
 			if err := r.ask(ctx, plan.Action{Kind: kind, Version: old.Version}); err != nil {
 				return err
 			}
@@ -55,6 +58,9 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			continue
 		}
 		for _, old := range k.Old {
+			if !old.MayBeAccepted() {
+				continue
+			}
 			current, other, err := r.both(ctx, s, old.Version)
 			if err != nil {
 				return err

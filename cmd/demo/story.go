@@ -13,6 +13,7 @@ import (
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/plan"
 )
 
 // story tells what happens, event by event. It is told one event after the
@@ -79,9 +80,16 @@ func (s *story) step(e localsecretsmanager.StepFinished) string {
 	return done
 }
 
+// shown are the decisions of a reconcile that change something, and those that an
+// operator has to know of. To wait, to ask and to look are most of its log.
+var shown = []plan.Do{
+	plan.BeginRollout, plan.Redeploy, plan.Converge, plan.NoteUnhealthy, plan.NoteHealthy, plan.RollBack, plan.FinishRollBack,
+	plan.SetAgain, plan.PutBack, plan.Quarantine, plan.Watch, plan.Restore, plan.Hold, plan.Revoke, plan.GiveUp, plan.Fence, plan.Alarm,
+}
+
 // log picks from the function's log what follows a promotion.
 func (s *story) log(line string) string {
-	var entry struct{ Level, Message, Decision, Phase, Why, Evidence, Notice, Kind string }
+	var entry struct{ Level, Message, Decision, Why, Evidence, Notice, Kind string }
 	if err := json.Unmarshal([]byte(line), &entry); err != nil {
 		return ""
 	}
@@ -89,15 +97,11 @@ func (s *story) log(line string) string {
 	switch {
 	case entry.Notice != "":
 		text = s.d.screen.colour(bold, entry.Message)
-	case entry.Message == "reconcile" && entry.Phase == "quarantined":
-		// another invocation is at it
-	case entry.Message == "reconcile" && !slices.Contains([]string{"forget", "redeploy", "tidy up"}, entry.Decision):
+	case entry.Message == "reconcile" && slices.Contains(shown, plan.Do(entry.Decision)):
 		why, _, _ := strings.Cut(entry.Why, ": service ") // the tasks are shown by themselves
-		text = fmt.Sprintf("reconcile: %s: %s", entry.Decision, why)
-	case strings.HasPrefix(entry.Message, "the old value is out of service"),
-		strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
-		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"),
-		strings.HasPrefix(entry.Message, "something still uses"):
+		text = fmt.Sprintf("%s: %s", entry.Decision, why)
+	case strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
+		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"):
 		text = entry.Message
 	}
 	if text == "" {

@@ -92,7 +92,7 @@ func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
 
 // mayHave is false if the account shows that it does not have the password: what
 // has been taken away is then found so without a refused login, which would look
-// like somebody's use of it. MySQL does not show its passwords.
+// like use of it by the application. MySQL does not show its passwords.
 func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
 	if !t.server.mariadb() {
 		return true, nil

@@ -63,7 +63,7 @@ const (
 	LookForUse Do = "look for its use"
 	// Quarantine, Watch and Retire take an old value out of service.
 	Quarantine Do = "quarantine the value"
-	Watch      Do = "watch for refused logins"
+	Watch      Do = "watch whether anything misses it"
 	Retire     Do = "retire the value"
 	// Hold: keep the value accepted until an operator acts.
 	Hold Do = "hold the value"
@@ -252,8 +252,13 @@ func interrupted(k Kind, o Observation) bool {
 
 // hasOther tells that the target may accept another value than the wanted one.
 func hasOther(k Kind) bool {
-	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State.Live() && v.Entry.State != ledger.Foreign })
+	return slices.ContainsFunc(k.Old, Value.MayBeAccepted)
 }
+
+// MayBeAccepted tells that the target may accept the value, and that the engine may
+// use it: not one that an operator has released as foreign, whose target may be
+// another one.
+func (v Value) MayBeAccepted() bool { return v.Entry.State.Live() && v.Entry.State != ledger.Foreign }
 
 // proofHolds is how long it is taken for granted that a target accepts a value:
 // it is asked once a day.
@@ -290,7 +295,7 @@ func toPutBack(k Kind) (actions []Action) {
 // unasked asks the target for each old value that it may accept.
 func unasked(k Kind) (actions []Action) {
 	for _, old := range k.Old {
-		if old.Probe == NotAsked && old.Entry.State.Live() && old.Entry.State != ledger.Foreign {
+		if old.Probe == NotAsked && old.MayBeAccepted() {
 			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is refused, so another one may be accepted"})
 		}
 	}
@@ -346,23 +351,25 @@ func decideRollout(o Observation) []Action {
 	case !o.Looked:
 		return []Action{{Do: Look, Why: "the rollout has not converged"}}
 	}
-	var actions []Action
+	var alarms, redeploys []Action
 	for _, s := range r.Services {
 		switch {
 		case s.Missing != "":
-			actions = append(actions, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
+			alarms = append(alarms, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
 		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
 			if !o.Finishing && o.Now.Sub(r.Since) < aboutToRedeploy {
 				return waiting("the redeploy is about to begin")
 			}
-			actions = append(actions, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
+			redeploys = append(redeploys, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
 		}
 	}
-	if len(actions) > 0 {
-		return actions
-	}
-	if reason := failing(o); reason != "" {
-		return fail(o, reason)
+	switch reason := failing(o); {
+	case len(redeploys) > 0:
+		return append(alarms, redeploys...)
+	case reason != "": // of another service than one that is missing
+		return append(alarms, fail(o, reason)...)
+	case len(alarms) > 0:
+		return alarms
 	}
 	return awaitRollout(o)
 }
@@ -723,7 +730,7 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	case !old.Mine && o.Now.Sub(old.Entry.At) < 2*o.Limits.Watch:
 		return do(Wait, "whoever has quarantined it watches it")
 	case !old.Use.Asked:
-		return do(Watch, "it is watched")
+		return do(Watch, "its quarantine has begun")
 	case !o.Looked:
 		return Action{Do: Look, Why: "what a quarantine does shows at the application, too"}
 	case old.Use.Seen != "":

@@ -132,6 +132,12 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"the services were not looked at", open(), func(o *Observation, _ *Kind) { o.Looked = false }, []Do{Look, Wait}},
 		{"a service has no deployment", open(), func(o *Observation, _ *Kind) { o.Rollout.Services[0].Deployed = false }, []Do{Redeploy, Wait}},
 		{"a service does not exist", open(), func(o *Observation, _ *Kind) { o.Rollout.Services[0].Missing = "it does not exist" }, []Do{Alarm, Wait}},
+		{"a service does not exist, and the deployment of another one fails", broken(), func(o *Observation, _ *Kind) {
+			o.Rollout.Services = append(o.Rollout.Services, rollout.Service{Name: "cron", Missing: "it does not exist"})
+		}, []Do{Alarm, RollBack}},
+		{"a service does not exist, and every task of another one is new", up(), func(o *Observation, _ *Kind) {
+			o.Rollout.Services = append(o.Rollout.Services, rollout.Service{Name: "cron", Missing: "it does not exist"})
+		}, []Do{Alarm, Wait}},
 		{"an old task is left", open(), nil, []Do{Wait, Wait}},
 		{"an old task does not stop", open(), func(o *Observation, _ *Kind) { o.Now = t0.Add(31 * time.Minute) }, []Do{Alarm, Wait}},
 		{"too few new tasks", up(), func(o *Observation, _ *Kind) { o.Rollout.Services[0].Fresh = 1 }, []Do{Wait, Wait}},

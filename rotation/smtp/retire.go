@@ -17,7 +17,7 @@ func (k *Kind) MinOverlap() time.Duration { return 0 }
 
 // Exclusive keeps nobody away. IAM has no lock, and needs none here: to switch
 // a key off or to delete it comes to the same end by however many it is done,
-// and no login of theirs looks to another like somebody's use.
+// and no login of theirs looks to another like use by the application.
 func (k *Kind) Exclusive(context.Context, credential.Overlap) (release func(), ok bool, err error) {
 	return func() {}, true, nil
 }
