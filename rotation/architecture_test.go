@@ -160,7 +160,7 @@ func TestTheDocsHaveARowForEveryAlarmOfADecision(t *testing.T) {
 	t.Parallel()
 	_, section, _ := strings.Cut(page(t, "operate.md"), "### What an alarm line says\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	decide := source(t, "plan/decide.go")
+	decide := source(t, "plan/decide.go") + source(t, "plan/wanted.go") + source(t, "plan/rollout.go") + source(t, "plan/old.go")
 	var rows []string
 	for _, m := range whyOnPage.FindAllStringSubmatch(section, -1) {
 		for part := range strings.SplitSeq(m[1], "…") {

@@ -19,14 +19,14 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "rollback-not-finished", what: "a rollback that was interrupted is not finished once the application has recovered",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "return interrupted(k, o) }) {\n",
 		new:    "return false }) {\n",
 		killer: test{engine, "TestARollbackThatIsCutOffIsFinishedThoughTheApplicationHasRecovered"},
 	},
 	{
 		name: "rolled-back-to-a-refused-value", what: "a rollback does not look whether the old values are accepted",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "		case old.Probe == NotAsked:\n			ask =",
 		new:    "		case old.Probe == NotAsked, old.Probe == Denied:\n			back = append(back, k.Name)\n		case old.Version == \"\":\n			ask =",
 		killer: test{engine, "TestNothingIsRolledBackToAValueThatIsRefused"},
@@ -68,7 +68,7 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "adopted-and-refused", what: "a version that was made current again by hand stays refused",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/wanted.go",
 		old:    "	case ledger.Proven, ledger.Old, ledger.Held, ledger.Released:\n",
 		new:    "	case ledger.Proven:\n",
 		killer: test{engine, "TestWhatIsMadeCurrentAgainByHandIsPutBackAtEachTarget"},
@@ -82,7 +82,7 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "no-rollout-after-a-move", what: "no rollout begins for a value that was made current by hand",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "			return \"AWSCURRENT has another value of \" + k.Name + \" than the last rollout was about\"\n",
 		new:    "			return \"\"\n",
 		killer: test{engine, "TestAMoveByHandBeginsARollout/back"},

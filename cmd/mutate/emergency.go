@@ -11,14 +11,14 @@ var emergencyMutations = []mutation{
 	},
 	{
 		name: "leaked-not-revoked", what: "a value that may have leaked is not revoked",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "		return do(Revoke, \"it may have leaked\")\n",
 		new:    "		return do(Wait, \"it may have leaked\")\n",
 		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
 	},
 	{
 		name: "older-leaks-kept", what: "older values of the kind stay, which have leaked no less",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case leaked(k) && unmarked(old):\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
@@ -32,14 +32,14 @@ var emergencyMutations = []mutation{
 	},
 	{
 		name: "rolled-back-to-a-leak", what: "an emergency is rolled back to the values that may have leaked",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "	case r.Emergency || emergency(o):\n",
 		new:    "	case emergency(o):\n",
 		killer: test{planner, "TestEachPolicyDecidesByItsOwnReason/an emergency fails"},
 	},
 	{
 		name: "given-up-in-silence", what: "nobody is told that a leaked value is accepted since its emergency was given up",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/wanted.go",
 		old:    "	return do(Alarm, \"not rotated: the value may have leaked, and its target accepts it",
 		new:    "	return do(Wait, \"nothing: the value may have leaked, and its target accepts it",
 		killer: test{engine, "TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone"},

@@ -4,7 +4,7 @@ package main
 var overlapMutations = []mutation{
 	{
 		name: "retire-before-convergence", what: "an old value is taken away while tasks that were started with it are left",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case o.Rollout.Open() && (k.Restarts || !k.Overlaps || old.Entry.State == ledger.RolledBack):\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestNoOldValueIsTakenAwayWhileATaskThatMayUseItIsLeft"},
@@ -12,14 +12,14 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "converged-too-soon", what: "a rollout counts as converged while a task from before is left",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "	case len(older) > 0:\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestNoOldValueIsTakenAwayWhileATaskThatMayUseItIsLeft"},
 	},
 	{
 		name: "own-time-ignored", what: "an old value is taken away before its own time is over",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "from.Add(max(k.MinOverlap, o.Limits.Observe))",
 		new:    "from.Add(o.Limits.Observe)",
 		killer: test{engine, "TestEachKindsOverlapEndsInItsOwnTime"},
@@ -82,7 +82,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "use-ignored", what: "an old value is taken out of service while it is seen in use",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case old.Use.Seen != \"\":\n		return do(Hold, \"something still uses it: %s\", old.Use.Seen)\n	}\n	return do(Quarantine",
 		new:    "	case false:\n		return do(Hold, \"something still uses it: %s\", old.Use.Seen)\n	}\n	return do(Quarantine",
 		killer: test{engine, "TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver"},
@@ -96,14 +96,14 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "held-too-soon", what: "an old value that is in use is held before the time for observing is over",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case left > 0 && !released:\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver"},
 	},
 	{
 		name: "held-released-by-itself", what: "what is held is taken out of service without an operator's word",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case old.Entry.State == ledger.Held:\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestReleaseRedeploysOnceMoreAndThenTakesTheOldValueAway"},
@@ -117,7 +117,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "quarantine-without-a-tick", what: "a quarantine begins that no later tick may watch",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case !o.Tick:\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestAnEventBeginsNoQuarantine"},
@@ -138,7 +138,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "illness-ignored", what: "an application that fails with a quarantine does not count as use of the old value",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case o.Health == Unhealthy:\n		return do(Hold",
 		new:    "	case false:\n		return do(Hold",
 		killer: test{engine, "TestAnApplicationThatFallsIllWithTheQuarantineGetsItsOldValueBack"},
@@ -152,7 +152,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "moved-during-the-watch", what: "a value stays refused that became AWSCURRENT again while its use was watched for",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/wanted.go",
 		old:    "	case w.Entry.State == ledger.Quarantined:\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestWhatIsMadeCurrentAgainDuringTheWatchIsAcceptedAgainAtOnce"},
@@ -166,21 +166,21 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "moved-value-forgotten", what: "nobody is told of an old value that is not where the settings say",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/wanted.go",
 		old:    "	case k.Lost != \"\":\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestAValueThatIsNotWhereItWasKeepsItsLabel"},
 	},
 	{
 		name: "other-target-judged", what: "an old value is taken away though AWSCURRENT's is for another target",
-		file:   "rotation/observe.go",
+		file:   "rotation/values.go",
 		old:    "		case k.Lost == \"\" && v.Target != current.Target && at.Entry",
 		new:    "		case k.Lost == \"none\" && at.Entry",
 		killer: test{engine, "TestAValueOfAnotherTargetStaysUntilItIsReleasedAndIsNeverTouched"},
 	},
 	{
 		name: "foreign-touched", what: "a value that an operator has released as foreign is taken away",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/old.go",
 		old:    "	case ledger.Foreign:\n		return do(Wait, \"an operator",
 		new:    "	case \"none\":\n		return do(Wait, \"an operator",
 		killer: test{planner, "TestEachPolicyDecidesByItsOwnReason/an old value is foreign"},
@@ -194,7 +194,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "version-unreadable-is-retired", what: "an old value counts as retired since its version cannot be read",
-		file:   "rotation/observe.go",
+		file:   "rotation/values.go",
 		old:    "		case err != nil:\n			return plan.Kind{}, false, err\n		}\n		if page.Version == s.pending",
 		new:    "		case err != nil:\n			continue\n		}\n		if page.Version == s.pending",
 		killer: test{engine, "TestAVersionThatCannotBeReadStopsTheRotationOfWhatItMayStore"},
@@ -237,7 +237,7 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "a-day-ignored", what: "without services, an old value is not kept for its time",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "o.Limits.WithoutServices).Sub(o.Now); left > 0 {\n",
 		new:    "o.Limits.WithoutServices).Sub(o.Now); left > o.Limits.WithoutServices {\n",
 		killer: test{engine, "TestWithoutServicesAnOldValueIsAcceptedForADay"},

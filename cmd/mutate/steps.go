@@ -154,7 +154,7 @@ var stepMutations = []mutation{
 	},
 	{
 		name: "redeploy-each-time", what: "a service is redeployed that has had its deployment",
-		file:   "rotation/plan/decide.go",
+		file:   "rotation/plan/rollout.go",
 		old:    "		case !s.Deployed && (s.Desired",
 		new:    "		case s.Deployed || (s.Desired",
 		killer: test{engine, "TestFinishSecretThatRunsAgainDoesWhatFollowsThePromotion"},

@@ -1,0 +1,161 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// What is decided about values that are not wanted.
+
+// decideOld decides about a value that is not wanted.
+func decideOld(k Kind, old Value, settled bool, o Observation) Action {
+	do := func(d Do, format string, args ...any) Action {
+		return Action{Do: d, Kind: k.Name, Version: old.Version, Why: fmt.Sprintf(format, args...)}
+	}
+	switch old.Entry.State {
+	case ledger.Foreign:
+		return do(Wait, "an operator has released it: it is never touched")
+	case ledger.Failed:
+		return do(Wait, "its promotion was rolled back: the schedule rotates again when a rotation by hand has converged, or after a release")
+	case ledger.Quarantined:
+		return quarantined(k, old, settled, o, do)
+	}
+	switch {
+	case old.Pending:
+		return do(Wait, "its rotation is under way")
+	case old.Entry.State == ledger.Pending:
+		return do(Wait, "its rotation was given up, and another one is under way")
+	case k.Lost != "" || !settled:
+		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
+	case old.Entry.State == ledger.Revoking && slices.ContainsFunc(k.Old, unmarked):
+		return do(Wait, "older values have leaked no less, and are marked first")
+	case old.Entry.State == ledger.Revoking:
+		return do(Revoke, "it may have leaked")
+	case leaked(k) && unmarked(old):
+		return do(NoteLeaked, "an emergency has replaced a later value")
+	case slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "another rotation of the kind is under way")
+	case old.Entry.State == ledger.GivenUp && k.single():
+		return do(PutBack, "its rotation was given up")
+	case old.Entry.State == ledger.GivenUp:
+		return do(Retire, "its rotation was given up, and nothing uses it")
+	case old.Entry.State == ledger.RolledBack && k.single():
+		return do(PutBack, "its promotion was rolled back")
+	case old.Entry.State == ledger.Proven:
+		return do(NoteOld, "it is not wanted any more")
+	case old.Entry.State == ledger.Held:
+		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
+	case o.Rollout.Open() && (k.Restarts || !k.Overlaps || old.Entry.State == ledger.RolledBack):
+		return do(Wait, "it may be needed until the rollout has converged")
+	case old.Entry.State == ledger.RolledBack:
+		return do(Retire, "its promotion was rolled back, and no task uses it")
+	case !k.Overlaps && old.Shared:
+		return do(Wait, "it is remembered for as long as its version is, to be set again should it be wanted again")
+	case !k.Overlaps:
+		return do(Forget, "its target has accepted the wanted value alone since the promotion")
+	}
+	return observed(k, old, o, do)
+}
+
+// leaked tells that an emergency has replaced a value of the kind: older ones have
+// leaked no less.
+func leaked(k Kind) bool {
+	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking })
+}
+
+// unmarked tells of a value that an emergency of its kind is to mark.
+func unmarked(v Value) bool {
+	s := v.Entry.State
+	return s.Live() && s != ledger.Revoking && s != ledger.Foreign && !v.Pending
+}
+
+// observed decides about an old value that no task needs any more.
+func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Action) Action {
+	from := old.Entry.At
+	if from.IsZero() {
+		from = o.Rollout.Since // a label of the first edition does not tell when it was promoted
+	}
+	if k.Restarts && o.Rollout.Converged.After(from) {
+		from = o.Rollout.Converged // before, old tasks used it
+	}
+	if from.After(o.Now) {
+		from = o.Now // a rollout begins with the second after the one that AWS told
+	}
+	released := old.Entry.State == ledger.Released
+	switch left := from.Add(max(k.MinOverlap, o.Limits.Observe)).Sub(o.Now); {
+	case left > 0 && !released:
+		return do(Wait, "its use is looked for, for %s more", left.Round(time.Second))
+	case !o.Tick:
+		return do(Wait, "its quarantine begins with the next tick of the schedule")
+	case !o.Looked:
+		return Action{Do: Look, Why: "nothing is taken away while the application is unhealthy or being deployed"}
+	case postponed(o) != "" && released && old.Mine:
+		return do(Restore, "%s", postponed(o))
+	case postponed(o) != "":
+		return do(Wait, "%s", postponed(o))
+	case k.Wanted.Probe == NotAsked:
+		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is taken away before AWSCURRENT's value is proven"}
+	case released && !old.Mine:
+		return do(Quarantine, "an operator has released it")
+	case released && !old.Use.Asked:
+		return do(Watch, "an operator has released it, and only ill health counts")
+	case released:
+		return do(Retire, "an operator has released it")
+	case !old.Use.Asked:
+		return do(LookForUse, "the time for observing it is over")
+	case old.Use.Seen != "":
+		return do(Hold, "something still uses it: %s", old.Use.Seen)
+	}
+	return do(Quarantine, "nothing was seen to use it")
+}
+
+// quarantined decides about a value that its target refuses now.
+func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, string, ...any) Action) Action {
+	long := o.Limits.Watch
+	if !old.Use.Told {
+		long = max(long, o.Limits.Observe)
+	}
+	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
+	switch {
+	case !settled && (k.Wanted.Probe == Denied || k.Lost != ""):
+		return do(Restore, "AWSCURRENT's value is refused, or cannot be compared")
+	case !settled:
+		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")
+	case k.Restarts && o.Rollout.Open():
+		return do(Restore, "a rollout has begun, and its tasks may use it")
+	case old.Entry.At.IsZero():
+		return do(Quarantine, "its quarantine was interrupted")
+	case !old.Mine && o.Now.Sub(old.Entry.At) < 2*o.Limits.Watch:
+		return do(Wait, "whoever has quarantined it watches it")
+	case !old.Use.Asked:
+		return do(Watch, "its quarantine has begun")
+	case !o.Looked:
+		return Action{Do: Look, Why: "what a quarantine does shows at the application, too"}
+	case old.Use.Seen != "":
+		return do(Hold, "something still uses it: %s", old.Use.Seen)
+	case o.Health == Unhealthy:
+		return do(Hold, "something still uses it: the application became unhealthy when it was refused")
+	case postponed(o) != "":
+		return do(Restore, "%s", postponed(o))
+	case left > 0:
+		return do(Wait, "it is watched for %s more", left.Round(time.Second))
+	}
+	return do(Retire, "nothing has missed it")
+}
+
+// postponed is why no value is kept in quarantine now: what goes on could not be
+// told from what the quarantine does.
+func postponed(o Observation) string {
+	if o.Health == Unhealthy {
+		return "the application is unhealthy"
+	}
+	for _, s := range o.Rollout.Services {
+		if s.Deploying {
+			return "service " + s.Name + " is being deployed"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,288 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/rollout"
+)
+
+// What is decided about the replacement of tasks, and about going back.
+
+// decideRollout decides about the one rollout of the secret.
+func decideRollout(o Observation) []Action {
+	r := o.Rollout
+	if slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) }) {
+		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}
+	}
+	if changed := unexplained(o); changed != "" {
+		return []Action{{Do: BeginRollout, Rollout: follows(o), Why: changed}}
+	}
+	switch {
+	case !r.Open():
+		return nil
+	case unsettled(o) != "":
+		return waiting("whether AWSCURRENT's value of %s is accepted has to be known", unsettled(o))
+	case !o.Looked:
+		return []Action{{Do: Look, Why: "the rollout has not converged"}}
+	}
+	var alarms, redeploys []Action
+	for _, s := range r.Services {
+		switch {
+		case s.Missing != "":
+			alarms = append(alarms, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
+		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
+			if !o.Finishing && o.Now.Sub(r.Since) < aboutToRedeploy {
+				return waiting("the redeploy is about to begin")
+			}
+			redeploys = append(redeploys, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
+		}
+	}
+	switch reason := failing(o); {
+	case len(redeploys) > 0:
+		return append(alarms, redeploys...)
+	case reason != "": // of another service than one that is missing
+		return append(alarms, fail(o, reason)...)
+	case len(alarms) > 0:
+		return alarms
+	}
+	return awaitRollout(o)
+}
+
+// aboutToRedeploy is how long whoever has begun a rollout takes at most until the
+// redeploy of every service has begun.
+const aboutToRedeploy = 15 * time.Second
+
+// unexplained tells what has changed a value that tasks read at start, and that
+// the rollout does not follow yet: "" for nothing.
+func unexplained(o Observation) string {
+	switch {
+	case o.Rollout.ChangedBy.After(o.Rollout.Since):
+		return "AWSCURRENT was moved at " + o.Rollout.ChangedBy.Format(time.RFC3339) + ", and by no promotion"
+	case o.Adopting:
+		return "" // what runs is taken as it is
+	case rolledBack(o):
+		return "AWSCURRENT was rolled back"
+	case o.Rollout.Here:
+		return ""
+	}
+	for _, k := range o.Kinds {
+		switch s := k.Wanted.Entry.State; {
+		case !k.Restarts, k.Lost != "", k.Wanted.Probe != Accepted && s != ledger.Proven:
+		case slices.ContainsFunc(k.Old, func(v Value) bool { return v.Version == o.Rollout.On || slices.Contains(v.Also, o.Rollout.On) }):
+			return "AWSCURRENT has another value of " + k.Name + " than the last rollout was about"
+		case s == ledger.Pending:
+			return "the new value of " + k.Name + " was promoted"
+		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
+			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
+		}
+	}
+	return ""
+}
+
+// Unsettled tells that a rollout may have to begin that no label tells of yet. Until
+// that is known, AWSCURRENT's label must not take up the rollout of another one.
+func (o Observation) Unsettled() bool { return unsettled(o) != "" }
+
+// unsettled is a kind of which tasks may have to be replaced: AWSCURRENT has another
+// value than before, and it is not known to be accepted. "": there is none.
+func unsettled(o Observation) string {
+	if o.Rollout.Here || o.Adopting {
+		return ""
+	}
+	for _, k := range o.Kinds {
+		if s := k.Wanted.Entry.State; k.Restarts && !k.letGo() && s != ledger.Proven && s != ledger.Revoking {
+			return k.Name
+		}
+	}
+	return ""
+}
+
+// rolledBack tells that the promotion that the rollout follows was rolled back.
+func rolledBack(o Observation) bool {
+	if !o.Rollout.Promoted || !o.Rollout.Open() {
+		return false
+	}
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.RolledBack })
+	})
+}
+
+// follows is what a rollout that begins now follows.
+func follows(o Observation) (r ledger.Rollout) {
+	if r.RolledBack = rolledBack(o); r.RolledBack {
+		return r
+	}
+	r.Promoted = slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Wanted.Entry.State == ledger.Pending && k.Wanted.Current
+	})
+	r.Emergency = r.Promoted && emergency(o)
+	return r
+}
+
+// awaitRollout waits for the rollout's end, or notes it.
+func awaitRollout(o Observation) []Action {
+	r := o.Rollout
+	if len(r.Services) == 0 {
+		if left := r.Since.Add(o.Limits.WithoutServices).Sub(o.Now); left > 0 {
+			return waiting("no services are set, and %s are left of the time for restarting by hand", left.Round(time.Second))
+		}
+		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting by hand is over"}}
+	}
+	if !slices.ContainsFunc(r.Services, func(s rollout.Service) bool { return s.Desired > 0 }) {
+		return waiting("every service is scaled to zero: scale one up, or release")
+	}
+	var older []string
+	for _, s := range r.Services {
+		older = append(older, s.Older...)
+		if s.Fresh < s.Desired {
+			return waiting("service %s runs %d of %d new tasks", s.Name, s.Fresh, s.Desired)
+		}
+	}
+	switch {
+	case o.Health == Unhealthy && r.Unhealthy.IsZero():
+		return []Action{{Do: NoteUnhealthy, Why: "the application is unhealthy"}}
+	case o.Health == Unhealthy:
+		return waiting("the application is unhealthy: %s", o.Ill)
+	case o.Health != Unclear && !r.Unhealthy.IsZero():
+		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
+	case len(older) > 0 && overdue(o):
+		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; ")}}
+	case len(older) > 0:
+		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
+	case o.Health == Unclear:
+		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill}}
+	}
+	return []Action{{Do: Converge, Why: "every task is new, and the application healthy"}}
+}
+
+func waiting(format string, args ...any) []Action {
+	return []Action{{Do: Wait, Why: fmt.Sprintf(format, args...)}}
+}
+
+// overdue tells that the time for the rollout is over, ECS's own bake time
+// included.
+func overdue(o Observation) bool {
+	var bake time.Duration
+	for _, s := range o.Rollout.Services {
+		bake = max(bake, s.Bake)
+	}
+	return o.Now.Sub(o.Rollout.Since) > o.Limits.Rollout+bake
+}
+
+// CannotConverge tells that the rollout will not converge by itself, as far as can be
+// seen: its time is over, or nothing is to run. Only then an operator may end it:
+// before, tasks may still need the old values.
+func (o Observation) CannotConverge() bool {
+	running := slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
+	return o.Rollout.Open() && o.Looked && (overdue(o) || !running)
+}
+
+// failing is the reason why the rollout has failed; "" where it has not.
+func failing(o Observation) string {
+	for _, k := range o.Kinds {
+		if k.Wanted.Probe == Denied && k.Wanted.SetFailed != "" && slices.ContainsFunc(k.Old, isAccepted) {
+			return "the target refuses the new " + k.Name + " value, and accepts the old one"
+		}
+	}
+	idle := !slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
+	if len(o.Rollout.Services) == 0 || idle {
+		return ""
+	}
+	for _, s := range o.Rollout.Services {
+		switch {
+		case s.Failed != "":
+			return fmt.Sprintf("the deployment of service %s failed: %s", s.Name, s.Failed)
+		case s.Fresh < s.Desired && overdue(o):
+			return fmt.Sprintf("service %s runs %d of %d new tasks when its time is over", s.Name, s.Fresh, s.Desired)
+		}
+	}
+	if first := o.Rollout.Unhealthy; o.Health == Unhealthy && !first.IsZero() && o.Now.Sub(first) >= o.Limits.Ill {
+		return "the application has been unhealthy since " + first.Format(time.RFC3339) + ": " + o.Ill
+	}
+	return ""
+}
+
+// mayRollBack is why a rollout that fails is not rolled back; "" where it may
+// be.
+func mayRollBack(o Observation) string {
+	r := o.Rollout
+	switch {
+	case !r.Open():
+		return "the rollout has converged"
+	case r.Emergency || emergency(o):
+		return "an emergency is never rolled back"
+	case emergencyIsPending(o):
+		return "an emergency is pending"
+	case r.RolledBack:
+		return "it is a rollback already"
+	case !r.Promoted:
+		return "it was no rotation that changed AWSCURRENT"
+	}
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			if old.Entry.State == ledger.Quarantined {
+				return "the old " + k.Name + " value is in quarantine"
+			}
+		}
+	}
+	return ""
+}
+
+// emergency tells that old values have leaked and are still to be taken away.
+func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
+
+// emergencyIsPending tells that an emergency is about to replace what a rollback
+// would move away from.
+func emergencyIsPending(o Observation) bool {
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Wanted.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name)
+	})
+}
+
+// fail rolls a rollout back that fails, where that may be done. The old values
+// are asked for first.
+func fail(o Observation, reason string) []Action {
+	if why := mayRollBack(o); why != "" {
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why}}
+	}
+	var ask []Action
+	var back []string
+	for _, k := range o.Kinds {
+		old, ok := k.PromotedOver()
+		if !ok {
+			continue
+		}
+		switch {
+		case k.single():
+			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
+		case old.Probe == NotAsked:
+			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})
+		case old.Probe == NoAnswer:
+			return waiting("%s; the target of the old %s value does not answer, so it is not rolled back yet", reason, k.Name)
+		case old.Probe == Accepted:
+			back = append(back, k.Name)
+		}
+	}
+	switch {
+	case len(ask) > 0:
+		return ask
+	case len(back) == 0:
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since every old value is refused"}}
+	}
+	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
+}
+
+// PromotedOver is the value that the last promotion has replaced: the newest of
+// the old ones.
+func (k Kind) PromotedOver() (v Value, ok bool) {
+	for _, old := range k.Old {
+		if (old.Entry.State == ledger.Old || old.Entry.State == ledger.Proven) && (!ok || old.Entry.At.After(v.Entry.At)) {
+			v, ok = old, true
+		}
+	}
+	return v, ok
+}

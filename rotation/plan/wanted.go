@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// What is decided about AWSCURRENT's values.
+
+// wanted decides about AWSCURRENT's value of a kind. settled tells that nothing
+// has to be done before old values may be taken away.
+func wanted(k Kind, o Observation) (actions []Action, settled bool) {
+	w := k.Wanted
+	do := func(d Do, format string, args ...any) []Action {
+		return []Action{{Do: d, Kind: k.Name, Version: w.Version, Why: fmt.Sprintf(format, args...)}}
+	}
+	switch {
+	case k.letGo():
+		return nil, false
+	case k.Lost != "":
+		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
+	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "an emergency is replacing it"), false
+	case w.Entry.State == ledger.Revoking:
+		return mayHaveLeaked(k, do)
+	case w.Entry.State == ledger.Quarantined:
+		return do(Restore, "it is wanted again"), false
+	case interrupted(k, o):
+		return nil, false // the rollout's decision is to finish the rollback
+	case w.Probe == Denied && len(toPutBack(k)) > 0:
+		return toPutBack(k)[:1], false
+	case w.Probe == Denied && proven(k):
+		return denied(k, o), false
+	case w.Probe == Denied && len(unasked(k)) > 0:
+		return unasked(k), false
+	case w.Probe == Denied:
+		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
+	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() || o.Tick && (ProofIsOver(w.Entry, o.Now) || k.Restarts && hasOther(k))):
+		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
+	case w.Probe == NoAnswer:
+		return do(Wait, "the target does not answer, which proves nothing about the value"), false
+	case w.Entry.State == ledger.Proven && !w.Current && unsettled(o) != "":
+		return do(Wait, "the rollout is to begin first"), true
+	case w.Entry.State == ledger.Proven && !w.Current:
+		return do(Carry, "AWSCURRENT stores it, too"), true
+	case w.Entry.State == ledger.Proven && w.Probe == Accepted && ProofIsOver(w.Entry, o.Now):
+		return do(Prove, "its target accepts it still"), true
+	case w.Entry.State == ledger.Proven:
+		return nil, true
+	default:
+		return do(Prove, "its target accepts it"), false
+	}
+}
+
+// letGo tells that an operator has released a kind that is lost: nothing of it is
+// touched any more.
+func (k Kind) letGo() bool {
+	return k.Lost != "" && len(k.Old) > 0 && !slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State != ledger.Foreign })
+}
+
+// mayHaveLeaked decides about a wanted value that an emergency was to replace. It is
+// never set again.
+func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Action, settled bool) {
+	switch {
+	case k.Wanted.Probe == NotAsked:
+		return do(Ask, "whether AWSCURRENT's value, which may have leaked, is accepted has to be known"), false
+	case k.Wanted.Probe == Denied && len(unasked(k)) > 0:
+		return unasked(k), false
+	case k.Wanted.Probe == Denied:
+		return do(Alarm, "AWSCURRENT's value may have leaked, and its target refuses it: %s", whereLive(k)), false
+	case k.Wanted.Probe == NoAnswer:
+		return do(Alarm, "not rotated: the value may have leaked, and its target does not answer: start the emergency rotation again, or release"), false
+	}
+	return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release"), true
+}
+
+// interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
+// away yet.
+func interrupted(k Kind, o Observation) bool {
+	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
+}
+
+// hasOther tells that the target may accept another value than the wanted one.
+func hasOther(k Kind) bool {
+	return slices.ContainsFunc(k.Old, Value.MayBeAccepted)
+}
+
+// MayBeAccepted tells that the target may accept the value, and that the engine may
+// use it: not one that an operator has released as foreign, whose target may be
+// another one.
+func (v Value) MayBeAccepted() bool { return v.Entry.State.Live() && v.Entry.State != ledger.Foreign }
+
+// proofHolds is how long it is taken for granted that a target accepts a value:
+// it is asked once a day.
+const proofHolds = 24 * time.Hour
+
+// ProofIsOver tells that a proven value is to be asked for again.
+func ProofIsOver(e ledger.Entry, now time.Time) bool { return now.Sub(e.At) >= proofHolds }
+
+// proven tells that the target accepted the wanted value before.
+func proven(k Kind) bool {
+	switch k.Wanted.Entry.State {
+	case ledger.Pending: // nothing is promoted before its target has accepted it
+		return k.Wanted.Current
+	case ledger.Proven, ledger.Old, ledger.Held, ledger.Released:
+		return true
+	}
+	return false
+}
+
+// single tells that the target accepts one value at a time.
+func (k Kind) single() bool { return !k.Overlaps || k.Swaps }
+
+// toPutBack are the values of rotations that have come to nothing, one of which a
+// target that accepts one value may have in place of the wanted one.
+func toPutBack(k Kind) (actions []Action) {
+	for _, old := range k.Old {
+		if s := old.Entry.State; k.single() && (s == ledger.RolledBack || s == ledger.GivenUp) {
+			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
+		}
+	}
+	return actions
+}
+
+// unasked asks the target for each old value that it may accept.
+func unasked(k Kind) (actions []Action) {
+	for _, old := range k.Old {
+		if old.Probe == NotAsked && old.MayBeAccepted() {
+			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is refused, so another one may be accepted"})
+		}
+	}
+	return actions
+}
+
+// denied decides about a wanted value that its target accepted before, and
+// refuses now: a failover, a restored server, or a manual change there.
+func denied(k Kind, o Observation) []Action {
+	a := Action{Kind: k.Name, Version: k.Wanted.Version}
+	switch {
+	case k.Wanted.SetFailed == "":
+		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
+	case mayRollBack(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
+		return nil // the rollout's decision is to roll back
+	default:
+		a.Do, a.Why = Alarm, fmt.Sprintf("the target refuses AWSCURRENT's value, and it could not be set again (%s): %s", k.Wanted.SetFailed, whereLive(k))
+	}
+	return []Action{a}
+}
+
+func isAccepted(v Value) bool { return v.Probe == Accepted }
+
+// whereLive is the remedy where AWSCURRENT's value is refused.
+func whereLive(k Kind) string {
+	var newest Value
+	for _, old := range k.Old {
+		later := old.Entry.State == ledger.Proven || newest.Entry.State != ledger.Proven && old.Entry.At.After(newest.Entry.At)
+		if isAccepted(old) && (newest.Version == "" || later) {
+			newest = old
+		}
+	}
+	if newest.Version == "" {
+		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
+	}
+	return fmt.Sprintf("version %s has the value that it accepts", newest.Version)
+}

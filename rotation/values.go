@@ -1,0 +1,174 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+)
+
+// Which values of a kind the labelled versions store, and which of them is wanted.
+
+// lookAtKind compares AWSCURRENT's value of a kind with those of the labelled
+// versions. found tells whether a label names the kind.
+func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k plan.Kind, found bool, err error) {
+	name := kind.Name()
+	named := func(p ledger.Page) bool { _, ok := p.Entries[name]; return ok }
+	if !slices.ContainsFunc(s.book.Pages, named) {
+		return plan.Kind{}, false, nil
+	}
+	k = plan.Kind{Name: name, Restarts: kind.NeedsRestart(), Wanted: plan.Value{Version: s.current, SetFailed: r.found.unset[name]}}
+	retirer, overlaps := kind.(credential.Retirer)
+	if k.Overlaps = overlaps; overlaps {
+		k.MinOverlap = retirer.MinOverlap()
+	}
+	current, err := r.valueIn(ctx, kind, s.current)
+	if errors.Is(err, errNoValue) && foreignAlone(s.book, name) {
+		return plan.Kind{}, false, nil
+	}
+	if err != nil {
+		if !errors.Is(err, errNoValue) {
+			return plan.Kind{}, false, err
+		}
+		k.Lost = "AWSCURRENT: " + err.Error()
+	}
+	byValue := map[credential.Value]*plan.Value{}
+	var order []credential.Value
+	for _, page := range s.book.Pages {
+		e, ok := page.Entries[name]
+		if !ok {
+			continue
+		}
+		v, err := r.valueIn(ctx, kind, page.Version)
+		switch {
+		case errors.Is(err, errNoValue) && (page.Version == s.pending || e.State == ledger.Foreign):
+			continue
+		case errors.Is(err, errNoValue):
+			k.Lost = fmt.Sprintf("version %s: %v", page.Version, err)
+			continue
+		case err != nil:
+			return plan.Kind{}, false, err
+		}
+		if page.Version == s.pending && e.State == ledger.Pending && k.Lost == "" && v == current {
+			continue // a rotation that publishes a value, and keeps the one in use, is under way
+		}
+		at := byValue[v]
+		if at == nil {
+			at = &plan.Value{}
+			byValue[v], order = at, append(order, v)
+		}
+		r.add(s, name, at, page.Version, e)
+	}
+	for _, v := range order {
+		at := byValue[v]
+		switch {
+		case k.Lost == "" && v == current:
+			at.SetFailed = k.Wanted.SetFailed
+			k.Wanted = *at
+		case k.Lost == "" && v.Target != current.Target && at.Entry.State != ledger.Failed && at.Entry.State != ledger.Foreign:
+			k.Lost = fmt.Sprintf("AWSCURRENT's %s value is for another target than that of version %s", name, at.Version)
+			k.Old = append(k.Old, *at)
+		default:
+			k.Old = append(k.Old, *at)
+		}
+	}
+	r.firstEdition(s, &k)
+	k.Swaps = r.swaps(ctx, s, kind, k)
+	k.Wanted.Probe = r.found.probes[place{name, k.Wanted.Version}]
+	for i := range k.Old {
+		old := &k.Old[i]
+		at := place{name, old.Version}
+		old.Pending = old.Version == s.pending
+		old.Shared = r.shared(s.book.Page(old.Version), name)
+		old.Probe = r.found.probes[at]
+		if w := r.found.use[at]; w.state == old.Entry.State {
+			old.Use = w.use // of another state it says nothing
+		}
+		old.Mine = r.found.mine[at]
+	}
+	return k, true, nil
+}
+
+// foreignAlone tells whether the labels name a kind for values only that are never
+// touched.
+func foreignAlone(book ledger.Book, kind string) bool {
+	return !slices.ContainsFunc(book.Pages, func(p ledger.Page) bool {
+		e, ok := p.Entries[kind]
+		return ok && e.State != ledger.Foreign && e.State != ledger.Failed
+	})
+}
+
+// swaps asks a kind that accepts two values as a rule whether it does of this change.
+func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind) bool {
+	swapper, ok := kind.(credential.Swapper)
+	if !ok || len(k.Old) == 0 || k.Lost != "" {
+		return false
+	}
+	if swaps, known := r.found.swaps[k.Name]; known {
+		return swaps
+	}
+	current, old, err := r.both(ctx, s, k.Old[0].Version)
+	if err == nil {
+		r.found.swaps[k.Name], err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.now, Log: r.log.With("kind", k.Name)})
+	}
+	if err != nil {
+		r.log.Warn("whether the target accepts two values is not known", "kind", k.Name, "error", err)
+	}
+	return r.found.swaps[k.Name]
+}
+
+// shared tells whether a label names another kind than this one whose target
+// accepts two values.
+func (r *run) shared(page ledger.Page, kind string) bool {
+	for name, e := range page.Entries {
+		if _, overlaps := r.retirer(name); overlaps && name != kind && e.State.Live() {
+			return true
+		}
+	}
+	return false
+}
+
+// add takes up that a labelled version stores a value. Where several do, the entry
+// of AWSCURRENT counts, or else the newest.
+func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger.Entry) {
+	before := v.Version
+	switch {
+	case before == "", version == s.current, !v.Current && e.At.After(v.Entry.At):
+		v.Version, v.Entry, v.Current = version, e, version == s.current
+	}
+	if before != "" {
+		other := before
+		if v.Version == before {
+			other = version
+		}
+		v.Also = append(v.Also, other)
+	}
+	stores := s.stores[place{kind, before}]
+	delete(s.stores, place{kind, before})
+	s.stores[place{kind, v.Version}] = append(stores, version)
+}
+
+// firstEdition takes up what a label of the first edition tells of AWSCURRENT, by
+// the end of its id: it was promoted and, if a redeploy is known to have begun,
+// proven.
+func (r *run) firstEdition(s *sight, k *plan.Kind) {
+	if k.Wanted.Entry.State != "" {
+		return
+	}
+	for _, old := range k.Old {
+		page := s.book.Page(old.Version)
+		begun := !page.Rollout.Since.IsZero()
+		if page.Next == "" || page.Next != endOf(s.current) || old.Entry.State == ledger.RolledBack && !begun {
+			continue
+		}
+		k.Wanted.Entry.State = ledger.Pending
+		if begun {
+			k.Wanted.Entry.State = ledger.Proven
+		}
+		k.Wanted.Current = k.Wanted.Entry.State == ledger.Pending
+	}
+}
