@@ -101,6 +101,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 	c := rotation.Config{
 		SecretsManager: secrets,
 		Kinds:          kinds(s),
+		Secrets:        s.secretARNs,
 		Limits:         s.limits,
 		Every:          s.every,
 		Metrics:        measured,

@@ -44,7 +44,12 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 	// What tasks were started with comes last: from then on the application may
 	// fail, and could not be asked any more.
 	slices.SortStableFunc(rest, func(a, b plan.Action) int { return cmp.Compare(r.restarts(a.Kind), r.restarts(b.Kind)) })
+	done := map[string]bool{} // what several kinds ask for is done once
 	for _, a := range rest {
+		if done[keyOf(a)] {
+			continue
+		}
+		done[keyOf(a)] = true
 		r.tell(a)
 		if err := r.do(ctx, s, a); err != nil {
 			results = append(results, result{a, fmt.Errorf("%s%s: %w", a.Do, of(a), err)})
@@ -99,8 +104,13 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	switch a.Do {
 	case plan.Look:
 		return r.lookAround(ctx, s.book.Rollout().Since)
+	case plan.LookElsewhere:
+		r.lookElsewhere(ctx)
+		return nil
 	case plan.Ask:
 		return r.ask(ctx, a)
+	case plan.AskRoute:
+		return r.askRoute(ctx, s, a)
 	case plan.SetAgain:
 		return r.setAgain(ctx, s, a)
 	case plan.Redeploy:

@@ -380,6 +380,7 @@ type tester interface {
 // engine is a rotator with targets of every sort, beside a stand-in for AWS.
 type engine struct {
 	*rotation.Rotator
+	config   rotation.Config
 	t        tester
 	aws      *localaws.Server
 	secrets  *sm.Client
@@ -442,13 +443,14 @@ func (e *engine) start(t tester, restarts rotation.Services, issuers []*issuer) 
 	e.secrets = sm.NewFromConfig(e.aws.Config(), func(o *sm.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
 	})
-	e.Rotator = rotation.New(rotation.Config{
+	e.config = rotation.Config{
 		SecretsManager: e.secrets,
 		Kinds:          kinds,
 		Services:       restarts,
 		Limits:         limits,
 		Pauses:         quickly,
-	})
+	}
+	e.Rotator = rotation.New(e.config)
 	e.services.clock = e.aws.Clock()
 	out, err := e.secrets.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String(value + "}")})
 	if err != nil {

@@ -114,9 +114,11 @@ type findings struct {
 	versions map[string]version
 	probes   map[place]plan.Probe
 	use      map[place]watched
-	mine     map[place]bool    // values that this invocation has quarantined
-	swaps    map[string]bool   // kinds whose target accepts one value alone
-	unset    map[string]string // kinds whose wanted value could not be set again, and why
+	mine     map[place]bool        // values that this invocation has quarantined
+	swaps    map[string]bool       // kinds whose target accepts one value alone
+	unset    map[string]string     // kinds whose wanted value could not be set again, and why
+	routes   map[string]plan.Probe // whether a kind's target can be written to
+	others   *others               // nil: they were not looked at
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
@@ -137,7 +139,7 @@ type watched struct {
 func newFindings() *findings {
 	return &findings{
 		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]watched{},
-		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{},
+		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{}, routes: map[string]plan.Probe{},
 	}
 }
 
@@ -173,6 +175,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		Rollout: plan.Rollout{
 			Rollout: book.Rollout(), Services: r.found.services,
 		},
+		Others: r.seenElsewhere(),
 	}
 	for _, page := range book.Pages {
 		if !page.Rollout.Since.IsZero() && page.Rollout.Since.Equal(book.Rollout().Since) {

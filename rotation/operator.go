@@ -72,9 +72,24 @@ func (r *run) release(ctx context.Context) error {
 			return err
 		}
 	}
-	lost := map[string]bool{}
+	if s.plan.Others.Unseen {
+		r.lookElsewhere(ctx)
+		if s, err = r.look(ctx, true); err != nil {
+			return err
+		}
+	}
+	unjudged := map[place]bool{} // values that may belong to something else by now
 	for _, k := range s.plan.Kinds {
-		lost[k.Name] = k.Lost != ""
+		for _, old := range k.Old {
+			for _, version := range s.stores[place{k.Name, old.Version}] {
+				unjudged[place{k.Name, version}] = old.Elsewhere != ""
+			}
+		}
+		for _, page := range s.book.Pages {
+			if k.Lost != "" && page.Version != s.current {
+				unjudged[place{k.Name, page.Version}] = true
+			}
+		}
 	}
 	restart := false
 	for _, page := range s.book.Pages {
@@ -84,7 +99,7 @@ func (r *run) release(ctx context.Context) error {
 			case e.State == ledger.Failed:
 				released = released.Without(name)
 				r.log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
-			case lost[name] && page.Version != s.current:
+			case unjudged[place{name, page.Version}]:
 				released = released.With(name, ledger.Foreign, s.m.now)
 				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:

@@ -9,6 +9,7 @@ import (
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
 )
 
 // rollBack makes the old values of kinds current again. The order makes each crash
@@ -169,6 +170,25 @@ func (s *sight) isOld(kind, version string) bool {
 		}
 	}
 	return false
+}
+
+// isRouter tells whether a kind's target is written to by another way than a login with
+// the value.
+func isRouter(kind credential.Kind) bool { _, ok := kind.(credential.Router); return ok }
+
+// askRoute finds out whether a target could be given the old value.
+func (r *run) askRoute(ctx context.Context, s *sight, a plan.Action) error {
+	kind, _ := r.kind(a.Kind)
+	current, old, err := r.both(ctx, s, a.Version)
+	if err != nil {
+		return err
+	}
+	r.found.routes[a.Kind] = plan.Accepted
+	if err := kind.(credential.Router).Route(ctx, credential.Change{Current: old, Pending: current, Log: r.log.With("kind", a.Kind)}); err != nil {
+		r.log.Warn("the target cannot be written to", "kind", a.Kind, "error", err)
+		r.found.routes[a.Kind] = plan.NoAnswer
+	}
+	return nil
 }
 
 // withKind returns a document with all that belongs to a kind as it is in another:

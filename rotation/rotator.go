@@ -34,6 +34,7 @@ import (
 type Rotator struct {
 	api      SecretsManager
 	kinds    []credential.Kind
+	listed   []string // ARNs
 	services Services
 	health   Health
 	limits   Limits
@@ -47,9 +48,15 @@ type Rotator struct {
 type Config struct {
 	SecretsManager SecretsManager
 	Kinds          []credential.Kind // are set in this order
-	Services       Services          // nil: nothing has to be restarted
-	Health         Health            // nil: the application is not asked
-	Limits         Limits            // zero: DefaultLimits
+
+	// Secrets are the ARNs of all secrets that the function serves. The services read
+	// each of them, and what one stores is not taken away for the sake of another. Empty:
+	// there is only the one that a call names.
+	Secrets []string
+
+	Services Services // nil: nothing has to be restarted
+	Health   Health   // nil: the application is not asked
+	Limits   Limits   // zero: DefaultLimits
 
 	// Every is how often the schedule rotates each kind of a secret that has
 	// several; of a kind that is missing, DefaultEvery says.
@@ -92,7 +99,7 @@ func New(c Config) *Rotator {
 	c.Pauses.Generate = cmp.Or(c.Pauses.Generate, DefaultPauses.Generate)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

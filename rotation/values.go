@@ -65,6 +65,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 	}
 	for _, v := range order {
 		at := byValue[v]
+		at.Elsewhere = r.elsewhere(kind, v)
 		switch {
 		case k.Lost == "" && v == current:
 			at.SetFailed = k.Wanted.SetFailed
@@ -78,6 +79,9 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 	}
 	r.firstEdition(s, &k)
 	k.Swaps = r.swaps(ctx, s, kind, k)
+	if k.Route = r.found.routes[name]; k.Route == plan.NotAsked && !isRouter(kind) {
+		k.Route = plan.Accepted
+	}
 	k.Wanted.Probe = r.found.probes[place{name, k.Wanted.Version}]
 	for i := range k.Old {
 		old := &k.Old[i]

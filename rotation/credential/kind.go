@@ -95,6 +95,13 @@ type Target interface {
 	Preflight(ctx context.Context, current document.Document) []Check
 }
 
+// A Router is a kind whose target accepts one value at a time and is written to by
+// another way than with that value: through Mautic's database, say.
+type Router interface {
+	// Route finds out whether PutBack would reach the target now. It changes nothing.
+	Route(ctx context.Context, c Change) error
+}
+
 // A Check is one line of a preflight: what was looked at, and what is wrong, with
 // the remedy. A rotation would fail with a Problem, and not with a Warning.
 type Check struct {

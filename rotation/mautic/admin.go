@@ -302,6 +302,11 @@ func (k *Admin) hash(password string) (string, error) {
 	return string(hash), nil
 }
 
+// Route logs in to Mautic's database, by which PutBack sets the password.
+func (k *Admin) Route(ctx context.Context, c credential.Change) error {
+	return k.config.reach(ctx, adminTables, c)
+}
+
 // PutBack sets the current password again if the user has the pending one.
 func (k *Admin) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.logins(c)

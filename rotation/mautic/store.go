@@ -49,6 +49,16 @@ func (a Access) open(ctx context.Context, tables []string, documents ...document
 	return nil, credential.Failf(credential.Unreachable, "log in to Mautic's database: %w", errors.Join(faults...))
 }
 
+// reach finds out whether open would work.
+func (a Access) reach(ctx context.Context, tables []string, c credential.Change) error {
+	s, err := a.open(ctx, tables, c.Current, c.Pending)
+	if err != nil {
+		return err
+	}
+	s.close()
+	return nil
+}
+
 // withCredentials returns the documents to log in with: those given, or those of
 // the secret that is named for documents without the database's credentials.
 func (a Access) withCredentials(ctx context.Context, documents []document.Document) ([]document.Document, error) {

@@ -88,6 +88,11 @@ func (k *Webhook) Set(ctx context.Context, c credential.Change) error {
 	return err
 }
 
+// Route logs in to Mautic's database, by which PutBack sets the secrets.
+func (k *Webhook) Route(ctx context.Context, c credential.Change) error {
+	return k.config.reach(ctx, webhookTables, c)
+}
+
 // PutBack gives the hooks that have the pending secret the current one again.
 func (k *Webhook) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.both(c)

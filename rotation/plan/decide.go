@@ -22,6 +22,9 @@ const (
 	DropPending Do = "take AWSPENDING off"
 	// Look at the services and at the application.
 	Look Do = "look at the services"
+	// LookElsewhere: read what the function's other secrets store, and how far their
+	// rollouts have come.
+	LookElsewhere Do = "look at the other secrets"
 	// FinishRollBack: go on with a rollback that was interrupted.
 	FinishRollBack Do = "finish the rollback"
 	// BeginRollout: a value that tasks read at start has changed, and not by a
@@ -43,6 +46,8 @@ const (
 const (
 	// Ask the target whether it accepts the value.
 	Ask Do = "ask the target"
+	// AskRoute: find out whether a target that accepts one value can be given another.
+	AskRoute Do = "ask whether the target can be written to"
 	// Prove: note that the target accepts the wanted value.
 	Prove Do = "note that the value is accepted"
 	// SetAgain: make the target accept the wanted value, which it accepted before.

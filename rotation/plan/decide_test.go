@@ -41,6 +41,9 @@ func converged() Observation {
 		{Name: "admin"},
 		{Name: "webhook"},
 	} {
+		if !k.Overlaps {
+			k.Route = Accepted
+		}
 		k.Wanted = Value{Version: "new", Entry: entry(ledger.Proven, promotedAt), Current: true, Probe: Accepted}
 		k.Old = []Value{{Mine: true, Version: "old", Entry: entry(ledger.Old, promotedAt), Use: Use{Asked: true, Told: true}}}
 		o.Kinds = append(o.Kinds, k)

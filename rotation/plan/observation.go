@@ -58,6 +58,27 @@ type Observation struct {
 	Kinds    []Kind
 	Limits   Limits
 	Adopting bool // the secret has no ledger label at all
+
+	Others Others
+}
+
+// Others are the other secrets that the function serves. The same services read them.
+type Others struct {
+	// Unseen: there are some, and they were not looked at. What follows, and
+	// Value.Elsewhere, tells of now only where they were.
+	Unseen bool
+
+	// Unread is why one of them could not be read: whether it stores a value is not
+	// known. "": all were read.
+	Unread string
+
+	Rollouts []OtherRollout
+}
+
+// An OtherRollout is the last rollout of another secret.
+type OtherRollout struct {
+	Secret string // its ARN
+	ledger.Rollout
 }
 
 // Limits bound how long things may take.
@@ -128,6 +149,9 @@ type Kind struct {
 	// can.
 	Lost string
 
+	// Route tells whether a target that accepts one value can be given another now.
+	Route Probe
+
 	Wanted Value
 	Old    []Value // the other live values; a value that several versions store is listed once
 }
@@ -146,6 +170,10 @@ type Value struct {
 
 	// Mine: this invocation has quarantined it, and watches it.
 	Mine bool
+
+	// Elsewhere is the ARN of another secret whose AWSCURRENT stores it; "" where
+	// none does.
+	Elsewhere string
 
 	// SetFailed is why the wanted value could not be set again; "" where that was
 	// not tried.

@@ -10,8 +10,30 @@ import (
 
 // What is decided about values that are not wanted.
 
-// decideOld decides about a value that is not wanted.
+// decideOld decides about a value that is not wanted. What another secret's tasks
+// start with stays.
 func decideOld(k Kind, old Value, settled bool, o Observation) Action {
+	a := decideAlone(k, old, settled, o)
+	switch {
+	case a.Do != Quarantine && a.Do != Retire:
+		return a
+	case o.Others.Unseen:
+		return Action{Do: LookElsewhere, Why: "nothing is taken away that another secret's AWSCURRENT stores"}
+	case o.Others.Unread != "":
+		a.Do, a.Why = Alarm, "nothing is taken away, since another secret's AWSCURRENT may store it: "+o.Others.Unread
+	case old.Elsewhere != "":
+		a.Do, a.Why = Alarm, "the AWSCURRENT of "+old.Elsewhere+" stores it, so it is not taken away: store the new value there too, or take it out there, or release"
+	default:
+		return a
+	}
+	if old.Entry.State == ledger.Quarantined {
+		a.Do = Restore
+	}
+	return a
+}
+
+// decideAlone is decideOld for the only secret that stores the value.
+func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 	do := func(d Do, format string, args ...any) Action {
 		return Action{Do: d, Kind: k.Name, Version: old.Version, Why: fmt.Sprintf(format, args...)}
 	}

@@ -41,15 +41,47 @@ func decideRollout(o Observation) []Action {
 			redeploys = append(redeploys, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
 		}
 	}
-	switch reason := failing(o); {
+	refusal, reason := refusedNow(o), failing(o)
+	switch {
 	case len(redeploys) > 0:
 		return append(alarms, redeploys...)
+	case refusal != "":
+		return append(alarms, fail(o, refusal)...)
+	case reason != "" && mayRollBack(o) == "" && o.Others.Unseen:
+		return append(alarms, Action{Do: LookElsewhere, Why: "of several promotions only the last one is rolled back"})
+	case reason != "" && laterPromotion(o) != "":
+		return append(alarms, waiting("%s; the promotion of %s came later, and is rolled back first", reason, laterPromotion(o))...)
 	case reason != "": // of another service than one that is missing
 		return append(alarms, fail(o, reason)...)
 	case len(alarms) > 0:
 		return alarms
 	}
 	return awaitRollout(o)
+}
+
+// began is when the services were last redeployed with a value of any secret: from
+// then on they have their time.
+func began(o Observation) time.Time {
+	at := o.Rollout.Since
+	for _, other := range o.Others.Rollouts {
+		if other.Since.After(at) {
+			at = other.Since
+		}
+	}
+	return at
+}
+
+// laterPromotion is another secret whose promotion came after this one's, and has not
+// converged. If the services fail, that one is rolled back first. "": there is none,
+// or it could have been rolled back long since, and was not.
+func laterPromotion(o Observation) string {
+	for _, other := range o.Others.Rollouts {
+		could := other.Open() && other.Promoted && !other.Emergency && !other.RolledBack
+		if could && other.Since.After(o.Rollout.Since) && o.Now.Sub(other.Since) <= 2*(o.Limits.Rollout+bake(o)) {
+			return other.Secret
+		}
+	}
+	return ""
 }
 
 // aboutToRedeploy is how long whoever has begun a rollout takes at most until the
@@ -166,11 +198,15 @@ func waiting(format string, args ...any) []Action {
 // overdue tells that the time for the rollout is over, ECS's own bake time
 // included.
 func overdue(o Observation) bool {
-	var bake time.Duration
+	return o.Now.Sub(began(o)) > o.Limits.Rollout+bake(o)
+}
+
+// bake is the longest time that ECS itself waits before a deployment completes.
+func bake(o Observation) (longest time.Duration) {
 	for _, s := range o.Rollout.Services {
-		bake = max(bake, s.Bake)
+		longest = max(longest, s.Bake)
 	}
-	return o.Now.Sub(o.Rollout.Since) > o.Limits.Rollout+bake
+	return longest
 }
 
 // CannotConverge tells that the rollout will not converge by itself, as far as can be
@@ -181,13 +217,19 @@ func (o Observation) CannotConverge() bool {
 	return o.Rollout.Open() && o.Looked && (overdue(o) || !running)
 }
 
-// failing is the reason why the rollout has failed; "" where it has not.
-func failing(o Observation) string {
+// refusedNow is a reason to go back that does not depend on the services: a target
+// refuses what was promoted. "": none does.
+func refusedNow(o Observation) string {
 	for _, k := range o.Kinds {
 		if k.Wanted.Probe == Denied && k.Wanted.SetFailed != "" && slices.ContainsFunc(k.Old, isAccepted) {
 			return "the target refuses the new " + k.Name + " value, and accepts the old one"
 		}
 	}
+	return ""
+}
+
+// failing is the reason why the services have failed; "" where they have not.
+func failing(o Observation) string {
 	idle := !slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
 	if len(o.Rollout.Services) == 0 || idle {
 		return ""
@@ -200,7 +242,8 @@ func failing(o Observation) string {
 			return fmt.Sprintf("service %s runs %d of %d new tasks when its time is over", s.Name, s.Fresh, s.Desired)
 		}
 	}
-	if first := o.Rollout.Unhealthy; o.Health == Unhealthy && !first.IsZero() && o.Now.Sub(first) >= o.Limits.Ill {
+	first := o.Rollout.Unhealthy
+	if o.Health == Unhealthy && !first.IsZero() && o.Now.Sub(first) >= o.Limits.Ill && o.Now.Sub(began(o)) >= o.Limits.Ill {
 		return "the application has been unhealthy since " + first.Format(time.RFC3339) + ": " + o.Ill
 	}
 	return ""
@@ -257,6 +300,10 @@ func fail(o Observation, reason string) []Action {
 			continue
 		}
 		switch {
+		case k.single() && k.Route == NotAsked:
+			ask = append(ask, Action{Do: AskRoute, Kind: k.Name, Version: old.Version, Why: "its target is to be given the old value"})
+		case k.single() && k.Route != Accepted:
+			return waiting("%s; the target of %s cannot be written to now, so nothing is rolled back yet", reason, k.Name)
 		case k.single():
 			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
 		case old.Probe == NotAsked:

@@ -1,0 +1,81 @@
+package rotation
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+)
+
+// others are the other secrets that the function serves, as one look found them.
+type others struct {
+	current  map[string]document.Document // of AWSCURRENT, by the secret's ARN
+	rollouts []plan.OtherRollout
+	unread   string // why one of them could not be read
+}
+
+// besides are the other secrets that the function serves, each to be read.
+func (r *run) besides() iter.Seq[*run] {
+	return func(yield func(*run) bool) {
+		for _, arn := range r.listed {
+			if arn != r.event.SecretID && !yield(r.newRun(Event{SecretID: arn}, r.log.With("other", arn), r.secrets)) {
+				return
+			}
+		}
+	}
+}
+
+// lookElsewhere reads the other secrets that the function serves. One that cannot be
+// read is told of, and the decisions depend on it: it may store anything.
+func (r *run) lookElsewhere(ctx context.Context) {
+	found := &others{current: map[string]document.Document{}}
+	for other := range r.besides() {
+		arn := other.event.SecretID
+		m, err := other.describe(ctx)
+		if err == nil {
+			var book ledger.Book
+			if book, err = ledger.Read(m.labels); err == nil {
+				found.rollouts = append(found.rollouts, plan.OtherRollout{Secret: arn, Rollout: book.Rollout()})
+			}
+			var v version
+			if v, err = other.readCurrent(ctx, ""); err == nil {
+				found.current[arn] = v.doc
+			}
+		}
+		if err != nil {
+			r.log.Warn("another secret cannot be read", "other", arn, "error", err)
+			found.unread = arn + " cannot be read: restore it, or take it out of SECRET_ARNS"
+		}
+	}
+	r.found.others = found
+}
+
+// seenElsewhere is what is known of the other secrets.
+func (r *run) seenElsewhere() plan.Others {
+	if r.found.others == nil {
+		return plan.Others{Unseen: slices.ContainsFunc(r.listed, func(arn string) bool { return arn != r.event.SecretID })}
+	}
+	return plan.Others{Unread: r.found.others.unread, Rollouts: r.found.others.rollouts}
+}
+
+// elsewhere is the ARN of another secret whose AWSCURRENT stores a value of a kind;
+// "" where none is known to.
+func (r *run) elsewhere(kind credential.Kind, value credential.Value) string {
+	if r.found.others == nil {
+		return ""
+	}
+	for _, arn := range r.listed {
+		doc, ok := r.found.others.current[arn]
+		if !ok {
+			continue
+		}
+		if theirs, has, err := kind.Value(doc); err == nil && has && theirs == value {
+			return arn
+		}
+	}
+	return ""
+}
