@@ -18,9 +18,27 @@ func (r *run) ownership(kind credential.Kind) credential.Ownership {
 	return credential.Ownership{Owner: r.event.SecretID, Stored: r.stored, Log: r.log.With("kind", kind.Name())}
 }
 
-// stored reads what the secret's labelled versions store. It fails when one
-// cannot be read, for what that one stores would be taken for lost.
-func (r *run) stored(ctx context.Context) (s credential.Stored, err error) {
+// stored reads what the labelled versions of all secrets store: a credential may
+// have been moved from one to another. It fails when one cannot be read, for what
+// that one stores would be taken for lost.
+func (r *run) stored(ctx context.Context) (credential.Stored, error) {
+	s, err := r.storedHere(ctx)
+	if err != nil {
+		return credential.Stored{}, err
+	}
+	for other := range r.besides() {
+		there, err := other.storedHere(ctx)
+		if err != nil {
+			return credential.Stored{}, fmt.Errorf("the secret %s: %w", other.event.SecretID, err)
+		}
+		s.Documents = append(s.Documents, there.Documents...)
+		s.Busy = s.Busy || there.Busy
+	}
+	return s, nil
+}
+
+// storedHere is stored for one secret.
+func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 	m, err := r.describe(ctx)
 	if err != nil {
 		return credential.Stored{}, err

@@ -73,7 +73,7 @@ func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []s
 	}
 	k.owner = o.Owner
 	for _, value := range there {
-		if slices.ContainsFunc(held.Documents, func(d document.Document) bool { return k.value(d) == value }) {
+		if slices.ContainsFunc(held.Documents, func(d document.Document) bool { stored, _, err := k.Value(d); return err == nil && stored.Secret == value }) {
 			continue
 		}
 		err := k.call(func() error {
@@ -137,6 +137,22 @@ func TestAValueThatWasMadeAndNeverStoredIsTakenAwayByAReconcile(t *testing.T) {
 	smtp.aged = true
 	e.reconcile()
 	if smtp.accepts() != "smtp-0" || !strings.Contains(e.log.String(), "audit=swept") {
+		t.Errorf("accepted are %s", smtp.accepts())
+	}
+}
+
+func TestAValueThatAnotherSecretStoresIsNotLost(t *testing.T) {
+	smtp := newIssuer()
+	e := newEngine(t, smtp)
+	other := e.besides(`{"smtp": "smtp-moved"}`)
+	smtp.accept("smtp-0", "smtp-moved")
+	e.reconcile()
+	if smtp.accepts() != "smtp-0 smtp-moved" {
+		t.Errorf("accepted are %s", smtp.accepts())
+	}
+	e.of(other, func() { e.store(`{"smtp": "another"}`); e.store(`{"smtp": "another one"}`) })
+	e.reconcile()
+	if smtp.accepts() != "smtp-0" {
 		t.Errorf("accepted are %s", smtp.accepts())
 	}
 }
