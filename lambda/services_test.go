@@ -4,9 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
-
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/rig"
 )
@@ -36,12 +33,8 @@ func TestWhenOneOfTwoServicesFailsBothGoBack(t *testing.T) {
 func TestARedeployByHandInBetweenIsNoFailure(t *testing.T) {
 	d := deployApplication(t, &rig.Application{})
 	d.mustRotate()
-	services := awsecs.NewFromConfig(d.AWS.Config())
 	for _, name := range d.Application().Services {
-		_, err := services.UpdateService(t.Context(), &awsecs.UpdateServiceInput{
-			Cluster: aws.String(rig.ClusterName), Service: &name, ForceNewDeployment: true,
-		})
-		if err != nil {
+		if err := d.Deploy(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 		d.mustReconcile() // while both deployments are under way

@@ -73,7 +73,10 @@ func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []s
 	}
 	k.owner = o.Owner
 	for _, value := range there {
-		if slices.ContainsFunc(held.Documents, func(d document.Document) bool { stored, _, err := k.Value(d); return err == nil && stored.Secret == value }) {
+		if slices.ContainsFunc(held.Documents, func(d document.Document) bool {
+			stored, _, err := k.Value(d)
+			return err == nil && stored.Secret == value
+		}) {
 			continue
 		}
 		err := k.call(func() error {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/rig"
@@ -26,11 +25,9 @@ func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
 	}
 	const passed = 48 * time.Hour
 	d.moveOn(passed, inDays(passed)+", of the "+inDays(apiOverlap)+" for which the old API client is accepted")
-	client := awsecs.NewFromConfig(d.AWS.Config())
 	for _, name := range d.app.Services {
 		d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + name + " --force-new-deployment")
-		in := &awsecs.UpdateServiceInput{Cluster: aws.String(rig.ClusterName), Service: &name, ForceNewDeployment: true}
-		if _, err := client.UpdateService(ctx, in); err != nil {
+		if err := d.Deploy(ctx, name); err != nil {
 			return err
 		}
 	}

@@ -267,6 +267,7 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 		found.note("the password has not changed, or is none of those that are rotated and has")
 	}
 	switch previous := state.Labelled("AWSPREVIOUS"); {
+	case before.edit != nil: // it is on what was promoted
 	case previous.Value == before.version.Value:
 	case previous.Value == current.Value && before.fenced:
 	default:
@@ -274,6 +275,11 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 	}
 	old, errOld := document.Parse(before.version.Value)
 	now, errNow := document.Parse(current.Value)
+	for at, text := range before.edit {
+		if errOld == nil {
+			old, errOld = old.Put(at, text)
+		}
+	}
 	if errOld != nil || errNow != nil || !old.EqualOutside(now, before.on.owned()) {
 		found.note("fields that the rotation does not own have changed")
 	}

@@ -30,6 +30,9 @@ type Scenario struct {
 	// the password they were started with is needed.
 	seldom bool
 
+	// services are the ECS services; none: one.
+	services []string
+
 	// on is what is rotated.
 	on deployment
 
@@ -112,6 +115,20 @@ var Scenarios = []Scenario{
 		prepare: breakApplication, begin: rotate, end: ending{settle: settleEditedRollback, check: checkRolledBack, keepsOld: true}, next: retired,
 	},
 	{
+		Name: "edited", What: "a rotation with another field of the secret edited by hand while its overlap is open",
+		edit:    edited,
+		prepare: nothing, begin: rotate, end: ending{settle: settleEdited, check: checkRetired}, next: retired,
+	},
+	{
+		Name: "deployed", What: "a rotation with a deployment by CI while its overlap is open, and reconciles in the midst of that",
+		prepare: nothing, begin: rotate, end: ending{settle: settleDeployed, check: checkRetired}, next: retired,
+	},
+	{
+		Name: "two-services", What: "a rotation with two services to be redeployed",
+		services: []string{"mautic-prod-service", "mautic-prod-cron"},
+		prepare:  nothing, begin: rotate, end: retired, next: retired,
+	},
+	{
 		Name: "given-up", What: "the operator's abandon, of a rotation that was set and is stuck",
 		prepare: getStuck, begin: abandon, end: givenUp, next: retired,
 	},
@@ -174,7 +191,11 @@ func (s Scenario) refusesTasks() bool { return s.emergency || s.on.single }
 
 // app is the application of a deployment.
 func (s Scenario) app() *rig.Application {
-	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: 100 * time.Millisecond, Literal: s.literal}
+	services := s.services
+	if len(services) == 0 {
+		services = []string{"mautic-prod-service"}
+	}
+	app := &rig.Application{Services: services, Tasks: 1, Interval: 100 * time.Millisecond, Literal: s.literal}
 	if s.seldom {
 		app.Interval, app.LastLogin, app.DrainTime = time.Hour, true, 5*time.Second
 	}
@@ -313,6 +334,40 @@ var edited = map[document.Pointer]string{"/site_url": "https://edited.example.co
 
 // settleEditedRollback has the secret edited first, if it is not yet.
 func settleEditedRollback(ctx context.Context, r *rig.Rig) error {
+	if err := edit(ctx, r); err != nil {
+		return err
+	}
+	return settleRollback(ctx, r)
+}
+
+// settleEdited is likewise for a rotation that succeeds.
+func settleEdited(ctx context.Context, r *rig.Rig) error {
+	if err := edit(ctx, r); err != nil {
+		return err
+	}
+	return r.Settle(ctx)
+}
+
+// settleDeployed has CI deploy every service when all of their tasks are new.
+func settleDeployed(ctx context.Context, r *rig.Rig) error {
+	if err := r.WaitSteady(ctx); err != nil {
+		return err
+	}
+	faults := []error{r.Reconcile()} // notes, as a rule, that the rollout has converged
+	for _, service := range r.Application().Services {
+		if err := r.Deploy(ctx, service); err != nil {
+			return err
+		}
+		faults = append(faults, r.Reconcile())
+	}
+	if err := r.Settle(ctx); err != nil {
+		return errors.Join(append(faults, err)...)
+	}
+	return nil
+}
+
+// edit edits the secret, if it is not edited yet.
+func edit(ctx context.Context, r *rig.Rig) error {
 	_, current, ok := labelled(r, "AWSCURRENT")
 	if !ok {
 		return errors.New("AWSCURRENT has no document")
@@ -325,7 +380,7 @@ func settleEditedRollback(ctx context.Context, r *rig.Rig) error {
 			return err
 		}
 	}
-	return settleRollback(ctx, r)
+	return nil
 }
 
 // settleHeld lets the time pass in which nothing is to use the old password

@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
 	localecs "mautic-rotation/internal/localaws/ecs"
 )
 
@@ -252,6 +255,14 @@ func (a *Application) awaitLogins(ctx context.Context) error {
 
 // Application is what runs in ECS, or nil.
 func (r *Rig) Application() *Application { return r.options.Application }
+
+// Deploy starts new tasks in place of a service's running ones, as CI does.
+func (r *Rig) Deploy(ctx context.Context, service string) error {
+	_, err := ecs.NewFromConfig(r.AWS.Config()).UpdateService(ctx, &ecs.UpdateServiceInput{
+		Cluster: aws.String(ClusterName), Service: &service, ForceNewDeployment: true,
+	})
+	return err
+}
 
 // WaitSteady waits until each service's newest deployment is complete and no
 // task of an older one is left.

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/mauticserver"
@@ -93,10 +91,7 @@ func TestSecretHoldsWhatMauticAccepts(t *testing.T) {
 // redeploy does what the function does after a promotion.
 func redeploy(t *testing.T, r *Rig, service string) {
 	t.Helper()
-	_, err := ecs.NewFromConfig(r.AWS.Config()).UpdateService(t.Context(), &ecs.UpdateServiceInput{
-		Cluster: aws.String(ClusterName), Service: &service, ForceNewDeployment: true,
-	})
-	if err != nil {
+	if err := r.Deploy(t.Context(), service); err != nil {
 		t.Fatal(err)
 	}
 }
