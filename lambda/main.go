@@ -102,6 +102,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		SecretsManager: secrets,
 		Kinds:          kinds(s),
 		Secrets:        s.secretARNs,
+		LeaveCopies:    s.leaveCopies,
 		Limits:         s.limits,
 		Every:          s.every,
 		Metrics:        measured,

@@ -38,6 +38,7 @@ type settings struct {
 	mautic            mauticSettings
 	smtp              smtp.Config
 	limits            rotation.Limits
+	leaveCopies       bool
 	every             map[string]time.Duration
 }
 
@@ -201,6 +202,14 @@ var known = []setting{
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
 		return err
+	}},
+	{"FOLLOW_COPIES", "whether copies of a credential in other fields, in DSNs and URLs, follow it", func(p *parsed, value string) error {
+		follow, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		p.leaveCopies = !follow
+		return nil
 	}},
 	{"OBSERVE_MINUTES", "how long the use of an old value is looked for, once every task is new, before it is taken away", duration(time.Minute, 0, 24*60, func(p *parsed) *time.Duration { return &p.limits.Observe })},
 	{"WATCH_SECONDS", "how long it is looked for in one invocation", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},

@@ -21,6 +21,7 @@ import (
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/copies"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
@@ -88,6 +89,11 @@ func (k *target) Value(d document.Document) (credential.Value, bool, error) {
 	}
 	secret, err := d.Text(k.field())
 	return credential.Value{Target: k.name, Secret: secret}, err == nil, err
+}
+
+func (k *target) Login(d document.Document) (copies.Login, bool, error) {
+	v, ok, err := k.Value(d)
+	return copies.Login{Name: k.name, Secret: v.Secret}, ok, err
 }
 
 func (k *target) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
@@ -488,6 +494,16 @@ func (e *engine) rotate(token string) error {
 		e.t.Fatal(err)
 	}
 	return e.aws.SecretsManager.WaitRotation(e.t.Context(), e.arn, *out.VersionId)
+}
+
+// preflight turns rotation on by a test-only rotation, and returns how that ends.
+func (e *engine) preflight() error {
+	e.t.Helper()
+	_, err := e.secrets.RotateSecret(e.t.Context(), &sm.RotateSecretInput{SecretId: &e.arn, RotationLambdaARN: &e.fn, RotateImmediately: aws.Bool(false)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return e.aws.SecretsManager.WaitRotation(e.t.Context(), e.arn, "")
 }
 
 func (e *engine) mustRotate() {

@@ -231,6 +231,22 @@ func (g *generator) lastOf(kind string) time.Time {
 // document is the pending document. Its fields are put in in the order of the
 // kinds, as editedMeanwhile does.
 func (g *generator) document(more ...credential.Kind) (document.Document, error) {
+	pending, err := g.withFields(more)
+	if err != nil || g.run.leaveCopies {
+		return pending, err
+	}
+	for _, kind := range g.run.named(g.chosen.kinds) {
+		if next, made := g.made[kind.Name()]; made {
+			if pending, err = follow(pending, g.current.doc, next, []credential.Kind{kind}); err != nil {
+				return document.Document{}, err
+			}
+		}
+	}
+	return pending, nil
+}
+
+// withFields is document without the copies in other fields.
+func (g *generator) withFields(more []credential.Kind) (document.Document, error) {
 	pending, err := g.current.doc, error(nil)
 	var noted []string
 	for _, kind := range g.run.named(g.chosen.kinds) {
@@ -271,12 +287,20 @@ func (g *generator) fits(issuers []credential.Kind) error {
 			}
 			size += max(0, credential.MaxIssued-len(text))
 		}
+		copied, err := copiesOf(kind, g.current.doc)
+		if err != nil {
+			return err
+		}
+		size += len(copied) * 2 * longestEscape * credential.MaxIssued // a name and a secret
 	}
 	if size > document.MaxBytes {
 		return refused{fmt.Errorf("the secret has no room for the new values: it might have %d bytes, and Secrets Manager stores at most %d; take %d bytes of something else out of it, and rotate again", size, document.MaxBytes, size-document.MaxBytes)}
 	}
 	return nil
 }
+
+// longestEscape is how long a character can become in a copy: %%2F.
+const longestEscape = 4
 
 // named are the kinds of these names, in the order in which they are set.
 func (r *Rotator) named(list []string) []credential.Kind {

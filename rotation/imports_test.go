@@ -18,19 +18,20 @@ const module = "mautic-rotation/"
 // implement the contract and the engine calls it, so neither imports the other,
 // and no kind imports another.
 var mayImport = map[string][]string{
-	"rotation":            {"internal/scrub", "rotation/credential", "rotation/document", "rotation/ledger", "rotation/plan", "rotation/rollout"},
-	"rotation/credential": {"rotation/document"},
-	"rotation/database":   {"internal/scrub", "rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rds"},
+	"rotation":            {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document", "rotation/ledger", "rotation/plan", "rotation/rollout"},
+	"rotation/copies":     nil,
+	"rotation/credential": {"rotation/copies", "rotation/document"},
+	"rotation/database":   {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rds"},
 	"rotation/document":   nil,
 	"rotation/ecs":        {"rotation/credential", "rotation/rollout"},
 	"rotation/ledger":     nil,
-	"rotation/mautic":     {"rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rollout"},
+	"rotation/mautic":     {"rotation/copies", "rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rollout"},
 	"rotation/mysql":      nil,
 	"rotation/password":   nil,
 	"rotation/plan":       {"rotation/ledger", "rotation/rollout"},
 	"rotation/rds":        nil,
 	"rotation/rollout":    nil,
-	"rotation/smtp":       {"internal/scrub", "rotation/credential", "rotation/document"},
+	"rotation/smtp":       {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document"},
 }
 
 func TestPackagesImportEachOtherInOneDirectionOnly(t *testing.T) {

@@ -59,6 +59,12 @@ func editedMeanwhile(made []credential.Kind, current, pending document.Document)
 			return err
 		}
 	}
+	if expected.Raw() == pending.Raw() {
+		return nil
+	}
+	if expected, err = follow(expected, current, pending, made); err != nil {
+		return err
+	}
 	if expected.Raw() != pending.Raw() {
 		return errEdited
 	}

@@ -192,8 +192,18 @@ func (r *run) askRoute(ctx context.Context, s *sight, a plan.Action) error {
 }
 
 // withKind returns a document with all that belongs to a kind as it is in another:
-// its fields, those that only one of the two has, and when it was last rotated.
+// its fields, those that only one of the two has, when it was last rotated, and its
+// copies in other fields.
 func withKind(into, from document.Document, kind credential.Kind) (document.Document, error) {
+	next, err := withFields(into, from, kind)
+	if err != nil {
+		return document.Document{}, err
+	}
+	return followAs(next, into, from, []credential.Kind{kind}, from)
+}
+
+// withFields is withKind without the copies.
+func withFields(into, from document.Document, kind credential.Kind) (document.Document, error) {
 	theirs, err := kind.Fields(from)
 	if err != nil {
 		return document.Document{}, err

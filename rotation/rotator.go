@@ -32,16 +32,18 @@ import (
 // A Rotator carries out rotations. It holds no state of any: the same one may
 // rotate different secrets, at the same time.
 type Rotator struct {
-	api      SecretsManager
-	kinds    []credential.Kind
-	listed   []string // ARNs
-	services Services
-	health   Health
-	limits   Limits
-	every    map[string]time.Duration
-	metrics  Metrics
-	retry    retry
-	pauses   Pauses
+	api    SecretsManager
+	kinds  []credential.Kind
+	listed []string // ARNs
+	// leaveCopies: copies of a credential in other fields do not follow it.
+	leaveCopies bool
+	services    Services
+	health      Health
+	limits      Limits
+	every       map[string]time.Duration
+	metrics     Metrics
+	retry       retry
+	pauses      Pauses
 }
 
 // Config is what a Rotator works with.
@@ -57,6 +59,10 @@ type Config struct {
 	Services Services // nil: nothing has to be restarted
 	Health   Health   // nil: the application is not asked
 	Limits   Limits   // zero: DefaultLimits
+
+	// LeaveCopies: a copy of a credential in another field of the secret, in a DSN or a
+	// URL, does not follow it. It stops working once the old value is refused.
+	LeaveCopies bool
 
 	// Every is how often the schedule rotates each kind of a secret that has
 	// several; of a kind that is missing, DefaultEvery says.
@@ -99,7 +105,7 @@ func New(c Config) *Rotator {
 	c.Pauses.Generate = cmp.Or(c.Pauses.Generate, DefaultPauses.Generate)
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
+	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, leaveCopies: c.LeaveCopies, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

@@ -405,6 +405,11 @@ func (r *run) preflight(ctx context.Context) error {
 	}
 	for _, kind := range kinds {
 		report(kind.Name(), kind.Preflight(ctx, current.doc))
+		copied, err := r.checkCopies(kind, current.doc)
+		if err != nil {
+			return err
+		}
+		report(kind.Name(), copied)
 	}
 	if r.services != nil && r.needsRestart(names(kinds)) {
 		report("redeploy", r.services.Preflight(ctx, r.event.SecretID))

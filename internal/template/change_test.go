@@ -52,6 +52,7 @@ var changes = map[string][]change{
 	"EcsService5":             {with("EcsService5", "cron", "EcsService", "web", "EcsCluster", "mautic")},
 	"MauticUrl":               {with("MauticUrl", "https://mautic.example.com")},
 	"RolloutMinutes":          {with("RolloutMinutes", "60")},
+	"FollowCopies":            {with("FollowCopies", "false")},
 	"ObserveMinutes":          {with("ObserveMinutes", "0"), with("ObserveMinutes", "120")},
 	"WatchSeconds":            {with("WatchSeconds", "30")},
 	"OverlapHours":            {with("OverlapHours", "48")},

@@ -3,6 +3,9 @@ package credential
 import (
 	"fmt"
 	"log/slog"
+
+	"mautic-rotation/rotation/copies"
+	"mautic-rotation/rotation/document"
 )
 
 // A Value is what a document stores as a kind's credential, to be compared with
@@ -36,3 +39,11 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // MarshalText hides the value from JSON.
 func (v Value) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// A Copied is a kind of whose credential people keep copies in other fields of the
+// secret, in DSNs and URLs.
+type Copied interface {
+	// Login is what such a copy has of d's credential. False, and no error, if d has no
+	// such credential, or none that a DSN could have.
+	Login(d document.Document) (copies.Login, bool, error)
+}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mautic-rotation/rotation/copies"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
@@ -21,6 +22,15 @@ func (k *Kind) Value(d document.Document) (credential.Value, bool, error) {
 		return credential.Value{}, false, err
 	}
 	return credential.Value{Target: k.target(a), Secret: a.password}, true, nil
+}
+
+// Login is the user's name and password.
+func (k *Kind) Login(d document.Document) (copies.Login, bool, error) {
+	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
+		return copies.Login{}, false, err
+	}
+	a, err := k.read(d)
+	return copies.Login{Name: a.user, Secret: a.password}, err == nil, err
 }
 
 // Location names the database that Open opens.

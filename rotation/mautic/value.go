@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mautic-rotation/rotation/copies"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
@@ -46,6 +47,27 @@ func (k *Admin) Value(d document.Document) (credential.Value, bool, error) {
 		return credential.Value{}, false, err
 	}
 	return k.config.value(d, "user "+strings.ToLower(l.user), l.password)
+}
+
+// Login is the user's name, as the document has it, and password.
+func (k *Admin) Login(d document.Document) (copies.Login, bool, error) {
+	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
+		return copies.Login{}, false, err
+	}
+	l, err := k.login(d)
+	return copies.Login{Name: l.user, Secret: l.password}, err == nil, err
+}
+
+// Login is the client's id, as its callers send it, and its secret.
+func (k *API) Login(d document.Document) (copies.Login, bool, error) {
+	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
+		return copies.Login{}, false, err
+	}
+	p, err := k.pair(d)
+	if err != nil || !p.hasClient() {
+		return copies.Login{}, false, err
+	}
+	return copies.Login{Name: p.clientID.String(), Secret: p.secret}, true, nil
 }
 
 // Value is the client's id and its secret. A key of no client is for no target

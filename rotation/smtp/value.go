@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mautic-rotation/rotation/copies"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
@@ -21,6 +22,15 @@ func (k *Kind) Value(d document.Document) (credential.Value, bool, error) {
 		return credential.Value{}, false, err
 	}
 	return credential.Value{Target: c.at.target(), Secret: fmt.Sprintf("%q %q", c.keyID, c.password)}, true, nil
+}
+
+// Login is the access key's id and the SMTP password that is derived from it.
+func (k *Kind) Login(d document.Document) (copies.Login, bool, error) {
+	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
+		return copies.Login{}, false, err
+	}
+	c, err := k.account(d)
+	return copies.Login{Name: c.keyID, Secret: c.password}, err == nil, err
 }
 
 // target names what accepts the credential: SES in a region, by whichever of its

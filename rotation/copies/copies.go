@@ -1,0 +1,268 @@
+// Package copies finds copies of a login in text: in DSNs and URLs that hold both
+// its name and its secret. They stop working when the login is rotated, so they
+// follow it.
+//
+//	text, ok := copies.Replace("mysql://mautic:old@db/mautic", Login{"mautic", "old"}, Login{"mautic", "new"})
+//
+// A secret alone proves nothing: people use one password for two systems, and a name
+// and a password may be the same word. So a copy is a name and a secret, in the places
+// where a DSN or a URL has them:
+//
+//   - before the @ of a URL, as in mysql://name:secret@host, or of a DSN without a
+//     scheme, as in name:secret@tcp(host:3306)/db
+//   - as parameters: user=name;password=secret, or ?user=name&password=secret
+//
+// Each is written again in the encoding that it had: as it is, percent-encoded, or
+// percent-encoded with every % doubled, as Mautic's local.php has it.
+package copies
+
+import (
+	"regexp"
+	"strings"
+)
+
+// A Login is a user's name and the secret that goes with it.
+type Login struct{ Name, Secret string }
+
+// String hides the secret.
+func (l Login) String() string { return "[login]" }
+
+// GoString is String for %#v.
+func (l Login) GoString() string { return l.String() }
+
+// An encoding is how a copy writes characters that would mean something in a DSN.
+type encoding struct {
+	escape string // what stands before two hexadecimal digits: "%", "%%"; "": nothing is escaped
+	lower  bool   // the digits are written in lower case
+}
+
+var hexDigits = map[bool]string{false: "0123456789ABCDEF", true: "0123456789abcdef"}
+
+// unreserved tells of a character that no encoding touches (RFC 3986).
+func unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~", c) >= 0
+}
+
+// encode writes text in an encoding. Every reserved character is escaped, whichever
+// the copy had escaped before: a reader decodes them all.
+func (e encoding) encode(text string) string {
+	if e.escape == "" {
+		return text
+	}
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; unreserved(c) {
+			b.WriteByte(c)
+		} else {
+			digits := hexDigits[e.lower]
+			b.WriteString(e.escape)
+			b.WriteByte(digits[c>>4])
+			b.WriteByte(digits[c&15])
+		}
+	}
+	return b.String()
+}
+
+// A reading is what stands at the start of a text, and how it was written.
+type reading struct {
+	length  int
+	escapes []string // "%" or "%%", one for each escaped character
+	lower   bool
+	bare    bool // a character is not escaped that an encoding would escape
+}
+
+// readings are the ways in which want can be read at the start of text: as it is, and
+// decoded. It may look encoded itself.
+func readings(text, want string) (list []reading) {
+	if want == "" {
+		return nil
+	}
+	if strings.HasPrefix(text, want) {
+		list = append(list, reading{length: len(want), bare: strings.ContainsFunc(want, func(c rune) bool { return c > '~' || !unreserved(byte(c)) })})
+	}
+	if r, ok := decode(text, want); ok {
+		list = append(list, r)
+	}
+	return list
+}
+
+// decode reads want where a character of it, or several, is escaped.
+func decode(text, want string) (r reading, ok bool) {
+	for i := range len(want) {
+		rest := text[r.length:]
+		if escape, digits, escaped := cutEscape(rest, want[i]); escaped {
+			r.escapes = append(r.escapes, escape)
+			r.lower = r.lower || strings.ContainsAny(digits, "abcdef")
+			r.length += len(escape) + len(digits)
+			continue
+		}
+		if rest == "" || rest[0] != want[i] {
+			return r, false
+		}
+		r.bare = r.bare || !unreserved(want[i])
+		r.length++
+	}
+	return r, len(r.escapes) > 0
+}
+
+// cutEscape reads an escaped character.
+func cutEscape(text string, want byte) (escape, digits string, ok bool) {
+	for _, escape := range []string{"%%", "%"} {
+		rest, found := strings.CutPrefix(text, escape)
+		if !found || len(rest) < 2 {
+			continue
+		}
+		if high, low := hexValue(rest[0]), hexValue(rest[1]); high >= 0 && low >= 0 && byte(high<<4|low) == want {
+			return escape, rest[:2], true
+		}
+	}
+	return "", "", false
+}
+
+func hexValue(c byte) int {
+	return strings.IndexByte(hexDigits[true], c|0x20)
+}
+
+// encodingOf is how the copy is written. Where nothing in it had to be escaped, the
+// text around tells, or else what its form has as a rule.
+func encodingOf(text string, usual encoding, parts ...reading) encoding {
+	e := encoding{}
+	bare := false
+	for _, r := range parts {
+		bare = bare || r.bare
+		e.lower = e.lower || r.lower
+		for _, escape := range r.escapes {
+			if e.escape == "" || escape == "%%" {
+				e.escape = escape
+			}
+		}
+	}
+	switch {
+	case e.escape != "":
+		return e
+	case bare:
+		return encoding{} // it is not decoded, or it would not work
+	case usual.escape != "" && strings.Contains(text, "%%"):
+		return encoding{escape: "%%"}
+	}
+	return usual
+}
+
+var (
+	percent = encoding{escape: "%"}
+	plain   = encoding{}
+)
+
+// Replace returns text with each copy of was replaced by is, and whether it had any.
+func Replace(text string, was, is Login) (replaced string, ok bool) {
+	if was.Name == "" || was.Secret == "" {
+		return text, false
+	}
+	replaced, inUserinfo := replaceUserinfo(text, was, is)
+	replaced, inParameters := replaceParameters(replaced, was, is)
+	return replaced, inUserinfo || inParameters
+}
+
+// replaceUserinfo replaces what stands before an @.
+func replaceUserinfo(text string, was, is Login) (string, bool) {
+	var b strings.Builder
+	ok := false
+	for at := 0; at < len(text); {
+		usual := plain
+		afterScheme := strings.HasSuffix(text[:at], "://")
+		if afterScheme {
+			usual = percent
+		}
+		if afterScheme || at == 0 {
+			if name, secret, length, found := readUserinfo(text[at:], was); found {
+				e := encodingOf(text, usual, name, secret)
+				b.WriteString(e.encode(is.Name) + ":" + e.encode(is.Secret))
+				at, ok = at+length, true
+				continue
+			}
+		}
+		b.WriteByte(text[at])
+		at++
+	}
+	return b.String(), ok
+}
+
+// readUserinfo reads name:secret before an @.
+func readUserinfo(text string, want Login) (name, secret reading, length int, ok bool) {
+	for _, name := range readings(text, want.Name) {
+		rest, colon := strings.CutPrefix(text[name.length:], ":")
+		if !colon {
+			continue
+		}
+		for _, secret := range readings(rest, want.Secret) {
+			if strings.HasPrefix(rest[secret.length:], "@") {
+				return name, secret, name.length + 1 + secret.length, true
+			}
+		}
+	}
+	return name, secret, 0, false
+}
+
+// parameter is a user's name or a password among the parameters of a DSN.
+var parameter = regexp.MustCompile(`(?i)(?:^|[:;&?\s])(?:(user|username|uid)|(password|passwd|pwd))=([^;&\s]+)`)
+
+// replaceParameters replaces user=name and password=secret, if the text has both.
+func replaceParameters(text string, was, is Login) (string, bool) {
+	type found struct {
+		start, end int
+		reading
+		text string
+	}
+	var names, secrets []found
+	for _, m := range parameter.FindAllStringSubmatchIndex(text, -1) {
+		f := found{start: m[6], end: m[7], text: is.Name}
+		want, list := was.Name, &names
+		if m[4] >= 0 {
+			want, list, f.text = was.Secret, &secrets, is.Secret
+		}
+		for _, f.reading = range readings(text[f.start:f.end], want) {
+			if f.length == f.end-f.start {
+				*list = append(*list, f)
+				break
+			}
+		}
+	}
+	if len(names) == 0 || len(secrets) == 0 {
+		return text, false
+	}
+	usual := plain
+	if strings.Contains(text, "?") {
+		usual = percent // a URL's query
+	}
+	var parts []reading
+	for _, f := range append(names, secrets...) {
+		parts = append(parts, f.reading)
+	}
+	e := encodingOf(text, usual, parts...)
+	all := append(names, secrets...)
+	for i := len(text); i >= 0; i-- { // from the end, so that places stay
+		for _, f := range all {
+			if f.start == i {
+				text = text[:f.start] + e.encode(f.text) + text[f.end:]
+			}
+		}
+	}
+	return text, true
+}
+
+// Mentions tells whether text has the secret, in whatever encoding, where Replace
+// would not find it. Secrets of less than eight characters may be words.
+func Mentions(text string, l Login) bool {
+	if len(l.Secret) < shortestMention {
+		return false
+	}
+	for at := range len(text) {
+		if len(readings(text[at:], l.Secret)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// shortestMention is the shortest secret that is not taken for a word.
+const shortestMention = 8
