@@ -242,6 +242,9 @@ func (k *Admin) Set(ctx context.Context, c credential.Change) error {
 
 // swap gives the user a password, in place of one that replaceable lets go.
 func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(context.Context) error, replaceable func(adminUser) error) error {
+	if err := s.lockToChange(ctx, adminLock); err != nil {
+		return err
+	}
 	newHash := ""
 	for range attempts {
 		user, err := k.find(ctx, s, to.user)

@@ -10,7 +10,6 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
-	"mautic-rotation/rotation/mysql"
 )
 
 // APILayout are the places in the document of an API client's credentials. A
@@ -163,16 +162,6 @@ func (k *API) sayKeyOnly(log *slog.Logger) {
 	log.Warn("the secret has an API key and no client's id, so the key is published and set nowhere: add the id of a client of Mautic's as field " + string(k.config.Layout.ClientID) + " to have it rotated there")
 }
 
-// lockToChange keeps all that changes clients apart: two rotations at once,
-// and a rotation from what takes an old secret away.
-func (s *store) lockToChange(ctx context.Context) error {
-	got, err := s.lock(ctx, "api", mysql.LockWait)
-	if err == nil && !got {
-		err = fmt.Errorf("another change of Mautic's API clients is under way and did not end within %d s: try again", mysql.LockWait)
-	}
-	return err
-}
-
 // Set gives the standby client the pending secret. See credential.Target.
 func (k *API) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.pairs(c)
@@ -188,7 +177,7 @@ func (k *API) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	defer s.close()
-	if err := s.lockToChange(ctx); err != nil {
+	if err := s.lockToChange(ctx, apiLock); err != nil {
 		return err
 	}
 	if _, err := s.inUse(ctx, current.clientID); err != nil {

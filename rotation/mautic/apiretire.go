@@ -139,7 +139,7 @@ func (k *API) Quarantine(ctx context.Context, o credential.Overlap) error {
 // takeAway makes the old secret wrong, under the lock that Set takes, too. What
 // the client has that is neither was not set by this overlap, and stays.
 func (s *store) takeAway(ctx context.Context, o credential.Overlap, current, old pair) error {
-	if err := s.lockToChange(ctx); err != nil {
+	if err := s.lockToChange(ctx, apiLock); err != nil {
 		return err
 	}
 	row, found, err := s.client(ctx, old.clientID)
@@ -190,7 +190,7 @@ func (k *API) Restore(ctx context.Context, o credential.Overlap) error {
 		return err
 	}
 	defer s.close()
-	if err := s.lockToChange(ctx); err != nil {
+	if err := s.lockToChange(ctx, apiLock); err != nil {
 		return err
 	}
 	for range attempts {

@@ -232,3 +232,21 @@ func (s *store) lock(ctx context.Context, what string, wait int) (ok bool, err e
 	ok, err = s.session.TryLock(ctx, mysql.LockName("mautic", strings.Join([]string{s.database, s.prefix, what}, "/")), wait)
 	return ok, s.explain(err)
 }
+
+// What is locked.
+const (
+	apiLock     = "api"
+	adminLock   = "admin"
+	webhookLock = "webhook"
+)
+
+// lockToChange keeps all that changes one thing apart, from the question whether the
+// rotation is still under way to the write: two rotations at once, a rotation from what
+// gives it up, and from what takes an old value away.
+func (s *store) lockToChange(ctx context.Context, what string) error {
+	got, err := s.lock(ctx, what, mysql.LockWait)
+	if err == nil && !got {
+		err = fmt.Errorf("another change of the same credential in Mautic (%s) is under way and did not end within %d s: try again", what, mysql.LockWait)
+	}
+	return err
+}

@@ -112,6 +112,9 @@ func (k *Webhook) swap(ctx context.Context, c credential.Change, to string, from
 		return false, err
 	}
 	defer s.close()
+	if err := s.lockToChange(ctx, webhookLock); err != nil {
+		return false, err
+	}
 	for range attempts {
 		hooks, err := k.hooks(ctx, s)
 		if err != nil {
