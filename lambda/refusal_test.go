@@ -72,7 +72,7 @@ func TestASecretThatCannotBeRotatedIsRefusedInCreateSecret(t *testing.T) {
 		{name: "binary", binary: []byte(`{"password":"x"}`), want: "SecretBinary"},
 		{name: "no JSON", value: func(string) string { return "hunter2" }, want: "not valid JSON"},
 		{name: "no object", value: func(string) string { return `["hunter2"]` }, want: "not a JSON object"},
-		{name: "no credential", value: func(string) string { return `{"hunter2":"x"}` }, want: "no credential that this function rotates (database)"},
+		{name: "no credential", value: func(string) string { return `{"hunter2":"x"}` }, want: "no credential that this function rotates. It was looked for in these fields: database at /database_password or /password (DATABASE_PASSWORD_POINTER names another one)"},
 		{
 			name: "no user", value: func(s string) string { return strings.Replace(s, "database_user", "database_usr", 1) },
 			want: "no database user: add field /database_user to the secret, or set DATABASE_USER",

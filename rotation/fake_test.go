@@ -72,6 +72,7 @@ func (k *target) call(apply func() error) error {
 
 func (k *target) Name() string       { return k.name }
 func (k *target) NeedsRestart() bool { return k.restart }
+func (k *target) Where() string      { return string(k.field()) }
 func (k *target) field() document.Pointer {
 	return document.Pointer("/" + k.name)
 }

@@ -30,8 +30,11 @@ func present(kinds []credential.Kind, d document.Document) ([]credential.Kind, e
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("the secret has no credential that this function rotates (%s): check the names of its fields, or set the *_POINTER settings to where they are",
-			strings.Join(names(kinds), ", "))
+		var looked []string
+		for _, kind := range kinds {
+			looked = append(looked, kind.Name()+" at "+kind.Where())
+		}
+		return nil, fmt.Errorf("the secret has no credential that this function rotates. It was looked for in these fields: %s", strings.Join(looked, "; "))
 	}
 	return found, nil
 }

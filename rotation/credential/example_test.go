@@ -35,7 +35,9 @@ var _ credential.Kind = gateKind{}
 
 const place = document.Pointer("/gate_password")
 
-func (gateKind) Name() string       { return "gate" }
+func (gateKind) Name() string { return "gate" }
+
+func (gateKind) Where() string      { return "/gate/code" }
 func (gateKind) NeedsRestart() bool { return true }
 
 func (gateKind) Fields(d document.Document) ([]document.Pointer, error) {

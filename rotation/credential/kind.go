@@ -20,6 +20,10 @@ type Kind interface {
 	// credential. An error if a field is there but cannot be used.
 	Fields(d document.Document) ([]document.Pointer, error)
 
+	// Where tells in which field of a document the credential's secret is looked for,
+	// and which setting names another one: "/password (or DATABASE_PASSWORD_POINTER)".
+	Where() string
+
 	// Value is the credential that d stores. It asks only d and the settings, so
 	// that versions can be compared at any time. False, and no error, if d has no
 	// such credential. An error if d does not say what is needed to use it.

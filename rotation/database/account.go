@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,6 +108,13 @@ func (k *Kind) read(d document.Document) (account, error) {
 	if a.host == "" && k.config.Endpoint == "" && (a.instance == "" || k.config.RDS == nil) {
 		missing("database host", layout.Host, "DATABASE_HOST")
 	}
+	if fault := checkHost(a.host); fault != "" {
+		where := "DATABASE_HOST"
+		if text(layout.Host) != "" {
+			where = "field " + string(layout.Host)
+		}
+		faults = append(faults, fmt.Errorf("%s is %q: %s", where, a.host, fault))
+	}
 	if engine := first(text(layout.Engine), engines[0]); !slices.Contains(engines, engine) {
 		faults = append(faults, fmt.Errorf("field %s is %q: this function rotates MySQL and MariaDB (%s)", layout.Engine, engine, strings.Join(engines, ", ")))
 	}
@@ -132,6 +140,25 @@ func (k *Kind) read(d document.Document) (account, error) {
 		}
 	}
 	return a, errors.Join(faults...)
+}
+
+// hostName is what a host's name has. Underscores are in names of Docker's.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+// checkHost tells what is wrong with a host, and what to write. "": nothing.
+func checkHost(host string) string {
+	if host == "" || hostName.MatchString(host) || net.ParseIP(strings.SplitN(host, "%", 2)[0]) != nil {
+		return ""
+	}
+	name, port, err := net.SplitHostPort(host)
+	inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	switch {
+	case err == nil && port != "" && strings.Trim(port, "0123456789") == "" && (hostName.MatchString(name) || net.ParseIP(name) != nil):
+		return "write the host alone, and the port in a field of its own (or DATABASE_PORT)"
+	case net.ParseIP(inner) != nil:
+		return "write an IPv6 address without brackets"
+	}
+	return "that is no host: write its name or its address alone"
 }
 
 // engines are the values of AWS's field "engine" that speak MySQL's protocol.

@@ -24,6 +24,15 @@ func (k *Kind) Value(d document.Document) (credential.Value, bool, error) {
 	return credential.Value{Target: k.target(a), Secret: a.password}, true, nil
 }
 
+// Where is what each layout has.
+func (k *Kind) Where() string {
+	var places []string
+	for _, layout := range k.config.Layouts {
+		places = append(places, string(layout.Password))
+	}
+	return strings.Join(places, " or ") + " (DATABASE_PASSWORD_POINTER names another one)"
+}
+
 // Login is the user's name and password.
 func (k *Kind) Login(d document.Document) (copies.Login, bool, error) {
 	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {

@@ -38,6 +38,9 @@ func Parse(value string) (Document, error) {
 	if !utf8.ValidString(value) {
 		return Document{}, errors.New("the value is not valid UTF-8 text")
 	}
+	if strings.HasPrefix(value, "\ufeff") {
+		return Document{}, errors.New("the value begins with a byte order mark (U+FEFF), which is no part of JSON: store it without one (an editor calls that UTF-8 without BOM)")
+	}
 	if !json.Valid([]byte(value)) {
 		return Document{}, fmt.Errorf("the value is not valid JSON%s", syntaxErrorPlace(value))
 	}
@@ -68,14 +71,27 @@ func (d Document) String() string { return "[document]" }
 // GoString is String for %#v.
 func (d Document) GoString() string { return d.String() }
 
-// Has tells whether the document has a field at p, of whatever type. It fails
-// when p is ambiguous.
+// Has tells whether the document has a field at p, of whatever type but null: that
+// counts as missing, here and for Text and Integer. It fails when p is ambiguous.
 func (d Document) Has(p Pointer) (bool, error) {
-	_, err := d.find(p)
+	_, err := d.value(p)
 	if errors.Is(err, ErrMissing) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// value is the text of the value at p.
+func (d Document) value(p Pointer) (string, error) {
+	at, err := d.find(p)
+	if err != nil {
+		return "", err
+	}
+	raw := d.raw[at.start:at.end]
+	if raw == "null" {
+		return "", fmt.Errorf("field %s: %w (it is null)", p, ErrMissing)
+	}
+	return raw, nil
 }
 
 // IsObject tells whether the field at p is an object, in which Insert can put
@@ -88,11 +104,10 @@ func (d Document) IsObject(p Pointer) (bool, error) {
 // Text returns the string at p. It fails with ErrMissing when there is no such
 // field, and with a plain error when the field is not a string.
 func (d Document) Text(p Pointer) (string, error) {
-	at, err := d.find(p)
+	raw, err := d.value(p)
 	if err != nil {
 		return "", err
 	}
-	raw := d.raw[at.start:at.end]
 	if raw[0] != '"' {
 		return "", fmt.Errorf("field %s is %s, not a string: write it in quotes", p, typeName(raw))
 	}
@@ -116,11 +131,10 @@ func readable(p Pointer, text string) error {
 // any notation (3306, 3306.0, 3.306e3) or as a string of digits, as AWS's own
 // secrets have either. It fails with ErrMissing when there is no such field.
 func (d Document) Integer(p Pointer) (int, error) {
-	at, err := d.find(p)
+	raw, err := d.value(p)
 	if err != nil {
 		return 0, err
 	}
-	raw := d.raw[at.start:at.end]
 	text := raw
 	if raw[0] == '"' {
 		text = unquote(raw)

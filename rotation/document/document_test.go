@@ -55,7 +55,7 @@ func TestTextReadsStringsAndNamesWhatIsWrong(t *testing.T) {
 		{"/n", "", "field /n is a number, not a string: write it in quotes"},
 		{"/o", "", "field /o is an object, not a string: write it in quotes"},
 		{"/b", "", "field /b is a boolean, not a string: write it in quotes"},
-		{"/z", "", "field /z is null, not a string: write it in quotes"},
+		{"/z", "", "field /z: missing (it is null)"},
 		{"/none", "", "field /none: missing"},
 		{"/s/deeper", "", "field /s/deeper: missing"},
 		{"/a/1", "", "field /a/1: missing"},
@@ -106,7 +106,7 @@ func TestIntegerReadsEveryWayToWriteAPort(t *testing.T) {
 func TestParseRefusesWhatIsNotAJSONObjectAndQuotesNoneOfIt(t *testing.T) {
 	for _, value := range []string{
 		"", " ", "hunter2", `"hunter2"`, "[1]", "null", "7", `{"a":"hunter2"`, `{"a":1}{}`, "{\"a\":\"\xff\"}",
-		`{'a':'hunter2'}`, strings.Repeat("[", 100000),
+		"\ufeff{\"a\": \"hunter2\"}", `{'a':'hunter2'}`, strings.Repeat("[", 100000),
 	} {
 		_, err := Parse(value)
 		if err == nil {
@@ -116,6 +116,27 @@ func TestParseRefusesWhatIsNotAJSONObjectAndQuotesNoneOfIt(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "'") {
 			t.Errorf("%.20q: the error quotes the value: %v", value, err)
 		}
+	}
+}
+
+func TestAByteOrderMarkIsNamed(t *testing.T) {
+	_, err := Parse("\ufeff{}")
+	if err == nil || !strings.Contains(err.Error(), "byte order mark") || !strings.Contains(err.Error(), "store it without one") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNullIsMissingAndCanBeReplaced(t *testing.T) {
+	doc := mustParse(t, `{"dbname": null, "port": null}`)
+	if has, err := doc.Has("/dbname"); has || err != nil {
+		t.Errorf("Has says %v, %v", has, err)
+	}
+	if _, err := doc.Integer("/port"); !errors.Is(err, ErrMissing) {
+		t.Errorf("Integer says %v", err)
+	}
+	put, err := doc.Put("/dbname", "mautic")
+	if err != nil || put.Raw() != `{"dbname": "mautic", "port": null}` {
+		t.Errorf("got %s, %v", put.Raw(), err)
 	}
 }
 

@@ -71,6 +71,8 @@ func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed
 }
 
 // Fields implements Database.
+func (f *fixture) Where() string { return "/database_password" }
+
 func (f *fixture) Fields(d document.Document) ([]document.Pointer, error) {
 	return fieldsOf(d, "/database_password")
 }

@@ -38,6 +38,9 @@ type Database interface {
 	// when d has no such credentials.
 	Fields(d document.Document) ([]document.Pointer, error)
 
+	// Where tells in which fields they are looked for.
+	Where() string
+
 	// Location names the database that Open opens, whoever logs in to it, as far
 	// as d and the settings say it. Equal locations have equal names.
 	Location(d document.Document) (string, error)

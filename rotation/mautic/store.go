@@ -69,7 +69,7 @@ func (a Access) withCredentials(ctx context.Context, documents []document.Docume
 	case len(own) > 0:
 		return documents, nil
 	case a.DatabaseDocuments == nil:
-		return nil, errors.New("the secret has no database credentials, and this credential is in Mautic's tables: set DATABASE_SECRET_ARN to the secret that has them, or add them to this one")
+		return nil, fmt.Errorf("this credential is in Mautic's tables, and the secret has no database credentials: no field %s. Add them to this secret, or set DATABASE_SECRET_ARN to the one that has them", a.Database.Where())
 	}
 	if documents, err = a.DatabaseDocuments(ctx); err != nil {
 		return nil, fmt.Errorf("the database's credentials, which are in another secret: %w", err)
@@ -79,7 +79,7 @@ func (a Access) withCredentials(ctx context.Context, documents []document.Docume
 		return err == nil && len(fields) == 0
 	})
 	if len(named) == 0 {
-		return nil, errors.New("the secret that DATABASE_SECRET_ARN names has no database credentials: set it to the one that has them")
+		return nil, fmt.Errorf("the secret that DATABASE_SECRET_ARN names has no database credentials: no field %s. Set it to the one that has them", a.Database.Where())
 	}
 	return named, nil
 }

@@ -49,6 +49,15 @@ func (k *Admin) Value(d document.Document) (credential.Value, bool, error) {
 	return k.config.value(d, "user "+strings.ToLower(l.user), l.password)
 }
 
+// Where is the password.
+func (k *Admin) Where() string { return string(k.config.Layout.Password) }
+
+// Where is the client's secret.
+func (k *API) Where() string { return string(k.config.Layout.Key) }
+
+// Where is the secret in use.
+func (k *Webhook) Where() string { return string(k.config.Layout.Secret) }
+
 // Login is the user's name, as the document has it, and password.
 func (k *Admin) Login(d document.Document) (copies.Login, bool, error) {
 	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {

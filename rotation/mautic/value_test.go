@@ -14,6 +14,8 @@ import (
 // placed is a database that is only named. Its documents say where it is.
 type placed struct{}
 
+func (placed) Where() string { return "/database_password" }
+
 func (placed) Fields(d document.Document) ([]document.Pointer, error) {
 	return fieldsOf(d, "/database_password")
 }

@@ -57,7 +57,7 @@ func (k *Kind) endpoint(d document.Document) (e endpoint, err error) {
 
 // sesHost are the names of SES's SMTP endpoints, by the public DNS and within
 // a VPC.
-var sesHost = regexp.MustCompile(`^(?:[a-z0-9.-]+\.)?email-smtp(?:-fips)?\.([a-z]{2}[a-z0-9-]*-\d+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$`)
+var sesHost = regexp.MustCompile(`^(?:[a-z0-9.-]+\.)?email-smtp(?:-fips)?\.([a-z]{2}[a-z0-9-]*-\d+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$`)
 
 // regionOf is the region in the name of an SMTP endpoint of SES's; "" in any
 // other's.

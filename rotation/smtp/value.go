@@ -24,6 +24,9 @@ func (k *Kind) Value(d document.Document) (credential.Value, bool, error) {
 	return credential.Value{Target: c.at.target(), Secret: fmt.Sprintf("%q %q", c.keyID, c.password)}, true, nil
 }
 
+// Where is the password.
+func (k *Kind) Where() string { return string(k.config.Layout.Password) }
+
 // Login is the access key's id and the SMTP password that is derived from it.
 func (k *Kind) Login(d document.Document) (copies.Login, bool, error) {
 	if fields, err := k.Fields(d); err != nil || len(fields) == 0 {
