@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 )
@@ -351,3 +352,33 @@ func TestAnOldValueIsNotAskedForBeforeItsOwnTimeIsOver(t *testing.T) {
 // watchLabels looks before and after each call of Secrets Manager that moves a
 // label. What it returns tells the first accepted value that no version with a
 // label stored.
+
+func TestAValueThatWasCurrentForAMomentStaysAcceptedUntilItsTasksAreReplaced(t *testing.T) {
+	for name, away := range map[string]func(e *engine, before string){
+		"the old document is stored again": func(e *engine, before string) { e.store(before) },
+		"AWSCURRENT is moved back":         func(e *engine, _ string) { e.moveCurrent(e.version("AWSPREVIOUS").ID, e.version("AWSCURRENT").ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			before := e.version("AWSCURRENT").Value
+			e.beforeCall("UpdateSecretVersionStage", promotion, func() wire.Fault {
+				return wire.Fault{After: func() { away(e, before) }} // a task has started meanwhile
+			})
+			_ = e.rotate("only.database." + uuid) // finds AWSCURRENT moved, or not
+			e.services.stale = true
+			e.services.deployed = time.Time{}
+			if err := e.abandon(); err != nil {
+				t.Error(err)
+			}
+			e.reconcile()
+			e.expect("database-0 database-1", "api-0", "admin-0")
+			if e.services.times == 0 {
+				t.Error("nothing replaces the task")
+			}
+			e.services.stale = false
+			e.aws.Clock().Advance(time.Minute)
+			e.reconcile()
+			e.expect("database-0", "api-0", "admin-0")
+		})
+	}
+}

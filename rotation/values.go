@@ -87,6 +87,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old := &k.Old[i]
 		at := place{name, old.Version}
 		old.Pending = old.Version == s.pending
+		old.Left = slices.Contains(s.m.labels[old.Version], labelPrevious)
 		old.Shared = r.shared(s.book.Page(old.Version), name)
 		old.Probe = r.found.probes[at]
 		if w := r.found.use[at]; w.state == old.Entry.State {

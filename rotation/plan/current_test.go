@@ -90,6 +90,18 @@ func TestHoweverAWSCURRENTChangesWhatTasksUseStaysAcceptedUntilTheyAreReplaced(t
 			k.Wanted.Entry.State, k.Wanted.Probe = ledger.Quarantined, NotAsked
 		}, "database: restore the value; smtp: note that the value is accepted…"},
 		{"moved back by hand during a rollout", backTo(rolling(), true), nil, takenBack + setAgain + "secret: begin a rollout"},
+		{"promoted, and moved back by hand before a rollout began", backTo(converged(), true), func(o *Observation, k *Kind) {
+			o.Rollout.Here, o.Rollout.Since = true, after(-time.Hour) // the rollout before
+			o.Kinds = o.Kinds[:1]
+			k.Wanted.Entry, k.Wanted.Current = entry(ledger.Proven, o.Now), true
+			k.Old = []Value{{Version: "promoted", Left: true, Entry: entry(ledger.Pending, promotedAt)}}
+		}, "secret: begin a rollout"},
+		{"the same, once that has begun", backTo(converged(), true), func(o *Observation, k *Kind) {
+			o.Rollout.Here, o.Rollout.Since = true, after(time.Minute)
+			o.Kinds = o.Kinds[:1]
+			k.Wanted.Entry, k.Wanted.Current = entry(ledger.Proven, o.Now), true
+			k.Old = []Value{{Version: "promoted", Left: true, Entry: entry(ledger.Pending, promotedAt)}}
+		}, "database: note that the value is old"},
 		{"moved away and back again before a reconcile ran", converged(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(time.Hour) }, "secret: begin a rollout"},
 		{"moved away and back again during a rollout", rolling(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(time.Minute) }, "secret: begin a rollout"},
 		{"an event of before the rollout comes late", converged(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(-time.Minute) }, "database: quarantine the value…"},

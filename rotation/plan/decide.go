@@ -160,7 +160,7 @@ func stuck(o Observation) bool {
 func givenUp(o Observation) (version string) {
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
-			if old.Entry.State == ledger.Pending && !old.Pending {
+			if old.Entry.State == ledger.Pending && !old.Pending && !old.Left {
 				return old.Version
 			}
 		}

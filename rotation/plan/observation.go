@@ -171,6 +171,10 @@ type Value struct {
 	// Mine: this invocation has quarantined it, and watches it.
 	Mine bool
 
+	// Left: its version has AWSPREVIOUS, so it was AWSCURRENT, and AWSCURRENT was moved
+	// away from it.
+	Left bool
+
 	// Elsewhere is the ARN of another secret whose AWSCURRENT stores it; "" where
 	// none does.
 	Elsewhere string

@@ -48,6 +48,8 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 	switch {
 	case old.Pending:
 		return do(Wait, "its rotation is under way")
+	case old.Entry.State == ledger.Pending && old.Left:
+		return do(NoteOld, "it was promoted, and AWSCURRENT was moved away from it")
 	case old.Entry.State == ledger.Pending:
 		return do(Wait, "its rotation was given up, and another one is under way")
 	case k.Lost != "" || !settled:

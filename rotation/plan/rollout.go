@@ -98,6 +98,8 @@ func unexplained(o Observation) string {
 		return "" // what runs is taken as it is
 	case rolledBack(o):
 		return "AWSCURRENT was rolled back"
+	case left(o) != "":
+		return "AWSCURRENT was moved away from version " + left(o) + ", which tasks may have been started with"
 	case o.Rollout.Here:
 		return ""
 	}
@@ -110,6 +112,19 @@ func unexplained(o Observation) string {
 			return "the new value of " + k.Name + " was promoted"
 		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
 			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
+		}
+	}
+	return ""
+}
+
+// left is a version that was promoted, and that AWSCURRENT was moved away from before
+// a rollout began. "": there is none.
+func left(o Observation) string {
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			if k.Restarts && old.Left && old.Entry.State == ledger.Pending && !old.Pending && !o.Rollout.Since.After(old.Entry.At) {
+				return old.Version
+			}
 		}
 	}
 	return ""
