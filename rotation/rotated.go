@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,12 +19,8 @@ const (
 // hasRoomForNotes tells whether the block is an object, or can be made. It
 // cannot where somebody else's field has its name, which is left alone.
 func hasRoomForNotes(d document.Document) bool {
-	found, err := d.Has(rotatedAtBlock)
-	if err != nil || !found {
-		return err == nil
-	}
 	object, err := d.IsObject(rotatedAtBlock)
-	return err == nil && object
+	return errors.Is(err, document.ErrMissing) || err == nil && object
 }
 
 // lastRotated reads the block. What is not a time counts as not known.
