@@ -343,7 +343,11 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 // the rollout did, or when the version was stored that is AWSCURRENT. An entry's own
 // time is that of its state.
 func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
-	since := s.book.Page(version).Entries[kind].At
+	var since time.Time
+	e := s.book.Page(version).Entries[kind]
+	if e.State != ledger.Proven { // that was before
+		since = e.At
+	}
 	earlier := func(at time.Time) {
 		if !at.IsZero() && (since.IsZero() || at.Before(since)) {
 			since = at
@@ -353,6 +357,9 @@ func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 		earlier(s.book.Rollout().Since)
 	}
 	earlier(r.found.versions[s.current].created)
+	if since.IsZero() {
+		return e.At
+	}
 	return since
 }
 
