@@ -243,7 +243,7 @@ func TestAReconcileBetweenTheJournalAndThePromotionForgetsNothing(t *testing.T) 
 		}}
 	})
 	d.mustRotate()
-	if !strings.Contains(d.journal(), "database=old") {
+	if !strings.Contains(d.journal(), "database=proven") {
 		t.Errorf("the old version, whose password is live, is not in the journal: %s", d.journal())
 	}
 	d.mustSettle()

@@ -57,17 +57,31 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		}
 		results = append(results, result{a, nil})
 		if touches[a.Do] {
-			return results // the labels have changed
+			return results
 		}
 	}
 	return results
 }
 
-// touches are the actions that write a label or move AWSCURRENT, after which the
-// labels are read again.
+// touches are the actions after which it is decided anew: they write a label, move
+// AWSCURRENT, or take so long that what was seen of the services is out of date.
 var touches = map[plan.Do]bool{
 	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
-	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
+	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Watch: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
+}
+
+// needsFresh tells that an action is not to be done on labels that were read before this
+// invocation did anything else. What only asks may be, and what takes a value away
+// reads them again under the lock.
+func (r *run) needsFresh(a plan.Action) bool {
+	switch a.Do {
+	case plan.Look, plan.Ask, plan.LookForUse, plan.Watch:
+		return false
+	case plan.Quarantine, plan.Hold, plan.Retire, plan.Revoke:
+		_, overlaps := r.retirer(a.Kind)
+		return !overlaps
+	}
+	return true
 }
 
 func split(actions []plan.Action, first func(plan.Action) bool) (a, b []plan.Action) {
@@ -103,7 +117,7 @@ func (r *run) restarts(name string) int {
 func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	switch a.Do {
 	case plan.Look:
-		return r.lookAround(ctx, s.book.Rollout().Since)
+		return r.lookAround(ctx, s.book.Rollout())
 	case plan.LookElsewhere:
 		r.lookElsewhere(ctx)
 		return nil

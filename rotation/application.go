@@ -29,6 +29,10 @@ type Services interface {
 	// counts as new.
 	Observe(ctx context.Context, secretARN string, since time.Time) ([]rollout.Service, error)
 
+	// Deploying is Observe for a rollout that has converged: it tells of each service
+	// no more than whether it is missing, and whether it is being deployed.
+	Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error)
+
 	// RedeployService starts new tasks in place of a service's running ones, and
 	// returns when that has begun. Calling it again starts new tasks once more.
 	RedeployService(ctx context.Context, name string, log *slog.Logger) error

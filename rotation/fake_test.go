@@ -364,6 +364,14 @@ func (s *services) Observe(_ context.Context, _ string, since time.Time) ([]roll
 	return []rollout.Service{web}, nil
 }
 
+func (s *services) Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error) {
+	services, err := s.Observe(ctx, "", since)
+	for i, o := range services {
+		services[i] = rollout.Service{Name: o.Name, Missing: o.Missing, Deploying: o.Deploying}
+	}
+	return services, err
+}
+
 func (s *services) TaskAt(context.Context, string) (string, bool) { return "", false }
 
 func (s *services) Preflight(context.Context, string) []credential.Check {

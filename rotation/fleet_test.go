@@ -61,6 +61,14 @@ func (f *fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout
 	return []rollout.Service{web}, nil
 }
 
+func (f *fleet) Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error) {
+	services, err := f.Observe(ctx, "", since)
+	for i, o := range services {
+		services[i] = rollout.Service{Name: o.Name, Missing: o.Missing, Deploying: o.Deploying}
+	}
+	return services, err
+}
+
 func (f *fleet) TaskAt(context.Context, string) (string, bool) { return "", false }
 
 func (f *fleet) Preflight(context.Context, string) []credential.Check { return nil }

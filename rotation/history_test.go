@@ -319,10 +319,16 @@ func (h *history) goBack() {
 	if pending := h.version("AWSPENDING").ID; h.moved || pending != "" && pending != current {
 		return
 	}
+	isAccepted := func(label, kind string) bool {
+		return strings.HasPrefix(label, "rotation;2;") && (strings.Contains(label, ";"+kind+"=proven.") || strings.Contains(label, ";"+kind+"=old."))
+	}
+	if !slices.ContainsFunc(h.version("AWSCURRENT").Labels, func(l string) bool { return isAccepted(l, "database") }) {
+		return // its promotion has not been followed up
+	}
 	for _, v := range h.state().Versions {
 		for _, label := range v.Labels {
 			// What tasks read when they start is accepted still, and nothing is on its way out.
-			open := strings.HasPrefix(label, "rotation;2;") && strings.Contains(label, ";database=old.") && strings.Contains(label, ";smtp=old.")
+			open := isAccepted(label, "database") && isAccepted(label, "smtp")
 			if !open || strings.Contains(label, "=revoking") || h.spoilt[v.ID] || v.ID == current {
 				continue
 			}

@@ -97,6 +97,7 @@ func (r *run) store(ctx context.Context, d document.Document, page ledger.Page) 
 		return err
 	}
 	value := d.Raw()
+	r.unknown()
 	_, err = r.api.PutSecretValue(ctx, &sm.PutSecretValueInput{
 		SecretId: &r.event.SecretID, ClientRequestToken: &page.Version, SecretString: &value, VersionStages: []string{label},
 	})

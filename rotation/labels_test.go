@@ -62,7 +62,7 @@ func TestAValueThatIsNotWhereItWasKeepsItsLabel(t *testing.T) {
 	moved := &elsewhere{pair: &e.database}
 	e.reconfigure(func(c *rotation.Config) { c.Kinds[0] = moved })
 	e.reconcile()
-	if now := strings.Join(e.journal(), " "); !strings.Contains(now, "database=old") {
+	if now := strings.Join(e.journal(), " "); !strings.Contains(now, "database=proven") {
 		t.Errorf("the journal said %s, and says %s", journal, now)
 	}
 	if e.database.accepts() != "database-0 database-1" || !strings.Contains(e.log.String(), "it has no such credential where the settings say it is") {

@@ -105,7 +105,7 @@ func TestNothingIsTakenAwayWithoutItsLock(t *testing.T) {
 		t.Fatal("the moment did not come")
 	}
 	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
-	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=old") {
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=proven") {
 		t.Errorf("the journal says %s", journal)
 	}
 }

@@ -143,6 +143,20 @@ func newFindings() *findings {
 	}
 }
 
+// see is look without reading the labels again, as far as they are known: whoever
+// writes on what it tells must have it fresh, and looks first. What it tells is enough
+// to find out that nothing is left to do, or that something has to be asked for.
+func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
+	if r.known == nil {
+		return r.look(ctx, tick)
+	}
+	m := *r.known
+	if !r.fresh {
+		m.now = r.clock()
+	}
+	return r.lookAt(ctx, m, tick)
+}
+
 // look reads the labels, and of the versions what a decision depends on.
 func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
 	m, err := r.describe(ctx)
@@ -303,17 +317,24 @@ func (r *run) document(ctx context.Context, id string) (document.Document, error
 	return v.doc, err
 }
 
-// lookAround observes the services and the application.
-func (r *run) lookAround(ctx context.Context, since time.Time) error {
+// lookAround observes the services and the application. Once the rollout has
+// converged, all that matters of the services is whether they are being deployed.
+func (r *run) lookAround(ctx context.Context, of ledger.Rollout) error {
 	if r.services != nil {
-		services, err := r.services.Observe(ctx, r.event.SecretID, since)
+		var services []rollout.Service
+		var err error
+		if of.Open() {
+			services, err = r.services.Observe(ctx, r.event.SecretID, of.Since)
+		} else {
+			services, err = r.services.Deploying(ctx, of.Since)
+		}
 		if err != nil {
 			return fmt.Errorf("look at the services: %w", err)
 		}
 		r.found.services = services
 	}
 	r.found.health, r.found.ill = r.askHealth(ctx)
-	r.found.looked, r.found.since = true, since
+	r.found.looked, r.found.since = true, of.Since
 	return nil
 }
 

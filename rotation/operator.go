@@ -64,8 +64,8 @@ func (r *run) release(ctx context.Context) error {
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
-	if since := s.book.Rollout().Since; s.book.Rollout().Open() {
-		if err := r.lookAround(ctx, since); err != nil {
+	if rollout := s.book.Rollout(); rollout.Open() {
+		if err := r.lookAround(ctx, rollout); err != nil {
 			return err
 		}
 		if s, err = r.look(ctx, true); err != nil {

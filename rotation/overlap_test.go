@@ -212,7 +212,7 @@ func TestWhatIsSeenInUseStaysAcceptedAndIsHeldWhenItsTimeIsOver(t *testing.T) {
 	taken := e.database.count("quarantine", "retire")
 
 	e.reconcile()
-	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=old") {
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=proven") {
 		t.Errorf("within the time for observing, the journal says %s", journal)
 	}
 

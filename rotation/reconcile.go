@@ -65,8 +65,14 @@ func (r *run) reconcile(ctx context.Context, tick bool) error {
 // in without.
 func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sight, actions []plan.Action, faults []error) {
 	failed := map[string]bool{} // what has failed is for the next invocation
+	left := func(a plan.Action) bool {
+		return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do)
+	}
 	for range maxRounds {
-		next, err := r.look(ctx, tick)
+		next, err := r.see(ctx, tick)
+		if err == nil && !r.fresh && slices.ContainsFunc(slices.DeleteFunc(plan.Decide(next.plan), left), r.needsFresh) {
+			next, err = r.look(ctx, tick)
+		}
 		if err != nil {
 			return s, actions, append(faults, err)
 		}
@@ -76,7 +82,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			return s, nil, faults
 		}
 		actions = plan.Decide(s.plan)
-		todo := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do) })
+		todo := slices.DeleteFunc(slices.Clone(actions), left)
 		if len(todo) == 0 && r.found.begun == nil {
 			break
 		}
@@ -85,7 +91,13 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			continue
 		}
 		progress := false
-		for _, err := range r.act(ctx, s, todo) {
+		results := r.act(ctx, s, todo)
+		r.fresh = false
+		for _, err := range results {
+			if errors.Is(err.err, errAnew) {
+				progress = true
+				continue
+			}
 			progress = progress || err.err == nil
 			if err.action.Do == plan.Redeploy {
 				failed[keyOf(err.action)] = true // once is enough

@@ -84,7 +84,7 @@ func (b *beside) look(detail string) (replacement string) {
 }
 
 // difference is what a label tells and the one that it replaces does not:
-// "api=old>held database=old>".
+// "api=old>held database=proven>".
 func difference(was, is ledger.Page) string {
 	var words []string
 	for _, kind := range slices.Compact(slices.Sorted(slices.Values(append(was.Kinds(), is.Kinds()...)))) {
@@ -151,22 +151,22 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 	}{
 		"a rotation": {
 			do:    (*engine).mustRotate,
-			wants: []string{"database=pending>proven", "database=proven>old"},
+			wants: []string{"database=pending>proven", "api=proven>old"},
 		},
 		"one of two kinds is taken out of service and retired": {
 			before: (*engine).mustRotate,
 			do:     (*engine).reconcile,
-			wants:  []string{"rollout=open>converged", "database=old>quarantined", "database=quarantined>quarantined", "database=quarantined>"},
+			wants:  []string{"rollout=open>converged", "database=proven>quarantined", "database=quarantined>quarantined", "database=quarantined>"},
 		},
 		"the old value is in use before the quarantine": {
 			before: func(e *engine) { e.mustRotate(); e.database.use = always },
 			do:     (*engine).reconcile,
-			wants:  []string{"database=old>held"},
+			wants:  []string{"database=proven>held"},
 		},
 		"the old value is in use after the quarantine": {
 			before: func(e *engine) { e.mustRotate(); e.database.use = missed },
 			do:     (*engine).reconcile,
-			wants:  []string{"database=old>quarantined", "database=quarantined>held"},
+			wants:  []string{"database=proven>quarantined", "database=quarantined>held"},
 		},
 		"what is held is released": {
 			before: held,
@@ -192,7 +192,7 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 				e.goBack()
 			},
 			do:    func(e *engine) { e.reconcile(); e.reconcile() },
-			wants: []string{"database=proven>old", "database=old>quarantined"},
+			wants: []string{"database=proven>proven", "database=proven>quarantined"},
 		},
 		"the secret was edited": {
 			before: func(e *engine) { e.mustRotate(); e.draft()() },

@@ -147,6 +147,12 @@ type run struct {
 	heard   time.Time // when that reply came, by this machine's clock
 	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
 	found   *findings
+
+	// known is the secret as it was described last, with the labels that this
+	// invocation has moved since; nil: it has to be described. It is fresh until
+	// this invocation does anything else, which may take long.
+	known *metadata
+	fresh bool
 }
 
 func (r *Rotator) newRun(event Event, log *slog.Logger, secrets *scrub.Secrets) *run {

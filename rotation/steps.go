@@ -15,19 +15,22 @@ import (
 // for the kinds to rotate. A value that is already there is kept, for an
 // earlier attempt may have given it to a target.
 func (r *run) createSecret(ctx context.Context) error {
-	state, _, err := r.guard(ctx)
+	state, m, err := r.guard(ctx)
 	if err != nil {
 		return err
 	}
 	if state.promoted {
 		return r.alreadyPromoted()
 	}
-	switch _, err := r.read(ctx, r.event.Token, labelPending); {
-	case err == nil:
+	// The ledger's label is written with the value. A value without one is kept too, but
+	// is noticed only when another one cannot be stored in its place: see putPending.
+	book, err := ledger.Read(map[string][]string{r.event.Token: m.labels[r.event.Token]})
+	if err != nil {
+		return err
+	}
+	if len(book.Pages) > 0 {
 		r.log.Info("the pending version has its value already, from an earlier attempt")
 		return nil
-	case !isMissing(err):
-		return err
 	}
 	// What is open is brought as far as it can be: the rotation is about to replace
 	// values that it is about.
@@ -46,7 +49,7 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	chosen, err := r.toRotate(current, seen)
-	m := seen.m
+	m = seen.m
 	if err != nil {
 		return r.refuse(ctx, m, err)
 	}

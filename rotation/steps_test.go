@@ -346,7 +346,7 @@ func TestOneWrongAnswerIsNoIllness(t *testing.T) {
 
 func TestWhatAStepReadsIsScrubbedFromThenOn(t *testing.T) {
 	e := newEngine(t)
-	e.beforeStep(rotation.SetSecret, func() error { return errors.New("far enough") })
+	e.beforeStep(rotation.CreateSecret, func() error { return errors.New("far enough") })
 	e.fails(e.rotate(""), "far enough")
 	const proof = "a-rotation-token-of-36-characters-00"
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret} {
@@ -355,7 +355,7 @@ func TestWhatAStepReadsIsScrubbedFromThenOn(t *testing.T) {
 		if err := e.Rotate(t.Context(), event, e.logger(), &secrets); err != nil {
 			t.Fatal(err)
 		}
-		for _, value := range []string{"database-1", "webhook-1", proof} {
+		for _, value := range []string{"database-0", "database-1", "webhook-1", proof} {
 			if text := secrets.Text("a driver says " + value); strings.Contains(text, value) {
 				t.Errorf("after %s: %q", step, text)
 			}

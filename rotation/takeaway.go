@@ -18,6 +18,10 @@ import (
 // changed what it is about.
 var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
 
+// errAnew says that what was decided is not right any more, so that it is to be decided
+// anew.
+var errAnew = errors.New("the secret has changed meanwhile: decided anew")
+
 // overlap is AWSCURRENT's value of a kind and an old one.
 func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.Retirer, credential.Overlap, error) {
 	kind, _ := r.kind(a.Kind)
@@ -33,7 +37,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	o := credential.Overlap{
 		Current: current, Old: old,
 		Confirm:     func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
-		Now:         r.now,
+		Now:         r.clock(),
 		Quarantined: e.State == ledger.Quarantined,
 		Since:       e.At,
 		Log:         r.log.With("kind", a.Kind),
@@ -84,7 +88,8 @@ func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
 
 // underLock calls f under the lock of an overlap, with its entry as it is then. It
 // fails with errBusy if another invocation holds the lock, or has changed the entry
-// or AWSCURRENT since the labels were read.
+// or AWSCURRENT since the labels were read. The decision is made again on the labels as
+// they are under the lock; with errAnew it fails if that is another one.
 func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(context.Context, *sight, credential.Retirer, credential.Overlap) error) error {
 	retirer, o, err := r.overlap(ctx, s, a)
 	if err != nil {
@@ -107,6 +112,9 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 	if now.State != before.State || now.Count != before.Count || again.current != s.current {
 		r.log.Info("another invocation has done it", "kind", a.Kind, "of", a.Version)
 		return errBusy
+	}
+	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {
+		return errAnew
 	}
 	o.Now = r.now
 	return f(ctx, again, retirer, o)
@@ -335,7 +343,11 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 // the rollout did, or when the version was stored that is AWSCURRENT. An entry's own
 // time is that of its state.
 func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
-	since := s.book.Page(version).Entries[kind].At
+	var since time.Time
+	e := s.book.Page(version).Entries[kind]
+	if e.State != ledger.Proven { // that was before
+		since = e.At
+	}
 	earlier := func(at time.Time) {
 		if !at.IsZero() && (since.IsZero() || at.Before(since)) {
 			since = at
@@ -345,6 +357,9 @@ func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 		earlier(s.book.Rollout().Since)
 	}
 	earlier(r.found.versions[s.current].created)
+	if since.IsZero() {
+		return e.At
+	}
 	return since
 }
 

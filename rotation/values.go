@@ -95,7 +95,26 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 		old.Mine = r.found.mine[at]
 	}
+	replaced(&k, s.plan.Rollout)
 	return k, true, nil
+}
+
+// replaced takes up what the rollout tells of a kind whose values tasks read at start,
+// and that no entry has to say as well: a value that was proven before the rollout began,
+// and is not what it is about, has been old since then.
+func replaced(k *plan.Kind, of plan.Rollout) {
+	if !k.Restarts {
+		return
+	}
+	for i := range k.Old {
+		if e := &k.Old[i].Entry; e.State == ledger.Proven && of.Since.After(e.At) {
+			e.State, e.At = ledger.Old, of.Since
+		}
+	}
+	about := func(v plan.Value) bool { return v.Version == of.On || slices.Contains(v.Also, of.On) }
+	if k.Wanted.Entry.State == ledger.Proven && !of.Here && slices.ContainsFunc(k.Old, about) {
+		k.Wanted.Entry.State = ledger.Old // and is wanted again
+	}
 }
 
 // foreignAlone tells whether the labels name a kind for values only that are never

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,7 +98,7 @@ func (r *run) describe(ctx context.Context) (metadata, error) {
 		return metadata{}, fmt.Errorf("describe the secret: %w", err)
 	}
 	r.tellTime(out.ResultMetadata)
-	return metadata{
+	m := metadata{
 		now:             r.now,
 		next:            aws.ToTime(out.NextRotationDate),
 		window:          windowOf(out.RotationRules),
@@ -104,7 +106,9 @@ func (r *run) describe(ctx context.Context) (metadata, error) {
 		owningService:   aws.ToString(out.OwningService),
 		rotationEnabled: aws.ToBool(out.RotationEnabled),
 		labels:          out.VersionIdsToStages,
-	}, nil
+	}
+	r.known, r.fresh = &m, true
+	return m, nil
 }
 
 // readBoth reads what setSecret and testSecret compare. When the token has
@@ -191,6 +195,37 @@ func (r *run) tellTime(reply middleware.Metadata) {
 	}
 }
 
+// clock is the time by AWS's clock, with what has passed since its last reply. AWS
+// leaves the fractions of a second out, so it is never ahead.
+func (r *run) clock() time.Time { return r.now.Add(time.Since(r.heard)) }
+
+// wrote takes up a move of a label that this invocation has made, in what it knows of
+// the secret. Other invocations may have written meanwhile, so that is not fresh any
+// more.
+func (r *run) wrote(label, to, from string) {
+	r.fresh = false
+	if r.known == nil {
+		return
+	}
+	m := *r.known
+	m.labels = maps.Clone(m.labels) // an observation may hold the one before
+	if from != "" {
+		m.labels[from] = without(m.labels[from], label)
+	}
+	if to != "" {
+		m.labels[to] = append(without(m.labels[to], label), label)
+	}
+	r.known = &m
+}
+
+// unknown forgets what was known of the secret's labels: a write may have changed more
+// of them than it says.
+func (r *run) unknown() { r.known, r.fresh = nil, false }
+
+func without(labels []string, label string) []string {
+	return slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return l == label })
+}
+
 // learn makes the document's credentials known to the scrubber.
 func (r *run) learn(d document.Document) {
 	for _, kind := range r.kinds {
@@ -231,6 +266,7 @@ func (r *run) putPending(ctx context.Context, d document.Document, made []string
 	if r.event.RotationToken != "" {
 		in.RotationToken = &r.event.RotationToken
 	}
+	r.unknown()
 	_, err = r.api.PutSecretValue(ctx, in)
 	var exists *types.ResourceExistsException
 	if errors.As(err, &exists) {
@@ -253,10 +289,13 @@ func (r *run) moveLabel(ctx context.Context, label, to, from string) error {
 	if from != "" {
 		in.RemoveFromVersionId = &from
 	}
-	_, moveErr := r.api.UpdateSecretVersionStage(ctx, in)
+	out, moveErr := r.api.UpdateSecretVersionStage(ctx, in)
 	if moveErr == nil {
+		r.tellTime(out.ResultMetadata)
+		r.wrote(label, to, from)
 		return nil
 	}
+	r.unknown()
 	// As below, an error may hide a success.
 	if m, err := r.describe(ctx); err == nil && versionWith(m.labels, label) == to {
 		return nil
@@ -270,6 +309,7 @@ func (r *run) moveLabel(ctx context.Context, label, to, from string) error {
 // it for sure, rather than another invocation, or one of which the reply was
 // lost.
 func (r *run) moveCurrent(ctx context.Context, fromID, toID string) (moved bool, err error) {
+	r.unknown()
 	label := labelCurrent
 	_, moveErr := r.api.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
 		SecretId:            &r.event.SecretID,

@@ -5,8 +5,8 @@ var stepMutations = []mutation{
 	{
 		name: "value-made-twice", what: "a retry of createSecret makes the new value once more",
 		file:   "rotation/steps.go",
-		old:    "from an earlier attempt\")\n		return nil\n	case !isMissing(err):\n",
-		new:    "from an earlier attempt\")\n	case !isMissing(err):\n",
+		old:    "from an earlier attempt\")\n		return nil\n	}\n",
+		new:    "from an earlier attempt\")\n	}\n",
 		killer: test{engine, "TestARetryKeepsTheValueThatWasMade"},
 	},
 	{

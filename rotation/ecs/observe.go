@@ -11,8 +11,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// find reads what ECS tells of each service, in the order of their names.
+// find reads what ECS tells of each service and its tasks, in the order of their names.
 func (s *Services) find(ctx context.Context, since time.Time) ([]found, error) {
+	services, err := s.findServices(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	return services, s.findTasks(ctx, services)
+}
+
+// findServices is find without the tasks.
+func (s *Services) findServices(ctx context.Context, since time.Time) ([]found, error) {
 	var services []found
 	for names := range slices.Chunk(s.names, describeServicesLimit) {
 		out, err := s.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.cluster, Services: names})
@@ -32,7 +41,7 @@ func (s *Services) find(ctx context.Context, since time.Time) ([]found, error) {
 			return nil, err
 		}
 	}
-	return services, s.findTasks(ctx, services)
+	return services, nil
 }
 
 // findTasks describes the tasks of all services, with no more calls than those of

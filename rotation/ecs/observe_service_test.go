@@ -147,11 +147,13 @@ func TestATaskThatIsNotHealthyYetIsNotFresh(t *testing.T) {
 	if got := observed(t, services, since)[0]; got.Fresh != 0 || len(got.Older) != 0 || !got.Deploying {
 		t.Errorf("while its health check fails: %+v", got)
 	}
+	beingDeployed(t, services, since, true)
 	close(ready)
 	wait(t, aws, "web")
 	if got := observed(t, services, since)[0]; got.Fresh != 1 || got.Deploying {
 		t.Errorf("when it passes: %+v", got)
 	}
+	beingDeployed(t, services, since, false)
 }
 
 func TestOnlyAFailureOfADeploymentSinceThenCounts(t *testing.T) {
@@ -216,11 +218,13 @@ func TestWhileAServiceBakesItIsDeployedWithOldTasksBesideTheNew(t *testing.T) {
 			if got := observed(t, services, since)[0]; !got.Deployed || !got.Deploying || got.Fresh != 1 || len(got.Older) != 1 || got.Failed != "" || got.Bake < time.Hour {
 				t.Errorf("while it bakes: %+v", got)
 			}
+			beingDeployed(t, services, since, true)
 			aws.Clock().Advance(time.Minute)
 			wait(t, aws, "web")
 			if got := observed(t, services, since)[0]; got.Deploying || got.Fresh != 1 || len(got.Older) != 0 {
 				t.Errorf("after the bake: %+v", got)
 			}
+			beingDeployed(t, services, since, false)
 		})
 	}
 }
@@ -240,6 +244,16 @@ func TestALookAtSeveralServicesTakesFewCalls(t *testing.T) {
 	want := map[string]int{"DescribeServices": 2, "ListTasks": 6, "DescribeTasks": 1, "DescribeTaskDefinition": 3} // one DescribeServices is the test's own
 	if !maps.Equal(calls, want) {
 		t.Errorf("got %v, want %v", calls, want)
+	}
+
+	before = len(aws.Calls())
+	services := ecs.New(client, cluster, []string{"web", "gone", "cron"})
+	deploying, err := services.Deploying(t.Context(), aws.Clock().Now())
+	if err != nil || len(deploying) != 3 || deploying[0].Missing != "" || !strings.Contains(deploying[1].Missing, "the cluster does not have it") {
+		t.Errorf("got %+v, error %v", deploying, err)
+	}
+	if calls := aws.Calls()[before:]; len(calls) != 1 {
+		t.Errorf("whether services are being deployed took %d calls: %v", len(calls), calls)
 	}
 }
 
@@ -280,6 +294,14 @@ func idle(ctx context.Context, task localecs.Task) error {
 	task.Ready()
 	<-ctx.Done()
 	return nil
+}
+
+// beingDeployed checks what is told of one service without a look at its tasks.
+func beingDeployed(t *testing.T, services *ecs.Services, since time.Time, want bool) {
+	t.Helper()
+	if got, err := services.Deploying(t.Context(), since); err != nil || len(got) != 1 || got[0].Deploying != want {
+		t.Errorf("got %+v, error %v, want Deploying %v", got, err, want)
+	}
 }
 
 func observed(t *testing.T, services *ecs.Services, since time.Time) []rollout.Service {

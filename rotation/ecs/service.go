@@ -35,6 +35,25 @@ func (s *Services) Observe(ctx context.Context, secretARN string, since time.Tim
 	return observed, nil
 }
 
+// Deploying tells of each service whether a deployment is in progress, and nothing of
+// its tasks: a single call for the services that ECS rolls, where Observe takes five. A
+// service that cannot be observed is reported as missing.
+func (s *Services) Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error) {
+	services, err := s.findServices(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	observed := make([]rollout.Service, 0, len(services))
+	for _, f := range services {
+		o := rollout.Service{Name: f.name, Missing: f.missing}
+		if f.missing == "" {
+			o.Deploying = deploying(f)
+		}
+		observed = append(observed, o)
+	}
+	return observed, nil
+}
+
 // A definition is what matters of a task definition to whether a task is fresh.
 type definition struct {
 	pins    error           // why its tasks read a pinned version, with the remedy
