@@ -321,9 +321,7 @@ func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
 	}
 	for attempt := range healthAttempts {
 		if attempt > 0 {
-			select {
-			case <-time.After(r.pauses.Health):
-			case <-ctx.Done():
+			if r.clock.Wait(ctx, r.pauses.Health) != nil {
 				return state, what
 			}
 		}

@@ -38,6 +38,7 @@ type version struct {
 type retry struct {
 	attempts int
 	pause    time.Duration
+	clock    Clock
 }
 
 // readAttempts is how often such a read is tried.
@@ -57,10 +58,8 @@ func (r retry) do(ctx context.Context, read func() error) error {
 		if !errors.As(err, &lags) || attempt >= r.attempts {
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+		if ended := r.clock.Wait(ctx, pause); ended != nil {
+			return errors.Join(err, ended)
 		}
 		pause *= 2
 	}
@@ -187,7 +186,7 @@ func (r *run) read(ctx context.Context, id, label string) (version, error) {
 // clock that ECS's creation times are by.
 func (r *run) tellTime(reply middleware.Metadata) {
 	if now, ok := awsmiddleware.GetServerTime(reply); ok {
-		r.now, r.heard = now, time.Now()
+		r.now, r.heard = now, r.clock.Now()
 	}
 }
 
