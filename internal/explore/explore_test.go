@@ -24,3 +24,18 @@ func TestUndisturbed(t *testing.T) {
 		}
 	}
 }
+
+func TestOne(t *testing.T) {
+	for _, s := range Scenarios() {
+		began := time.Now()
+		e, err := New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Complete(1, nil)
+		t.Log(s.Name, e.Stats, time.Since(began))
+		for _, v := range e.Found {
+			t.Log(v)
+		}
+	}
+}

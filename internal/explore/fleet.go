@@ -37,6 +37,7 @@ func (w *world) newTask(service int) task {
 			}
 		}
 	}
+	t.excused = w.refusedTo(&t) != ""
 	return t
 }
 

@@ -70,24 +70,27 @@ type kind struct {
 	name    string
 	restart bool
 	single  bool // the target accepts one value at a time
+	locks   bool // at the server
+
+	read map[string]string // the values of documents, by their text
 }
 
 // The kinds by their names. Each behaves as the real one of its name does; "single" is
 // a database whose account accepts one password.
 func newKind(w *world, index int, name string) kindOf {
-	k := &kind{w: w, index: index, name: name}
+	k := &kind{w: w, index: index, name: name, locks: true, read: map[string]string{}}
 	switch name {
 	case "database":
 		k.restart = true
-		return &dual{kind: k, locks: true}
+		return &dual{kind: k}
 	case "api":
 		return &dual{kind: k, overlap: w.scenario.Overlap}
 	case "smtp":
-		k.restart = true
+		k.restart, k.locks = true, false
 		return &issuer{dual{kind: k}}
 	case "single":
 		k.restart, k.single = true, true
-		return &swapper{dual{kind: k, locks: true}}
+		return &swapper{dual{kind: k}}
 	case "admin", "webhook":
 		k.single = true
 		return &plain{k}
@@ -101,41 +104,38 @@ func (k *kind) NeedsRestart() bool { return k.restart }
 
 func (k *kind) field() document.Pointer { return document.Pointer("/" + k.name) }
 
+// Fields, Value and the rest read each text once: the documents of a search are few,
+// and asked for over and over.
 func (k *kind) Fields(d document.Document) ([]document.Pointer, error) {
-	if has, err := d.Has(k.field()); err != nil || !has {
-		return nil, err
+	if k.value(d) == "" {
+		return nil, nil
 	}
 	return []document.Pointer{k.field()}, nil
 }
 
 func (k *kind) Value(d document.Document) (credential.Value, bool, error) {
-	if has, err := d.Has(k.field()); err != nil || !has {
-		return credential.Value{}, false, err
+	text := k.value(d)
+	if text == "" {
+		return credential.Value{}, false, nil
 	}
-	target, err := d.Text("/account")
-	if err != nil {
-		return credential.Value{}, false, err
-	}
-	secret, err := d.Text(k.field())
-	return credential.Value{Target: k.name + " " + target, Secret: secret}, err == nil, err
+	return credential.Value{Target: k.name + " " + string(rune('0'+k.secretOf(d))), Secret: text}, true, nil
 }
 
+// value is what a document stores; "" for nothing.
 func (k *kind) value(d document.Document) string {
-	text, err := d.Text(k.field())
-	if err != nil {
-		panic(err)
+	text, known := k.read[d.Raw()]
+	if !known {
+		text = k.w.parse(d.Raw()).values[k.index]
+		k.read[d.Raw()] = text
 	}
 	return text
 }
 
+// secretOf is the secret that a document belongs to.
+func (k *kind) secretOf(d document.Document) int { return k.w.parse(d.Raw()).secret }
+
 // at is the account that a document is about.
-func (k *kind) at(d document.Document) int {
-	text, err := d.Text("/account")
-	if err != nil {
-		panic(err)
-	}
-	return k.w.accountOf(int(text[0]-'0'), k.index)
-}
+func (k *kind) at(d document.Document) int { return k.w.accountOf(k.secretOf(d), k.index) }
 
 // next makes up a value.
 func (k *kind) next(d document.Document) string {
@@ -191,8 +191,7 @@ func (k *kind) Generate(_ context.Context, g credential.Generation) (document.Do
 	return g.Current.Replace(k.field(), k.next(g.Current))
 }
 
-// plain is a kind whose target accepts one value, and takes another by a
-// compare-and-swap that needs no lock: a row of Mautic's.
+// plain is a kind whose target accepts one value: a row of Mautic's.
 type plain struct{ *kind }
 
 func (k *plain) Set(ctx context.Context, c credential.Change) error {
@@ -211,6 +210,11 @@ func (k *plain) PutBack(ctx context.Context, c credential.Change) error {
 var errMoved = errors.New("the target's value has changed meanwhile")
 
 func (k *plain) swap(ctx context.Context, c credential.Change, to document.Document, replaceable func(string) error) error {
+	unlock, err := k.lock(to)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	want := k.value(to)
 	for attempt := 1; ; attempt++ {
 		was := ""
@@ -244,7 +248,6 @@ func (k *plain) swap(ctx context.Context, c credential.Change, to document.Docum
 type dual struct {
 	*kind
 	overlap time.Duration
-	locks   bool
 }
 
 func (k *dual) MinOverlap() time.Duration { return k.overlap }
@@ -252,7 +255,7 @@ func (k *dual) MinOverlap() time.Duration { return k.overlap }
 var errLocked = &credential.Failure{Outcome: credential.Unknown, Problem: "another invocation holds the lock", Remedy: "try again", Temporary: true}
 
 // lock holds the account's lock until unlock is called, or the invocation ends.
-func (k *dual) lock(d document.Document) (unlock func(), err error) {
+func (k *kind) lock(d document.Document) (unlock func(), err error) {
 	if !k.locks {
 		return func() {}, nil
 	}
@@ -280,18 +283,7 @@ func (k *dual) lock(d document.Document) (unlock func(), err error) {
 }
 
 func (k *dual) Set(ctx context.Context, c credential.Change) error {
-	present := c.Current
-	err := k.probe(c.Current, "log in")
-	if credential.OutcomeOf(err) == credential.Denied && c.Previous != nil {
-		previous, ok, failed := c.Previous(ctx)
-		if failed != nil {
-			return failed
-		}
-		if ok && k.probe(previous, "log in with the previous value") == nil {
-			present, err = previous, nil
-		}
-	}
-	if err != nil {
+	if err := k.probe(c.Current, "log in"); err != nil {
 		return err
 	}
 	unlock, err := k.lock(c.Current)
@@ -302,9 +294,9 @@ func (k *dual) Set(ctx context.Context, c credential.Change) error {
 	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
-	current, pending, by := k.value(c.Current), k.value(c.Pending), k.value(present)
+	current, pending := k.value(c.Current), k.value(c.Pending)
 	return k.tell(c.Current, "set", func(a *account) (string, error) {
-		if !a.accepts(by) {
+		if !a.accepts(current) {
 			return "", k.refused()
 		}
 		a.set(k.w.now, current, pending)

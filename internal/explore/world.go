@@ -198,6 +198,7 @@ func (v version) has(label string) bool { return slices.Contains(v.labels, label
 type stored struct {
 	text   string
 	site   string
+	secret int      // that it belongs to
 	values []string // by kind
 }
 
@@ -239,6 +240,9 @@ func (w *world) parse(text string) *stored {
 	var fields map[string]any
 	if json.Unmarshal([]byte(text), &fields) == nil {
 		s.site, _ = fields["site"].(string)
+		if at, _ := fields["account"].(string); at != "" {
+			s.secret = int(at[0] - '0')
+		}
 		for i, k := range w.kinds {
 			s.values[i], _ = fields[k.Name()].(string)
 		}
