@@ -100,6 +100,11 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"the wanted value cannot be set again during the rollout", open(), func(_ *Observation, k *Kind) {
 			k.Wanted.Probe, k.Wanted.SetFailed = Denied, "1227"
 		}, []Do{RollBack}},
+		{"moved by hand during the rollout to a value that cannot be set again", open(), func(o *Observation, k *Kind) {
+			o.Rollout.Here = false
+			k.Old = append(k.Old, k.Wanted)
+			k.Wanted = Value{Version: "older", Entry: state(ledger.Old), Current: true, Probe: Denied, SetFailed: "1227"}
+		}, []Do{Alarm, Wait, Wait, Wait}},
 		{"the target of the wanted value does not answer", open(), func(_ *Observation, k *Kind) {
 			k.Wanted.Entry, k.Wanted.Probe = state(ledger.Pending), NoAnswer
 		}, []Do{Wait, Wait, Wait}},

@@ -142,7 +142,7 @@ func denied(k Kind, o Observation) []Action {
 	switch {
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
-	case mayRollBack(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
+	case mayRollBack(o) == "" && unsettled(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
 		return nil // the rollout's decision is to roll back
 	default:
 		a.Do, a.Why = Alarm, fmt.Sprintf("the target refuses AWSCURRENT's value, and it could not be set again (%s): %s", k.Wanted.SetFailed, whereLive(k))
