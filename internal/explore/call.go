@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 
 	"mautic-rotation/internal/scrub"
 )
@@ -21,6 +22,8 @@ type invocation struct {
 	next  func() (struct{}, bool)
 	stop  func()
 	yield func(struct{}) bool // nil: it runs at once
+
+	session int // the account whose lock for changing it holds, from 1; 0: none
 
 	answers uint64 // a hash of the calls and their answers so far
 	begun   bool
@@ -153,7 +156,7 @@ func (w *world) disturbed(v *invocation, c call, fault Disturbance, apply func()
 	case Stale:
 		answer, err = w.stale(apply)
 	case LockLost:
-		w.accounts[c.account].lock = 0
+		w.loseLocks(func(holder int) bool { return holder == v.id })
 		answer, err = apply()
 	default:
 		panic(fmt.Sprintf("no such fault: %d", fault))
@@ -207,10 +210,28 @@ func (w *world) postpone(v *invocation, c call, fault Disturbance, apply func() 
 	if l.due == afterACall {
 		l.calls = 2 // this one, and another
 	}
-	if c.account >= 0 && w.accounts[c.account].lock == v.id {
+	if c.account >= 0 && w.accounts[c.account].locks[changing] == v.id {
 		l.account = c.account // the server goes on with the statement, and holds the lock meanwhile
 	}
+	if c.account >= 0 && len(w.taking) > 0 {
+		l.takes = w.taking[len(w.taking)-1]
+	}
 	w.late = append(w.late, l)
+}
+
+// loseLocks has servers forget locks, with the connections that they belong to.
+func (w *world) loseLocks(of func(holder int) bool) {
+	for i := range w.accounts {
+		for which, holder := range w.accounts[i].locks {
+			if of(holder) {
+				w.accounts[i].locks[which] = 0
+			}
+		}
+	}
+}
+
+func (w *world) holdsLock(v *invocation) bool {
+	return slices.ContainsFunc(w.accounts, func(a account) bool { return slices.Contains(a.locks[:], v.id) })
 }
 
 // tick lets what was late by a call take effect.
@@ -234,27 +255,34 @@ func (w *world) applyLate(is func(late) bool) {
 			continue
 		}
 		w.late = append(w.late[:i:i], w.late[i+1:]...)
-		if l.account >= 0 && w.accounts[l.account].lock == -1 {
-			w.accounts[l.account].lock = 0
+		if l.account >= 0 && w.accounts[l.account].locks[changing] == -1 {
+			w.accounts[l.account].locks[changing] = 0
 		}
 		_, err := l.apply()
+		w.took(l.takes)
 		w.tell("     late: %s: %v", l.what, err)
 	}
 }
 
 // unlockAll frees the locks of an invocation that has ended: its connections are
-// closed. A statement that the server has not finished holds its lock on.
+// closed.
 func (w *world) unlockAll(v *invocation) {
-	for i := range w.accounts {
-		if w.accounts[i].lock != v.id {
-			continue
+	for at := range w.accounts {
+		for which := range w.accounts[at].locks {
+			w.unlock(v, at, which)
 		}
-		w.accounts[i].lock = 0
-		for _, l := range w.late {
-			if l.by == v.id && l.account == i {
-				w.accounts[i].lock = -1
-			}
-		}
+	}
+}
+
+// unlock frees a lock. A statement that the server has not finished holds its lock on.
+func (w *world) unlock(v *invocation, at, which int) {
+	a := &w.accounts[at]
+	if a.locks[which] != v.id {
+		return
+	}
+	a.locks[which] = 0
+	if which == changing && slices.ContainsFunc(w.late, func(l late) bool { return l.by == v.id && l.account == at }) {
+		a.locks[which] = -1
 	}
 }
 

@@ -18,10 +18,14 @@ type facts struct {
 	lost    []string // values that a cause outside has left without a label, or refused
 	leaked  []string // values that an emergency replaces
 	bad     []string // values that the application does not start with
+	taking  []string // values that an invocation has just made sure are old, and is about to take away
+	raced   []string // values that were made current from outside in that moment
 }
 
 func (f facts) clone() facts {
-	f.sites, f.alarms, f.lost, f.leaked, f.bad = slices.Clone(f.sites), slices.Clone(f.alarms), slices.Clone(f.lost), slices.Clone(f.leaked), slices.Clone(f.bad)
+	f.sites, f.alarms = slices.Clone(f.sites), slices.Clone(f.alarms)
+	f.lost, f.leaked, f.bad = slices.Clone(f.lost), slices.Clone(f.leaked), slices.Clone(f.bad)
+	f.taking, f.raced = slices.Clone(f.taking), slices.Clone(f.raced)
 	return f
 }
 
@@ -30,7 +34,7 @@ func (f facts) append(b []byte) []byte {
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))
 	}
-	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad} {
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.taking, f.raced} {
 		b = binary.AppendVarint(b, int64(len(list)))
 		for _, text := range list {
 			b = append(append(b, text...), 0)
@@ -102,7 +106,7 @@ func (w *world) violationOf(secret, kind int, single bool, list []version, curre
 	if accepted {
 		w.refused &^= 1 << at
 	}
-	if !accepted && !single && w.refused&(1<<at) == 0 {
+	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, current.values[kind]) {
 		return fmt.Sprintf("the value of AWSCURRENT (%s, version %s) is refused", current.values[kind], current.id)
 	}
 	if _, issues := w.kinds[kind].(*issuer); issues {
@@ -122,7 +126,7 @@ func (w *world) violationOf(secret, kind int, single bool, list []version, curre
 func (w *world) refusedTo(t *task) string {
 	for at, value := range t.values {
 		k := w.kinds[at%len(w.kinds)]
-		if value == "" || k.base().single || w.accounts[at].accepts(value) || slices.Contains(w.leaked, value) {
+		if value == "" || k.base().single || w.accounts[at].accepts(value) || slices.Contains(w.leaked, value) || slices.Contains(w.raced, value) {
 			continue
 		}
 		return value
@@ -141,6 +145,9 @@ func (w *world) excuse() {
 			a := &w.accounts[at]
 			if !a.accepts(current.values[i]) {
 				w.refused |= 1 << at
+			}
+			if slices.Contains(w.taking, current.values[i]) && !slices.Contains(w.raced, current.values[i]) {
+				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
 			for _, v := range a.values {
 				if !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
@@ -161,6 +168,23 @@ func (w *world) lose(value string) {
 	if !slices.Contains(w.lost, value) {
 		w.lost = append(slices.Clip(w.lost), value)
 		slices.Sort(w.lost)
+	}
+}
+
+// aboutToTake tells that an invocation is about to take a value away, and waits for no
+// answer of Secrets Manager's any more: what is done there meanwhile comes too late.
+func (w *world) aboutToTake(value string) (done func()) {
+	w.taking = append(slices.Clip(w.taking), value)
+	return func() {
+		if !slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value }) {
+			w.took(value)
+		}
+	}
+}
+
+func (w *world) took(value string) {
+	if at := slices.Index(w.taking, value); at >= 0 {
+		w.taking = slices.Delete(slices.Clone(w.taking), at, at+1)
 	}
 }
 

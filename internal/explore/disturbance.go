@@ -88,7 +88,7 @@ func (w *world) options(list []Disturbance, v *invocation, c *call) []Disturbanc
 		if c.reads && w.current != nil {
 			list = append(list, Stale)
 		}
-		if c.account >= 0 && w.accounts[c.account].lock == v.id {
+		if w.holdsLock(v) {
 			list = append(list, LockLost)
 		}
 	}
@@ -185,7 +185,12 @@ func (w *world) do(d Disturbance) {
 	case ServerRestored:
 		for i := range w.accounts {
 			if w.isServer(i) {
-				w.accounts[i].values, w.accounts[i].lock = slices.Clone(w.backup[i].values), 0
+				for _, v := range w.backup[i].values {
+					if !w.accounts[i].accepts(v.text) {
+						w.lose(v.text)
+					}
+				}
+				w.accounts[i].values, w.accounts[i].locks = slices.Clone(w.backup[i].values), [2]int{}
 			}
 		}
 	case MinutePasses:

@@ -18,9 +18,7 @@ func (k *course) end() string {
 	defer func() { k.quiet-- }()
 	w.tell("     — the end begins")
 	w.applyLate(func(late) bool { return true })
-	for i := range w.accounts {
-		w.accounts[i].lock = 0
-	}
+	w.loseLocks(func(int) bool { return true })
 	w.ill = well
 	for _, one := range []func() string{w.goesOn, w.remedied, w.rotatesAgain} {
 		if broken := one(); broken != "" && !k.over {

@@ -14,8 +14,14 @@ import (
 // An account is what a target has of one kind and one secret.
 type account struct {
 	values []held
-	lock   int // who holds it: an invocation, or -1 for a statement that the server has not finished
+	locks  [2]int // who holds each: an invocation, or -1 for a statement that the server has not finished
 }
+
+// The locks of an account: to change it, and to end an overlap.
+const (
+	changing = iota
+	ending
+)
 
 // held is a value that a target has.
 type held struct {
@@ -154,7 +160,13 @@ func (k *kind) tell(d document.Document, what string, apply func(*account) (stri
 
 func (k *kind) do(d document.Document, c call, apply func(*account) (string, error)) error {
 	c.account = k.at(d)
-	err := k.w.call(c, func() (string, error) { return apply(&k.w.accounts[c.account]) })
+	v := k.w.active
+	err := k.w.call(c, func() (string, error) {
+		if a := &k.w.accounts[c.account]; v.session != c.account+1 || a.locks[changing] == v.id || a.locks[changing] == -1 {
+			return apply(a)
+		}
+		return "", errFault // the lock was lost with its connection
+	})
 	if errors.Is(err, errFault) {
 		return credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
 	}
@@ -210,7 +222,7 @@ func (k *plain) PutBack(ctx context.Context, c credential.Change) error {
 var errMoved = errors.New("the target's value has changed meanwhile")
 
 func (k *plain) swap(ctx context.Context, c credential.Change, to document.Document, replaceable func(string) error) error {
-	unlock, err := k.lock(to)
+	unlock, err := k.lock(to, changing)
 	if err != nil {
 		return err
 	}
@@ -254,30 +266,26 @@ func (k *dual) MinOverlap() time.Duration { return k.overlap }
 
 var errLocked = &credential.Failure{Outcome: credential.Unknown, Problem: "another invocation holds the lock", Remedy: "try again", Temporary: true}
 
-// lock holds the account's lock until unlock is called, or the invocation ends.
-func (k *kind) lock(d document.Document) (unlock func(), err error) {
+// lock holds one of the account's locks until unlock is called, or the invocation ends.
+func (k *kind) lock(d document.Document, which int) (unlock func(), err error) {
 	if !k.locks {
 		return func() {}, nil
 	}
-	v := k.w.active
-	if k.w.accounts[k.at(d)].lock == v.id {
-		return func() {}, nil // whoever has called this holds it
-	}
-	err = k.ask(d, "lock", func(a *account) (string, error) {
-		if a.lock != 0 {
+	v, at := k.w.active, k.at(d)
+	what := [...]string{changing: "lock", ending: "lock the end"}[which]
+	err = k.ask(d, what, func(a *account) (string, error) {
+		if a.locks[which] != 0 {
 			return "", errLocked
 		}
-		a.lock = v.id
+		a.locks[which] = v.id
 		return "", nil
 	})
+	if which == changing {
+		v.session = at + 1
+	}
 	return func() {
-		if a := &k.w.accounts[k.at(d)]; a.lock == v.id && !v.dead {
-			a.lock = 0
-			for _, l := range k.w.late {
-				if l.by == v.id && l.account == k.at(d) {
-					a.lock = -1
-				}
-			}
+		if v.session = 0; !v.dead {
+			k.w.unlock(v, at, which)
 		}
 	}, err
 }
@@ -286,7 +294,7 @@ func (k *dual) Set(ctx context.Context, c credential.Change) error {
 	if err := k.probe(c.Current, "log in"); err != nil {
 		return err
 	}
-	unlock, err := k.lock(c.Current)
+	unlock, err := k.lock(c.Current, changing)
 	if err != nil {
 		return err
 	}
@@ -309,7 +317,7 @@ func (k *dual) PutBack(_ context.Context, c credential.Change) error {
 }
 
 func (k *dual) Exclusive(_ context.Context, o credential.Overlap) (release func(), ok bool, err error) {
-	unlock, err := k.lock(o.Current)
+	unlock, err := k.lock(o.Current, ending)
 	if errors.Is(err, errLocked) {
 		return nil, false, nil
 	}
@@ -353,10 +361,16 @@ func (k *dual) Retire(ctx context.Context, o credential.Overlap) error {
 }
 
 func (k *dual) takeAway(ctx context.Context, o credential.Overlap, what string) error {
+	unlock, err := k.lock(o.Current, changing)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	current, old := k.value(o.Current), k.value(o.Old)
+	defer k.w.aboutToTake(old)()
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
-	current, old := k.value(o.Current), k.value(o.Old)
 	return k.tell(o.Current, what, func(a *account) (string, error) {
 		if !a.accepts(current) {
 			return "", k.refused()
@@ -368,7 +382,7 @@ func (k *dual) takeAway(ctx context.Context, o credential.Overlap, what string) 
 
 func (k *dual) Restore(_ context.Context, o credential.Overlap) error {
 	current, old := k.value(o.Current), k.value(o.Old)
-	unlock, err := k.lock(o.Current)
+	unlock, err := k.lock(o.Current, changing)
 	if err != nil {
 		return err
 	}
@@ -436,7 +450,7 @@ func (k *swapper) end(ctx context.Context, o credential.Overlap) error {
 }
 
 func (k *swapper) replace(ctx context.Context, confirm func(context.Context) error, from, to document.Document) error {
-	unlock, err := k.lock(from)
+	unlock, err := k.lock(from, changing)
 	if err != nil {
 		return err
 	}
@@ -519,6 +533,7 @@ func (k *issuer) Restore(ctx context.Context, o credential.Overlap) error {
 }
 
 func (k *issuer) Retire(ctx context.Context, o credential.Overlap) error {
+	defer k.w.aboutToTake(k.value(o.Old))()
 	if err := k.change(ctx, o, "deactivate", false); err != nil {
 		return err
 	}
@@ -536,10 +551,11 @@ func (k *issuer) change(ctx context.Context, o credential.Overlap, what string, 
 	if err := k.probe(o.Current, "log in"); err != nil {
 		return err
 	}
+	old := k.value(o.Old)
+	defer k.w.aboutToTake(old)()
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
-	old := k.value(o.Old)
 	return k.tell(o.Current, what, func(a *account) (string, error) {
 		a.turn(old, on)
 		return "", nil

@@ -67,8 +67,9 @@ type late struct {
 	what    string
 	by      int // the invocation that made it
 	due     due
-	calls   int // that are made before it is due
-	account int // whose lock it holds; -1: none
+	calls   int    // that are made before it is due
+	account int    // whose lock it holds; -1: none
+	takes   string // the value that it takes away; empty: none
 	apply   func() (string, error)
 }
 
@@ -268,7 +269,8 @@ func (w *world) digest() []byte {
 	b = binary.AppendVarint(b, w.now.UnixMilli())
 	for i := range w.accounts {
 		a := &w.accounts[i]
-		n(a.lock)
+		n(a.locks[changing])
+		n(a.locks[ending])
 		n(len(a.values))
 		for _, v := range a.values {
 			text(v.text)
