@@ -261,10 +261,8 @@ func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
 	// AWS tells its time to the second alone, and a deployment counts only if it was
 	// created since the rollout began.
 	seconds := max(1, rollout.Since.Sub(r.now)/time.Second)
-	select {
-	case <-time.After(time.Until(r.heard.Add(seconds * r.pauses.Second))):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := r.clock.Wait(ctx, r.heard.Add(seconds*r.pauses.Second).Sub(r.clock.Now())); err != nil {
+		return err
 	}
 	var faults []error
 	for _, name := range r.services.Names() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -150,10 +151,8 @@ func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
 		if kinds = again; len(kinds) == 0 {
 			break
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := g.run.clock.Wait(ctx, pause); err != nil {
+			return err
 		}
 		pause *= 2
 	}
@@ -311,7 +310,8 @@ func (r *Rotator) named(list []string) []credential.Kind {
 // has to know: nobody has asked for them by name, so nobody is waiting for an
 // answer.
 func (r *run) tellLeftOut(c choice) {
-	for name, why := range c.why {
+	for _, name := range slices.Sorted(maps.Keys(c.why)) {
+		why := c.why[name]
 		switch {
 		case slices.Contains(c.leftOut, name):
 			r.log.Error("left out of this rotation, since it cannot be rotated now: "+why, "kind", name)
@@ -346,8 +346,8 @@ func (r *run) refuse(ctx context.Context, m metadata, err error) error {
 
 // forgetBadWishes takes labels off whose words no rotation can follow.
 func (r *run) forgetBadWishes(ctx context.Context, m metadata) error {
-	for id, labels := range m.labels {
-		for _, label := range labels {
+	for _, id := range slices.Sorted(maps.Keys(m.labels)) {
+		for _, label := range m.labels[id] {
 			if !strings.HasPrefix(label, wishLabelPrefix) {
 				continue
 			}

@@ -152,7 +152,7 @@ func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 	}
 	m := *r.known
 	if !r.fresh {
-		m.now = r.clock()
+		m.now = r.clockOfAWS()
 	}
 	return r.lookAt(ctx, m, tick)
 }
@@ -345,9 +345,7 @@ func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
 	}
 	for attempt := range healthAttempts {
 		if attempt > 0 {
-			select {
-			case <-time.After(r.pauses.Health):
-			case <-ctx.Done():
+			if r.clock.Wait(ctx, r.pauses.Health) != nil {
 				return state, what
 			}
 		}

@@ -147,7 +147,7 @@ func TestAPendingDocumentMustComeOfTheCurrentOne(t *testing.T) {
 }
 
 func TestARetryEndsWithSuccessWithAnotherErrorOrAfterItsAttempts(t *testing.T) {
-	r := retry{attempts: 4, pause: time.Microsecond}
+	r := retry{attempts: 4, pause: time.Microsecond, clock: realClock{}}
 	lag, other := lagging{errors.New("not yet")}, errors.New("no")
 	for _, tc := range []struct {
 		name    string
@@ -173,7 +173,7 @@ func TestARetryEndsWithSuccessWithAnotherErrorOrAfterItsAttempts(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := (retry{attempts: 9, pause: time.Hour}).do(ended, func() error { return lag }); !errors.Is(err, context.Canceled) {
+	if err := (retry{attempts: 9, pause: time.Hour, clock: realClock{}}).do(ended, func() error { return lag }); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }

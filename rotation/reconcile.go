@@ -136,9 +136,9 @@ func keyOf(a plan.Action) string {
 // tell logs a decision.
 func (r *run) tell(a plan.Action) {
 	log := r.log.With("decision", string(a.Do), "why", a.Why)
-	for key, value := range map[string]string{"kind": a.Kind, "of": a.Version, "service": a.Service} {
-		if value != "" {
-			log = log.With(key, value)
+	for _, about := range []slog.Attr{slog.String("kind", a.Kind), slog.String("of", a.Version), slog.String("service", a.Service)} {
+		if about.Value.String() != "" {
+			log = log.With(about)
 		}
 	}
 	if a.Do == plan.Alarm || a.Do == plan.Hold || a.Do == plan.RollBack {

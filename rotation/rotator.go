@@ -44,6 +44,7 @@ type Rotator struct {
 	metrics     Metrics
 	retry       retry
 	pauses      Pauses
+	clock       Clock
 }
 
 // Config is what a Rotator works with.
@@ -70,6 +71,7 @@ type Config struct {
 
 	Metrics Metrics // nil: nothing is measured
 	Pauses  Pauses  // zero: DefaultPauses
+	Clock   Clock   // nil: the machine's
 }
 
 // Pauses are the times between two attempts. Each field that is zero has its
@@ -103,9 +105,16 @@ func New(c Config) *Rotator {
 	c.Pauses.Second = cmp.Or(c.Pauses.Second, DefaultPauses.Second)
 	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
 	c.Pauses.Generate = cmp.Or(c.Pauses.Generate, DefaultPauses.Generate)
+	if c.Clock == nil {
+		c.Clock = realClock{}
+	}
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
-	return &Rotator{api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, leaveCopies: c.LeaveCopies, services: c.Services, health: c.Health, limits: c.Limits, every: every, metrics: c.Metrics, retry: retry{attempts: readAttempts, pause: c.Pauses.Read}, pauses: c.Pauses}
+	return &Rotator{
+		api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, leaveCopies: c.LeaveCopies, services: c.Services, health: c.Health,
+		limits: c.Limits, every: every, metrics: c.Metrics, pauses: c.Pauses, clock: c.Clock,
+		retry: retry{attempts: readAttempts, pause: c.Pauses.Read, clock: c.Clock},
+	}
 }
 
 // timeToChange is how much of an invocation's time must be left before a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"mautic-rotation/rotation/credential"
@@ -43,7 +44,8 @@ func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 	if err != nil {
 		return credential.Stored{}, err
 	}
-	for id, labels := range m.labels {
+	for _, id := range slices.Sorted(maps.Keys(m.labels)) {
+		labels := m.labels[id]
 		if len(labels) == 0 {
 			continue
 		}

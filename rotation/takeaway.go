@@ -37,7 +37,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	o := credential.Overlap{
 		Current: current, Old: old,
 		Confirm:     func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
-		Now:         r.clock(),
+		Now:         r.clockOfAWS(),
 		Quarantined: e.State == ledger.Quarantined,
 		Since:       e.At,
 		Log:         r.log.With("kind", a.Kind),

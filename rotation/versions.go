@@ -40,6 +40,7 @@ type version struct {
 type retry struct {
 	attempts int
 	pause    time.Duration
+	clock    Clock
 }
 
 // readAttempts is how often such a read is tried.
@@ -59,10 +60,8 @@ func (r retry) do(ctx context.Context, read func() error) error {
 		if !errors.As(err, &lags) || attempt >= r.attempts {
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+		if ended := r.clock.Wait(ctx, pause); ended != nil {
+			return errors.Join(err, ended)
 		}
 		pause *= 2
 	}
@@ -191,13 +190,13 @@ func (r *run) read(ctx context.Context, id, label string) (version, error) {
 // clock that ECS's creation times are by.
 func (r *run) tellTime(reply middleware.Metadata) {
 	if now, ok := awsmiddleware.GetServerTime(reply); ok {
-		r.now, r.heard = now, time.Now()
+		r.now, r.heard = now, r.clock.Now()
 	}
 }
 
-// clock is the time by AWS's clock, with what has passed since its last reply. AWS
+// clockOfAWS is the time by AWS's clock, with what has passed since its last reply. AWS
 // leaves the fractions of a second out, so it is never ahead.
-func (r *run) clock() time.Time { return r.now.Add(time.Since(r.heard)) }
+func (r *run) clockOfAWS() time.Time { return r.now.Add(r.clock.Now().Sub(r.heard)) }
 
 // wrote takes up a move of a label that this invocation has made, in what it knows of
 // the secret. Other invocations may have written meanwhile, so that is not fresh any

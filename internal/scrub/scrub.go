@@ -32,6 +32,10 @@ type Secrets struct {
 func (s *Secrets) Add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" || slices.Contains(s.forms, v) })
+	if len(values) == 0 {
+		return // a version is read more than once
+	}
 	for _, value := range values {
 		for _, form := range writtenForms(value) {
 			if form != "" && !slices.Contains(s.forms, form) {

@@ -42,6 +42,8 @@ type secret struct {
 
 	rotation rotationConfig
 	versions []*version // oldest first
+
+	sum []byte // see digest; nil: not computed yet
 }
 
 // version is one version of a secret's value.
@@ -92,6 +94,7 @@ func (v value) equal(w value) bool {
 
 func (s *secret) clone() *secret {
 	c := *s
+	c.sum = nil
 	c.tags = maps.Clone(s.tags)
 	c.replicas = slices.Clone(s.replicas)
 	c.versions = make([]*version, len(s.versions))

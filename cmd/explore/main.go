@@ -1,0 +1,157 @@
+// Command explore searches the engine's promises: it tries every history of two
+// invocations with few disturbances, in process, and judges each by what must always
+// hold. The exit status is 1 when something does not.
+//
+//	go run ./cmd/explore                                  every history with at most two disturbances
+//	go run ./cmd/explore -disturbances 1                  with at most one: about a minute
+//	go run ./cmd/explore -scenario '^emergency'           of those scenarios
+//	go run ./cmd/explore -sample 20000 -seed 7            that many with one disturbance more, too, of each scenario
+//	go run ./cmd/explore -replay 'NAME: 5 switch, 9 edit' one history, and what happens in it
+//
+// `make explore` has it measure which rows of plan.Decide are reached, too.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mautic-rotation/internal/explore"
+)
+
+func main() {
+	var o options
+	flag.IntVar(&o.disturbances, "disturbances", 2, "how many disturbances a history has at most")
+	flag.StringVar(&o.scenario, "scenario", "", "those scenarios alone whose names match this regular expression")
+	flag.StringVar(&o.replay, "replay", "", "play one history, as a violation names it")
+	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many scenarios are searched at once")
+	flag.IntVar(&o.sample, "sample", 2000, "how many histories with one disturbance more are tried of each scenario")
+	flag.Uint64Var(&o.seed, "seed", 1, "of that sample")
+	flag.DurationVar(&o.most, "for", 0, "how long to search at most; 0: until it is complete")
+	flag.BoolVar(&o.list, "list", false, "list the scenarios")
+	flag.Parse()
+	if err := o.run(); err != nil {
+		fmt.Fprintln(os.Stderr, "explore:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	disturbances, workers, sample int
+	scenario, replay              string
+	seed                          uint64
+	most                          time.Duration
+	list                          bool
+}
+
+func (o options) run() error {
+	if o.replay != "" {
+		return replay(o.replay)
+	}
+	only, err := regexp.Compile(o.scenario)
+	if err != nil {
+		return fmt.Errorf("-scenario: %w", err)
+	}
+	chosen := slices.DeleteFunc(explore.Scenarios(), func(s *explore.Scenario) bool { return !only.MatchString(s.Name) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("no scenario has a name that matches %q", o.scenario)
+	}
+	if o.list {
+		for _, s := range chosen {
+			fmt.Printf("%-34s %s and %s; %s\n", s.Name, s.Pair[0].Name, s.Pair[1].Name, strings.Join(s.Kinds, ", "))
+		}
+		return nil
+	}
+	return o.search(chosen)
+}
+
+func replay(text string) error {
+	name, rest, ok := strings.Cut(text, ":")
+	at := slices.IndexFunc(explore.Scenarios(), func(s *explore.Scenario) bool { return s.Name == name })
+	if !ok || at < 0 {
+		return fmt.Errorf("-replay %q: it is to name a scenario (see -list), and after a colon the disturbances", text)
+	}
+	script, err := explore.ParseScript(rest)
+	if err != nil {
+		return err
+	}
+	broken, err := explore.Replay(explore.Scenarios()[at], script, os.Stdout)
+	if err == nil && broken != "" {
+		err = errors.New(broken)
+	}
+	return err
+}
+
+// search searches scenarios, several at once.
+func (o options) search(chosen []*explore.Scenario) error {
+	began := time.Now()
+	stop := func() bool { return o.most > 0 && time.Since(began) > o.most }
+	var (
+		next    atomic.Int64
+		mu      sync.Mutex
+		total   explore.Stats
+		found   []explore.Violation
+		faults  []error
+		cut     []string
+		workers sync.WaitGroup
+	)
+	for range max(1, o.workers) {
+		workers.Go(func() {
+			for {
+				at := int(next.Add(1)) - 1
+				if at >= len(chosen) {
+					return
+				}
+				since := time.Now()
+				e, err := explore.New(chosen[at])
+				if err == nil {
+					e.Complete(o.disturbances, stop)
+					e.Sample(o.disturbances+1, o.sample, o.seed, stop)
+				}
+				mu.Lock()
+				if err != nil {
+					faults = append(faults, err)
+				} else {
+					total.Add(e.Stats)
+					found = append(found, e.Found...)
+					if e.Cut() {
+						cut = append(cut, chosen[at].Name)
+					}
+					fmt.Printf("%-34s %8d histories %8d states %7.1fs %3d violations\n", chosen[at].Name, e.Stats.Histories, e.Stats.States, time.Since(since).Seconds(), len(e.Found))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	took := time.Since(began)
+	slices.SortFunc(found, func(a, b explore.Violation) int {
+		return cmp.Or(cmp.Compare(len(a.Script), len(b.Script)), cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.What, b.What))
+	})
+	for _, v := range found {
+		fmt.Printf("VIOLATION %s\n", v)
+	}
+	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls; %s\n",
+		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, took.Round(time.Second))
+	if len(cut) > 0 {
+		fmt.Printf("not complete, for the time was over: %s\n", strings.Join(cut, ", "))
+	}
+	reached, err := rows()
+	if err != nil {
+		return err
+	}
+	fmt.Println(reached)
+	if len(found) > 0 {
+		faults = append(faults, fmt.Errorf("%d violations", len(found)))
+	}
+	return errors.Join(faults...)
+}

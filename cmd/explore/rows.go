@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/coverage"
+	"strconv"
+	"strings"
+)
+
+// rows tells which of the rows of plan.Decide were reached: of the blocks of package
+// plan, as the program was built with -cover -coverpkg to count them.
+func rows() (string, error) {
+	dir, err := os.MkdirTemp("", "explore-rows-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	if err := coverage.WriteMetaDir(dir); err != nil {
+		return "rows of decide reached: not measured; make explore does", nil //nolint:nilerr // it was built without
+	}
+	if err := coverage.WriteCountersDir(dir); err != nil {
+		return "", err
+	}
+	profile := filepath.Join(dir, "profile")
+	if out, err := exec.Command("go", "tool", "covdata", "textfmt", "-i="+dir, "-o="+profile).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go tool covdata: %w: %s", err, out)
+	}
+	text, err := os.ReadFile(profile)
+	if err != nil {
+		return "", err
+	}
+	return inWords(text)
+}
+
+// block is a line of a coverage profile: file:line.column,line.column statements count.
+var block = regexp.MustCompile(`^[^/]+/(rotation/plan/[^:]+):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)
+
+func inWords(profile []byte) (string, error) {
+	var missed []string
+	all := 0
+	for line := range bytes.Lines(profile) {
+		match := block.FindStringSubmatch(strings.TrimSpace(string(line)))
+		if match == nil || match[4] == "0" {
+			continue
+		}
+		if all++; match[5] != "0" {
+			continue
+		}
+		first, err := strconv.Atoi(match[2])
+		if err != nil {
+			return "", err
+		}
+		missed = append(missed, fmt.Sprintf("  not reached: %s:%d: %s", match[1], first, source(match[1], first)))
+	}
+	return strings.Join(append([]string{fmt.Sprintf("rows of decide reached: %d of %d", all-len(missed), all)}, missed...), "\n"), nil
+}
+
+// source is a line of a file, if the program runs in the module's directory.
+func source(file string, line int) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(string(text), "\n")
+	return strings.TrimSpace(lines[line-1])
+}

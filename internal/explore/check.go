@@ -1,0 +1,239 @@
+package explore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The checker judges a world by what must always hold. It shares no code with the
+// engine: it compares values, and knows nothing of what the engine decides.
+
+// facts are what the checker has to remember of what was done from outside.
+type facts struct {
+	sites   []string // what the field that nobody owns has to be, by secret
+	alarms  []int    // conditions that the engine says need an operator, by secret
+	refused uint64   // accounts whose AWSCURRENT value is refused by a cause outside
+	lost    []string // values that a cause outside has left without a label, or refused
+	leaked  []string // values that an emergency replaces
+	bad     []string // values that the application does not start with
+	taking  []string // values that an invocation has just made sure are old, and is about to take away
+	raced   []string // values that were made current from outside in that moment
+}
+
+func (f facts) clone() facts {
+	f.sites, f.alarms = slices.Clone(f.sites), slices.Clone(f.alarms)
+	f.lost, f.leaked, f.bad = slices.Clone(f.lost), slices.Clone(f.leaked), slices.Clone(f.bad)
+	f.taking, f.raced = slices.Clone(f.taking), slices.Clone(f.raced)
+	return f
+}
+
+func (f facts) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, f.refused)
+	for _, n := range f.alarms {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.taking, f.raced} {
+		b = binary.AppendVarint(b, int64(len(list)))
+		for _, text := range list {
+			b = append(append(b, text...), 0)
+		}
+	}
+	return b
+}
+
+// checker judges a world.
+type checker struct{ shown string }
+
+// heard looks for secret values in what the engine says.
+func (w *world) heard(text string) {
+	if w.checks.shown == "" && strings.Contains(text, mark) {
+		w.checks.shown = text
+	}
+}
+
+// labels that keep a version, and tell why.
+func kept(v version) bool {
+	return slices.ContainsFunc(v.labels, func(l string) bool {
+		return l == "AWSCURRENT" || l == "AWSPENDING" || strings.HasPrefix(l, "rotation;")
+	})
+}
+
+// violation is what does not hold now; "" if all does.
+func (w *world) violation() string {
+	if w.checks.shown != "" {
+		return "a secret value is shown: " + w.checks.shown
+	}
+	for secret := range w.arns {
+		list := w.versions(secret)
+		current := w.labelled(secret, "AWSCURRENT")
+		if current == nil {
+			return "no version is AWSCURRENT"
+		}
+		if current.site != w.sites[secret] {
+			return fmt.Sprintf("an edit is lost: AWSCURRENT has %q, and not %q", current.site, w.sites[secret])
+		}
+		labels := 0
+		for _, v := range list {
+			labels += len(v.labels)
+		}
+		if labels > 20 {
+			return fmt.Sprintf("%d labels", labels)
+		}
+		for i, k := range w.kinds {
+			if broken := w.violationOf(secret, i, k.base().single, list, current); broken != "" {
+				return broken
+			}
+		}
+	}
+	for i := range w.tasks {
+		if t := &w.tasks[i]; !t.excused {
+			if value := w.refusedTo(t); value != "" {
+				return "a running task was started with " + value + ", which is refused"
+			}
+		}
+	}
+	return ""
+}
+
+// violationOf looks at one account: AWSCURRENT's value is accepted, and a version
+// that is kept stores each value that is.
+func (w *world) violationOf(secret, kind int, single bool, list []version, current *version) string {
+	at := w.accountOf(secret, kind)
+	a := &w.accounts[at]
+	accepted := a.accepts(current.values[kind])
+	if accepted {
+		w.refused &^= 1 << at
+	}
+	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, current.values[kind]) {
+		return fmt.Sprintf("the value of AWSCURRENT (%s, version %s) is refused", current.values[kind], current.id)
+	}
+	if _, issues := w.kinds[kind].(*issuer); issues {
+		return "" // a key that is made is accepted before it can be stored
+	}
+	for i := range a.values {
+		value := a.values[i].text
+		if !slices.ContainsFunc(list, func(v version) bool { return v.values[kind] == value && kept(v) }) && !slices.Contains(w.lost, value) {
+			return fmt.Sprintf("%s is accepted, and no labelled version stores it", value)
+		}
+	}
+	return ""
+}
+
+// refusedTo is a value that a task was started with and that is refused, of a kind
+// that accepts two; "" if there is none.
+func (w *world) refusedTo(t *task) string {
+	for at, value := range t.values {
+		k := w.kinds[at%len(w.kinds)]
+		if value == "" || k.base().single || w.accounts[at].accepts(value) || slices.Contains(w.leaked, value) || slices.Contains(w.raced, value) {
+			continue
+		}
+		return value
+	}
+	return ""
+}
+
+// excuse takes what does not hold right after something was done from outside for
+// that one's doing.
+func (w *world) excuse() {
+	for secret := range w.arns {
+		list := w.versions(secret)
+		current := w.labelled(secret, "AWSCURRENT")
+		for i := range w.kinds {
+			at := w.accountOf(secret, i)
+			a := &w.accounts[at]
+			if !a.accepts(current.values[i]) {
+				w.refused |= 1 << at
+			}
+			if slices.Contains(w.taking, current.values[i]) && !slices.Contains(w.raced, current.values[i]) {
+				w.raced = append(slices.Clip(w.raced), current.values[i])
+			}
+			for _, v := range a.values {
+				if !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
+					w.lose(v.text)
+				}
+			}
+		}
+	}
+	w.tasks = slices.Clone(w.tasks)
+	for i := range w.tasks {
+		if t := &w.tasks[i]; w.refusedTo(t) != "" {
+			t.excused = true
+		}
+	}
+}
+
+func (w *world) lose(value string) {
+	if !slices.Contains(w.lost, value) {
+		w.lost = append(slices.Clip(w.lost), value)
+		slices.Sort(w.lost)
+	}
+}
+
+// aboutToTake tells that an invocation is about to take a value away, and waits for no
+// answer of Secrets Manager's any more: what is done there meanwhile comes too late.
+func (w *world) aboutToTake(value string) (done func()) {
+	w.taking = append(slices.Clip(w.taking), value)
+	return func() {
+		if !slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value }) {
+			w.took(value)
+		}
+	}
+}
+
+func (w *world) took(value string) {
+	if at := slices.Index(w.taking, value); at >= 0 {
+		w.taking = slices.Delete(slices.Clone(w.taking), at, at+1)
+	}
+}
+
+// leak tells that all present values may have leaked.
+func (w *world) leak(secret int) {
+	w.leaked = slices.Clone(w.leaked)
+	for _, v := range w.versions(secret) {
+		for _, value := range v.values {
+			if value != "" && !slices.Contains(w.leaked, value) {
+				w.leaked = append(w.leaked, value)
+			}
+		}
+	}
+	slices.Sort(w.leaked)
+}
+
+// open is what is not brought to its end; "" if nothing is.
+func (w *world) open() string {
+	for secret := range w.arns {
+		current := w.labelled(secret, "AWSCURRENT")
+		for _, v := range w.versions(secret) {
+			for _, label := range v.labels {
+				if !strings.HasPrefix(label, "rotation;") {
+					continue
+				}
+				for _, part := range strings.Split(label, ";")[3:] {
+					kind, state, _ := strings.Cut(part, "=")
+					state, _, _ = strings.Cut(state, ".")
+					switch {
+					case kind == "rollout" && v.id == current.id && !strings.Contains(part, "converged="):
+						return "the rollout has not converged: " + label
+					case kind == "rollout", state == "failed", state == "foreign":
+					case v.id != current.id || state != "proven":
+						return "left in the ledger: version " + v.id + " " + label
+					}
+				}
+			}
+		}
+		for i, k := range w.kinds {
+			at := w.accountOf(secret, i)
+			for _, v := range w.accounts[at].values {
+				if v.text != current.values[i] && !slices.Contains(w.lost, v.text) {
+					return fmt.Sprintf("%s is accepted of %s, and is not AWSCURRENT's value", v.text, k.Name())
+				}
+			}
+			if !w.accounts[at].accepts(current.values[i]) {
+				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused", k.Name(), current.values[i])
+			}
+		}
+	}
+	return ""
+}

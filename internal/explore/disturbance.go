@@ -1,0 +1,309 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/scrub"
+)
+
+// A Disturbance is what comes between two calls, or goes wrong with one.
+type Disturbance uint8
+
+// The disturbances.
+const (
+	none Disturbance = iota
+
+	Switch // to the other invocation
+
+	// Faults of the call that is about to be made.
+	Fails
+	KilledBefore
+	KilledAfter
+	ReplyLost
+	AskedAgain   // the reply is lost, and the SDK makes the call again
+	LateByACall  // no reply, and it takes effect after another call
+	LateAtItsEnd // the same, when the invocation has ended
+	LateAtTheEnd // the same, when both have
+	Stale        // a read that lags behind the latest write
+	LockLost     // the server has lost the lock that the invocation holds
+
+	// Actions from outside.
+	Edit
+	EditValue
+	MoveBack
+	MoveToPending
+	OldDocument
+	TakePendingOff
+	Abandon
+	Release
+	Emergency
+	Deployment
+	TaskStarts
+	TaskStops
+	TaskRestarts
+	ServerRestored
+	MinutePasses
+	DayPasses
+	Unhealthy
+	Unclear
+
+	disturbances
+)
+
+var disturbanceNames = [disturbances]string{
+	Switch: "switch",
+	Fails:  "fails", KilledBefore: "killed-before", KilledAfter: "killed-after", ReplyLost: "reply-lost", AskedAgain: "asked-again",
+	LateByACall: "late-by-a-call", LateAtItsEnd: "late-at-its-end", LateAtTheEnd: "late-at-the-end", Stale: "stale", LockLost: "lock-lost",
+	Edit: "edit", EditValue: "edit-value", MoveBack: "move-back", MoveToPending: "move-to-pending", OldDocument: "old-document",
+	TakePendingOff: "take-pending-off", Abandon: "abandon", Release: "release", Emergency: "emergency",
+	Deployment: "deployment", TaskStarts: "task-starts", TaskStops: "task-stops", TaskRestarts: "task-restarts", ServerRestored: "server-restored",
+	MinutePasses: "minute", DayPasses: "day", Unhealthy: "unhealthy", Unclear: "unclear",
+}
+
+func (d Disturbance) String() string { return disturbanceNames[d] }
+
+// outside tells that it is something done from outside, and not to a call.
+func (d Disturbance) outside() bool { return d >= Edit }
+
+// options appends what may come now. c is the call that is about to be made; nil
+// where both invocations have ended.
+func (w *world) options(list []Disturbance, v *invocation, c *call) []Disturbance {
+	if c != nil {
+		if !w.course.other(v).ended {
+			list = append(list, Switch)
+		}
+		list = append(list, Fails, KilledBefore)
+		if c.write {
+			list = append(list, KilledAfter, ReplyLost, LateByACall, LateAtItsEnd, LateAtTheEnd)
+		}
+		if c.write && c.aws {
+			list = append(list, AskedAgain)
+		}
+		if c.reads && w.current != nil {
+			list = append(list, Stale)
+		}
+		if w.holdsLock(v) {
+			list = append(list, LockLost)
+		}
+	}
+	for d := Edit; d < disturbances; d++ {
+		if !slices.Contains(w.scenario.Without, d) && w.possible(d) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// possible tells whether an action from outside can be done now, and changes anything.
+func (w *world) possible(d Disturbance) bool {
+	current, pending, previous := w.labelled(0, "AWSCURRENT"), w.labelled(0, "AWSPENDING"), w.labelled(0, "AWSPREVIOUS")
+	switch d {
+	case MoveBack, OldDocument:
+		return previous != nil && previous.text != "" && previous.text != current.text
+	case MoveToPending:
+		return pending != nil && pending.text != "" && pending.id != current.id
+	case TakePendingOff, Abandon:
+		return pending != nil && pending.id != current.id
+	case Emergency:
+		return pending == nil || pending.id == current.id
+	case Deployment, TaskRestarts:
+		return len(w.services) > 0
+	case TaskStarts:
+		return len(w.services) > 0 && !w.services[0].failed && w.indexOfTask(0, false) < 0
+	case TaskStops:
+		return len(w.services) > 0 && w.indexOfTask(0, false) >= 0 && w.indexOfTask(0, true) >= 0
+	case ServerRestored:
+		for i := range w.accounts {
+			if w.isServer(i) && !slices.EqualFunc(w.accounts[i].values, w.backup[i].values, func(a, b held) bool { return a.text == b.text }) {
+				return true
+			}
+		}
+		return false
+	case Unhealthy, Unclear:
+		return w.scenario.Health && w.ill == well
+	}
+	return true
+}
+
+// isServer tells that an account is one of a server that can be restored.
+func (w *world) isServer(account int) bool {
+	_, keys := w.kinds[account%len(w.kinds)].(*issuer)
+	return !keys
+}
+
+// do does what comes from outside. The secret is the first one.
+func (w *world) do(d Disturbance) {
+	w.tell("     — %s", d)
+	current := w.labelled(0, "AWSCURRENT")
+	switch d {
+	case Edit:
+		w.made++
+		site := fmt.Sprintf("mautic-%d", w.made)
+		w.put(0, strings.Replace(current.text, `"site": "`+current.site+`"`, `"site": "`+site+`"`, 1))
+		w.setSite(0, site)
+	case EditValue:
+		w.made++
+		value := fmt.Sprintf("%smistyped-%d", mark, w.made)
+		w.put(0, strings.Replace(current.text, `"`+current.values[0]+`"`, `"`+value+`"`, 1))
+	case OldDocument:
+		previous := w.labelled(0, "AWSPREVIOUS")
+		site := previous.site
+		w.put(0, previous.text)
+		w.setSite(0, site)
+	case MoveBack:
+		w.moveTo(current, w.labelled(0, "AWSPREVIOUS"))
+	case MoveToPending:
+		w.moveTo(current, w.labelled(0, "AWSPENDING"))
+	case TakePendingOff:
+		w.update("AWSPENDING", w.labelled(0, "AWSPENDING").id, "")
+	case Abandon:
+		w.mustRun("abandon", abandon(0))
+		return
+	case Release:
+		w.mustRun("release", release(0))
+		return
+	case Emergency:
+		w.leak(0)
+		if err := w.rotate(0, w.nextToken("emergency.")); err != nil {
+			w.tell("     the emergency: %s", hidden(err.Error()))
+		}
+		return
+	case Deployment:
+		w.deploy(0)
+	case TaskStarts:
+		w.taskStarts(0)
+	case TaskStops:
+		w.taskStops(0)
+	case TaskRestarts:
+		w.taskRestarts(0)
+	case ServerRestored:
+		for i := range w.accounts {
+			if w.isServer(i) {
+				for _, v := range w.backup[i].values {
+					if !w.accounts[i].accepts(v.text) {
+						w.lose(v.text)
+					}
+				}
+				w.accounts[i].values, w.accounts[i].locks = slices.Clone(w.backup[i].values), [2]int{}
+			}
+		}
+	case MinutePasses:
+		w.now = w.now.Add(time.Minute)
+	case DayPasses:
+		w.now = w.now.Add(25 * time.Hour)
+	case Unhealthy:
+		w.ill = unhealthy
+	case Unclear:
+		w.ill = unclear
+	default:
+		panic("no such action: " + d.String())
+	}
+	w.excuse()
+}
+
+func (w *world) setSite(secret int, site string) {
+	w.sites = slices.Clone(w.sites)
+	w.sites[secret] = site
+}
+
+// put stores a text as AWSCURRENT, as the console does.
+func (w *world) put(secret int, text string) {
+	before := w.secrets.Snapshot()
+	_, err := w.secrets.PutSecretValue(context.Background(), secretsmanager.PutSecretValueInput{
+		SecretID: w.arns[secret], ClientRequestToken: w.nextToken(""), SecretString: &text,
+	})
+	w.wrote(before)
+	if err != nil {
+		w.tell("     refused: %v", err)
+	}
+}
+
+func (w *world) moveTo(from, to *version) {
+	site := to.site
+	if w.update("AWSCURRENT", from.id, to.id) {
+		w.setSite(0, site)
+	}
+}
+
+func (w *world) update(label, from, to string) bool {
+	before := w.secrets.Snapshot()
+	_, err := w.secrets.UpdateSecretVersionStage(context.Background(), secretsmanager.UpdateSecretVersionStageInput{
+		SecretID: w.arns[0], VersionStage: label, RemoveFromVersionID: from, MoveToVersionID: to,
+	})
+	w.wrote(before)
+	if err != nil {
+		w.tell("     refused: %v", err)
+	}
+	return err == nil
+}
+
+// listener hears what the engine logs, and tells it.
+type listener struct {
+	w     *world
+	attrs string
+}
+
+func (l *listener) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *listener) Handle(_ context.Context, r slog.Record) error {
+	l.w.heard(r.Message)
+	text := r.Message + l.attrs
+	r.Attrs(func(a slog.Attr) bool {
+		text += l.read(a)
+		return true
+	})
+	if l.w.trace != nil {
+		l.w.tell("       %s %s: %s", r.Level, l.w.active.name, hidden(text))
+	}
+	return nil
+}
+
+func (l *listener) read(a slog.Attr) string {
+	value := ""
+	switch a.Value.Kind() {
+	case slog.KindString:
+		value = a.Value.String()
+		l.w.heard(value)
+	case slog.KindAny:
+		value = fmt.Sprint(a.Value.Any())
+		l.w.heard(value)
+	default:
+		if l.w.trace != nil {
+			value = a.Value.String()
+		}
+	}
+	if l.w.trace == nil {
+		return ""
+	}
+	return " " + a.Key + "=" + value
+}
+
+func (l *listener) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := &listener{w: l.w, attrs: l.attrs}
+	for _, a := range attrs {
+		next.attrs += l.read(a)
+	}
+	return next
+}
+
+func (l *listener) WithGroup(string) slog.Handler { return l }
+
+var _ slog.Handler = (*listener)(nil)
+
+func abandon(secret int) act {
+	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+		return w.engine.Abandon(ctx, w.arns[secret], log, secrets)
+	}
+}
+
+func release(secret int) act {
+	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+		return w.engine.Release(ctx, w.arns[secret], log, secrets)
+	}
+}

@@ -1,0 +1,185 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/rollout"
+)
+
+// A service runs one task. A deployment replaces it: a new one starts, and then the
+// one from before stops, whenever the history says so.
+type service struct {
+	deployed time.Time // when its latest deployment was created
+	failed   bool      // that one has failed
+}
+
+type task struct {
+	service int
+	created time.Time
+	values  []string // of the kinds that are read at start, by account
+	excused bool     // nobody can have its values accepted: see facts
+}
+
+// newTask starts with what AWSCURRENT stores.
+func (w *world) newTask(service int) task {
+	t := task{service: service, created: w.now, values: make([]string, len(w.accounts))}
+	for secret := range w.arns {
+		current := w.labelled(secret, "AWSCURRENT")
+		for i, k := range w.kinds {
+			if k.NeedsRestart() && current != nil {
+				t.values[w.accountOf(secret, i)] = current.values[i]
+			}
+		}
+	}
+	t.excused = w.refusedTo(&t) != ""
+	return t
+}
+
+func (w *world) older(t *task) bool { return t.created.Before(w.services[t.service].deployed) }
+
+func (w *world) indexOfTask(service int, older bool) int {
+	return slices.IndexFunc(w.tasks, func(t task) bool { return t.service == service && w.older(&t) == older })
+}
+
+// taskStarts has the deployment of a service start its task. It is false where none is to start.
+func (w *world) taskStarts(service int) bool {
+	if w.services[service].failed || w.indexOfTask(service, false) >= 0 {
+		return false
+	}
+	t := w.newTask(service)
+	if w.broken(t) {
+		w.services[service].failed = true
+		return true
+	}
+	w.tasks = append(w.tasks, t)
+	return true
+}
+
+// broken tells that the application does not start with a task's values.
+func (w *world) broken(t task) bool {
+	return w.scenario.Broken && slices.ContainsFunc(t.values, func(v string) bool { return v != "" && slices.Contains(w.bad, v) })
+}
+
+// taskStops ends a task that a new one has replaced.
+func (w *world) taskStops(service int) bool {
+	old := w.indexOfTask(service, true)
+	if old < 0 || w.indexOfTask(service, false) < 0 {
+		return false
+	}
+	w.tasks = slices.Delete(slices.Clone(w.tasks), old, old+1)
+	return true
+}
+
+// taskRestarts ends a task, in whose place ECS starts another.
+func (w *world) taskRestarts(service int) bool {
+	at := slices.IndexFunc(w.tasks, func(t task) bool { return t.service == service })
+	if at < 0 {
+		return false
+	}
+	t := w.newTask(service)
+	if w.broken(t) {
+		return false
+	}
+	w.tasks = slices.Clone(w.tasks)
+	w.tasks[at] = t
+	return true
+}
+
+// rollOut finishes every deployment.
+func (w *world) rollOut() {
+	for i := range w.services {
+		w.taskStarts(i)
+		w.taskStops(i)
+	}
+}
+
+// fleet is what the engine sees of the services.
+type fleet struct{ w *world }
+
+func (f fleet) name(i int) string { return fmt.Sprintf("service-%d", i) }
+
+func (f fleet) Names() (names []string) {
+	for i := range f.w.services {
+		names = append(names, f.name(i))
+	}
+	return names
+}
+
+func (f fleet) Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error) {
+	services, err := f.Observe(ctx, "", since)
+	for i, o := range services {
+		services[i] = rollout.Service{Name: o.Name, Missing: o.Missing, Deploying: o.Deploying}
+	}
+	return services, err
+}
+
+func (f fleet) Observe(_ context.Context, _ string, since time.Time) (list []rollout.Service, err error) {
+	w := f.w
+	err = w.call(call{what: "look at the services", account: -1}, func() (string, error) {
+		list = nil
+		for i := range w.services {
+			s := &w.services[i]
+			out := rollout.Service{Name: f.name(i), Desired: 1, Deployed: !s.deployed.Before(since), Deploying: w.indexOfTask(i, true) >= 0 && !s.failed}
+			for n := range w.tasks {
+				switch t := &w.tasks[n]; {
+				case t.service != i:
+				case t.created.Before(since):
+					out.Older = append(out.Older, fmt.Sprintf("a task of %s", t.created.Format(time.TimeOnly)))
+				default:
+					out.Fresh++
+				}
+			}
+			if s.failed && out.Deployed {
+				out.Failed = "circuit breaker"
+			}
+			list = append(list, out)
+		}
+		return fmt.Sprint(list), nil
+	})
+	return list, err
+}
+
+func (f fleet) RedeployService(_ context.Context, name string, _ *slog.Logger) error {
+	w := f.w
+	return w.call(call{what: "redeploy " + name, write: true, account: -1}, func() (string, error) {
+		w.deploy(int(name[len(name)-1] - '0'))
+		return "", nil
+	})
+}
+
+func (w *world) deploy(i int) { w.services[i] = service{deployed: w.now} }
+
+func (f fleet) TaskAt(context.Context, string) (string, bool) { return "", false }
+
+func (f fleet) Preflight(context.Context, string) []credential.Check {
+	err := f.w.call(call{what: "check the services", account: -1}, func() (string, error) { return "", nil })
+	return []credential.Check{{What: "the services", Problem: err}}
+}
+
+// application is what the engine sees of it from outside.
+type application struct{ w *world }
+
+// How the application is.
+const (
+	well = iota
+	unhealthy
+	unclear
+)
+
+func (a application) Check(context.Context) error {
+	return a.w.call(call{what: "ask the application", account: -1}, func() (string, error) {
+		switch {
+		case a.w.ill == unclear:
+			return "", fmt.Errorf("403: %w", rollout.ErrUnclear)
+		case a.w.ill == unhealthy:
+			return "", errors.New("503")
+		}
+		return "", nil
+	})
+}

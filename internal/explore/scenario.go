@@ -1,0 +1,302 @@
+package explore
+
+import (
+	"time"
+
+	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/rotation"
+)
+
+// A Scenario is what a pair of invocations finds, and which two they are.
+type Scenario struct {
+	Name     string
+	Kinds    []string
+	Services int
+	Secrets  int // 0: one
+
+	Health  bool          // the application is asked
+	Broken  bool          // the application does not start with the values that are bad
+	Untold  bool          // targets do not tell which value a login used
+	Overlap time.Duration // at least, of the API client
+	Observe time.Duration
+
+	PendingAfterSuccess secretsmanager.PendingAfterSuccess
+
+	Without []Disturbance // that do not come
+	Before  func(w *world)
+	Pair    [2]Invocation
+}
+
+// An Invocation is one of a pair.
+type Invocation struct {
+	Name string
+	do   act
+}
+
+func (s *Scenario) limits() rotation.Limits {
+	return rotation.Limits{Rollout: 30 * time.Minute, Observe: s.Observe, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
+}
+
+// The parts of which scenarios are put together.
+
+// tokenOf is the token of the rotation that a pair is about.
+var tokenOf = token("", 77)
+
+// open has a rotation registered, and taken through steps.
+func (w *world) open_(tok string, steps ...rotation.Step) {
+	if err := w.register(0, tok); err != nil {
+		w.course.violated("%v", err)
+	}
+	if len(steps) > 0 {
+		if err := w.goThrough(0, tok, steps...); err != nil {
+			w.course.violated("%v", err)
+		}
+	}
+}
+
+var allSteps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret}
+
+// rotated is a secret that was rotated once, long ago, so that it has a ledger.
+func (w *world) rotated() {
+	w.open_(token("", 1), allSteps...)
+	w.settle()
+	if what := w.open(); what != "" {
+		w.course.violated("%s", what)
+	}
+}
+
+// The sets of kinds.
+var (
+	withOverlap = []string{"database"}
+	mixed       = []string{"database", "admin", "smtp"}
+	singleOnly  = []string{"single", "webhook"}
+	noRestart   = []string{"api", "admin"}
+)
+
+// promoted is a secret that was rotated, and whose services have the redeploy before them.
+func (w *world) promoted() {
+	w.rotated()
+	w.open_(tokenOf, allSteps...)
+}
+
+// newRotation has another rotation begin, with words, and go through steps.
+func (w *world) newRotation(words string, steps ...rotation.Step) string {
+	tok := token(words, 78)
+	w.open_(tok, steps...)
+	return tok
+}
+
+// breaks has the application not start with the values of the rotation.
+func (w *world) breaks() {
+	w.rotated()
+	w.open_(tokenOf, allSteps[:3]...)
+	w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
+	w.mustGo(tokenOf, rotation.FinishSecret)
+	w.rollOut()
+}
+
+func (w *world) mustGo(tok string, steps ...rotation.Step) {
+	if err := w.goThrough(0, tok, steps...); err != nil {
+		w.course.violated("%v", err)
+	}
+}
+
+// ticks has reconciles run now, with time in between.
+func (w *world) ticks(n int) {
+	for range n {
+		w.mustRun("reconcile", reconcile(0))
+		w.now = w.now.Add(time.Minute)
+	}
+}
+
+func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
+
+// Scenarios are all of them.
+func Scenarios() (all []*Scenario) {
+	add := func(name string, s Scenario, before func(*world), a, b Invocation) {
+		s.Name, s.Before, s.Pair = name, before, [2]Invocation{a, b}
+		if s.Services == 0 {
+			s.Services = 1
+		}
+		all = append(all, &s)
+	}
+	tick, event := Invocation{"reconcile", reconcile(0)}, Invocation{"reconcile on an event", reconcileOnEvent(0)}
+	again := Invocation{"another reconcile", reconcile(0)}
+	abandoning, releasing := Invocation{"abandon", abandon(0)}, Invocation{"release", release(0)}
+	of := func(s rotation.Step, tok string) Invocation { return Invocation{string(s), step(0, s, tok)} }
+	repeated := func(s rotation.Step, tok string) Invocation {
+		return Invocation{string(s) + " again", step(0, s, tok)}
+	}
+	sets := []struct {
+		name  string
+		kinds []string
+	}{{"database", withOverlap}, {"mixed", mixed}, {"single", singleOnly}, {"no-restart", noRestart}}
+
+	for _, set := range sets {
+		for i, s := range allSteps {
+			before := func(w *world) {
+				w.rotated()
+				w.open_(tokenOf, allSteps[:i]...)
+			}
+			with := Scenario{Kinds: set.kinds}
+			add(set.name+"-"+string(s)+"-again", with, before, of(s, tokenOf), repeated(s, tokenOf))
+			add(set.name+"-"+string(s)+"-reconcile", with, before, of(s, tokenOf), tick)
+			if set.name == "mixed" && i > 0 {
+				add(set.name+"-"+string(s)+"-abandon", with, before, of(s, tokenOf), abandoning)
+			}
+		}
+	}
+	with := Scenario{Kinds: mixed}
+	add("first-rotation-again", with, func(w *world) { w.open_(tokenOf, allSteps[:3]...) }, of(rotation.FinishSecret, tokenOf), repeated(rotation.FinishSecret, tokenOf))
+	add("finishSecret-event", with, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:3]...)
+	}, of(rotation.FinishSecret, tokenOf), event)
+	add("pending-stays", Scenario{Kinds: withOverlap, PendingAfterSuccess: secretsmanager.PendingStays}, (*world).promoted, tick, again)
+
+	// What follows a promotion.
+	for _, set := range sets[:3] {
+		with := Scenario{Kinds: set.kinds}
+		add(set.name+"-rollout-reconciles", with, (*world).promoted, tick, again)
+		add(set.name+"-converged-reconciles", with, func(w *world) {
+			w.promoted()
+			w.rollOut()
+		}, tick, again)
+	}
+	add("two-services-rollout", Scenario{Kinds: withOverlap, Services: 2}, (*world).promoted, tick, again)
+	add("two-services-finish", Scenario{Kinds: withOverlap, Services: 2}, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:3]...)
+	}, of(rotation.FinishSecret, tokenOf), tick)
+	add("observed-reconciles", Scenario{Kinds: withOverlap, Observe: time.Hour}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.ticks(2)
+		w.pass(2 * time.Hour)
+	}, tick, again)
+	add("untold-reconciles", Scenario{Kinds: withOverlap, Untold: true, Observe: time.Hour}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.ticks(2)
+		w.pass(2 * time.Hour)
+		w.ticks(1)
+		w.pass(time.Hour)
+	}, tick, again)
+	add("api-overlap-ends", Scenario{Kinds: noRestart, Overlap: 7 * 24 * time.Hour}, func(w *world) {
+		w.promoted()
+		w.ticks(1)
+		w.pass(8 * 24 * time.Hour)
+	}, tick, again)
+	add("healthy-reconciles", Scenario{Kinds: withOverlap, Health: true}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+	}, tick, again)
+	add("unhealthy-reconciles", Scenario{Kinds: withOverlap, Health: true}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.ill = unhealthy
+		w.ticks(1)
+		w.pass(6 * time.Minute)
+	}, tick, again)
+
+	// Going back.
+	for _, set := range []struct {
+		name  string
+		kinds []string
+	}{{"database", withOverlap}, {"mixed", mixed}, {"single", singleOnly}} {
+		with := Scenario{Kinds: set.kinds, Broken: true}
+		add(set.name+"-rollback-reconciles", with, (*world).breaks, tick, again)
+	}
+	add("rollback-rotation", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.newRotation("")
+	}, tick, of(rotation.CreateSecret, token("", 78)))
+	add("rolled-back-rotation", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.ticks(1)
+		w.rollOut()
+		w.newRotation("")
+	}, of(rotation.CreateSecret, token("", 78)), tick)
+	add("rolled-back-reconciles", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.ticks(1)
+		w.rollOut()
+	}, tick, again)
+	add("rollback-release", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
+		w.breaks()
+		w.ticks(1)
+	}, releasing, tick)
+	add("moved-back-reconciles", with, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.do(MoveBack)
+	}, tick, Invocation{"reconcile after a move", reconcileOnMove(move{0, began.Add(20 * 24 * time.Hour)})})
+
+	// Held, and released.
+	held := func(w *world) {
+		w.rotated()
+		w.lagging = w.labelled(0, "AWSCURRENT").values[0]
+		w.open_(tokenOf, allSteps...)
+		w.rollOut()
+		w.ticks(2)
+	}
+	add("held-release", Scenario{Kinds: withOverlap}, func(w *world) {
+		held(w)
+		w.lagging = ""
+	}, releasing, tick)
+	add("held-reconciles", Scenario{Kinds: withOverlap, Untold: true}, func(w *world) {
+		w.rotated()
+		w.lagging = w.labelled(0, "AWSCURRENT").values[0]
+		w.open_(tokenOf, allSteps...)
+		w.rollOut()
+	}, tick, again)
+
+	// Emergencies.
+	emergency := token("emergency.", 78)
+	leaked := func(steps ...rotation.Step) func(*world) {
+		return func(w *world) {
+			w.promoted()
+			w.leak(0)
+			w.newRotation("emergency.", steps...)
+		}
+	}
+	for i, s := range allSteps {
+		if s == rotation.TestSecret {
+			continue
+		}
+		add("emergency-"+string(s)+"-reconcile", with, leaked(allSteps[:i]...), of(s, emergency), tick)
+	}
+	add("emergency-finishSecret-again", with, leaked(allSteps[:3]...), of(rotation.FinishSecret, emergency), repeated(rotation.FinishSecret, emergency))
+	add("emergency-abandon", with, leaked(allSteps[:3]...), of(rotation.FinishSecret, emergency), abandoning)
+	add("emergency-no-restart", Scenario{Kinds: noRestart, Overlap: 7 * 24 * time.Hour}, leaked(allSteps[:3]...), of(rotation.FinishSecret, emergency), tick)
+	add("emergency-given-up", with, func(w *world) {
+		leaked(allSteps[:3]...)(w)
+		w.mustRun("abandon", abandon(0))
+	}, releasing, tick)
+
+	// Rotations that are given up.
+	add("abandon-reconcile", with, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:2]...)
+	}, abandoning, tick)
+	add("given-up-rotation", Scenario{Kinds: singleOnly}, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:2]...)
+		w.do(TakePendingOff)
+		w.newRotation("")
+	}, of(rotation.CreateSecret, token("", 78)), tick)
+	add("edited-rotation", with, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:2]...)
+		w.do(Edit)
+	}, of(rotation.FinishSecret, tokenOf), tick)
+	add("late-rotation", with, func(w *world) {
+		w.rotated()
+		w.open_(tokenOf, allSteps[:2]...)
+		w.pass(25 * time.Hour)
+	}, tick, of(rotation.TestSecret, tokenOf))
+
+	// Two secrets that share services.
+	add("two-secrets-reconciles", Scenario{Kinds: withOverlap, Secrets: 2}, (*world).promoted, tick, Invocation{"reconcile of the other", reconcile(1)})
+	return all
+}
