@@ -187,3 +187,27 @@ func TestSetSaysWhenItCannotSeeTheUsersOtherAccounts(t *testing.T) {
 		t.Errorf("the log of a user who can: %s", &g.log)
 	}
 }
+
+func TestASinglePasswordThatIsSetAfterItsRotationWasGivenUpIsPutBack(t *testing.T) {
+	f := newFixture(t)
+	f.configure(func(c *Config) { c.Way = string(single) })
+	c := f.change(f.first, pendingPassword)
+	done := make(chan error, 1)
+	var once sync.Once
+	set := c
+	set.Confirm = func(context.Context) error {
+		once.Do(func() {
+			go func() { done <- f.PutBack(t.Context(), c) }()
+			f.awaitWaiter()
+		})
+		return nil
+	}
+	if err := f.Set(t.Context(), set); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	f.accepts(true, f.first)
+	f.accepts(false, pendingPassword)
+}

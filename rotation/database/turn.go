@@ -279,8 +279,21 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 		case t.way == byRDS && t.db.PasswordPending:
 			log.Info("RDS has yet to apply a change of the password, after which another one may be accepted")
 			err = k.config.RDS.Await(ctx, t.db, log)
-		case asCurrent:
+		case asCurrent && t.way.dual():
 			return t, nil
+		case asCurrent:
+			// Another invocation may have asked whether its rotation is still under way,
+			// and be about to write: only under the lock it is known what is accepted.
+			var outcome credential.Outcome
+			if err = t.lock(ctx); err == nil {
+				outcome, err = k.try(ctx, current)
+			}
+			switch outcome {
+			case credential.Accepted:
+				return t, nil
+			case credential.Denied:
+				err = nil // it has written: once more
+			}
 		default:
 			if err = t.change(ctx, confirm, other, current); err == nil {
 				log.Warn("the AWSCURRENT password was not accepted, and is again: it was put back in the place of the other version's", "way", string(t.way))
