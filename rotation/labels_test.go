@@ -178,3 +178,19 @@ func (e *engine) watchLabels() func() string {
 		}
 	}
 }
+
+func TestLabelsThatWereReadBeforeATargetWasAskedAreReadAgainBeforeAWrite(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	away := e.version("AWSCURRENT").ID
+	e.database.whenFirst("probe", e.goBack)
+	e.reconcile()
+	if now := e.version("AWSCURRENT").ID; now == away {
+		t.Fatal("the moment did not come")
+	}
+	for _, call := range e.aws.Calls() {
+		if strings.Contains(call.Detail, "converged=") && strings.HasSuffix(call.Detail, "MoveToVersionId="+away) {
+			t.Errorf("the rollout of a version that AWSCURRENT had been moved away from has converged: %s", call.Detail)
+		}
+	}
+}

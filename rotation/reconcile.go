@@ -116,6 +116,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 	if r.found.begun != nil {
 		faults = append(faults, r.redeployAfterTakeAway(ctx))
 	}
+	faults = append(faults, r.noteBegun(ctx, s))
 	for _, a := range actions {
 		r.tell(a)
 	}
