@@ -45,10 +45,10 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 	page.Version, page.Labels = derived("fence", s.current, givenUp), nil
 	page.Rollout = s.book.Rollout()
 	if page.Empty() {
-		// A label keeps the version from being deleted, and tells where it is from.
-		for name := range s.book.Page(givenUp).Entries {
-			page = page.With(name, ledger.Proven, s.m.now)
-		}
+		// A label keeps the version from being deleted. It must not say of the values
+		// that they are accepted, which nobody has asked. There was no rollout yet: what
+		// runs is taken as it is.
+		page.Rollout = ledger.Rollout{Since: soon(s.m.now)}.ConvergedAt(soon(s.m.now))
 	}
 	if err := r.store(ctx, doc, page); err != nil {
 		return err
