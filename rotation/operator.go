@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
 )
 
 // Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
@@ -102,6 +104,9 @@ func (r *run) release(ctx context.Context) error {
 			case unjudged[place{name, page.Version}]:
 				released = released.With(name, ledger.Foreign, s.m.now)
 				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
+			case e.State == ledger.Revoking && s.storesWanted(name, page.Version):
+				released = released.With(name, ledger.Proven, s.m.now)
+				r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
 				released = released.With(name, ledger.Released, s.m.now)
 				restart = restart || r.restarts(name) == 1
@@ -145,6 +150,13 @@ func (r *run) release(ctx context.Context) error {
 		return nil // to write the same again could remove a label that replaces another one
 	}
 	return r.writePage(ctx, page)
+}
+
+// storesWanted tells whether a labelled version stores AWSCURRENT's value of a kind.
+func (s *sight) storesWanted(kind, version string) bool {
+	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool {
+		return k.Name == kind && slices.Contains(s.stores[place{kind, k.Wanted.Version}], version)
+	})
 }
 
 // heldOff tells whether the schedule is held off after a rollback.
