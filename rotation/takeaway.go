@@ -223,6 +223,11 @@ func (r *run) takeAway(ctx context.Context, s *sight, a plan.Action) error {
 	})
 }
 
+// isRefused tells that the target refuses AWSCURRENT's value, as far as it was asked.
+func (s *sight) isRefused(kind string) bool {
+	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == kind && k.Wanted.Probe == plan.Denied })
+}
+
 // isWanted tells whether the action is about AWSCURRENT's value.
 func (s *sight) isWanted(a plan.Action) bool {
 	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == a.Kind && k.Wanted.Version == a.Version })
@@ -533,6 +538,12 @@ func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
 		Current: current, Pending: old, Log: r.log.With("kind", a.Kind),
 		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
 	})
+	if credential.OutcomeOf(err) == credential.Denied && s.isRefused(a.Kind) {
+		// It has neither value: another one may be what it accepts.
+		r.log.Warn("the target has no value of this rotation", "kind", a.Kind, "of", a.Version, "error", err)
+		r.found.probes[place{a.Kind, a.Version}] = plan.Denied
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("put the current %s credential back: %w", a.Kind, err)
 	}

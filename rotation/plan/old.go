@@ -78,6 +78,8 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 		return do(Retire, "its promotion was rolled back, and no task uses it")
 	case !k.Overlaps && old.Shared:
 		return do(Wait, "it is remembered for as long as its version is, to be set again should it be wanted again")
+	case !k.Overlaps && k.Wanted.Probe == NotAsked:
+		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is forgotten before AWSCURRENT's value is known to be the one that is accepted"}
 	case !k.Overlaps:
 		return do(Forget, "its target has accepted the wanted value alone since the promotion")
 	}
@@ -148,6 +150,8 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return do(Restore, "AWSCURRENT's value is refused, or cannot be compared")
 	case !settled:
 		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")
+	case leaked(k):
+		return do(NoteLeaked, "an emergency has replaced a later value")
 	case k.Restarts && o.Rollout.Open():
 		return do(Restore, "a rollout has begun, and its tasks may use it")
 	case old.Entry.At.IsZero():

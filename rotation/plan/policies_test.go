@@ -194,6 +194,18 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 			k.Restarts = false
 			o.Rollout.Promoted, o.Rollout.RolledBack, k.Old[0].Entry = false, true, state(ledger.RolledBack)
 		}, []Do{Wait, Wait}},
+		{"an older value is in quarantine when an emergency replaces a later one", open(), func(_ *Observation, k *Kind) {
+			k.Old[0].Entry = state(ledger.Quarantined)
+			k.Old = append(k.Old, Value{Version: "leaked", Entry: state(ledger.Revoking)})
+		}, []Do{Wait, NoteLeaked, Wait}},
+		{"a value of a target of one value is old, and nobody has asked about the wanted one", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Restarts, k.Wanted.Probe = false, false, NotAsked
+		}, []Do{Ask}},
+		{"a target of one value has none of a rotation that was given up, and another one is accepted", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Entry, k.Wanted.Probe = false, ledger.Entry{}, Denied
+			k.Old[0].Entry, k.Old[0].Probe = state(ledger.GivenUp), Denied
+			k.Old = append(k.Old, Value{Version: "live", Entry: state(ledger.Proven), Probe: Accepted})
+		}, []Do{Alarm, Wait, Wait}},
 		{"a rolled-back value of a target of one value", open(), func(o *Observation, k *Kind) {
 			k.Overlaps = false
 			o.Rollout.Promoted, o.Rollout.RolledBack, k.Old[0].Entry = false, true, state(ledger.RolledBack)

@@ -118,7 +118,7 @@ func (k Kind) single() bool { return !k.Overlaps || k.Swaps }
 // target that accepts one value may have in place of the wanted one.
 func toPutBack(k Kind) (actions []Action) {
 	for _, old := range k.Old {
-		if s := old.Entry.State; k.single() && (s == ledger.RolledBack || s == ledger.GivenUp) {
+		if s := old.Entry.State; k.single() && old.Probe != Denied && (s == ledger.RolledBack || s == ledger.GivenUp) {
 			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
 		}
 	}
