@@ -3,7 +3,9 @@ package explore
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -135,8 +137,8 @@ func (w *world) refusedTo(t *task) string {
 }
 
 // excuse takes what does not hold right after something was done from outside for
-// that one's doing.
-func (w *world) excuse() {
+// that one's doing. moved tells that it has made another version current.
+func (w *world) excuse(moved bool) {
 	for secret := range w.arns {
 		list := w.versions(secret)
 		current := w.labelled(secret, "AWSCURRENT")
@@ -146,7 +148,10 @@ func (w *world) excuse() {
 			if !a.accepts(current.values[i]) {
 				w.refused |= 1 << at
 			}
-			if slices.Contains(w.taking, current.values[i]) && !slices.Contains(w.raced, current.values[i]) {
+			// What an emergency replaces, or an invocation is about to take away, is made
+			// current again at the risk of whoever does it.
+			atRisk := slices.Contains(w.taking, current.values[i]) || moved && slices.Contains(w.leaked, current.values[i])
+			if atRisk && !slices.Contains(w.raced, current.values[i]) {
 				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
 			for _, v := range a.values {
@@ -206,20 +211,13 @@ func (w *world) open() string {
 	for secret := range w.arns {
 		current := w.labelled(secret, "AWSCURRENT")
 		for _, v := range w.versions(secret) {
-			for _, label := range v.labels {
-				if !strings.HasPrefix(label, "rotation;") {
-					continue
-				}
-				for _, part := range strings.Split(label, ";")[3:] {
-					kind, state, _ := strings.Cut(part, "=")
-					state, _, _ = strings.Cut(state, ".")
-					switch {
-					case kind == "rollout" && v.id == current.id && !strings.Contains(part, "converged="):
-						return "the rollout has not converged: " + label
-					case kind == "rollout", state == "failed", state == "foreign":
-					case v.id != current.id || state != "proven":
-						return "left in the ledger: version " + v.id + " " + label
-					}
+			for kind, e := range ledgerOf(v) {
+				switch {
+				case kind == "rollout" && v.id == current.id && !strings.Contains(e.state, "converged="):
+					return "the rollout has not converged: " + e.label
+				case kind == "rollout", e.state == "failed", e.state == "foreign":
+				case v.id != current.id || e.state != "proven":
+					return "left in the ledger: version " + v.id + " " + e.label
 				}
 			}
 		}
@@ -236,4 +234,47 @@ func (w *world) open() string {
 		}
 	}
 	return ""
+}
+
+// noted is what a version's labels say of a kind.
+type noted struct {
+	state, label string
+	count        int
+}
+
+// ledgerOf reads the labels of a version as docs/architecture.md describes them: of
+// two labels, the entry with the higher count holds, kind by kind.
+func ledgerOf(v version) iter.Seq2[string, noted] {
+	var kinds []string
+	entries := map[string]noted{}
+	for _, label := range v.labels {
+		if !strings.HasPrefix(label, "rotation;") {
+			continue
+		}
+		for _, part := range strings.Split(label, ";")[3:] {
+			kind, text, _ := strings.Cut(part, "=")
+			state, rest, _ := strings.Cut(text, ".")
+			digits, _, _ := strings.Cut(rest, "@")
+			e := noted{state: state, label: label}
+			e.count, _ = strconv.Atoi(digits)
+			if kind == "rollout" {
+				e.state = text
+			}
+			was, known := entries[kind]
+			if !known {
+				kinds = append(kinds, kind)
+			}
+			if !known || e.count > was.count || kind == "rollout" && e.state > was.state {
+				entries[kind] = e
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return func(yield func(string, noted) bool) {
+		for _, kind := range kinds {
+			if !yield(kind, entries[kind]) {
+				return
+			}
+		}
+	}
 }

@@ -204,7 +204,7 @@ func (w *world) do(d Disturbance) {
 	default:
 		panic("no such action: " + d.String())
 	}
-	w.excuse()
+	w.excuse(d == MoveBack || d == OldDocument || d == MoveToPending)
 }
 
 func (w *world) setSite(secret int, site string) {

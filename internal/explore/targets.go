@@ -427,12 +427,22 @@ func (k *swapper) Set(ctx context.Context, c credential.Change) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := k.lock(c.Current, changing)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return k.replace(ctx, c.Confirm, c.Current, c.Pending)
 }
 
 func (k *swapper) PutBack(ctx context.Context, c credential.Change) error {
-	err := k.probe(c.Current, "log in")
-	if credential.OutcomeOf(err) != credential.Denied {
+	// Under the lock: what another invocation is about to set would come after the look.
+	unlock, err := k.lock(c.Current, changing)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := k.probe(c.Current, "log in"); credential.OutcomeOf(err) != credential.Denied {
 		return err
 	}
 	if err := k.probe(c.Pending, "log in with the pending value"); err != nil {
@@ -451,11 +461,6 @@ func (k *swapper) end(ctx context.Context, o credential.Overlap) error {
 }
 
 func (k *swapper) replace(ctx context.Context, confirm func(context.Context) error, from, to document.Document) error {
-	unlock, err := k.lock(from, changing)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if err := credential.Confirmed(ctx, confirm); err != nil {
 		return err
 	}
