@@ -261,7 +261,7 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	r.found.mine[at] = true
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
 	if told {
-		r.found.began[at] = begun{page.Entries[a.Kind].Count, r.clock()}
+		r.found.began[at] = begun{page.Entries[a.Kind].Count, r.clockOfAWS()}
 		return nil
 	}
 	return r.writePage(ctx, page.Began(a.Kind, r.now))
