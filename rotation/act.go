@@ -75,7 +75,7 @@ var touches = map[plan.Do]bool{
 // reads them again under the lock.
 func (r *run) needsFresh(a plan.Action) bool {
 	switch a.Do {
-	case plan.Look, plan.Ask, plan.LookForUse, plan.Watch:
+	case plan.Look, plan.LookElsewhere, plan.Ask, plan.AskRoute, plan.LookForUse, plan.Watch:
 		return false
 	case plan.Quarantine, plan.Hold, plan.Retire, plan.Revoke:
 		_, overlaps := r.retirer(a.Kind)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -320,8 +321,8 @@ func (r *run) noteBegun(ctx context.Context, s *sight) error {
 		}
 		pages[at.version] = page.Began(at.kind, began.at)
 	}
-	for _, page := range pages {
-		if err := r.writePage(ctx, page); err != nil {
+	for _, version := range slices.Sorted(maps.Keys(pages)) {
+		if err := r.writePage(ctx, pages[version]); err != nil {
 			return err
 		}
 	}
