@@ -382,3 +382,22 @@ func TestAValueThatWasCurrentForAMomentStaysAcceptedUntilItsTasksAreReplaced(t *
 		})
 	}
 }
+
+func TestNoAlarmIsRaisedOnLabelsThatAreOutOfDate(t *testing.T) {
+	e := newEngine(t)
+	e.beforeStep(rotation.FinishSecret, func() error {
+		token := e.version("AWSPENDING").ID
+		e.admin.whenFirst("probe", func() {
+			if err := e.invoke(rotation.FinishSecret, token); err != nil {
+				t.Error(err)
+			}
+		})
+		return e.reconcileWith(t.Context()) // asks about the value that is AWSCURRENT no more
+	})
+	if err := e.rotate("only.admin." + uuid); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(e.log.String(), "decision=alarm") {
+		t.Error("an alarm about a value that is not wanted any more")
+	}
+}

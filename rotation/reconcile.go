@@ -70,7 +70,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 	}
 	for range maxRounds {
 		next, err := r.see(ctx, tick)
-		if err == nil && !r.fresh && slices.ContainsFunc(slices.DeleteFunc(plan.Decide(next.plan), left), r.needsFresh) {
+		if err == nil && !r.fresh && slices.ContainsFunc(plan.Decide(next.plan), func(a plan.Action) bool { return a.Do == plan.Alarm || !left(a) && r.needsFresh(a) }) {
 			next, err = r.look(ctx, tick)
 		}
 		if err != nil {
