@@ -401,3 +401,26 @@ func TestNoAlarmIsRaisedOnLabelsThatAreOutOfDate(t *testing.T) {
 		t.Error("an alarm about a value that is not wanted any more")
 	}
 }
+
+func TestAValueThatAnotherInvocationHasSetAgainNeedsNobody(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotateOnly("admin")
+	e.reconcile()
+	e.admin.accept("by hand")
+	asked := 0
+	e.admin.at = func(method string) {
+		if asked++; method == "probe" && asked == 2 {
+			e.admin.accept("admin-1")
+		}
+	}
+	e.aws.Clock().Advance(2 * day)
+	e.reconcile()
+	if asked < 2 {
+		t.Error("the target was not asked again")
+	}
+	for _, wrong := range []string{"decision=alarm", "was set again"} {
+		if strings.Contains(e.log.String(), wrong) {
+			t.Errorf("the log says %s", wrong)
+		}
+	}
+}

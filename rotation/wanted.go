@@ -14,6 +14,10 @@ import (
 // refuses now, by way of an old value that it accepts. What it cannot do it notes
 // for the next decision.
 func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
+	// Another invocation may have set it since the target was asked.
+	if err := r.ask(ctx, a); err != nil || r.found.probes[place{a.Kind, a.Version}] != plan.Denied {
+		return err
+	}
 	err := r.trySetAgain(ctx, s, a)
 	delete(r.found.probes, place{a.Kind, a.Version})
 	if err == nil {
