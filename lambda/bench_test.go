@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/localaws/host"
 	locallambda "mautic-rotation/internal/localaws/lambda"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
-	"mautic-rotation/internal/mysqlserver/mysqltest"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/rig"
 )
 
@@ -88,6 +91,13 @@ func (e *environments) observe(event host.Event) {
 	}
 }
 
+// forgetSteps leaves out what was measured of steps until now.
+func (e *environments) forgetSteps() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ofSteps = nil
+}
+
 func (e *environments) meanInit() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,32 +112,39 @@ func (e *environments) meanInit() time.Duration {
 // and in each step: time, calls to AWS, logins at the server and how many of
 // them the server refused.
 func BenchmarkRotation(b *testing.B) {
-	executable, err := shippedBuild()
-	if err != nil {
-		b.Fatal(err)
-	}
 	var observed environments
-	server := mysqltest.Shared(b)
-	// The tasks log in once, when they start.
-	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: time.Hour}
-	r, err := rig.New(b.Context(), rig.Options{MySQL: server, Binary: executable, Application: app, AWS: localaws.Options{Observe: observed.observe}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Close()
+	r := oneService(b, time.Hour, localaws.Options{Observe: observed.observe})
+	observed.forgetSteps() // of the secret's first rotation
 	var rotating, ending counts
-	for range b.N {
-		before := countNow(b, r)
+	calls := map[string]float64{}
+	count := func(of string, first int) {
+		steps, list := callsOf(r, first)
+		for step, n := range steps {
+			if step != "" {
+				calls[step] += float64(n)
+			}
+		}
+		calls[of] += float64(len(list))
+	}
+	for b.Loop() {
+		before, first := countNow(b, r), len(r.AWS.Calls())
 		if _, err := r.Rotate(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		between := countNow(b, r)
+		count("all-steps", first)
+		between, first := countNow(b, r), len(r.AWS.Calls())
 		if err := r.Settle(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+		count("what-follows-until-retired", first)
 		rotating.add(before, between)
 		ending.add(between, countNow(b, r))
+		first = len(r.AWS.Calls())
+		if err := r.Reconcile(); err != nil {
+			b.Fatal(err)
+		}
+		count("an-idle-reconcile", first)
 		b.StartTimer()
 	}
 	b.StopTimer()
@@ -136,19 +153,8 @@ func BenchmarkRotation(b *testing.B) {
 	b.ReportMetric(rotating.refused/n, "refused-logins/op")
 	b.ReportMetric(ending.logins/n, "logins-to-the-end/op")
 	b.ReportMetric(ending.refused/n, "refused-logins-to-the-end/op")
-	calls := map[string]float64{}
-	for _, call := range r.AWS.Calls() {
-		switch {
-		case call.Caller.Function == "":
-		case call.Caller.Step == "":
-			calls["reconciles"]++
-		default:
-			calls[call.Caller.Step]++
-			calls["all-steps"]++
-		}
-	}
-	for step, count := range calls {
-		b.ReportMetric(count/n, "AWS-calls-in-"+step+"/op")
+	for of, count := range calls {
+		b.ReportMetric(count/n, "AWS-calls-in-"+of+"/op")
 	}
 	if err := r.AWS.Close(); err != nil { // the processes have ended
 		b.Fatal(err)
@@ -157,6 +163,76 @@ func BenchmarkRotation(b *testing.B) {
 		b.ReportMetric(took.Seconds()*1e3/n, "ms-in-"+step+"/op")
 	}
 	b.ReportMetric(float64(observed.maxRSS)/1e6, "MB-peak-memory")
+}
+
+// BenchmarkReconciles counts the calls to AWS of each reconcile that follows a rotation
+// whose old value is observed for an hour.
+func BenchmarkReconciles(b *testing.B) {
+	r := oneService(b, 50*time.Millisecond, localaws.Options{})
+	calls := map[string]float64{}
+	for b.Loop() {
+		inSeveralTicks(b, r, func(what string, _ int, reconcile func() error) {
+			first := len(r.AWS.Calls())
+			if err := reconcile(); err != nil {
+				b.Fatal(err)
+			}
+			_, list := callsOf(r, first)
+			calls[what] += float64(len(list))
+		})
+	}
+	b.ReportMetric(0, "ns/op") // most of it is what the tasks take
+	for when, count := range calls {
+		b.ReportMetric(count/float64(b.N), "AWS-calls-in-"+when+"/op")
+	}
+}
+
+// BenchmarkEmergency measures the time from RotateSecret until the old password is
+// refused, with a time that each call to AWS takes on the way.
+func BenchmarkEmergency(b *testing.B) {
+	const onTheWay = 10 * time.Millisecond
+	r := oneService(b, time.Hour, localaws.Options{})
+	r.AWS.Intercept(func(c wire.Call) (f wire.Fault) {
+		if c.Caller.Function != "" {
+			f.Before = func() { time.Sleep(onTheWay) }
+		}
+		return f
+	})
+	var longest, all time.Duration
+	calls := 0
+	for b.Loop() {
+		old, err := r.PasswordLabelled("AWSCURRENT")
+		if err != nil {
+			b.Fatal(err)
+		}
+		token, began, first := "emergency."+rand.Text(), time.Now(), len(r.AWS.Calls())
+		refused := make(chan time.Duration, 1)
+		go func() {
+			for r.MySQL.Accepts(b.Context(), r.User, old, r.Database) == nil {
+				time.Sleep(time.Millisecond)
+			}
+			refused <- time.Since(began)
+		}()
+		if _, err := r.Secrets.RotateSecret(b.Context(), &sm.RotateSecretInput{SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN, ClientRequestToken: &token}); err != nil {
+			b.Fatal(err)
+		}
+		took := <-refused
+		_, list := callsOf(r, first)
+		calls += len(list)
+		all, longest = all+took, max(longest, took)
+		if err := r.AWS.SecretsManager.WaitRotation(b.Context(), r.SecretARN, token); err != nil {
+			b.Fatal(err)
+		}
+		if err := r.Login(b.Context(), old); err == nil {
+			b.Fatal("the old password is accepted")
+		}
+		if err := r.Settle(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(0, "ns/op") // dominated by what follows
+	b.ReportMetric(all.Seconds()*1e3/float64(b.N), "ms-until-the-old-password-is-refused/op")
+	b.ReportMetric(longest.Seconds()*1e3, "ms-at-most")
+	b.ReportMetric(float64(calls)/float64(b.N), "AWS-calls-until-then/op")
 }
 
 // counts are of the function's logins: the application, which counts its own,

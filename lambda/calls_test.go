@@ -10,18 +10,18 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// oneService is a deployment of one service, whose database password alone is rotated.
+// oneService is a deployment of one service, whose database password alone is rotated. Its
+// task logs in when it starts, and then at an interval.
 // It has been rotated once, for the first rotation of a secret writes a label more: that
 // of the value that was there.
-func oneService(t testing.TB, env map[string]string, aws localaws.Options) *rig.Rig {
+func oneService(t testing.TB, interval time.Duration, aws localaws.Options) *rig.Rig {
 	t.Helper()
 	executable, err := shippedBuild()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The tasks log in once, when they start.
-	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: time.Hour}
-	r, err := rig.New(t.Context(), rig.Options{MySQL: mysqltest.Shared(t), Binary: executable, Application: app, Env: env, AWS: aws})
+	app := &rig.Application{Services: []string{"mautic-prod-service"}, Tasks: 1, Interval: interval}
+	r, err := rig.New(t.Context(), rig.Options{MySQL: mysqltest.Shared(t), Binary: executable, Application: app, AWS: aws})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func callsOf(r *rig.Rig, first int) (steps map[string]int, list []wire.Call) {
 }
 
 func TestTheNumberOfCallsToAWS(t *testing.T) {
-	r := oneService(t, nil, localaws.Options{})
+	r := oneService(t, 50*time.Millisecond, localaws.Options{})
 	measure := func(what string, most int, do func() error) {
 		t.Helper()
 		before := len(r.AWS.Calls())
@@ -83,4 +83,33 @@ func TestTheNumberOfCallsToAWS(t *testing.T) {
 		t.Errorf("left in the journal: %v, error %v", journal, err)
 	}
 	measure("a reconcile with nothing to do", 1, r.Reconcile)
+
+	inSeveralTicks(t, r, measure)
+}
+
+// inSeveralTicks rotates once, and measures each of the reconciles after it, as they are
+// where an old value is observed for an hour, which is the default. The database's clock
+// cannot be moved on: instead of an hour, the wait for one ends.
+func inSeveralTicks(t testing.TB, r *rig.Rig, measure func(what string, most int, do func() error)) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(r.Reconfigure(map[string]string{"OBSERVE_MINUTES": "60"}))
+	r.Application().Slow.Store(true)
+	_, err := r.Rotate(t.Context())
+	must(err)
+	measure("a-tick-while-tasks-start", 8, r.Reconcile)
+	r.Application().Slow.Store(false)
+	must(r.WaitSteady(t.Context()))
+	measure("the-tick-that-finds-every-task-new", 11, r.Reconcile)
+	measure("a-tick-within-the-hour", 8, r.Reconcile)
+	must(r.Reconfigure(map[string]string{"OBSERVE_MINUTES": "0"}))
+	measure("the-tick-that-retires", 11, r.Reconcile)
+	if journal, err := r.Journal(); err != nil || len(journal) > 0 {
+		t.Errorf("left in the journal: %v, error %v", journal, err)
+	}
 }
