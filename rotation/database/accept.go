@@ -21,7 +21,7 @@ import (
 // under it, stand in for it.
 //
 //	set       accept(next, present)
-//	take away accept(current, current)
+//	take away accept(current)
 //	restore   accept(current, old)
 type acceptor struct{}
 
@@ -31,8 +31,21 @@ func (acceptor) set(ctx context.Context, t *turn, present, next account) error {
 	return t.accept(ctx, next.password, present.password)
 }
 
+// takeAway is, on MySQL, what swapper.takeAway is.
 func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error {
-	return t.accept(ctx, current.password, current.password)
+	if t.server.mariadb() {
+		return t.accept(ctx, current.password, current.password)
+	}
+	primary, err := t.own.isPrimary(ctx, current)
+	if err != nil {
+		return explain(err, current)
+	}
+	if !primary {
+		if err := t.alter(ctx, "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
+			return err
+		}
+	}
+	return t.alter(ctx, "DISCARD OLD PASSWORD")
 }
 
 // restore looks first whether another rotation has set its password, which
@@ -51,15 +64,12 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 		}
 		return t.accept(ctx, current.password, old.password)
 	}
-	// The account itself tells whether its primary password is the current
-	// one, by replacing it with itself: that takes no privilege, and leaves the
-	// second slot alone.
-	err := t.own.Exec(ctx, replaceStatement, current.password, current.password)
+	primary, err := t.own.isPrimary(ctx, current)
 	switch {
-	case err == nil:
-		return t.accept(ctx, current.password, old.password)
-	case !mysql.Is(err, mysql.NotCurrentPassword):
+	case err != nil:
 		return explain(err, current)
+	case primary:
+		return t.accept(ctx, current.password, old.password)
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
 	case credential.Accepted:
@@ -84,9 +94,8 @@ var errOtherPassword = errors.New("the account accepts a password of another rot
 // The password in use has to be accepted at every moment. It is, when it is
 // accepted before and one of these holds:
 //
-//   - It is the secondary one (set, take away), in whichever slot it was. The
-//     first statement makes it primary, and the second moves it to the second
-//     slot, or makes it primary once more.
+//   - It is the secondary one (set), in whichever slot it was. The first
+//     statement makes it primary, and the second moves it to the second slot.
 //   - It is the primary one, and in the first slot already (restore, which makes
 //     sure of that). The first statement moves it to the second slot, and the
 //     second one makes it primary again.
@@ -100,12 +109,16 @@ func (t *turn) accept(ctx context.Context, primary, secondary string) error {
 		return t.acceptEntries(ctx, primary, secondary)
 	}
 	for _, next := range []string{secondary, primary} {
-		err := t.writer.execWithRoles(ctx, "ALTER USER ?@? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", t.server.user(), t.server.host(), next)
-		if err != nil {
-			return t.explainWriter(err)
+		if err := t.alter(ctx, "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", next); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// alter changes the account by its name.
+func (t *turn) alter(ctx context.Context, clause string, args ...any) error {
+	return t.explainWriter(t.writer.execWithRoles(ctx, "ALTER USER ?@? "+clause, append([]any{t.server.user(), t.server.host()}, args...)...))
 }
 
 // acceptEntries is accept on MariaDB, and looks whether the entries are there.

@@ -166,20 +166,21 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{layout.Password}, nil
 }
 
-// Generate gives the document a new password. It fails when a policy of the
-// server's would keep the rotation from ending.
+// Generate gives the document a new password. It fails when the server would keep
+// a rotation from being ended, or undone.
 func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err
 	}
-	if err := k.canEnd(ctx, g.Current); err != nil {
-		return document.Document{}, fmt.Errorf("a rotation could not be ended, so none begins: %w", err)
+	next, err := k.rehearsed(ctx, g.Current)
+	if err != nil {
+		return document.Document{}, fmt.Errorf("a rotation could not be ended, or not be undone, so none begins: %w", err)
 	}
 	layout, _, err := k.layout(g.Current)
 	if err != nil {
 		return document.Document{}, err
 	}
-	return g.Current.Replace(layout.Password, k.config.Passwords.Generate())
+	return g.Current.Replace(layout.Password, next)
 }
 
 // NeedsRestart is true: tasks get the password when they start.

@@ -49,6 +49,7 @@ var meanings = map[uint16]meaning{
 	mysql.PolicyRefuses:       {credential.Unknown, "the server's password policy refuses the new password of %s", "raise PASSWORD_LENGTH or widen PASSWORD_ALPHABET to meet it"},
 	mysql.PasswordReused:      {credential.Unknown, "the password history or reuse interval of %s refuses a password that was used before, which closing or undoing a rotation needs", "ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY"},
 	mysql.TooFewChanges:       {credential.Unknown, "the policy " + changedCharacters + " refuses a password of %s that is too much like the one it replaces, or the same", "SET GLOBAL " + changedCharacters + " = 0 (on RDS, in the parameter group)"},
+	mysql.MustNamePassword:    {credential.Unknown, "%s has to name its primary password to change it (password_require_current), and that is another one than those that are known", "ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL, for as long as it takes"},
 	mysql.EmptyPassword:       {credential.Unknown, "the present password of %s is empty, and MySQL retains no empty one", "give it a password, and store that in the secret"},
 	mysql.PluginChanges:       {credential.Unknown, "the server's default authentication plugin is not the one that %s has, and a password is not retained over a change", "ALTER USER … IDENTIFIED WITH the default one, with the password in AWSCURRENT"},
 

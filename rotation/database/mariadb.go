@@ -153,17 +153,116 @@ func (s *session) policy(ctx context.Context) (p policy, err error) {
 // names plugins and their rules, and no passwords.
 func (s *session) warnings(ctx context.Context) string {
 	var said []string
-	err := s.Rows(ctx, "SHOW WARNINGS", nil, func(scan func(...any) error) error {
-		var level, message string
-		var code int
-		err := scan(&level, &code, &message)
+	err := s.eachWarning(ctx, func(code int, message string) {
 		if code != mysql.UserOperationFailed {
 			said = append(said, message)
 		}
-		return err
 	})
 	if err != nil || len(said) == 0 {
 		return ""
 	}
 	return "; the server says: " + strings.Join(said, "; ")
+}
+
+// eachWarning is called right after the statement that the warnings are of.
+func (s *session) eachWarning(ctx context.Context, each func(code int, message string)) error {
+	return s.Rows(ctx, "SHOW WARNINGS", nil, func(scan func(...any) error) error {
+		var level, message string
+		var code int
+		err := scan(&level, &code, &message)
+		each(code, message)
+		return err
+	})
+}
+
+// noHash is no hash of a password, so that MariaDB refuses a statement with it,
+// once it has looked at what stands before.
+const noHash = "no hash"
+
+// An entryRefused is a rehearsal that MariaDB's plugins refuse.
+type entryRefused struct{ said []string }
+
+func (e *entryRefused) Error() string {
+	return "the server's plugins refuse the password: " + strings.Join(e.said, "; ")
+}
+
+func (e *entryRefused) Unwrap() error { return mysql.Number(mysql.PolicyRefuses) }
+
+// takesEntry rehearses that the account is given a password, by a statement that
+// fails at its last entry for want of a hash. It changes nothing.
+//
+// The present password is not sent where no hashes are: the server writes
+// statements to its logs. Nor can SET PASSWORD be rehearsed, of the way single. Of
+// the rules of simple_password_check there is no need to.
+func (t *turn) takesEntry(ctx context.Context, password string) error {
+	rehearsable, simple := t.way.dual(), slices.Equal(t.policy.plugins, []string{simplePlugin})
+	if t.policy.plain() && simple && (!rehearsable || password == t.own.a.password) {
+		said, err := t.own.breaks(ctx, t.server.user(), password)
+		if err != nil || len(said) == 0 {
+			return err
+		}
+		return &entryRefused{said}
+	}
+	if !rehearsable {
+		return nil
+	}
+	value, sent := "USING ?", nativeHash(password)
+	if t.policy.plain() {
+		value, sent = "USING PASSWORD(?)", password
+	}
+	err := t.writer.Exec(ctx, "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+" "+value+" OR "+nativePlugin+" USING ?",
+		t.server.user(), t.server.host(), sent, noHash)
+	if !mysql.Is(err, mysql.UserOperationFailed) {
+		return t.explainWriter(err)
+	}
+	var said []string
+	refused := false
+	if err := t.writer.eachWarning(ctx, func(code int, message string) {
+		refused = refused || code == mysql.PolicyRefuses
+		if code == mysql.PolicyRefuses {
+			said = append(said, message)
+		}
+	}); err != nil {
+		return explain(err, t.writer.a)
+	}
+	if refused {
+		return &entryRefused{said}
+	}
+	return nil
+}
+
+// simplePlugin looks at the length of a password and at what it consists of.
+const simplePlugin = "simple_password_check"
+
+// breaks are the rules of simple_password_check that a password breaks. Everybody
+// may read them.
+func (s *session) breaks(ctx context.Context, user, password string) (rules []string, err error) {
+	counts := map[string]int{"minimal_length": len(password)}
+	lower, upper := 0, 0
+	for _, b := range []byte(password) {
+		switch {
+		case b >= '0' && b <= '9':
+			counts["digits"]++
+		case b >= 'a' && b <= 'z':
+			lower++
+		case b >= 'A' && b <= 'Z':
+			upper++
+		default:
+			counts["other_characters"]++
+		}
+	}
+	counts["letters_same_case"] = min(lower, upper)
+	for _, rule := range []string{"minimal_length", "digits", "letters_same_case", "other_characters"} {
+		least, err := s.number(ctx, simplePlugin+"_"+rule)
+		if err != nil {
+			return nil, err
+		}
+		if counts[rule] < least {
+			rules = append(rules, fmt.Sprintf("%s_%s is %d", simplePlugin, rule, least))
+		}
+	}
+	if strings.HasPrefix(user, password) {
+		rules = append(rules, "it is like the user's name")
+	}
+	return rules, nil
 }

@@ -35,7 +35,7 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	defer t.close()
-	if err := t.checkPolicies(ctx); err != nil {
+	if err := t.checkPolicies(ctx, current.password, pending.password); err != nil {
 		return fmt.Errorf("the rotation could not be ended, so nothing was changed: %w", err)
 	}
 	t.tell()
