@@ -31,7 +31,10 @@ func (acceptor) set(ctx context.Context, t *turn, present, next account) error {
 	return t.accept(ctx, next.password, present.password)
 }
 
-// takeAway is, on MySQL, what swapper.takeAway is.
+// takeAway is, on MySQL, what swapper.takeAway is. Of the user's accounts for other
+// hosts nobody can tell which password is the primary one, so there the current one
+// is made that first. It is so already, unless somebody has changed one of them
+// alone.
 func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error {
 	if t.server.mariadb() {
 		return t.accept(ctx, current.password, current.password)
@@ -41,11 +44,14 @@ func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error
 		return explain(err, current)
 	}
 	if !primary {
-		if err := t.alter(ctx, "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password); err != nil {
-			return err
-		}
+		err = t.alter(ctx, t.server.everyHost(), "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password)
+	} else if others := t.server.everyHost(); t.server.several() {
+		err = t.alter(ctx, others[:len(others)-1], "IDENTIFIED BY ?", current.password)
 	}
-	return t.alter(ctx, "DISCARD OLD PASSWORD")
+	if err != nil {
+		return err
+	}
+	return t.alter(ctx, t.server.everyHost(), "DISCARD OLD PASSWORD")
 }
 
 // restore looks first whether another rotation has set its password, which
@@ -109,26 +115,31 @@ func (t *turn) accept(ctx context.Context, primary, secondary string) error {
 		return t.acceptEntries(ctx, primary, secondary)
 	}
 	for _, next := range []string{secondary, primary} {
-		if err := t.alter(ctx, "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", next); err != nil {
+		if err := t.alter(ctx, t.server.everyHost(), "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", next); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// alter changes the account by its name.
-func (t *turn) alter(ctx context.Context, clause string, args ...any) error {
-	return t.explainWriter(t.writer.execWithRoles(ctx, "ALTER USER ?@? "+clause, append([]any{t.server.user(), t.server.host()}, args...)...))
+// alter changes the user's accounts by their names.
+func (t *turn) alter(ctx context.Context, hosts []string, clause string, args ...any) error {
+	statement, all := byName(t.server, hosts, clause, args...)
+	return t.explainWriter(t.writer.execWithRoles(ctx, statement, all...))
 }
 
-// acceptEntries is accept on MariaDB, and looks whether the entries are there.
+// acceptEntries is accept on MariaDB, and looks whether the entries are there. Where
+// the user exists for several hosts a statement for all of them would not be atomic
+// either, so the account that can be looked at comes last.
 func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) error {
-	statement, args := entriesStatement(t.server, t.policy.plain(), primary, secondary)
-	if err := t.writer.Exec(ctx, statement, args...); err != nil {
-		if mysql.Is(err, mysql.UserOperationFailed) {
-			return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
+	for _, host := range t.server.everyHost() {
+		statement, args := entriesStatement(t.server, host, t.policy.plain(), primary, secondary)
+		if err := t.writer.Exec(ctx, statement, args...); err != nil {
+			if mysql.Is(err, mysql.UserOperationFailed) {
+				return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
+			}
+			return t.explainWriter(err)
 		}
-		return t.explainWriter(err)
 	}
 	present, err := t.own.entries(ctx)
 	if err != nil {
@@ -150,12 +161,12 @@ func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) err
 // its place and changes nothing. It has hashes, since MariaDB writes the whole
 // statement to its general, slow and binary logs. Where the server refuses
 // them, plain has it send the passwords.
-func entriesStatement(s server, plain bool, primary, secondary string) (statement string, args []any) {
+func entriesStatement(s server, host string, plain bool, primary, secondary string) (statement string, args []any) {
 	value, present := " USING ?", nativeHash
 	if plain {
 		value, present = " USING PASSWORD(?)", func(p string) string { return p }
 	}
-	statement, args = "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value, []any{s.user(), s.host(), present(primary)}
+	statement, args = "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value, []any{s.user(), host, present(primary)}
 	if secondary != primary {
 		statement += " OR " + nativePlugin + value
 		args = append(args, present(secondary))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/mysql"
@@ -32,10 +33,7 @@ func (t *turn) openAdmin(ctx context.Context) error {
 		return nil
 	}
 	// What the account cannot see of itself, the administrator may.
-	if err := t.server.listAccounts(ctx, t.writer); err != nil {
-		return err
-	}
-	return t.server.oneAccount()
+	return t.server.listAccounts(ctx, t.writer)
 }
 
 // administrators reads the versions of the administrator's secret. Two at most
@@ -90,8 +88,25 @@ func (t *turn) explainWriter(err error) error {
 	return explain(err, t.own.a)
 }
 
-// mayAlter finds out whether the writer may change the account. With no clause
-// after the name the statement does nothing, and needs what a change needs.
+// mayAlter finds out whether the writer may change the account.
 func (t *turn) mayAlter(ctx context.Context) error {
-	return t.explainWriter(t.writer.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host()))
+	return t.explainWriter(t.writer.mayAlter(ctx, t.server))
+}
+
+// mayAlter finds out whether the session may change an account, for all its hosts.
+// With no clause after the name the statement does nothing, and needs what a change
+// needs.
+func (s *session) mayAlter(ctx context.Context, at server) error {
+	statement, args := byName(at, at.everyHost(), "")
+	return s.execWithRoles(ctx, statement, args...)
+}
+
+// byName is an ALTER USER with a clause for each account of the user's. On MySQL
+// such a statement is atomic.
+func byName(at server, hosts []string, clause string, args ...any) (statement string, all []any) {
+	for _, host := range hosts {
+		statement += ", ?@? " + clause
+		all = append(append(all, at.user(), host), args...)
+	}
+	return "ALTER USER " + strings.TrimPrefix(statement, ", "), all
 }

@@ -176,11 +176,6 @@ func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
 				c.Admin = func(context.Context) ([]document.Document, error) { return nil, errors.New("access denied") }
 			})
 		}, "read the secret of DATABASE_ADMIN_SECRET_ARN: access denied"},
-		{"a user for two hosts, which the administrator alone sees", func(f *fixture) {
-			f.withAdmin(createUser, "SELECT ON mysql.*")
-			f.admin("CREATE USER ?@'10.%' IDENTIFIED BY ?", f.user, f.first)
-			f.t.Cleanup(func() { f.server.Admin().Exec("DROP USER ?@'10.%'", f.user) })
-		}, "the user exists for several hosts (%, 10.%)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, f *fixture) {

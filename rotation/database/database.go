@@ -172,7 +172,7 @@ func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.
 	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err
 	}
-	next, err := k.rehearsed(ctx, g.Current)
+	next, err := k.rehearsed(ctx, g)
 	if err != nil {
 		return document.Document{}, fmt.Errorf("a rotation could not be ended, or not be undone, so none begins: %w", err)
 	}

@@ -246,8 +246,7 @@ const unrelatedPassword = "unrelated-PASSWORD-0123456789"
 // slots fills both slots of the account by hand.
 func (f *fixture) slots(primary, second string) {
 	f.t.Helper()
-	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, second)
-	f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, primary)
+	f.fillFor("%", primary, second)
 	f.accepts(true, primary, second)
 }
 
@@ -298,7 +297,7 @@ func (f *fixture) awaitWaiter() {
 	if f.onMariaDB() {
 		schema = "information_schema"
 	}
-	f.await("SELECT COUNT(*) FROM "+schema+".processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
+	f.await("SELECT COUNT(*) FROM "+schema+".processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user)+"%")
 }
 
 // lockedSession is one of the account's own that has its lock.
@@ -308,7 +307,7 @@ func (f *fixture) lockedSession(password string) *session {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := s.lock(f.t.Context(), f.user+"@%"); err != nil {
+	if err := s.lock(f.t.Context(), f.user); err != nil {
 		f.t.Fatal(err)
 	}
 	return s

@@ -21,11 +21,33 @@ func (s *session) entries(ctx context.Context) ([]entry, error) {
 	if err := s.Row(ctx, "SHOW CREATE USER", nil, &shown); err != nil {
 		return nil, explain(err, s.a)
 	}
+	return readEntries(shown, s.a)
+}
+
+func readEntries(shown string, a account) ([]entry, error) {
 	found, ok := parseEntries(shown)
 	if !ok {
-		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", s.a)
+		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", a)
 	}
 	return found, nil
+}
+
+// entriesFor is entries for the user's account for another host; false where the
+// writer may not see it.
+func (t *turn) entriesFor(ctx context.Context, host string) ([]entry, bool, error) {
+	var shown string
+	if err := t.writer.Exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
+		return nil, false, explain(err, t.writer.a)
+	}
+	err := t.writer.Row(ctx, "SHOW CREATE USER ?@?", []any{t.server.user(), host}, &shown)
+	if mysql.Is(err, mysql.DatabaseDenied) || mysql.Is(err, mysql.TableDenied) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, explain(err, t.writer.a)
+	}
+	found, err := readEntries(shown, t.own.a)
+	return found, err == nil, err
 }
 
 // parseEntries reads MariaDB's
@@ -94,7 +116,7 @@ func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
 // has been taken away is then found so without a refused login, which would look
 // like use of it by the application. MySQL does not show its passwords.
 func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
-	if !t.server.mariadb() {
+	if !t.server.mariadb() || t.server.several() { // cut off halfway, the others may have it
 		return true, nil
 	}
 	present, err := t.own.entries(ctx)

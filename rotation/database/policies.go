@@ -81,7 +81,7 @@ type changedShare struct {
 }
 
 func (t *turn) changedShare(ctx context.Context) (c changedShare, err error) {
-	if t.way == admin { // an administrator's statements name no replaced password
+	if t.way.dual() && !t.swaps() { // who changes an account by its name need not name the replaced password
 		return changedShare{}, nil
 	}
 	if c.percent, err = t.own.number(ctx, changedCharacters); err != nil || c.percent == 0 {
@@ -110,7 +110,7 @@ func (t *turn) mustName(ctx context.Context) (bool, error) {
 	case match[1] == " OPTIONAL":
 		return false, nil
 	}
-	err = t.own.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host())
+	err = t.own.mayAlter(ctx, t.server)
 	if mysql.Is(err, mysql.NoPrivilege) {
 		return true, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
@@ -80,10 +81,15 @@ func TestAPasswordMayBeTakenAwayAndAcceptedAgainHoweverMuchOfItHasToChange(t *te
 	}
 }
 
+// generation is of an account that has been rotated before.
+func (f *fixture) generation(current string) credential.Generation {
+	return credential.Generation{Current: f.doc(current), Now: time.Now(), Last: time.Now().Add(-24 * time.Hour)}
+}
+
 // generate is what createSecret does.
 func (f *fixture) generate() (next string) {
 	f.t.Helper()
-	d, err := f.Generate(f.t.Context(), credential.Generation{Current: f.doc(f.first)})
+	d, err := f.Generate(f.t.Context(), f.generation(f.first))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -70,6 +70,11 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 		checks.warn("keep passwords out of the server's logs", errors.New(plainWarning))
 	}
 	t.rehearseAll(ctx, checks)
+	if t.way.dual() {
+		// Which passwords are of a rotation that is under way is not known here.
+		problem, warning := t.checkSecond(ctx, false)
+		checks.warn("see that no other password is accepted", errors.Join(problem, warning))
+	}
 }
 
 // failuresAllowed is how many refused logins in a row lock the account; 0 when

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"mautic-rotation/rotation/credential"
-	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mysql"
 )
 
@@ -31,7 +30,7 @@ import (
 
 // rehearseAll adds what would keep the turn from being begun, ended or undone.
 func (t *turn) rehearseAll(ctx context.Context, checks *checklist) {
-	if t.way == admin || t.way == self && t.server.mariadb() {
+	if t.way.dual() && !t.swaps() {
 		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
 	}
 	if t.way == byRDS {
@@ -43,6 +42,11 @@ func (t *turn) rehearseAll(ctx context.Context, checks *checklist) {
 	_, err := t.newPassword(ctx)
 	checks.add("the server takes the passwords made here", err)
 	checks.add("the server takes the present password again, should a rotation have to be undone", t.takesBack(ctx))
+	if t.server.several() {
+		problem, warning := t.checkTogether(ctx)
+		checks.add("change the user's accounts for other hosts with it", problem)
+		checks.warn("see that they have the same password", warning)
+	}
 	checks.add("the account may have as many connections as it takes", t.mayConnect(ctx))
 	t.lockedBy(ctx, checks)
 }
@@ -105,7 +109,7 @@ func (t *turn) takes(ctx context.Context, password string) error {
 		return nil
 	case t.server.mariadb():
 		return t.takesEntry(ctx, password)
-	case t.way == self:
+	case t.swaps():
 		return explain(t.own.rehearseSwap(ctx, swapStatement, password, t.k), t.own.a)
 	case atLeast(t.server.version, 8, 0, 13):
 		return explain(t.own.rehearseSwap(ctx, replaceStatement, password, t.k), t.own.a)
@@ -195,9 +199,9 @@ const recoveryLogins = 4
 // rehearsed makes a password for the document's account, and fails when a rotation
 // could not be begun, ended or undone. It is asked before anything is set. What
 // keeps it from logging in, Set will run into, and report, or recover from.
-func (k *Kind) rehearsed(ctx context.Context, d document.Document) (next string, err error) {
+func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next string, err error) {
 	next = k.config.Passwords.Generate()
-	a, err := k.account(ctx, d)
+	a, err := k.account(ctx, g.Current)
 	if err != nil {
 		return next, nil
 	}
@@ -212,6 +216,10 @@ func (k *Kind) rehearsed(ctx context.Context, d document.Document) (next string,
 	defer t.close()
 	checks := checklist{}
 	t.rehearseAll(ctx, &checks)
+	if t.way.dual() && !g.Emergency { // in an emergency an overlap may be open
+		problem, _ := t.checkSecond(ctx, g.Last.IsZero())
+		checks.add("nothing uses a second password that no version stores", problem)
+	}
 	if err := credential.FirstProblem(checks); err != nil || t.way == byRDS {
 		return next, err
 	}
