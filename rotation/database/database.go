@@ -104,8 +104,9 @@ type Config struct {
 	// Admin returns the administrator's secret, in the order in which its
 	// versions are to be tried: the current one and, while that secret is
 	// itself being rotated, the pending one. Of each, user and password are
-	// used, in one of the two layouts above, and never host or port. nil:
-	// there is no administrator.
+	// used, in one of the two layouts above. The server is the document's, which
+	// the administrator's secret has to name too, unless Host, Endpoint or
+	// Instance does. nil: there is no administrator.
 	Admin func(ctx context.Context) ([]document.Document, error)
 
 	// RDS is asked for a host that nothing else names, and for the master

@@ -136,9 +136,9 @@ func (t *turn) checkEntries(ctx context.Context) error {
 				t.server.account, e.plugin, nativePlugin)
 		}
 	}
-	if t.way.dual() && t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
-		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one beside the new, so nothing was changed: UNINSTALL SONAME '%s', or DATABASE_WAY=single and its gap (%s)",
-			reusePlugin, reusePlugin, gap)
+	if t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
+		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one, or is given it again, so nothing was changed: SET GLOBAL strict_password_validation = OFF, with which hashes are sent, or UNINSTALL SONAME '%s'",
+			reusePlugin, reusePlugin)
 	}
 	if t.way == single && len(present) > 1 {
 		return fmt.Errorf("'%s' has two passwords, of a rotation by another way, and can itself change the first one only: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
@@ -159,6 +159,9 @@ const reusePlugin = "password_reuse_check"
 
 // plain tells whether passwords have to be sent as they are.
 func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
+
+// simple tells whether no other plugin than simple_password_check looks at them.
+func (p policy) simple() bool { return slices.Equal(p.plugins, []string{simplePlugin}) }
 
 const plainWarning = "the server's plugins that check passwords refuse hashes, so the passwords themselves are sent, over the connection's TLS, and MariaDB writes them to its general, slow and binary logs: keep those logs from others, or SET GLOBAL strict_password_validation = OFF"
 
@@ -213,44 +216,56 @@ func (e *entryRefused) Unwrap() error { return mysql.Number(mysql.PolicyRefuses)
 // takesEntry rehearses that the account is given a password, by a statement that
 // fails at its last entry for want of a hash. It changes nothing.
 //
-// The present password is not sent where no hashes are: the server writes
-// statements to its logs. Nor can SET PASSWORD be rehearsed, of the way single. Of
-// the rules of simple_password_check there is no need to.
+// The rules of simple_password_check are looked up where the present password would
+// have to be sent as it is, since the server writes statements to its logs, and for
+// SET PASSWORD, which cannot be rehearsed with a password in it.
 func (t *turn) takesEntry(ctx context.Context, password string) error {
-	rehearsable, simple := t.way.dual(), slices.Equal(t.policy.plugins, []string{simplePlugin})
-	if t.policy.plain() && simple && (!rehearsable || password == t.own.a.password) {
+	if t.way == single {
+		if err := t.rehearseSetPassword(ctx); err != nil {
+			return err
+		}
+	}
+	if looked := t.way == single || password == t.own.a.password; looked && t.policy.plain() && t.policy.simple() {
 		said, err := t.own.breaks(ctx, t.server.user(), password)
 		if err != nil || len(said) == 0 {
 			return err
 		}
 		return &entryRefused{said}
 	}
-	if !rehearsable {
+	if t.way == single {
 		return nil
 	}
-	value, sent := "USING ?", nativeHash(password)
+	value, sent := " USING ?", nativeHash(password)
 	if t.policy.plain() {
-		value, sent = "USING PASSWORD(?)", password
+		value, sent = " USING PASSWORD(?)", password
 	}
-	err := t.writer.Exec(ctx, "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+" "+value+" OR "+nativePlugin+" USING ?",
+	err := t.writer.Exec(ctx, "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value+" OR "+nativePlugin+" USING ?",
 		t.server.user(), t.server.host(), sent, noHash)
 	if !mysql.Is(err, mysql.UserOperationFailed) {
 		return t.explainWriter(err)
 	}
 	var said []string
-	refused := false
-	if err := t.writer.eachWarning(ctx, func(code int, message string) {
-		refused = refused || code == mysql.PolicyRefuses
+	err = t.writer.eachWarning(ctx, func(code int, message string) {
 		if code == mysql.PolicyRefuses {
 			said = append(said, message)
 		}
-	}); err != nil {
+	})
+	if err != nil {
 		return explain(err, t.writer.a)
 	}
-	if refused {
+	if len(said) > 0 {
 		return &entryRefused{said}
 	}
 	return nil
+}
+
+// rehearseSetPassword fails where the server takes no statement at all.
+func (t *turn) rehearseSetPassword(ctx context.Context) error {
+	err := t.own.Exec(ctx, "SET PASSWORD = ?", noHash)
+	if mysql.Is(err, mysql.BadHash) || refusesHashes(err) {
+		return nil
+	}
+	return explain(err, t.own.a)
 }
 
 // simplePlugin looks at the length of a password and at what it consists of.

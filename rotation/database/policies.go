@@ -150,9 +150,9 @@ func newCharacters(replaced, next string) int {
 	return count
 }
 
-// underPolicy is what an operator can do to have the policy validate_password take a
-// password that is there already. A policy LOW looks at the length alone.
-func (t *turn) underPolicy(ctx context.Context, password string) string {
+// underPolicy is what an operator can do to have the policy validate_password take
+// passwords. A policy LOW looks at the length alone.
+func (t *turn) underPolicy(ctx context.Context, passwords ...string) string {
 	const until = " (on RDS, in the parameter group), until the first rotation has ended"
 	if t.server.mariadb() {
 		return "SET GLOBAL strict_password_validation = OFF, with which hashes are sent" + until
@@ -161,11 +161,16 @@ func (t *turn) underPolicy(ctx context.Context, password string) string {
 	if policy, err := t.own.variable(ctx, of+"policy"); err == nil && policy == "" {
 		of = "validate_password_" // the plugin's, its forerunner
 	}
-	remedy := "SET GLOBAL " + of + "policy = LOW"
-	if length, err := t.own.number(ctx, of+"length"); err == nil && len(password) < length {
-		remedy += fmt.Sprintf(", %slength = %d", of, len(password))
+	shortest, likeUser := len(passwords[0]), false
+	for _, password := range passwords {
+		shortest = min(shortest, len(password))
+		likeUser = likeUser || strings.EqualFold(password, t.server.user()) || strings.EqualFold(reverse([]rune(password)), t.server.user())
 	}
-	if strings.EqualFold(password, t.server.user()) || strings.EqualFold(reverse([]rune(password)), t.server.user()) {
+	remedy := "SET GLOBAL " + of + "policy = LOW"
+	if length, err := t.own.number(ctx, of+"length"); err == nil && shortest < length {
+		remedy += fmt.Sprintf(", %slength = %d", of, shortest)
+	}
+	if likeUser {
 		remedy += ", " + of + "check_user_name = OFF"
 	}
 	return remedy + until

@@ -72,7 +72,7 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	t.rehearseAll(ctx, checks)
 	if t.way.dual() {
 		// Which passwords are of a rotation that is under way is not known here.
-		problem, warning := t.checkSecond(ctx, false)
+		problem, warning := t.checkSecond(ctx)
 		checks.warn("see that no other password is accepted", errors.Join(problem, warning))
 	}
 }

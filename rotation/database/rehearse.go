@@ -66,8 +66,12 @@ func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 		}
 	}
 	present, refused, rehearsed := t.own.a.password, error(nil), 0
+	unlike, enough := t.k.config.Passwords.Without(present)
 	for n := range drawings {
 		next = t.k.config.Passwords.Generate()
+		if enough && n%2 == 1 && !share.met(present, next) { // chance does it seldom
+			next = unlike.Generate()
+		}
 		if !share.met(present, next) && (share.strict || n < drawings/2) {
 			continue
 		}
@@ -84,7 +88,7 @@ func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 	return "", &credential.Failure{
 		Outcome: credential.Unknown, Cause: refused,
 		Problem: fmt.Sprintf("%s error %d: the server's password policy refuses the passwords that are made here", t.server.brand(), mysql.PolicyRefuses) + t.said(refused),
-		Remedy:  "have PASSWORD_LENGTH and PASSWORD_ALPHABET meet it, or " + t.underPolicy(ctx, next),
+		Remedy:  "have PASSWORD_LENGTH and PASSWORD_ALPHABET meet it, or " + t.underPolicy(ctx, next, present),
 	}
 }
 
@@ -217,7 +221,7 @@ func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next str
 	checks := checklist{}
 	t.rehearseAll(ctx, &checks)
 	if t.way.dual() && !g.Emergency { // in an emergency an overlap may be open
-		problem, _ := t.checkSecond(ctx, g.Last.IsZero())
+		problem, _ := t.checkSecond(ctx)
 		checks.add("nothing uses a second password that no version stores", problem)
 	}
 	if err := credential.FirstProblem(checks); err != nil || t.way == byRDS {

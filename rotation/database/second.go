@@ -88,9 +88,12 @@ func (t *turn) unknownPassword(ctx context.Context, known ...string) (what strin
 }
 
 // checkSecond looks for a password that a rotation would evict. It is a problem where
-// the server's log shows that it is used. Where nobody may look into the account, the
-// log counts only if there was no overlap of this function's: fresh.
-func (t *turn) checkSecond(ctx context.Context, fresh bool) (problem, warning error) {
+// the server's log shows that it is used.
+//
+// Where nobody may look into the account, what the log shows is no more than a
+// warning: while a rotation is under way, or was until it was given up, the second
+// password was one of its own, or the one in AWSCURRENT.
+func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 	what, visible, err := t.unknownPassword(ctx, t.own.a.password)
 	if err != nil || visible && what == "" {
 		return err, nil
@@ -99,28 +102,15 @@ func (t *turn) checkSecond(ctx context.Context, fresh bool) (problem, warning er
 	if t.server.mariadb() {
 		return nil, fmt.Errorf("%s, and %s: find what uses it, and have that use AWSCURRENT's", what, evicted)
 	}
-	_, untold, err := t.tells(ctx)
-	if err != nil {
-		return err, nil
-	}
-	used := ""
-	if untold == "" {
-		now := time.Now()
-		log, _, err := t.own.readLog(ctx, credential.Overlap{Now: now, Since: now.Add(-usedLately)})
-		if err != nil {
-			return err, nil
-		}
-		if used, _, err = log.used(ctx, 0); err != nil {
-			return err, nil
-		}
-	}
+	used, untold, err := t.secondUsed(ctx)
+	const remedy = "have whatever uses it use AWSCURRENT's, then ALTER USER … DISCARD OLD PASSWORD"
 	switch {
-	case used != "" && (visible || fresh):
-		remedy := "have whatever uses it use AWSCURRENT's, then ALTER USER … DISCARD OLD PASSWORD"
-		if !visible {
-			what, remedy = "the account may accept a second password", remedy+", and "+grantToSeeSlots+", so that it is seen to be gone"
-		}
+	case err != nil:
+		return err, nil
+	case used != "" && visible:
 		return fmt.Errorf("%s, which a rotation would take away though it is used (%s): %s", what, used, remedy), nil
+	case used != "":
+		return nil, fmt.Errorf("the account may accept a second password, and %s (%s). Unless that was a rotation's, %s; to see whether there is one: %s", evicted, used, remedy, grantToSeeSlots)
 	case visible && untold != "":
 		return nil, fmt.Errorf("%s, and %s. Whether it is used is not known: %s", what, evicted, untold)
 	case visible:
@@ -129,14 +119,42 @@ func (t *turn) checkSecond(ctx context.Context, fresh bool) (problem, warning er
 	return nil, nil
 }
 
+// secondUsed is what the server's log has of logins with the account's second
+// password, and why it does not tell.
+func (t *turn) secondUsed(ctx context.Context) (used, untold string, err error) {
+	if _, untold, err = t.tells(ctx); err != nil || untold != "" {
+		return "", untold, err
+	}
+	now := time.Now()
+	log, _, err := t.own.readLog(ctx, credential.Overlap{Now: now, Since: now.Add(-usedLately)})
+	if err != nil {
+		return "", "", err
+	}
+	used, _, err = log.used(ctx, 0)
+	return used, "", err
+}
+
 // tellEvicted logs what a set takes away.
 func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 	if !t.way.dual() {
 		return nil
 	}
-	what, _, err := t.unknownPassword(ctx, present.password, next.password)
+	what, visible, err := t.unknownPassword(ctx, present.password, next.password)
+	if err != nil {
+		return err
+	}
 	if what != "" {
 		t.log.Warn("this rotation takes away a password that it does not know: what uses it fails from now on, unless it is of a rotation that was given up", "which", what)
+	}
+	if visible {
+		return nil
+	}
+	const unseen = "a second password that somebody has retained, if there is one, is taken away: nobody may look for it: " + grantToSeeSlots
+	used, _, err := t.secondUsed(ctx)
+	if used != "" {
+		t.log.Warn(unseen, "account", t.server.account, "used", used)
+	} else {
+		t.log.Info(unseen, "account", t.server.account)
 	}
 	return err
 }
