@@ -110,9 +110,10 @@ func transport(err error, a account) (problem, remedy string) {
 			"check the host, and the VPC's DNS"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
 		return fmt.Sprintf("%s cannot be reached (%v)", address, err),
-			"check host, port, the function's subnets and the database's security group"
+			"check host, port, the function's subnets and the database's security group; if they are right, the server may be frozen"
 	default:
-		return fmt.Sprintf("the connection to %s broke off: %v", address, err), ""
+		return fmt.Sprintf("the connection to %s broke off: %v", address, err),
+			"see whether the server answers anybody, since it may be frozen, restarting or out of memory; then try again"
 	}
 }
 
