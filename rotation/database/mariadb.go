@@ -32,9 +32,13 @@ func readEntries(shown string, a account) ([]entry, error) {
 	return found, nil
 }
 
-// entriesFor is entries for the user's account for another host; false where the
-// writer may not see it.
+// entriesFor is entries for the user's account for any host; false where the writer
+// may not see it.
 func (t *turn) entriesFor(ctx context.Context, host string) ([]entry, bool, error) {
+	if host == t.server.host() {
+		found, err := t.own.entries(ctx)
+		return found, err == nil, err
+	}
 	var shown string
 	if err := t.writer.Exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
 		return nil, false, explain(err, t.writer.a)

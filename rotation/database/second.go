@@ -67,21 +67,24 @@ func (t *turn) unknownPassword(ctx context.Context, known ...string) (what strin
 		})
 	}
 	if t.server.mariadb() {
-		present, err := t.own.entries(ctx)
-		if err != nil {
-			return "", false, err
-		}
-		for _, e := range present {
-			if e.plugin == nativePlugin && !isKnown(e.hash) {
-				return fmt.Sprintf("'%s' accepts another password beside the one in AWSCURRENT", t.server.account), true, nil
+		for _, host := range t.server.everyHost() {
+			present, ok, err := t.entriesFor(ctx, host)
+			if err != nil {
+				return "", false, err
+			}
+			if ok && slices.ContainsFunc(present, func(e entry) bool { return e.plugin == nativePlugin && !isKnown(e.hash) }) {
+				return fmt.Sprintf("'%s'@'%s' accepts another password beside the one in AWSCURRENT", t.server.user(), host), true, nil
 			}
 		}
 		return "", true, nil
 	}
 	all, visible, err := t.heldByEach(ctx)
 	for _, h := range all {
-		if h.second != "" && !isKnown(h.second) {
+		switch {
+		case h.second != "" && !isKnown(h.second):
 			return fmt.Sprintf("'%s'@'%s' accepts a second password, which is not the one in AWSCURRENT", t.server.user(), h.host), true, nil
+		case h.primary != "" && !isKnown(h.primary):
+			return fmt.Sprintf("'%s'@'%s' has the password in AWSCURRENT as its second one, and another as the first", t.server.user(), h.host), true, nil
 		}
 	}
 	return "", visible, err
@@ -113,6 +116,8 @@ func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 		return nil, fmt.Errorf("the account may accept a second password, and %s (%s). Unless that was a rotation's, %s; to see whether there is one: %s", evicted, used, remedy, grantToSeeSlots)
 	case visible && untold != "":
 		return nil, fmt.Errorf("%s, and %s. Whether it is used is not known: %s", what, evicted, untold)
+	case untold == untoldOfPrimary:
+		return nil, fmt.Errorf("the password in AWSCURRENT is the account's second one, so it accepts another one, and %s", evicted)
 	case visible:
 		return nil, fmt.Errorf("%s, and %s. Within %s no login with it was logged", what, evicted, usedLately)
 	}

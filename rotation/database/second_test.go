@@ -87,5 +87,17 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 			t.Errorf("the log says %s", said)
 		}
 	})
+	for name, privileges := range map[string][]string{
+		"seen in the account":   {dualPrivilege, "SELECT ON mysql.*"},
+		"seen in the log alone": {dualPrivilege, logPrivilege},
+	} {
+		t.Run("MySQL, beside the one in AWSCURRENT as the first, "+name, func(t *testing.T) {
+			f := newFixture(t, privileges...)
+			f.fill(unrelatedPassword, f.first)
+			if said := f.preflight(f.first); !strings.Contains(said, "see that no other password is accepted: WARNING") || !strings.Contains(said, "the first") && !strings.Contains(said, "second one, so it accepts another one") {
+				t.Errorf("the preflight says %s", said)
+			}
+		})
+	}
 	t.Run("MariaDB", func(t *testing.T) { onEachMariaDB(t, check, createUser) })
 }
