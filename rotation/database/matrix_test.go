@@ -125,10 +125,7 @@ var ends = []end{
 			return err
 		}
 		m.promote()
-		if err := m.Quarantine(m.t.Context(), m.over(m.next, m.first)); err != nil {
-			return err
-		}
-		return m.Retire(m.t.Context(), m.over(m.next, m.first))
+		return m.endOverlap(m.next, m.first, m.Quarantine, m.Retire)
 	}},
 	{"abandoned, or rolled back", func(m *cell) error {
 		if err := m.begin(); err != nil {
@@ -137,33 +134,30 @@ var ends = []end{
 		if err := m.PutBack(m.t.Context(), m.change(m.first, m.next)); err != nil {
 			return err
 		}
-		return m.Retire(m.t.Context(), m.over(m.first, m.next))
+		return m.endOverlap(m.first, m.next, m.Retire)
 	}},
 	{"held, and released", func(m *cell) error {
 		if err := m.begin(); err != nil {
 			return err
 		}
 		m.promote()
-		for _, do := range []func(context.Context, credential.Overlap) error{m.Quarantine, m.Restore} {
-			if err := do(m.t.Context(), m.over(m.next, m.first)); err != nil {
-				return err
-			}
+		if err := m.endOverlap(m.next, m.first, m.Quarantine, m.Restore); err != nil {
+			return err
 		}
 		if m.way != "single" {
 			m.accepted(true, m.first, m.next)
 		}
-		return m.Retire(m.t.Context(), m.over(m.next, m.first))
+		return m.endOverlap(m.next, m.first, m.Retire)
 	}},
 	{"emergency", func(m *cell) error {
 		if err := m.begin(); err != nil {
 			return err
 		}
 		m.promote()
-		if err := m.Retire(m.t.Context(), m.over(m.next, m.first)); err != nil {
+		return m.endOverlap(m.next, m.first, m.Retire, func(ctx context.Context, o credential.Overlap) error {
+			_, err := m.Revoke(ctx, o)
 			return err
-		}
-		_, err := m.Revoke(m.t.Context(), m.over(m.next, m.first))
-		return err
+		})
 	}},
 }
 
@@ -176,7 +170,21 @@ type cell struct {
 	inUse string // what tasks log in with
 }
 
-func (m *cell) over(current, old string) credential.Overlap { return m.overlap(current, old) }
+// endOverlap does what the engine does under the lock of an overlap.
+func (m *cell) endOverlap(current, old string, steps ...func(context.Context, credential.Overlap) error) error {
+	o := m.overlap(current, old)
+	release, ok, err := m.Exclusive(m.t.Context(), o)
+	if err != nil || !ok {
+		return fmt.Errorf("the lock: %v, %w", ok, err)
+	}
+	defer release()
+	for _, step := range steps {
+		if err := step(m.t.Context(), o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (m *cell) begin() (err error) {
 	m.next = m.generate()
