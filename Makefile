@@ -49,6 +49,10 @@ crash: ## a crash at every call of a rotation
 histories: ## random histories of rotations, edits, redeploys and faults
 	$(GO) test ./rotation -run InAnyHistory -timeout 30m -rapid.checks=$(or $(CHECKS),1000) -rapid.steps=45
 
+.PHONY: policies
+policies: servers ## each way to change a password under each policy, to each end; the table goes into docs/database.md
+	$(GO) test ./rotation/database -run=TestPolicyMatrix -count=1 -timeout 45m -args -policies=$(CURDIR)/docs/database.md
+
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda

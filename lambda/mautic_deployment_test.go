@@ -87,7 +87,7 @@ func (m *mauticDeployment) administrator() {
 			m.t.Error(err)
 		}
 	})
-	arn, err := m.CreateSecret(m.t.Context(), rig.AdminSecretName, `{"username": "`+user+`", "password": "`+password+`"}`)
+	arn, err := m.CreateSecret(m.t.Context(), rig.AdminSecretName, fmt.Sprintf(`{"username": %q, "password": %q, "host": %q}`, user, password, m.MySQL.Host()))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -286,6 +286,8 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 		if err := d.AWS.SecretsManager.SetOwningService(managed, "rds"); err != nil {
 			t.Fatal(err)
 		}
+		// RDS stores no host there, so a setting has to say where it may go.
+		d.reconfigure(map[string]string{"DATABASE_HOST": d.MySQL.Host()})
 		d.mustPreflight()
 		d.rotateToTheEnd()
 	},

@@ -1,9 +1,12 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -406,18 +409,30 @@ func (r *run) preflight(ctx context.Context) error {
 			}
 		}
 	}
-	for _, kind := range kinds {
-		report(kind.Name(), kind.Preflight(ctx, current.doc))
+	// What depends on a target that cannot be reached would only find the same.
+	var lost []string
+	for _, kind := range neededFirst(kinds) {
+		if d, ok := kind.(credential.Dependent); ok && slices.Contains(lost, d.Needs()) {
+			r.log.Warn("preflight", "part", kind.Name(), "result", "not looked at", "before", d.Needs())
+			continue
+		}
+		checks := kind.Preflight(ctx, current.doc)
+		report(kind.Name(), checks)
 		copied, err := r.checkCopies(kind, current.doc)
 		if err != nil {
 			return err
 		}
 		report(kind.Name(), copied)
+		if !credential.Reached(checks) {
+			lost = append(lost, kind.Name())
+		}
 	}
 	if r.services != nil && r.needsRestart(names(kinds)) {
 		report("redeploy", r.services.Preflight(ctx, r.event.SecretID))
 	}
-	if r.health != nil {
+	if r.health != nil && len(lost) > 0 {
+		r.log.Warn("preflight", "part", "health", "result", "not looked at", "before", strings.Join(lost, ", "))
+	} else if r.health != nil {
 		check := credential.Check{What: "the application is healthy"}
 		if _, what := r.askHealth(ctx); what != "" {
 			check.Problem = errors.New(what)
@@ -428,6 +443,20 @@ func (r *run) preflight(ctx context.Context) error {
 		return fmt.Errorf("preflight: a rotation would fail, and nothing was changed: %w", errors.Join(problems...))
 	}
 	return nil
+}
+
+// neededFirst puts kinds that need no other one before the rest.
+func neededFirst(kinds []credential.Kind) []credential.Kind {
+	ordered := slices.Clone(kinds)
+	slices.SortStableFunc(ordered, func(a, b credential.Kind) int { return cmp.Compare(rank(a), rank(b)) })
+	return ordered
+}
+
+func rank(k credential.Kind) int {
+	if d, ok := k.(credential.Dependent); ok && d.Needs() != "" {
+		return 1
+	}
+	return 0
 }
 
 func (r *run) alreadyPromoted() error {

@@ -29,8 +29,9 @@
 // value then stays in use until every task has the new one. Otherwise Set
 // replaces the old value, and PutBack has to be able to undo that. Implement
 // [Baseliner] if the target may not tell which value a login used, [Revoker] if
-// sessions or tokens outlive the value that they were opened with, and [Issuer] if
-// the target itself makes the values.
+// sessions or tokens outlive the value that they were opened with, [Issuer] if the
+// target itself makes the values, and [Dependent] if the way to the target is another
+// kind's.
 //
 // The order of the calls in one rotation is
 //

@@ -113,6 +113,28 @@ type Check struct {
 	Problem, Warning error
 }
 
+// A Dependent is a kind whose target is reached by way of another kind's: while
+// that one cannot be reached, there is nothing to be said of this one.
+type Dependent interface {
+	// Needs is the name of the other kind; "" if there is none.
+	Needs() string
+}
+
+// Reached tells from a kind's preflight whether its target could be reached, and took
+// the current value. Other problems are the kind's own.
+func Reached(checks []Check) bool {
+	problem := FirstProblem(checks)
+	if problem == nil {
+		return true
+	}
+	switch OutcomeOf(problem) {
+	case Denied, Unreachable, Locked:
+		return false
+	default:
+		return true
+	}
+}
+
 // FirstProblem is the first thing in a preflight that would make a rotation fail;
 // nil if there is none.
 func FirstProblem(checks []Check) error {

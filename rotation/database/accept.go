@@ -21,7 +21,7 @@ import (
 // under it, stand in for it.
 //
 //	set       accept(next, present)
-//	take away accept(current, current)
+//	take away accept(current)
 //	restore   accept(current, old)
 type acceptor struct{}
 
@@ -31,8 +31,27 @@ func (acceptor) set(ctx context.Context, t *turn, present, next account) error {
 	return t.accept(ctx, next.password, present.password)
 }
 
+// takeAway is, on MySQL, what swapper.takeAway is. Of the user's accounts for other
+// hosts nobody can tell which password is the primary one, so there the current one
+// is made that first. It is so already, unless somebody has changed one of them
+// alone.
 func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error {
-	return t.accept(ctx, current.password, current.password)
+	if t.server.mariadb() {
+		return t.accept(ctx, current.password, current.password)
+	}
+	primary, err := t.own.isPrimary(ctx, current)
+	if err != nil {
+		return explain(err, current)
+	}
+	if !primary {
+		err = t.alter(ctx, t.server.everyHost(), "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", current.password)
+	} else if others := t.server.everyHost(); t.server.several() {
+		err = t.alter(ctx, others[:len(others)-1], "IDENTIFIED BY ?", current.password)
+	}
+	if err != nil {
+		return err
+	}
+	return t.alter(ctx, t.server.everyHost(), "DISCARD OLD PASSWORD")
 }
 
 // restore looks first whether another rotation has set its password, which
@@ -51,15 +70,12 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 		}
 		return t.accept(ctx, current.password, old.password)
 	}
-	// The account itself tells whether its primary password is the current
-	// one, by replacing it with itself: that takes no privilege, and leaves the
-	// second slot alone.
-	err := t.own.Exec(ctx, replaceStatement, current.password, current.password)
+	primary, err := t.own.isPrimary(ctx, current)
 	switch {
-	case err == nil:
-		return t.accept(ctx, current.password, old.password)
-	case !mysql.Is(err, mysql.NotCurrentPassword):
+	case err != nil:
 		return explain(err, current)
+	case primary:
+		return t.accept(ctx, current.password, old.password)
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
 	case credential.Accepted:
@@ -84,9 +100,8 @@ var errOtherPassword = errors.New("the account accepts a password of another rot
 // The password in use has to be accepted at every moment. It is, when it is
 // accepted before and one of these holds:
 //
-//   - It is the secondary one (set, take away), in whichever slot it was. The
-//     first statement makes it primary, and the second moves it to the second
-//     slot, or makes it primary once more.
+//   - It is the secondary one (set), in whichever slot it was. The first
+//     statement makes it primary, and the second moves it to the second slot.
 //   - It is the primary one, and in the first slot already (restore, which makes
 //     sure of that). The first statement moves it to the second slot, and the
 //     second one makes it primary again.
@@ -100,22 +115,31 @@ func (t *turn) accept(ctx context.Context, primary, secondary string) error {
 		return t.acceptEntries(ctx, primary, secondary)
 	}
 	for _, next := range []string{secondary, primary} {
-		err := t.writer.execWithRoles(ctx, "ALTER USER ?@? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", t.server.user(), t.server.host(), next)
-		if err != nil {
-			return t.explainWriter(err)
+		if err := t.alter(ctx, t.server.everyHost(), "IDENTIFIED BY ? RETAIN CURRENT PASSWORD", next); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// acceptEntries is accept on MariaDB, and looks whether the entries are there.
+// alter changes the user's accounts by their names.
+func (t *turn) alter(ctx context.Context, hosts []string, clause string, args ...any) error {
+	statement, all := byName(t.server, hosts, clause, args...)
+	return t.explainWriter(t.writer.execWithRoles(ctx, statement, all...))
+}
+
+// acceptEntries is accept on MariaDB, and looks whether the entries are there. Where
+// the user exists for several hosts a statement for all of them would not be atomic
+// either, so the account that can be looked at comes last.
 func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) error {
-	statement, args := entriesStatement(t.server, t.policy.plain(), primary, secondary)
-	if err := t.writer.Exec(ctx, statement, args...); err != nil {
-		if mysql.Is(err, mysql.UserOperationFailed) {
-			return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
+	for _, host := range t.server.everyHost() {
+		statement, args := entriesStatement(t.server, host, t.policy.plain(), primary, secondary)
+		if err := t.writer.Exec(ctx, statement, args...); err != nil {
+			if mysql.Is(err, mysql.UserOperationFailed) {
+				return fmt.Errorf("%w%s", t.explainWriter(err), t.writer.warnings(ctx))
+			}
+			return t.explainWriter(err)
 		}
-		return t.explainWriter(err)
 	}
 	present, err := t.own.entries(ctx)
 	if err != nil {
@@ -137,12 +161,12 @@ func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) err
 // its place and changes nothing. It has hashes, since MariaDB writes the whole
 // statement to its general, slow and binary logs. Where the server refuses
 // them, plain has it send the passwords.
-func entriesStatement(s server, plain bool, primary, secondary string) (statement string, args []any) {
+func entriesStatement(s server, host string, plain bool, primary, secondary string) (statement string, args []any) {
 	value, present := " USING ?", nativeHash
 	if plain {
 		value, present = " USING PASSWORD(?)", func(p string) string { return p }
 	}
-	statement, args = "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value, []any{s.user(), s.host(), present(primary)}
+	statement, args = "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value, []any{s.user(), host, present(primary)}
 	if secondary != primary {
 		statement += " OR " + nativePlugin + value
 		args = append(args, present(secondary))

@@ -16,20 +16,29 @@ import (
 // fill fills the account's slots, the second of which may stay empty.
 func (f *fixture) fill(primary, second string) {
 	f.t.Helper()
+	f.fillFor("%", primary, second)
+	if second != "" {
+		f.accepts(true, primary, second)
+	}
+}
+
+func (f *fixture) fillFor(host, primary, second string) {
+	f.t.Helper()
 	if f.onMariaDB() {
 		if second == "" {
 			second = primary
 		}
-		statement, args := entriesStatement(server{account: f.user + "@%"}, false, primary, second)
+		statement, args := entriesStatement(server{account: f.user + "@%"}, host, false, primary, second)
 		f.admin(statement, args...)
 		return
 	}
 	if second == "" {
-		f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, primary)
-		f.admin("ALTER USER ? DISCARD OLD PASSWORD", f.user)
+		f.admin("ALTER USER ?@? IDENTIFIED BY ?", f.user, host, primary)
+		f.admin("ALTER USER ?@? DISCARD OLD PASSWORD", f.user, host)
 		return
 	}
-	f.slots(primary, second)
+	f.admin("ALTER USER ?@? IDENTIFIED BY ?", f.user, host, second)
+	f.admin("ALTER USER ?@? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, host, primary)
 }
 
 const oldPassword = "old-PASSWORD-0123456789"
@@ -147,7 +156,7 @@ func (f *fixture) throughEveryCut(c acceptCase, primary, second string) {
 func cutAt(cut int) (changes *atomic.Int64, hook mysqlproxy.Hook) {
 	changes = &atomic.Int64{}
 	return changes, func(_ context.Context, call mysqlproxy.Call) mysqlproxy.Action {
-		if call.Kind != mysqlproxy.Query || !strings.HasPrefix(call.Text, "ALTER USER '…'") || !strings.Contains(call.Text, "IDENTIFIED") {
+		if call.Kind != mysqlproxy.Query || !strings.HasPrefix(call.Text, "ALTER USER '…'") || !strings.Contains(call.Text, "IDENTIFIED") && !strings.Contains(call.Text, "DISCARD") {
 			return mysqlproxy.Action{}
 		}
 		n := int(changes.Add(1))

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mysql"
 )
 
@@ -32,10 +34,7 @@ func (t *turn) openAdmin(ctx context.Context) error {
 		return nil
 	}
 	// What the account cannot see of itself, the administrator may.
-	if err := t.server.listAccounts(ctx, t.writer); err != nil {
-		return err
-	}
-	return t.server.oneAccount()
+	return t.server.listAccounts(ctx, t.writer)
 }
 
 // administrators reads the versions of the administrator's secret. Two at most
@@ -63,6 +62,9 @@ func (k *Kind) administrators(ctx context.Context, target account) ([]account, e
 		if err := errors.Join(userErr, passwordErr); err != nil {
 			return nil, fmt.Errorf("the secret of DATABASE_ADMIN_SECRET_ARN: %w", err)
 		}
+		if err := k.boundTo(ctx, d, layout, target); err != nil {
+			return nil, err
+		}
 		if len(found) == 0 || found[0] != a {
 			found = append(found, a)
 		}
@@ -71,6 +73,46 @@ func (k *Kind) administrators(ctx context.Context, target account) ([]account, e
 		return nil, errors.New("the secret of DATABASE_ADMIN_SECRET_ARN has no value: store the administrator's user name and password there")
 	}
 	return found, nil
+}
+
+// boundTo fails unless the administrator's own secret, or a setting, names the server
+// that the target is on. Whoever may write the application's secret could name
+// another one there, and would be sent the administrator's password.
+func (k *Kind) boundTo(ctx context.Context, d document.Document, layout Layout, target account) error {
+	address, host := target.dial()
+	text := func(p document.Pointer) string {
+		if p == "" {
+			return ""
+		}
+		value, _ := d.Text(p) // of one that is missing nothing is known
+		return value
+	}
+	port := 0
+	if layout.Port != "" {
+		if n, err := d.Integer(layout.Port); err == nil {
+			port = int(n)
+		}
+	}
+	own := text(layout.Host)
+	if own != "" && (foldHost(own) != foldHost(host) || port != 0 && port != target.port) {
+		return fmt.Errorf("the secret of DATABASE_ADMIN_SECRET_ARN is for %s, and the secret that is rotated names %s, so the administrator's password was not sent there: correct one of them", own, address)
+	}
+	if own != "" || target.endpoint != "" || k.config.Host != "" && foldHost(k.config.Host) == foldHost(host) {
+		return nil
+	}
+	for _, instance := range []string{k.config.Instance, text(layout.Cluster), text(layout.Instance)} {
+		if instance == "" || k.config.RDS == nil {
+			continue
+		}
+		db, err := k.config.RDS.Named(ctx, instance)
+		if err != nil {
+			return fmt.Errorf("ask RDS for the host of %s, which the administrator is for: %w", instance, err)
+		}
+		if foldHost(db.Host) == foldHost(host) {
+			return nil
+		}
+	}
+	return fmt.Errorf("neither the secret of DATABASE_ADMIN_SECRET_ARN nor a setting names %s, so the administrator's password was not sent there: add field %s to that secret, or set DATABASE_HOST (DatabaseHost) to it", address, layout.Host)
 }
 
 // explainWriter is explain for a statement that changes the account by its
@@ -90,8 +132,25 @@ func (t *turn) explainWriter(err error) error {
 	return explain(err, t.own.a)
 }
 
-// mayAlter finds out whether the writer may change the account. With no clause
-// after the name the statement does nothing, and needs what a change needs.
+// mayAlter finds out whether the writer may change the account.
 func (t *turn) mayAlter(ctx context.Context) error {
-	return t.explainWriter(t.writer.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host()))
+	return t.explainWriter(t.writer.mayAlter(ctx, t.server))
+}
+
+// mayAlter finds out whether the session may change an account, for all its hosts.
+// With no clause after the name the statement does nothing, and needs what a change
+// needs.
+func (s *session) mayAlter(ctx context.Context, at server) error {
+	statement, args := byName(at, at.everyHost(), "")
+	return s.execWithRoles(ctx, statement, args...)
+}
+
+// byName is an ALTER USER with a clause for each account of the user's. On MySQL
+// such a statement is atomic.
+func byName(at server, hosts []string, clause string, args ...any) (statement string, all []any) {
+	for _, host := range hosts {
+		statement += ", ?@? " + clause
+		all = append(append(all, at.user(), host), args...)
+	}
+	return "ALTER USER " + strings.TrimPrefix(statement, ", "), all
 }

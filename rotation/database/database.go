@@ -104,8 +104,9 @@ type Config struct {
 	// Admin returns the administrator's secret, in the order in which its
 	// versions are to be tried: the current one and, while that secret is
 	// itself being rotated, the pending one. Of each, user and password are
-	// used, in one of the two layouts above, and never host or port. nil:
-	// there is no administrator.
+	// used, in one of the two layouts above. The server is the document's, which
+	// the administrator's secret has to name too, unless Host, Endpoint or
+	// Instance does. nil: there is no administrator.
 	Admin func(ctx context.Context) ([]document.Document, error)
 
 	// RDS is asked for a host that nothing else names, and for the master
@@ -166,20 +167,21 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{layout.Password}, nil
 }
 
-// Generate gives the document a new password. It fails when a policy of the
-// server's would keep the rotation from ending.
+// Generate gives the document a new password. It fails when the server would keep
+// a rotation from being ended, or undone.
 func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err
 	}
-	if err := k.canEnd(ctx, g.Current); err != nil {
-		return document.Document{}, fmt.Errorf("a rotation could not be ended, so none begins: %w", err)
+	next, err := k.rehearsed(ctx, g)
+	if err != nil {
+		return document.Document{}, fmt.Errorf("a rotation could not be ended, or not be undone, so none begins: %w", err)
 	}
 	layout, _, err := k.layout(g.Current)
 	if err != nil {
 		return document.Document{}, err
 	}
-	return g.Current.Replace(layout.Password, k.config.Passwords.Generate())
+	return g.Current.Replace(layout.Password, next)
 }
 
 // NeedsRestart is true: tasks get the password when they start.

@@ -48,7 +48,7 @@ func refusalsOfALogin(t *testing.T, f *fixture) {
 	f.admin("ALTER USER ? ACCOUNT UNLOCK", f.user)
 	f.admin("ALTER USER ? PASSWORD EXPIRE", f.user)
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-	f.says(err, "MySQL error 1820", "has expired: ALTER USER … PASSWORD EXPIRE NEVER")
+	f.says(err, "MySQL error 1820", "has expired: have an administrator run ALTER USER … IDENTIFIED BY")
 	if got := credential.OutcomeOf(err); got != credential.Locked {
 		t.Errorf("an expired password: got %s", got)
 	}

@@ -74,7 +74,7 @@ func oneInvocationAtATime(t *testing.T, f *fixture) {
 // endLock is the name of the lock that Exclusive takes.
 func (f *fixture) endLock() (name string) {
 	f.t.Helper()
-	err := f.server.Admin().QueryRowContext(f.t.Context(), "SELECT CONCAT('mautic-rotation/end/', LEFT(SHA2(CONCAT(?, '@%'), 256), 32))", f.user).Scan(&name)
+	err := f.server.Admin().QueryRowContext(f.t.Context(), "SELECT CONCAT('mautic-rotation/end/', LEFT(SHA2(?, 256), 32))", f.user).Scan(&name)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (f *fixture) withAdmin(privileges ...string) {
 		privileges = []string{createUser}
 	}
 	user, password := mysqltest.UniqueUserOn(f.t, f.server, privileges...)
-	f.configure(func(c *Config) { c.Admin = adminSecret(f.t, user, password) })
+	f.configure(func(c *Config) { c.Admin = f.adminSecret(user, password) })
 }
 
 // throughProxy has the kind reach the server through a proxy. Logins of the
@@ -122,12 +122,11 @@ func (f *fixture) throughProxy() *mysqlproxy.Proxy {
 const createUser = "CREATE USER ON *.*"
 
 // adminSecret has a version for each password.
-func adminSecret(t testing.TB, user string, passwords ...string) func(context.Context) ([]document.Document, error) {
-	t.Helper()
+func (f *fixture) adminSecret(user string, passwords ...string) func(context.Context) ([]document.Document, error) {
+	f.t.Helper()
 	var versions []document.Document
 	for _, p := range passwords {
-		// Host and port are not the target's, and must not be used.
-		versions = append(versions, parse(t, fmt.Sprintf(`{"username":%q,"password":%q,"host":"192.0.2.1","port":1}`, user, p)))
+		versions = append(versions, parse(f.t, fmt.Sprintf(`{"username":%q,"password":%q,"host":%q,"port":%d}`, user, p, f.server.Host(), f.server.Port())))
 	}
 	return func(context.Context) ([]document.Document, error) { return versions, nil }
 }
@@ -246,8 +245,7 @@ const unrelatedPassword = "unrelated-PASSWORD-0123456789"
 // slots fills both slots of the account by hand.
 func (f *fixture) slots(primary, second string) {
 	f.t.Helper()
-	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, second)
-	f.admin("ALTER USER ? IDENTIFIED BY ? RETAIN CURRENT PASSWORD", f.user, primary)
+	f.fillFor("%", primary, second)
 	f.accepts(true, primary, second)
 }
 
@@ -298,7 +296,7 @@ func (f *fixture) awaitWaiter() {
 	if f.onMariaDB() {
 		schema = "information_schema"
 	}
-	f.await("SELECT COUNT(*) FROM "+schema+".processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user+"@%")+"%")
+	f.await("SELECT COUNT(*) FROM "+schema+".processlist WHERE STATE = 'User lock' AND INFO LIKE ?", "%"+mysql.LockName("set", f.user)+"%")
 }
 
 // lockedSession is one of the account's own that has its lock.
@@ -308,7 +306,7 @@ func (f *fixture) lockedSession(password string) *session {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := s.lock(f.t.Context(), f.user+"@%"); err != nil {
+	if err := s.lock(f.t.Context(), f.user); err != nil {
 		f.t.Fatal(err)
 	}
 	return s

@@ -95,7 +95,7 @@ func FuzzStatements(f *testing.F) {
 		statement, args := singleStatement(s, plain, primary, secondary)
 		check("single", statement, args, nil)
 		if s.mariadb() {
-			statement, args = entriesStatement(s, plain, primary, secondary)
+			statement, args = entriesStatement(s, s.host(), plain, primary, secondary)
 			check("two entries", statement, args, []string{s.user(), s.host()})
 			if got := strings.Count(statement, nativePlugin); got != 2 && primary != secondary || got == 0 {
 				t.Fatalf("%d entries: %s", got, statement)

@@ -21,11 +21,37 @@ func (s *session) entries(ctx context.Context) ([]entry, error) {
 	if err := s.Row(ctx, "SHOW CREATE USER", nil, &shown); err != nil {
 		return nil, explain(err, s.a)
 	}
+	return readEntries(shown, s.a)
+}
+
+func readEntries(shown string, a account) ([]entry, error) {
 	found, ok := parseEntries(shown)
 	if !ok {
-		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", s.a)
+		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", a)
 	}
 	return found, nil
+}
+
+// entriesFor is entries for the user's account for any host; false where the writer
+// may not see it.
+func (t *turn) entriesFor(ctx context.Context, host string) ([]entry, bool, error) {
+	if host == t.server.host() {
+		found, err := t.own.entries(ctx)
+		return found, err == nil, err
+	}
+	var shown string
+	if err := t.writer.Exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
+		return nil, false, explain(err, t.writer.a)
+	}
+	err := t.writer.Row(ctx, "SHOW CREATE USER ?@?", []any{t.server.user(), host}, &shown)
+	if mysql.Is(err, mysql.DatabaseDenied) || mysql.Is(err, mysql.TableDenied) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, explain(err, t.writer.a)
+	}
+	found, err := readEntries(shown, t.own.a)
+	return found, err == nil, err
 }
 
 // parseEntries reads MariaDB's
@@ -94,7 +120,7 @@ func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
 // has been taken away is then found so without a refused login, which would look
 // like use of it by the application. MySQL does not show its passwords.
 func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
-	if !t.server.mariadb() {
+	if !t.server.mariadb() || t.server.several() { // cut off halfway, the others may have it
 		return true, nil
 	}
 	present, err := t.own.entries(ctx)
@@ -114,9 +140,9 @@ func (t *turn) checkEntries(ctx context.Context) error {
 				t.server.account, e.plugin, nativePlugin)
 		}
 	}
-	if t.way.dual() && t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
-		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one beside the new, so nothing was changed: UNINSTALL SONAME '%s', or DATABASE_WAY=single and its gap (%s)",
-			reusePlugin, reusePlugin, gap)
+	if t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
+		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one, or is given it again, so nothing was changed: SET GLOBAL strict_password_validation = OFF, with which hashes are sent, or UNINSTALL SONAME '%s'",
+			reusePlugin, reusePlugin)
 	}
 	if t.way == single && len(present) > 1 {
 		return fmt.Errorf("'%s' has two passwords, of a rotation by another way, and can itself change the first one only: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
@@ -138,6 +164,9 @@ const reusePlugin = "password_reuse_check"
 // plain tells whether passwords have to be sent as they are.
 func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
 
+// simple tells whether no other plugin than simple_password_check looks at them.
+func (p policy) simple() bool { return slices.Equal(p.plugins, []string{simplePlugin}) }
+
 const plainWarning = "the server's plugins that check passwords refuse hashes, so the passwords themselves are sent, over the connection's TLS, and MariaDB writes them to its general, slow and binary logs: keep those logs from others, or SET GLOBAL strict_password_validation = OFF"
 
 func (s *session) policy(ctx context.Context) (p policy, err error) {
@@ -153,17 +182,128 @@ func (s *session) policy(ctx context.Context) (p policy, err error) {
 // names plugins and their rules, and no passwords.
 func (s *session) warnings(ctx context.Context) string {
 	var said []string
-	err := s.Rows(ctx, "SHOW WARNINGS", nil, func(scan func(...any) error) error {
-		var level, message string
-		var code int
-		err := scan(&level, &code, &message)
+	err := s.eachWarning(ctx, func(code int, message string) {
 		if code != mysql.UserOperationFailed {
 			said = append(said, message)
 		}
-		return err
 	})
 	if err != nil || len(said) == 0 {
 		return ""
 	}
 	return "; the server says: " + strings.Join(said, "; ")
+}
+
+// eachWarning is called right after the statement that the warnings are of.
+func (s *session) eachWarning(ctx context.Context, each func(code int, message string)) error {
+	return s.Rows(ctx, "SHOW WARNINGS", nil, func(scan func(...any) error) error {
+		var level, message string
+		var code int
+		err := scan(&level, &code, &message)
+		each(code, message)
+		return err
+	})
+}
+
+// noHash is no hash of a password, so that MariaDB refuses a statement with it,
+// once it has looked at what stands before.
+const noHash = "no hash"
+
+// An entryRefused is a rehearsal that MariaDB's plugins refuse.
+type entryRefused struct{ said []string }
+
+func (e *entryRefused) Error() string {
+	return "the server's plugins refuse the password: " + strings.Join(e.said, "; ")
+}
+
+func (e *entryRefused) Unwrap() error { return mysql.Number(mysql.PolicyRefuses) }
+
+// takesEntry rehearses that the account is given a password, by a statement that
+// fails at its last entry for want of a hash. It changes nothing.
+//
+// The rules of simple_password_check are looked up where the present password would
+// have to be sent as it is, since the server writes statements to its logs, and for
+// SET PASSWORD, which cannot be rehearsed with a password in it.
+func (t *turn) takesEntry(ctx context.Context, password string) error {
+	if t.way == single {
+		if err := t.rehearseSetPassword(ctx); err != nil {
+			return err
+		}
+	}
+	if looked := t.way == single || password == t.own.a.password; looked && t.policy.plain() && t.policy.simple() {
+		said, err := t.own.breaks(ctx, t.server.user(), password)
+		if err != nil || len(said) == 0 {
+			return err
+		}
+		return &entryRefused{said}
+	}
+	if t.way == single {
+		return nil
+	}
+	value, sent := " USING ?", nativeHash(password)
+	if t.policy.plain() {
+		value, sent = " USING PASSWORD(?)", password
+	}
+	err := t.writer.Exec(ctx, "ALTER USER ?@? IDENTIFIED VIA "+nativePlugin+value+" OR "+nativePlugin+" USING ?",
+		t.server.user(), t.server.host(), sent, noHash)
+	if !mysql.Is(err, mysql.UserOperationFailed) {
+		return t.explainWriter(err)
+	}
+	var said []string
+	err = t.writer.eachWarning(ctx, func(code int, message string) {
+		if code == mysql.PolicyRefuses {
+			said = append(said, message)
+		}
+	})
+	if err != nil {
+		return explain(err, t.writer.a)
+	}
+	if len(said) > 0 {
+		return &entryRefused{said}
+	}
+	return nil
+}
+
+// rehearseSetPassword fails where the server takes no statement at all.
+func (t *turn) rehearseSetPassword(ctx context.Context) error {
+	err := t.own.Exec(ctx, "SET PASSWORD = ?", noHash)
+	if mysql.Is(err, mysql.BadHash) || refusesHashes(err) {
+		return nil
+	}
+	return explain(err, t.own.a)
+}
+
+// simplePlugin looks at the length of a password and at what it consists of.
+const simplePlugin = "simple_password_check"
+
+// breaks are the rules of simple_password_check that a password breaks. Everybody
+// may read them.
+func (s *session) breaks(ctx context.Context, user, password string) (rules []string, err error) {
+	counts := map[string]int{"minimal_length": len(password)}
+	lower, upper := 0, 0
+	for _, b := range []byte(password) {
+		switch {
+		case b >= '0' && b <= '9':
+			counts["digits"]++
+		case b >= 'a' && b <= 'z':
+			lower++
+		case b >= 'A' && b <= 'Z':
+			upper++
+		default:
+			counts["other_characters"]++
+		}
+	}
+	counts["letters_same_case"] = min(lower, upper)
+	for _, rule := range []string{"minimal_length", "digits", "letters_same_case", "other_characters"} {
+		least, err := s.number(ctx, simplePlugin+"_"+rule)
+		if err != nil {
+			return nil, err
+		}
+		if counts[rule] < least {
+			rules = append(rules, fmt.Sprintf("%s_%s is %d", simplePlugin, rule, least))
+		}
+	}
+	if strings.HasPrefix(user, password) {
+		rules = append(rules, "it is like the user's name")
+	}
+	return rules, nil
 }

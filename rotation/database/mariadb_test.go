@@ -74,7 +74,7 @@ func TestWhereAServerRefusesHashesThePasswordsAreSentAndItIsSaid(t *testing.T) {
 func refusedHashes(t *testing.T, f *fixture) {
 	f.withAdmin()
 	// The statement itself, on a server that would take either.
-	statement, args := entriesStatement(server{account: f.user + "@%"}, true, pendingPassword, f.first)
+	statement, args := entriesStatement(server{account: f.user + "@%"}, "%", true, pendingPassword, f.first)
 	f.admin(statement, args...)
 	f.accepts(true, f.first, pendingPassword)
 	if strings.Contains(statement, pendingPassword) || !strings.Contains(statement, "USING PASSWORD(?) OR") {

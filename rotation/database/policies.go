@@ -7,49 +7,37 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
+	"unicode"
 
-	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mysql"
 )
 
-// Some of MySQL's password policies let a rotation begin and refuse the
-// statement by which it is to end, or to be undone: the current password
-// replaced by itself, or one that was used before. Without that statement the
-// old password stays accepted for good, in an emergency too. So while such a
-// policy is on, no rotation begins.
+// A password policy may let a rotation begin and refuse a statement by which it is
+// to end, or to be undone. Without that statement the old password stays accepted
+// for good, in an emergency too, or the one in use is not accepted again. So before
+// a value is made each such statement is rehearsed (see rehearse.go), and what no
+// rehearsal shows is looked up here: what the server remembers of passwords, and how
+// much one has to differ from the one that it replaces.
 
-// policed tells whether there is such a statement. MariaDB has no such policies
-// (see checkEntries for its plugins), and those of RDS's own statements are not
-// known.
+// policed tells whether MySQL's policies apply. MariaDB has others (see
+// mariadb.go), and the statements by which RDS changes a password are its own.
 func (t *turn) policed() bool { return !t.server.mariadb() && t.way != byRDS }
 
 // checkPolicies fails when a policy refuses what the turn's way needs after the
-// promotion. Every account may read the policies.
-func (t *turn) checkPolicies(ctx context.Context) error {
+// promotion of next. Every account may read the policies.
+func (t *turn) checkPolicies(ctx context.Context, present, next string) error {
 	if !t.policed() {
 		return nil
 	}
-	return errors.Join(t.checkChangedCharacters(ctx), t.checkHistory(ctx))
-}
-
-// changedCharacters is the share of a new password's characters, in percent,
-// that must not be the replaced one's. It is a variable of the component
-// validate_password, and absent without it.
-const changedCharacters = "validate_password.changed_characters_percentage"
-
-// checkChangedCharacters looks for the policy by which MySQL refuses to replace a
-// password by itself (4165). By the way self that is how an old password is
-// taken away, and by the way admin how one is accepted again.
-func (t *turn) checkChangedCharacters(ctx context.Context) error {
-	if !t.way.dual() {
-		return nil
-	}
-	percentage, err := t.own.number(ctx, changedCharacters)
-	if err != nil || percentage == 0 {
+	if err := t.checkHistory(ctx); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s is %d: the server refuses to replace a password by itself (MySQL error %d), without which an old password could not be taken away, or not be accepted again: SET GLOBAL %s = 0 (on RDS, in the parameter group)",
-		changedCharacters, percentage, mysql.TooFewChanges, changedCharacters)
+	share, err := t.changedShare(ctx)
+	if err != nil || share.allow(present, next) {
+		return err
+	}
+	return share.refusal()
 }
 
 // checkHistory looks at the server's defaults for password reuse. An account can
@@ -76,6 +64,125 @@ func (t *turn) checkHistory(ctx context.Context) error {
 	return nil
 }
 
+// changedCharacters is the share of a replaced password's characters, in percent,
+// that the new one must have anew. It is a variable of the component
+// validate_password, and absent without it.
+const changedCharacters = "validate_password.changed_characters_percentage"
+
+// A changedShare is what changedCharacters asks of a password that an account
+// replaces itself. The zero value asks for nothing.
+type changedShare struct {
+	percent int
+
+	// strict: REPLACE is required of the account (password_require_current), so
+	// that there is no statement which the policy has nothing to compare with. See
+	// session.swap.
+	strict bool
+}
+
+func (t *turn) changedShare(ctx context.Context) (c changedShare, err error) {
+	if t.way.dual() && !t.swaps() { // who changes an account by its name need not name the replaced password
+		return changedShare{}, nil
+	}
+	if c.percent, err = t.own.number(ctx, changedCharacters); err != nil || c.percent == 0 {
+		return changedShare{}, err
+	}
+	c.strict, err = t.mustName(ctx)
+	return c, err
+}
+
+// mustName tells whether the account has to name its password to change it.
+// Whoever has CREATE USER never has to.
+func (t *turn) mustName(ctx context.Context) (bool, error) {
+	value, err := t.own.variable(ctx, "password_require_current")
+	if err != nil {
+		return false, err
+	}
+	shown, err := t.own.description(ctx)
+	if err != nil {
+		return false, err
+	}
+	switch match := ownRequire.FindStringSubmatch(shown); {
+	case match == nil || match[1] == " DEFAULT":
+		if value != "ON" {
+			return false, nil
+		}
+	case match[1] == " OPTIONAL":
+		return false, nil
+	}
+	err = t.own.mayAlter(ctx, t.server)
+	if mysql.Is(err, mysql.NoPrivilege) {
+		return true, nil
+	}
+	return false, explain(err, t.own.a)
+}
+
+// met tells whether either password may replace the other one.
+func (c changedShare) met(a, b string) bool { return c.oneWay(a, b) && c.oneWay(b, a) }
+
+func (c changedShare) oneWay(replaced, next string) bool {
+	length := len([]rune(replaced))
+	return newCharacters(replaced, next)*100 >= length*c.percent
+}
+
+// allow tells whether next can replace present, and be replaced by it.
+func (c changedShare) allow(present, next string) bool { return !c.strict || c.met(present, next) }
+
+func (c changedShare) refusal() error {
+	return fmt.Errorf("%s is %d and password_require_current is on: the server refuses to replace a password by one that has too few other characters (MySQL error %d), and either of the old and the new one would have to: ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL, or SET GLOBAL %s = 0 (on RDS, in the parameter group)",
+		changedCharacters, c.percent, mysql.TooFewChanges, changedCharacters)
+}
+
+// newCharacters is how MySQL counts: the different characters that the replaced
+// password has not, in whichever case.
+func newCharacters(replaced, next string) int {
+	seen := map[rune]bool{}
+	for _, r := range replaced {
+		seen[unicode.ToLower(r)] = true
+	}
+	count := 0
+	for _, r := range next {
+		if r = unicode.ToLower(r); !seen[r] {
+			seen[r] = true
+			count++
+		}
+	}
+	return count
+}
+
+// underPolicy is what an operator can do to have the policy validate_password take
+// passwords. A policy LOW looks at the length alone.
+func (t *turn) underPolicy(ctx context.Context, passwords ...string) string {
+	const until = " (on RDS, in the parameter group), until the first rotation has ended"
+	if t.server.mariadb() {
+		return "SET GLOBAL strict_password_validation = OFF, with which hashes are sent" + until
+	}
+	of := "validate_password." // the component's variables
+	if policy, err := t.own.variable(ctx, of+"policy"); err == nil && policy == "" {
+		of = "validate_password_" // the plugin's, its forerunner
+	}
+	shortest, likeUser := len(passwords[0]), false
+	for _, password := range passwords {
+		shortest = min(shortest, len(password))
+		likeUser = likeUser || strings.EqualFold(password, t.server.user()) || strings.EqualFold(reverse([]rune(password)), t.server.user())
+	}
+	remedy := "SET GLOBAL " + of + "policy = LOW"
+	if length, err := t.own.number(ctx, of+"length"); err == nil && shortest < length {
+		remedy += fmt.Sprintf(", %slength = %d", of, shortest)
+	}
+	if likeUser {
+		remedy += ", " + of + "check_user_name = OFF"
+	}
+	return remedy + until
+}
+
+func reverse(text []rune) string {
+	for i, j := 0, len(text)-1; i < j; i, j = i+1, j-1 {
+		text[i], text[j] = text[j], text[i]
+	}
+	return string(text)
+}
+
 // variable is one of the server's global variables; "" where it has none of that
 // name. SHOW takes no privilege.
 func (s *session) variable(ctx context.Context, name string) (value string, err error) {
@@ -95,32 +202,13 @@ func (s *session) number(ctx context.Context, name string) (int, error) {
 	return strconv.Atoi(value)
 }
 
-// canEnd fails when a policy would keep a rotation of the document's account
-// from ending. It is asked before a value is made, and so before anything is set.
-// Whatever keeps it from finding out, Set will run into, and report.
-func (k *Kind) canEnd(ctx context.Context, d document.Document) error {
-	a, err := k.account(ctx, d)
-	if err != nil {
-		return nil // Set reports it
-	}
-	own, err := k.login(ctx, a, "")
-	if err != nil {
-		return nil // Set reports it, or recovers
-	}
-	t, err := k.begin(ctx, own, quiet)
-	if err != nil {
-		return nil // Set reports it
-	}
-	defer t.close()
-	return t.checkPolicies(ctx)
-}
-
 // What MySQL's SHOW CREATE USER says of an account's own limits. DEFAULT, or
 // nothing, is the server's.
 var (
 	ownHistory  = regexp.MustCompile(` PASSWORD HISTORY (\d+)`)
 	ownInterval = regexp.MustCompile(` PASSWORD REUSE INTERVAL (\d+)`)
 	ownFailures = regexp.MustCompile(` FAILED_LOGIN_ATTEMPTS (\d+)`)
+	ownRequire  = regexp.MustCompile(` PASSWORD REQUIRE CURRENT( DEFAULT| OPTIONAL)?`)
 )
 
 func ownLimit(shown string, of *regexp.Regexp, otherwise int) int {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
@@ -39,60 +40,64 @@ func (f *fixture) applyRemedy(err error) {
 	f.admin(statement)
 }
 
-func TestWhileAPolicyRefusesWhatEndsARotationNoneBeginsAndItsRemedyHelps(t *testing.T) {
+func TestAPasswordMayBeTakenAwayAndAcceptedAgainHoweverMuchOfItHasToChange(t *testing.T) {
 	t.Parallel()
 	server := newStrictServer(t)
 	for _, way := range []string{"self", "admin"} { // one after the other: the policy is the server's
-		f := newFixtureOn(t, server, dualPrivilege)
-		f.withAdmin()
-		f.configure(func(c *Config) { c.Way = way })
-		f.admin("SET GLOBAL validate_password.changed_characters_percentage = 25")
-		// What it is about, as this server has it.
-		if err := f.swapAs(f.first, f.first, f.first); !mysql.Is(err, mysql.TooFewChanges) {
-			t.Fatalf("the server answers %v to a password that replaces itself", err)
+		for _, percentage := range []int{10, 25, 100} {
+			for _, first := range []string{"", "chosen-by-hand"} { // few characters, so that many of them are in the next one
+				f := newFixtureOn(t, server, dualPrivilege)
+				f.withAdmin()
+				f.configure(func(c *Config) { c.Way = way })
+				if first != "" {
+					f.admin("SET GLOBAL validate_password.changed_characters_percentage = 0")
+					f.fill(first, "")
+					f.first = first
+				}
+				f.admin("SET GLOBAL validate_password.changed_characters_percentage = ?", percentage)
+				// What it is about, as this server has it.
+				if err := f.swapAs(f.first, f.first, f.first); !mysql.Is(err, mysql.TooFewChanges) {
+					t.Fatalf("the server answers %v to a password that replaces itself", err)
+				}
+				if said := f.preflight(f.first); strings.Contains(said, "PROBLEM") {
+					t.Errorf("way %s, %d %%: the preflight says %s", way, percentage, said)
+				}
+				next := f.generate()
+				f.mustSet(f.first, next)
+				f.accepts(true, f.first, next)
+				f.mustQuarantine(next, f.first)
+				f.accepts(false, f.first)
+				if err := f.Restore(t.Context(), f.overlap(next, f.first)); err != nil {
+					t.Errorf("way %s, %d %%: restore: %v", way, percentage, err)
+				}
+				f.accepts(true, f.first, next)
+				if err := f.Retire(t.Context(), f.overlap(f.first, next)); err != nil { // rolled back
+					t.Errorf("way %s, %d %%: retire: %v", way, percentage, err)
+				}
+				f.accepts(true, f.first)
+				f.accepts(false, next)
+			}
 		}
-
-		wants := []string{"validate_password.changed_characters_percentage is 25", "MySQL error 4165", "on RDS, in the parameter group"}
-		_, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)})
-		f.says(err, append(wants, "a rotation could not be ended, so none begins")...)
-		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), append(wants, "nothing was changed")...)
-		if said := f.preflight(f.first); !strings.Contains(said, "let a rotation be ended and undone: PROBLEM: validate_password.changed_characters_percentage is 25") {
-			t.Errorf("way %s: the preflight says %s", way, said)
-		}
-		f.accepts(true, f.first)
-		f.accepts(false, pendingPassword)
-
-		f.applyRemedy(err)
-		if _, err := f.Generate(t.Context(), credential.Generation{Current: f.doc(f.first)}); err != nil {
-			t.Error(err)
-		}
-		if said := f.preflight(f.first); strings.Contains(said, "PROBLEM") {
-			t.Errorf("way %s, after the remedy: %s", way, said)
-		}
-		f.mustSet(f.first, pendingPassword)
-
-		// Switched on once more, after the promotion.
-		f.admin("SET GLOBAL validate_password.changed_characters_percentage = 10")
-		if way == "self" {
-			err = f.Retire(t.Context(), f.overlap(pendingPassword, f.first))
-			f.says(err, "MySQL error 4165", "SET GLOBAL validate_password.changed_characters_percentage = 0")
-			f.accepts(true, pendingPassword, f.first)
-		} else {
-			f.mustQuarantine(pendingPassword, f.first)
-			err = f.Restore(t.Context(), f.overlap(pendingPassword, f.first))
-			f.says(err, "MySQL error 4165", "SET GLOBAL validate_password.changed_characters_percentage = 0")
-			f.accepts(true, pendingPassword)
-		}
-		f.applyRemedy(err)
-		f.mustRestore()
-		f.accepts(true, pendingPassword, f.first)
-		f.mustQuarantine(pendingPassword, f.first)
-		if err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first)); err != nil {
-			t.Error(err)
-		}
-		f.accepts(true, pendingPassword)
-		f.accepts(false, f.first)
 	}
+}
+
+// generation is of an account that has been rotated before.
+func (f *fixture) generation(current string) credential.Generation {
+	return credential.Generation{Current: f.doc(current), Now: time.Now(), Last: time.Now().Add(-24 * time.Hour)}
+}
+
+// generate is what createSecret does.
+func (f *fixture) generate() (next string) {
+	f.t.Helper()
+	d, err := f.Generate(f.t.Context(), f.generation(f.first))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	a, err := f.read(d)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return a.password
 }
 
 func TestAPolicyThatTheWaySingleDoesNotMeetIsNoReasonAgainstIt(t *testing.T) {

@@ -63,45 +63,18 @@ func (l *checklist) warn(what string, warning error) {
 
 // preflight checks what the turn's way needs.
 func (t *turn) preflight(ctx context.Context, checks *checklist) {
-	switch {
-	case t.way == byRDS:
-		if !t.db.Available {
-			checks.add("RDS takes a change of the password now", fmt.Errorf("%s is not available: wait until it is", t.db.Identifier))
-		}
-	case t.way == admin || t.way == self && t.server.mariadb():
-		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
+	if t.way == byRDS && !t.db.Available {
+		checks.add("RDS takes a change of the password now", fmt.Errorf("%s is not available: wait until it is", t.db.Identifier))
 	}
-	switch {
-	case t.server.mariadb():
-		if t.policy.plain() && t.way != byRDS {
-			checks.warn("keep passwords out of the server's logs", errors.New(plainWarning))
-		}
-	case t.way == self:
-		checks.add("the server takes the passwords made here", explain(t.own.rehearseSwap(ctx, swapStatement, t.k), t.own.a))
-	case t.way != byRDS && atLeast(t.server.version, 8, 0, 13):
-		checks.add("the server takes the passwords made here", explain(t.own.rehearseSwap(ctx, replaceStatement, t.k), t.own.a))
+	if t.policy.plain() && t.way != byRDS {
+		checks.warn("keep passwords out of the server's logs", errors.New(plainWarning))
 	}
-	if t.policed() {
-		checks.add("the server's password policies let a rotation be ended and undone", t.checkPolicies(ctx))
+	t.rehearseAll(ctx, checks)
+	if t.way.dual() {
+		// Which passwords are of a rotation that is under way is not known here.
+		problem, warning := t.checkSecond(ctx)
+		checks.warn("see that no other password is accepted", errors.Join(problem, warning))
 	}
-	limit, err := t.failuresAllowed(ctx)
-	if err != nil {
-		checks.add("find out how many refused logins lock the account", err)
-	}
-	if deliberate := t.k.deliberateFailures(); limit > 0 && limit <= deliberate {
-		checks.warn("survive the refused logins that prove a password gone", fmt.Errorf("%d refused logins in a row lock the account, and this function makes up to %d on purpose: ALTER USER … FAILED_LOGIN_ATTEMPTS 5, or more (on MariaDB SET GLOBAL max_password_errors)",
-			limit, deliberate))
-	}
-}
-
-// deliberateFailures is how many refused logins in a row a rotation may make on
-// purpose: one that proves an old password gone, or those before a recovery, to
-// which createSecret adds one.
-func (k *Kind) deliberateFailures() int {
-	if k.config.Recovery {
-		return 4
-	}
-	return 1
 }
 
 // failuresAllowed is how many refused logins in a row lock the account; 0 when

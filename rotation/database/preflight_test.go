@@ -102,10 +102,10 @@ func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
 			wants: []string{"by the way single: DATABASE_WAY says so", "WARNING: the account accepts one password"}},
 		{name: "no way", wants: []string{"choose a way to change the password: PROBLEM: there is no way", "GRANT APPLICATION_PASSWORD_ADMIN", "DATABASE_WAY=single"}},
 		{name: "no way on MariaDB", mariadb: true, wants: []string{"choose a way to change the password: PROBLEM: there is no way", "DATABASE_ADMIN_SECRET_ARN"}},
-		{name: "a login that is refused locks the account", ok: true, prepare: func(f *fixture) {
+		{name: "a login that is refused locks the account", prepare: func(f *fixture) {
 			f.withAdmin()
 			f.admin("ALTER USER ? FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1", f.user)
-		}, wants: []string{"WARNING: 1 refused logins in a row lock the account"}},
+		}, wants: []string{"PROBLEM: 1 refused logins in a row lock the account", "ALTER USER … FAILED_LOGIN_ATTEMPTS 5"}},
 	} {
 		test := func(t *testing.T, f *fixture) {
 			if tc.prepare != nil {

@@ -37,9 +37,12 @@ func eachWay(t *testing.T, test func(t *testing.T, f *fixture)) {
 }
 
 // afterAChange has do run when a statement has changed the account's passwords:
-// the rehearsal of one on MySQL fails, and changes nothing.
+// the rehearsal of one on MySQL fails, and a look at the primary password (REPLACE
+// without RETAIN) changes nothing.
 func afterAChange(call mysqlproxy.Call, action *mysqlproxy.Action, do func()) {
-	if call.Kind == mysqlproxy.Query && strings.HasPrefix(call.Text, "ALTER USER") && strings.Contains(call.Text, "IDENTIFIED") {
+	looks := strings.HasSuffix(call.Text, "REPLACE '…'")
+	changes := strings.Contains(call.Text, "IDENTIFIED") || strings.Contains(call.Text, "DISCARD")
+	if call.Kind == mysqlproxy.Query && strings.HasPrefix(call.Text, "ALTER USER") && changes && !looks {
 		action.After = func(err error) {
 			if err == nil {
 				do()
@@ -123,7 +126,7 @@ func TestNothingIsTakenAwayOrSetWithoutTheLabelsBeingReadUnderTheLock(t *testing
 		held := 0
 		confirm := func(ctx context.Context) error {
 			var holder *int
-			if err := f.server.Admin().QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", mysql.LockName("set", f.user+"@%")).Scan(&holder); err != nil {
+			if err := f.server.Admin().QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", mysql.LockName("set", f.user)).Scan(&holder); err != nil {
 				t.Error(err)
 			}
 			if holder != nil {

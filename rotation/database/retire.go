@@ -36,11 +36,7 @@ func (s *session) lockEnd(ctx context.Context) (bool, error) {
 	if err := s.boundWaits(ctx); err != nil {
 		return false, err
 	}
-	var identity string
-	if err := s.Row(ctx, "SELECT CURRENT_USER()", nil, &identity); err != nil {
-		return false, explain(err, s.a)
-	}
-	return s.tryLock(ctx, "end", identity, 0)
+	return s.tryLock(ctx, "end", s.a.user, 0)
 }
 
 // Quarantine takes the old password out of the account, whose open connections
@@ -189,7 +185,10 @@ func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old 
 	}
 	switch outcome, err := t.k.try(ctx, old); outcome {
 	case credential.Denied:
-		return true, nil
+		if !t.server.mariadb() || !t.server.several() {
+			return true, nil
+		}
+		seenRefused = true // and the accounts for other hosts may accept it
 	case credential.Accepted:
 	default:
 		return false, fmt.Errorf("find out whether the old password is accepted: %w", err)
@@ -203,5 +202,5 @@ func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old 
 	if !ok {
 		return false, fmt.Errorf("the way %s has no old password to take away", t.way)
 	}
-	return false, keeper.takeAway(ctx, t, current, old)
+	return seenRefused, keeper.takeAway(ctx, t, current, old)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/rotation/credential"
 )
 
@@ -56,4 +58,65 @@ func TestAnOverlapOfAnotherServerOrUserIsNotTouched(t *testing.T) {
 		}
 	}
 	f.accepts(true, f.first, pendingPassword)
+}
+
+// A DBA's ALTER USER without RETAIN replaces the primary password, and leaves the
+// second one accepted, if there is one.
+func TestAfterATakeAwayNoOtherPasswordIsLeftForAChangeByHandToUncover(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"self", "admin"} {
+		for name, oldIsPrimary := range map[string]bool{"the old password is the second": false, "the old password is the primary one": true} {
+			t.Run(way+"/"+name, func(t *testing.T) {
+				f := newFixture(t, dualPrivilege)
+				f.withAdmin()
+				f.configure(func(c *Config) { c.Way = way })
+				f.throughEveryCutOfATakeAway(oldIsPrimary)
+			})
+		}
+	}
+}
+
+// throughEveryCutOfATakeAway cuts a take-away off before and after each of its
+// statements, and repeats it.
+func (f *fixture) throughEveryCutOfATakeAway(oldIsPrimary bool) {
+	f.t.Helper()
+	proxy := f.throughProxy()
+	overlap := f.overlap(pendingPassword, f.first)
+	for cut, statements := 0, 0; cut <= 2*statements; cut++ {
+		if f.slots(pendingPassword, f.first); oldIsPrimary {
+			f.slots(f.first, pendingPassword)
+		}
+		var seen atomic.Int64
+		proxy.SetHook(func(_ context.Context, call mysqlproxy.Call) (action mysqlproxy.Action) {
+			rehearsal := !strings.Contains(call.Text, "DISCARD") && strings.HasSuffix(call.Text, "REPLACE '…' RETAIN CURRENT PASSWORD") && seen.Load() == 0
+			if call.Kind != mysqlproxy.Query || !strings.HasPrefix(call.Text, "ALTER USER") || rehearsal {
+				return action
+			}
+			switch n := int(seen.Add(1)); cut {
+			case 2*n - 1:
+				action.Fault = mysqlproxy.Drop
+			case 2 * n:
+				action.Fault = mysqlproxy.LoseReply
+			}
+			return action
+		})
+		f.whileLoggingIn(&inService{password: pendingPassword}, func() {
+			err := f.Retire(f.t.Context(), overlap)
+			if cut == 0 {
+				if statements = int(seen.Load()); statements < 2 {
+					f.t.Fatalf("%d statements were seen", statements)
+				}
+			} else if err == nil {
+				f.t.Errorf("cut %d of %d: no error", cut, 2*statements)
+			}
+			proxy.SetHook(nil)
+			if err := f.Retire(f.t.Context(), overlap); err != nil {
+				f.t.Errorf("cut %d of %d, again: %v", cut, 2*statements, err)
+			}
+		})
+		f.accepts(false, f.first)
+		f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, unrelatedPassword)
+		f.accepts(true, unrelatedPassword)
+		f.accepts(false, f.first, pendingPassword)
+	}
 }

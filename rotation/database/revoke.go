@@ -46,13 +46,9 @@ func (k *Kind) Revoke(ctx context.Context, o credential.Overlap) (what string, e
 // otherConnections are those of the session's account, but for its own and the
 // ones that hold this function's locks.
 func (s *session) otherConnections(ctx context.Context) (ids []uint64, err error) {
-	var account string
-	if err := s.Row(ctx, "SELECT CURRENT_USER()", nil, &account); err != nil {
-		return nil, explain(err, s.a)
-	}
 	err = s.Rows(ctx, `SELECT ID FROM information_schema.PROCESSLIST
 		WHERE USER = ? AND ID <> CONNECTION_ID() AND ID <> COALESCE(IS_USED_LOCK(?), 0) AND ID <> COALESCE(IS_USED_LOCK(?), 0)`,
-		[]any{s.a.user, mysql.LockName("set", account), mysql.LockName("end", account)}, func(scan func(...any) error) error {
+		[]any{s.a.user, mysql.LockName("set", s.a.user), mysql.LockName("end", s.a.user)}, func(scan func(...any) error) error {
 			var id uint64
 			err := scan(&id)
 			ids = append(ids, id)

@@ -12,15 +12,12 @@ import (
 // nothing, unless the second password is the account's primary one.
 const swapStatement = "ALTER USER USER() IDENTIFIED BY ? REPLACE ? RETAIN CURRENT PASSWORD"
 
-// keepStatement is the take-away: it puts the current password into both
-// slots, so that whatever else was in the second one is gone. It fails with
-// 3891, and changes nothing, unless that password is the primary one. DISCARD
-// OLD PASSWORD would have no such guard: between a look and the discarding,
-// another rotation's set can have made the current password the second one.
-const keepStatement = swapStatement // with the current password twice
-
 // makePrimaryStatement has no guard. The lock keeps others away.
 const makePrimaryStatement = "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD"
+
+// discardStatement empties the second slot, whatever is in it: it has no guard
+// either.
+const discardStatement = "ALTER USER USER() DISCARD OLD PASSWORD"
 
 // swapper is the way self on MySQL.
 type swapper struct{}
@@ -28,7 +25,7 @@ type swapper struct{}
 var _ keeper = swapper{}
 
 func (swapper) set(ctx context.Context, t *turn, present, next account) error {
-	err := t.own.execWithRoles(ctx, swapStatement, next.password, present.password)
+	err := t.own.swap(ctx, next, present)
 	if !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, present)
 	}
@@ -50,31 +47,74 @@ func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	if err := t.own.Exec(ctx, makePrimaryStatement, present.password); err != nil {
 		return explain(err, present)
 	}
-	return explain(t.own.Exec(ctx, swapStatement, next.password, present.password), present)
+	return explain(t.own.swap(ctx, next, present), present)
 }
 
-func (swapper) takeAway(ctx context.Context, t *turn, current, _ account) error {
-	err := t.own.Exec(ctx, keepStatement, current.password, current.password)
-	if !mysql.Is(err, mysql.NotCurrentPassword) {
+// takeAway empties the second slot once the current password is known to be the
+// primary one. DISCARD has no guard, so that another change between the two
+// statements could make the current password the second one; but they share a
+// session, which holds the account's lock until the server has done with both.
+//
+// Up to the last statement the account accepts both passwords: cut off anywhere
+// before it, a repetition starts anew. To put the current password into both slots
+// would be a compare-and-swap that takes the old one away as well; cut off right
+// after, it would leave a second slot that nobody can see, and that a later
+// change by hand leaves accepted.
+func (swapper) takeAway(ctx context.Context, t *turn, current, old account) error {
+	primary, err := t.own.isPrimary(ctx, current)
+	if err != nil {
 		return explain(err, current)
 	}
-	// Both are accepted, so the old password is the primary one: of a rotation
-	// that was given up, or rolled back.
-	if err := t.own.Exec(ctx, makePrimaryStatement, current.password); err != nil {
-		return explain(err, current)
+	if !primary { // so the old one is: of a rotation that was given up, or rolled back
+		if err := t.own.swap(ctx, current, old); err != nil {
+			return explain(err, current)
+		}
 	}
-	return explain(t.own.Exec(ctx, keepStatement, current.password, current.password), current)
+	return explain(t.own.Exec(ctx, discardStatement), current)
 }
 
 // restore makes the old password the primary one and the current one the
 // second, then they change places; both are accepted in between.
 func (swapper) restore(ctx context.Context, t *turn, current, old account) error {
-	err := t.own.Exec(ctx, swapStatement, old.password, current.password)
+	err := t.own.swap(ctx, old, current)
 	if err != nil && !mysql.Is(err, mysql.NotCurrentPassword) {
 		return explain(err, current)
 	}
-	if err := t.own.Exec(ctx, swapStatement, current.password, old.password); err != nil {
+	if err := t.own.swap(ctx, current, old); err != nil {
 		return fmt.Errorf("put the old password into the second slot: %w", explain(err, current))
 	}
 	return nil
+}
+
+// swap runs the compare-and-swap: next becomes the primary password in the place
+// of present, which becomes the second one. It fails with 3891, and changes
+// nothing, unless present is the primary one.
+//
+// validate_password.changed_characters_percentage refuses a next password that is
+// too much like the one in REPLACE (4165), and it looks only once that is known to
+// be the primary one. Without REPLACE it has nothing to compare. The lock stands in
+// for REPLACE then: nothing of this function changes the primary password between
+// the two statements.
+func (s *session) swap(ctx context.Context, next, present account) error {
+	err := s.execWithRoles(ctx, swapStatement, next.password, present.password)
+	if mysql.Is(err, mysql.TooFewChanges) {
+		return s.Exec(ctx, makePrimaryStatement, next.password)
+	}
+	return err
+}
+
+// isPrimary tells whether the account's primary password is a's, and changes
+// nothing: it replaces the password by itself, which takes no privilege and leaves
+// the second slot alone. A policy may refuse that for being too much alike (4165),
+// but only once the server has found that it is the primary one.
+func (s *session) isPrimary(ctx context.Context, a account) (bool, error) {
+	err := s.Exec(ctx, replaceStatement, a.password, a.password)
+	switch {
+	case err == nil, mysql.Is(err, mysql.TooFewChanges):
+		return true, nil
+	case mysql.Is(err, mysql.NotCurrentPassword):
+		return false, nil
+	default:
+		return false, err
+	}
 }

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,13 +90,28 @@ func (f server) brand() string {
 	return "MySQL"
 }
 
-// oneAccount refuses a user that exists for several hosts.
-func (f server) oneAccount() error {
-	if len(f.hosts) > 1 {
-		return fmt.Errorf("the user exists for several hosts (%s), and a login reaches the password of one of them alone: the application may use another; nothing was changed. Keep one account: RENAME USER or DROP USER the others",
-			strings.Join(f.hosts, ", "))
-	}
-	return nil
+// several tells whether the user exists for other hosts too. A login matches one of
+// the accounts, whichever is nearest to where it comes from, so all of them change
+// together.
+func (f server) several() bool { return len(f.hosts) > 1 }
+
+// everyHost is all the hosts that are known of, that of the login last: what the
+// account itself shows is then so of all.
+func (f server) everyHost() []string {
+	others := slices.DeleteFunc(slices.Clone(f.hosts), func(host string) bool { return host == f.host() })
+	return append(others, f.host())
+}
+
+// notTogether refuses a user that exists for several hosts by a way that reaches
+// one of them alone.
+func (f server) notTogether() error {
+	return fmt.Errorf("the user exists for several hosts (%s), and by this way a login reaches the password of one of them alone: the application may use another; nothing was changed. %s",
+		strings.Join(f.hosts, ", "), f.toChangeThemTogether())
+}
+
+// toChangeThemTogether is what makes it possible.
+func (f server) toChangeThemTogether() string {
+	return "GRANT CREATE USER ON *.* to it, or set DATABASE_ADMIN_SECRET_ARN to the secret of a user who has that, to change all of them together; or keep one: RENAME USER or DROP USER the others"
 }
 
 // atLeast compares versions as numbers: as text, "9.1" would come before "8.0"

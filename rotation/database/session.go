@@ -75,28 +75,28 @@ func (s *session) boundWaits(ctx context.Context) error {
 	return explain(s.BoundWaits(ctx), s.a)
 }
 
-// lock keeps changes of an account's password apart, at the server, until the
-// session is closed.
-func (s *session) lock(ctx context.Context, identity string) error {
+// lock keeps changes of a user's password apart, at the server, until the session
+// is closed.
+func (s *session) lock(ctx context.Context, user string) error {
 	if err := s.boundWaits(ctx); err != nil {
 		return err
 	}
-	got, err := s.tryLock(ctx, "set", identity, mysql.LockWait)
+	got, err := s.tryLock(ctx, "set", user, mysql.LockWait)
 	if err != nil {
 		return err
 	}
 	if !got {
-		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", identity, mysql.LockWait)
+		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", user, mysql.LockWait)
 	}
 	return nil
 }
 
-// tryLock takes a lock of an account's, waiting for some seconds at most. It
-// is released when the connection ends. The name comes from the account that is
-// changed, as CURRENT_USER() gives it, and not from who changes it: an
-// administrator and the account itself keep out of each other's way.
-func (s *session) tryLock(ctx context.Context, purpose, identity string, wait int) (bool, error) {
-	got, err := s.TryLock(ctx, mysql.LockName(purpose, identity), wait)
+// tryLock takes a lock of a user's, waiting for some seconds at most. It is
+// released when the connection ends. The name comes from the user who is changed,
+// and not from who changes it: an administrator and the account itself keep out of
+// each other's way. So do logins that match different accounts of one user.
+func (s *session) tryLock(ctx context.Context, purpose, user string, wait int) (bool, error) {
+	got, err := s.TryLock(ctx, mysql.LockName(purpose, user), wait)
 	return got, explain(err, s.a)
 }
 

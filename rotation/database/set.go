@@ -35,10 +35,16 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	defer t.close()
-	if err := t.checkPolicies(ctx); err != nil {
+	if err := t.checkPolicies(ctx, current.password, pending.password); err != nil {
 		return fmt.Errorf("the rotation could not be ended, so nothing was changed: %w", err)
 	}
+	if problem, _ := t.checkTogether(ctx); problem != nil {
+		return fmt.Errorf("nothing was changed: %w", problem)
+	}
 	t.tell()
+	if err := t.tellEvicted(ctx, current, pending); err != nil {
+		return err
+	}
 	return t.change(ctx, c.Confirm, current, pending)
 }
 

@@ -57,12 +57,16 @@ func (t *turn) changer() changer {
 		return rdsChanger{}
 	case t.way == single:
 		return singleChanger{}
-	case t.way == self && !t.server.mariadb():
+	case t.swaps():
 		return swapper{}
 	default:
 		return acceptor{}
 	}
 }
+
+// swaps tells whether the account changes its own password by MySQL's
+// compare-and-swap, which names nobody and so reaches one account.
+func (t *turn) swaps() bool { return t.way == self && !t.server.mariadb() && !t.server.several() }
 
 // begin finds out where a session is, and chooses the way. The turn owns the
 // session from then on: it is closed when begin fails.
@@ -91,9 +95,6 @@ func (t *turn) find(ctx context.Context, setting way) (err error) {
 	if t.server, err = t.own.identify(ctx); err != nil {
 		return err
 	}
-	if err := t.server.oneAccount(); err != nil {
-		return err
-	}
 	o := observed{server: t.server, admin: t.k.config.Admin != nil, rds: t.k.config.RDS != nil}
 	if setting == auto || setting == self {
 		if o.mayKeep, err = t.rehearse(ctx); err != nil {
@@ -113,6 +114,9 @@ func (t *turn) find(ctx context.Context, setting way) (err error) {
 		if err := t.openAdmin(ctx); err != nil {
 			return err
 		}
+	}
+	if t.server.several() && !t.way.dual() {
+		return t.server.notTogether()
 	}
 	if t.server.mariadb() && t.way != byRDS {
 		if t.policy, err = t.own.policy(ctx); err != nil {
@@ -148,7 +152,7 @@ func (t *turn) close() {
 }
 
 // lock holds the account's lock until the turn is closed.
-func (t *turn) lock(ctx context.Context) error { return t.writer.lock(ctx, t.server.account) }
+func (t *turn) lock(ctx context.Context) error { return t.writer.lock(ctx, t.server.user()) }
 
 // change makes the account accept next, by whoever is logged in with present.
 func (t *turn) change(ctx context.Context, confirm func(context.Context) error, present, next account) error {
@@ -172,13 +176,12 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 	switch {
 	case !t.server.dual():
 		return false, nil
-	case t.server.mariadb():
-		// With no clause after the name it says no more than whether the
-		// privilege is there (1227). CURRENT_USER() in its place would prove
-		// nothing: MariaDB answers OK to that and does nothing.
-		err = t.own.execWithRoles(ctx, "ALTER USER ?@?", t.server.user(), t.server.host())
+	case t.server.mariadb(), t.server.several():
+		// CURRENT_USER() in the place of the name would prove nothing: MariaDB
+		// answers OK to that and does nothing.
+		err = t.own.mayAlter(ctx, t.server)
 	default:
-		err = t.own.rehearseSwap(ctx, swapStatement, t.k)
+		err = t.own.rehearseSwap(ctx, swapStatement, t.k.config.Passwords.Generate(), t.k)
 		if mysql.Is(err, mysql.PolicyRefuses) {
 			return true, nil // the real password may fare better; else it fails, and says why
 		}
@@ -187,18 +190,6 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil, explain(err, t.own.a)
-}
-
-// rehearseSwap runs a statement that replaces a password, with one in REPLACE
-// that cannot be the primary one: it is made up on the spot. MySQL looks at
-// privilege and password policy first, and then answers 3891, which here is no
-// error, without changing anything.
-func (s *session) rehearseSwap(ctx context.Context, statement string, k *Kind) error {
-	err := s.execWithRoles(ctx, statement, k.config.Passwords.Generate(), k.config.Passwords.Generate())
-	if mysql.Is(err, mysql.NotCurrentPassword) {
-		return nil
-	}
-	return err
 }
 
 // askRDS finds out whether the account's user is a master user.

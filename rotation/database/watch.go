@@ -103,10 +103,14 @@ func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
 	}
 	second, err := t.own.isSecond(ctx)
 	if second {
-		untold = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL logs no logins with that"
+		untold = untoldOfPrimary
 	}
 	return true, untold, err
 }
+
+// untoldOfPrimary is why the log is silent where the current password is the second
+// one.
+const untoldOfPrimary = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL logs no logins with that"
 
 // witness chooses one; nil where nothing could show the use.
 func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, use credential.Use, err error) {

@@ -174,6 +174,8 @@ func whyNot(o observed, w way) error {
 		return fmt.Errorf("the server is %s, and accounts with two passwords take MySQL 8.0.14 or later", o.server)
 	case w == admin:
 		return errors.New("there is no administrator's secret: set DATABASE_ADMIN_SECRET_ARN")
+	case o.server.several():
+		return o.server.notTogether()
 	case o.server.mariadb():
 		return errors.New("it lacks CREATE USER, which that takes on MariaDB")
 	default:
@@ -189,6 +191,8 @@ func noWay(o observed, masterProblem error) error {
 		remedies = append(remedies, "upgrade the server to MariaDB 10.4 or later")
 	case !o.server.dual():
 		remedies = append(remedies, "upgrade the server to MySQL 8.0.14 or later")
+	case o.server.several():
+		remedies = append(remedies, o.server.toChangeThemTogether())
 	case o.server.mariadb():
 		remedies = append(remedies, "set DATABASE_ADMIN_SECRET_ARN to the secret of a user who has CREATE USER")
 	default:

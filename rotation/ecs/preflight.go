@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,6 +103,9 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 	checks := []credential.Check{{
 		What:    "service " + name + " keeps its number of tasks while they are replaced",
 		Warning: shrinks(service),
+	}, {
+		What:    "service " + name + " runs tasks, by which it shows that the application starts",
+		Warning: idle(service),
 	}}
 	if d.err != nil {
 		reads.Problem = unread(*service.TaskDefinition, d.err)
@@ -137,6 +141,14 @@ func redeployable(service types.Service) error {
 		return fmt.Errorf("its deployment controller is %s, which ECS does not deploy itself: redeploy it by its own pipeline, and take it out of ECS_SERVICES", controller.Type)
 	}
 	return nil
+}
+
+// idle tells when a service is to run no task.
+func idle(service types.Service) error {
+	if service.DesiredCount > 0 {
+		return nil
+	}
+	return errors.New("its desired count is 0, so nothing would show whether the application can start with the new values: set it to 1 at least, or take the service out of ECS_SERVICES")
 }
 
 // shrinks tells when a deployment stops tasks before others have taken their

@@ -58,6 +58,7 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 	expect(t, checks,
 		"problem: service arn:aws:ecs:us-east-1:123456789012:service/mautic-prod-cluster/gone: cluster mautic-prod-cluster does not have it",
 		"problem: service pins reads the secret's current version when its tasks start: container app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id "+versionID,
+		"warning: service pins runs tasks, by which it shows that the application starts: its desired count is 0",
 		"warning: service apart keeps its number of tasks while they are replaced: its minimumHealthyPercent is 0",
 		"warning: service apart reads the secret's current version when its tasks start: no container of task definition apart reads it",
 		"warning: service apart runs the same images after a restart: container app runs mautic/mautic:5-apache",

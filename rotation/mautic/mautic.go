@@ -74,6 +74,18 @@ type Access struct {
 	Client *http.Client
 }
 
+// Needs is the kind whose credential leads to Mautic's tables: see
+// credential.Dependent.
+func (k *Admin) Needs() string { return databaseKind }
+
+// Needs is as Admin's.
+func (k *API) Needs() string { return databaseKind }
+
+// Needs is as Admin's.
+func (k *Webhook) Needs() string { return databaseKind }
+
+const databaseKind = "database"
+
 // NoTablePrefix is the TablePrefix of a Mautic that has none, in a database
 // with the tables of several.
 const NoTablePrefix = "-"

@@ -6,7 +6,7 @@
 //	s, err := mysql.Connect(ctx, db)
 //	defer s.Close()
 //	err = s.BoundWaits(ctx)
-//	ok, err := s.TryLock(ctx, mysql.LockName("set", "mautic@%"), mysql.LockWait)
+//	ok, err := s.TryLock(ctx, mysql.LockName("set", "mautic"), mysql.LockWait)
 //	err = s.Exec(ctx, "ALTER USER USER() IDENTIFIED BY ? REPLACE ? RETAIN CURRENT PASSWORD", next, present)
 //	if mysql.Is(err, mysql.NotCurrentPassword) { … }
 //

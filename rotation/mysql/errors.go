@@ -27,6 +27,7 @@ const (
 	Deadlock             = 1213
 	ResourceLimit        = 1226
 	NoPrivilege          = 1227
+	BadHash              = 1372 // MariaDB: a password's hash that is none
 	OptionPreventsIt     = 1290 // read-only; on MariaDB strict_password_validation too
 	UserOperationFailed  = 1396
 	NoPasswordLogin      = 1698 // the account logs in by its operating system user
@@ -40,6 +41,7 @@ const (
 	PasswordReused       = 3638 // the password history or reuse interval
 	EmptyPassword        = 3878 // an empty password is not retained
 	NotCurrentPassword   = 3891 // REPLACE did not name the primary password
+	MustNamePassword     = 3892 // there is no REPLACE, and password_require_current is on
 	PluginChanges        = 3894 // a password is not retained when the plugin changes
 	TemporarilyLocked    = 3955 // by FAILED_LOGIN_ATTEMPTS
 	TooManyWrongLogins   = 4150 // MariaDB: max_password_errors

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -63,8 +64,8 @@ func NewPolicy(length int, alphabet string) (Policy, error) {
 			faults = append(faults, fmt.Errorf("character %q is there twice, which would make it likelier than the others", r))
 		}
 	}
-	if len(alphabet) < 32 {
-		faults = append(faults, fmt.Errorf("an alphabet of %d characters: give at least 32", len(alphabet)))
+	if len(alphabet) < minAlphabet {
+		faults = append(faults, fmt.Errorf("an alphabet of %d characters: give at least %d", len(alphabet), minAlphabet))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Policy{}, err
@@ -82,6 +83,21 @@ func (p Policy) Generate() string {
 		}
 	}
 }
+
+// Without is the policy of passwords that have no character of text, in whichever
+// case; false if that leaves too few.
+func (p Policy) Without(text string) (Policy, bool) {
+	left := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(strings.ToLower(text), unicode.ToLower(r)) {
+			return -1
+		}
+		return r
+	}, p.alphabet)
+	return Policy{p.length, left}, len(left) >= minAlphabet
+}
+
+// minAlphabet is the fewest characters that passwords are made of.
+const minAlphabet = 32
 
 // draw picks each character uniformly: bytes beyond the last whole multiple of
 // the alphabet's size are thrown away, since a plain remainder would favour

@@ -1,0 +1,240 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
+)
+
+// What any phase of a rotation may have to run, and how it is rehearsed without a
+// change. A statement that stands in two rows is rehearsed once.
+//
+//	phase                 MySQL, self          MySQL, admin    MySQL, single   MariaDB
+//	set                   swap next            accept          replace next    entries, or SET PASSWORD
+//	set after a give-up   primary current      accept          –               entries
+//	put back              –                    –               replace current SET PASSWORD
+//	take away, retire     replace current,     replace current,  –             entries
+//	                      swap current,        primary current,
+//	                      DISCARD              DISCARD
+//	restore               swap old and current accept          –               entries
+//
+// Each of them gives the account a password that was made here, or the one in
+// AWSCURRENT, the old one of the next overlap. So those two are what is rehearsed
+// (takes); privileges, a read-only server and policies show in that. What shows in
+// no rehearsal is looked up: see policies.go.
+
+// rehearseAll adds what would keep the turn from being begun, ended or undone.
+func (t *turn) rehearseAll(ctx context.Context, checks *checklist) {
+	if t.way.dual() && !t.swaps() {
+		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
+	}
+	if t.way == byRDS {
+		return
+	}
+	if t.policed() {
+		checks.add("the server lets a password be set that was used before", t.checkHistory(ctx))
+	}
+	_, err := t.newPassword(ctx)
+	checks.add("the server takes the passwords made here", err)
+	checks.add("the server takes the present password again, should a rotation have to be undone", t.takesBack(ctx))
+	if t.server.several() {
+		problem, warning := t.checkTogether(ctx)
+		checks.add("change the user's accounts for other hosts with it", problem)
+		checks.warn("see that they have the same password", warning)
+	}
+	checks.add("the account may have as many connections as it takes", t.mayConnect(ctx))
+	t.lockedBy(ctx, checks)
+}
+
+// drawings is how many passwords are made to find one that the policies take. More
+// than a few are made only where a policy asks for something that chance seldom
+// gives.
+const drawings, rehearsals = 2000, 30
+
+// newPassword makes one that the server takes, and that may change places with the
+// present one.
+func (t *turn) newPassword(ctx context.Context) (next string, err error) {
+	var share changedShare
+	if t.policed() {
+		if share, err = t.changedShare(ctx); err != nil {
+			return "", err
+		}
+	}
+	present, refused, rehearsed := t.own.a.password, error(nil), 0
+	unlike, enough := t.k.config.Passwords.Without(present)
+	for n := range drawings {
+		next = t.k.config.Passwords.Generate()
+		if enough && n%2 == 1 && !share.met(present, next) { // chance does it seldom
+			next = unlike.Generate()
+		}
+		if !share.met(present, next) && (share.strict || n < drawings/2) {
+			continue
+		}
+		if refused = t.takes(ctx, next); !mysql.Is(refused, mysql.PolicyRefuses) {
+			return next, refused
+		}
+		if rehearsed++; rehearsed == rehearsals {
+			break
+		}
+	}
+	if refused == nil {
+		return "", share.refusal()
+	}
+	return "", &credential.Failure{
+		Outcome: credential.Unknown, Cause: refused,
+		Problem: fmt.Sprintf("%s error %d: the server's password policy refuses the passwords that are made here", t.server.brand(), mysql.PolicyRefuses) + t.said(refused),
+		Remedy:  "have PASSWORD_LENGTH and PASSWORD_ALPHABET meet it, or " + t.underPolicy(ctx, next, present),
+	}
+}
+
+// takesBack fails when the account could not be given its present password again.
+func (t *turn) takesBack(ctx context.Context) error {
+	err := t.takes(ctx, t.own.a.password)
+	if !mysql.Is(err, mysql.PolicyRefuses) {
+		return err
+	}
+	return &credential.Failure{
+		Outcome: credential.Unknown, Cause: err,
+		Problem: fmt.Sprintf("%s error %d: the password in AWSCURRENT does not meet the server's password policy, so that a rotation could not be undone", t.server.brand(), mysql.PolicyRefuses) + t.said(err),
+		Remedy:  t.underPolicy(ctx, t.own.a.password),
+	}
+}
+
+// takes rehearses that the account is given a password by the turn's way. Whatever
+// the server would say to that, it says to this.
+func (t *turn) takes(ctx context.Context, password string) error {
+	switch {
+	case t.way == byRDS:
+		return nil
+	case t.server.mariadb():
+		return t.takesEntry(ctx, password)
+	case t.swaps():
+		return explain(t.own.rehearseSwap(ctx, swapStatement, password, t.k), t.own.a)
+	case atLeast(t.server.version, 8, 0, 13):
+		return explain(t.own.rehearseSwap(ctx, replaceStatement, password, t.k), t.own.a)
+	default: // SET PASSWORD, which has no condition that it could fail by
+		return nil
+	}
+}
+
+// rehearseSwap runs a statement that replaces a password, with one in REPLACE
+// that cannot be the primary one: it is made up on the spot. MySQL looks at
+// whether it may write at all, at privileges and at policies first, and then
+// answers 3891, which here is no error, without changing anything.
+func (s *session) rehearseSwap(ctx context.Context, statement, password string, k *Kind) error {
+	err := s.execWithRoles(ctx, statement, password, k.config.Passwords.Generate())
+	if mysql.Is(err, mysql.NotCurrentPassword) {
+		return nil
+	}
+	return err
+}
+
+// connections is how many the function has open as the account, at most: the one
+// that holds the lock of an overlap, the one that changes the password, and the one
+// that tries it.
+const connections = 3
+
+// mayConnect opens as many connections as the function needs at once.
+func (t *turn) mayConnect(ctx context.Context) error {
+	var limit int
+	if err := t.own.Row(ctx, "SELECT @@SESSION.max_user_connections", nil, &limit); err != nil || limit == 0 {
+		return explain(err, t.own.a)
+	}
+	for range connections - 1 {
+		s, err := t.k.login(ctx, t.own.a, "")
+		if mysql.Is(err, mysql.ResourceLimit) {
+			return &credential.Failure{
+				Outcome: credential.Unreachable, Cause: err,
+				Problem: fmt.Sprintf("MySQL error %d: %s may have %d connections, and this function needs %d of them at once", mysql.ResourceLimit, t.own.a, limit, connections),
+				Remedy:  fmt.Sprintf("ALTER USER … WITH MAX_USER_CONNECTIONS %d, or more", limit+connections),
+			}
+		}
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+	}
+	return nil
+}
+
+// lockedBy looks at how many refused logins in a row lock the account.
+func (t *turn) lockedBy(ctx context.Context, checks *checklist) {
+	limit, err := t.failuresAllowed(ctx)
+	if err != nil {
+		checks.add("find out how many refused logins lock the account", err)
+	}
+	if limit == 0 {
+		return
+	}
+	remedy := func(deliberate int) error {
+		statement := fmt.Sprintf("ALTER USER … FAILED_LOGIN_ATTEMPTS %d", deliberate+4)
+		if t.server.mariadb() {
+			statement = fmt.Sprintf("SET GLOBAL max_password_errors = %d", deliberate+4)
+		}
+		return fmt.Errorf("%d refused logins in a row lock the account, and this function makes up to %d on purpose: %s, or more", limit, deliberate, statement)
+	}
+	const what = "survive the refused logins that prove a password gone"
+	switch proofs := t.proofs(); {
+	case limit <= proofs:
+		checks.add(what, remedy(proofs))
+	case t.k.config.Recovery && limit <= recoveryLogins:
+		checks.warn(what, remedy(recoveryLogins))
+	}
+}
+
+// proofs is how many refused logins in a row a rotation may make on purpose: one
+// that proves an old password gone and, where an account accepts one password, one
+// more to find out which.
+func (t *turn) proofs() int {
+	if t.way.dual() {
+		return 1
+	}
+	return 2
+}
+
+// recoveryLogins is how many a recovery may make, the one of createSecret included.
+const recoveryLogins = 4
+
+// rehearsed makes a password for the document's account, and fails when a rotation
+// could not be begun, ended or undone. It is asked before anything is set. What
+// keeps it from logging in, Set will run into, and report, or recover from.
+func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next string, err error) {
+	next = k.config.Passwords.Generate()
+	a, err := k.account(ctx, g.Current)
+	if err != nil {
+		return next, nil
+	}
+	own, err := k.login(ctx, a, "")
+	if err != nil {
+		return next, nil
+	}
+	t, err := k.begin(ctx, own, quiet)
+	if err != nil {
+		return next, err
+	}
+	defer t.close()
+	checks := checklist{}
+	t.rehearseAll(ctx, &checks)
+	if t.way.dual() && !g.Emergency { // in an emergency an overlap may be open
+		problem, _ := t.checkSecond(ctx)
+		checks.add("nothing uses a second password that no version stores", problem)
+	}
+	if err := credential.FirstProblem(checks); err != nil || t.way == byRDS {
+		return next, err
+	}
+	return t.newPassword(ctx)
+}
+
+// said is what a server told of a refusal beyond its number.
+func (t *turn) said(err error) string {
+	var refusal *entryRefused
+	if !errors.As(err, &refusal) || len(refusal.said) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(slices.Compact(refusal.said), "; ") + ")"
+}

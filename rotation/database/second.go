@@ -1,0 +1,214 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/mysql"
+)
+
+// An account may accept a password that no version of the secret stores: a DBA has
+// retained one. A rotation needs its place, so it would evict it. MySQL shows that to
+// those who may read mysql.user, and its log has the logins with a second password;
+// MariaDB shows each account its entries.
+
+// grantToSeeSlots is the least that shows on MySQL whether there is a second
+// password.
+const grantToSeeSlots = "GRANT SELECT (User, Host, User_attributes) ON mysql.user to it"
+
+// usedLately is how far the log is looked through for use of a second password: far
+// enough for a job that runs once a day.
+const usedLately = 25 * time.Hour
+
+// held is what an account of the user's accepts. "" is nothing, or unknown.
+type held struct{ host, primary, second string }
+
+// heldByEach reads it of every account of the user's, as the one of the two
+// sessions that may. ok is false where neither may.
+func (t *turn) heldByEach(ctx context.Context) (found []held, ok bool, err error) {
+	for _, columns := range []string{"HEX(authentication_string)", "''"} {
+		for _, s := range []*session{t.writer, t.own} {
+			found = nil
+			err = s.Rows(ctx, "SELECT Host, "+columns+", HEX(COALESCE(User_attributes->>'$.additional_password', '')) FROM mysql.user WHERE User = ?", []any{t.server.user()},
+				func(scan func(...any) error) error {
+					var h held
+					if err := scan(&h.host, &h.primary, &h.second); err != nil {
+						return err
+					}
+					var hexErr, otherErr error
+					h.primary, hexErr = unhex(h.primary)
+					h.second, otherErr = unhex(h.second)
+					found = append(found, h)
+					return errors.Join(hexErr, otherErr)
+				})
+			if err == nil {
+				return found, true, nil
+			}
+			if !mysql.Is(err, mysql.TableDenied) && !mysql.Is(err, mysql.ColumnDenied) {
+				return nil, false, explain(err, s.a)
+			}
+		}
+	}
+	return nil, false, nil
+}
+
+// unknownPassword says which password the account accepts beside the known ones.
+// visible is false where nobody may look.
+func (t *turn) unknownPassword(ctx context.Context, known ...string) (what string, visible bool, err error) {
+	isKnown := func(stored string) bool {
+		return slices.ContainsFunc(known, func(password string) bool {
+			matches, readable := matchesHash(stored, password)
+			return matches || !readable
+		})
+	}
+	if t.server.mariadb() {
+		for _, host := range t.server.everyHost() {
+			present, ok, err := t.entriesFor(ctx, host)
+			if err != nil {
+				return "", false, err
+			}
+			if ok && slices.ContainsFunc(present, func(e entry) bool { return e.plugin == nativePlugin && !isKnown(e.hash) }) {
+				return fmt.Sprintf("'%s'@'%s' accepts another password beside the one in AWSCURRENT", t.server.user(), host), true, nil
+			}
+		}
+		return "", true, nil
+	}
+	all, visible, err := t.heldByEach(ctx)
+	for _, h := range all {
+		switch {
+		case h.second != "" && !isKnown(h.second):
+			return fmt.Sprintf("'%s'@'%s' accepts a second password, which is not the one in AWSCURRENT", t.server.user(), h.host), true, nil
+		case h.primary != "" && !isKnown(h.primary):
+			return fmt.Sprintf("'%s'@'%s' has the password in AWSCURRENT as its second one, and another as the first", t.server.user(), h.host), true, nil
+		}
+	}
+	return "", visible, err
+}
+
+// checkSecond looks for a password that a rotation would evict. It is a problem where
+// the server's log shows that it is used.
+//
+// Where nobody may look into the account, what the log shows is no more than a
+// warning: while a rotation is under way, or was until it was given up, the second
+// password was one of its own, or the one in AWSCURRENT.
+func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
+	what, visible, err := t.unknownPassword(ctx, t.own.a.password)
+	if err != nil || visible && what == "" {
+		return err, nil
+	}
+	const evicted = "a rotation takes it away, unless it is of one that is still under way"
+	if t.server.mariadb() {
+		return nil, fmt.Errorf("%s, and %s: find what uses it, and have that use AWSCURRENT's", what, evicted)
+	}
+	used, untold, err := t.secondUsed(ctx)
+	const remedy = "have whatever uses it use AWSCURRENT's, then ALTER USER … DISCARD OLD PASSWORD"
+	switch {
+	case err != nil:
+		return err, nil
+	case used != "" && visible:
+		return fmt.Errorf("%s, which a rotation would take away though it is used (%s): %s", what, used, remedy), nil
+	case used != "":
+		return nil, fmt.Errorf("the account may accept a second password, and %s (%s). Unless that was a rotation's, %s; to see whether there is one: %s", evicted, used, remedy, grantToSeeSlots)
+	case visible && untold != "":
+		return nil, fmt.Errorf("%s, and %s. Whether it is used is not known: %s", what, evicted, untold)
+	case untold == untoldOfPrimary:
+		return nil, fmt.Errorf("the password in AWSCURRENT is the account's second one, so it accepts another one, and %s", evicted)
+	case visible:
+		return nil, fmt.Errorf("%s, and %s. Within %s no login with it was logged", what, evicted, usedLately)
+	}
+	return nil, nil
+}
+
+// secondUsed is what the server's log has of logins with the account's second
+// password, and why it does not tell.
+func (t *turn) secondUsed(ctx context.Context) (used, untold string, err error) {
+	if _, untold, err = t.tells(ctx); err != nil || untold != "" {
+		return "", untold, err
+	}
+	now := time.Now()
+	log, _, err := t.own.readLog(ctx, credential.Overlap{Now: now, Since: now.Add(-usedLately)})
+	if err != nil {
+		return "", "", err
+	}
+	used, _, err = log.used(ctx, 0)
+	return used, "", err
+}
+
+// tellEvicted logs what a set takes away.
+func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
+	if !t.way.dual() {
+		return nil
+	}
+	what, visible, err := t.unknownPassword(ctx, present.password, next.password)
+	if err != nil {
+		return err
+	}
+	if what != "" {
+		t.log.Warn("this rotation takes away a password that it does not know: what uses it fails from now on, unless it is of a rotation that was given up", "which", what)
+	}
+	if visible {
+		return nil
+	}
+	const unseen = "a second password that somebody has retained, if there is one, is taken away: nobody may look for it: " + grantToSeeSlots
+	used, _, err := t.secondUsed(ctx)
+	if used != "" {
+		t.log.Warn(unseen, "account", t.server.account, "used", used)
+	} else {
+		t.log.Info(unseen, "account", t.server.account)
+	}
+	return err
+}
+
+// checkTogether fails when an account of the user's for another host has another
+// password: to change them together would take that one away. warning: it cannot be
+// seen.
+func (t *turn) checkTogether(ctx context.Context) (problem, warning error) {
+	if !t.server.several() {
+		return nil, nil
+	}
+	password := t.own.a.password
+	var different, unseen []string
+	if t.server.mariadb() {
+		for _, host := range t.server.everyHost() {
+			present, ok, err := t.entriesFor(ctx, host)
+			if err != nil {
+				return err, nil
+			}
+			if !ok {
+				unseen = append(unseen, host)
+			} else if !slices.ContainsFunc(present, func(e entry) bool { return e.hash == nativeHash(password) }) {
+				different = append(different, host)
+			}
+		}
+	} else {
+		all, ok, err := t.heldByEach(ctx)
+		if err != nil {
+			return err, nil
+		}
+		if !ok {
+			unseen = t.server.everyHost()
+		}
+		for _, h := range all {
+			first, readable := matchesHash(h.primary, password)
+			second, _ := matchesHash(h.second, password)
+			if !readable {
+				unseen = append(unseen, h.host)
+			} else if !first && !second {
+				different = append(different, h.host)
+			}
+		}
+	}
+	if len(different) > 0 {
+		return fmt.Errorf("'%s' exists for several hosts, and for %s with another password than the one in AWSCURRENT, which a change of all of them would take away: ALTER USER '%s'@'%s' IDENTIFIED BY the one in AWSCURRENT, or RENAME USER or DROP USER it",
+			t.server.user(), strings.Join(different, ", "), t.server.user(), different[0]), nil
+	}
+	if len(unseen) > 0 {
+		return nil, fmt.Errorf("cannot see whether the user has the same password for each host (%s): GRANT SELECT ON mysql.* to %s", strings.Join(t.server.hosts, ", "), t.writer.a)
+	}
+	return nil, nil
+}
