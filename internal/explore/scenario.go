@@ -42,8 +42,8 @@ func (s *Scenario) limits() rotation.Limits {
 // tokenOf is the token of the rotation that a pair is about.
 var tokenOf = token("", 77)
 
-// open has a rotation registered, and taken through steps.
-func (w *world) open_(tok string, steps ...rotation.Step) {
+// begins has a rotation registered, and taken through steps.
+func (w *world) begins(tok string, steps ...rotation.Step) {
 	if err := w.register(0, tok); err != nil {
 		w.course.violated("%v", err)
 	}
@@ -58,7 +58,7 @@ var allSteps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotati
 
 // rotated is a secret that was rotated once, long ago, so that it has a ledger.
 func (w *world) rotated() {
-	w.open_(token("", 1), allSteps...)
+	w.begins(token("", 1), allSteps...)
 	w.settle()
 	if what := w.open(); what != "" {
 		w.course.violated("%s", what)
@@ -76,20 +76,20 @@ var (
 // promoted is a secret that was rotated, and whose services have the redeploy before them.
 func (w *world) promoted() {
 	w.rotated()
-	w.open_(tokenOf, allSteps...)
+	w.begins(tokenOf, allSteps...)
 }
 
 // newRotation has another rotation begin, with words, and go through steps.
 func (w *world) newRotation(words string, steps ...rotation.Step) string {
 	tok := token(words, 78)
-	w.open_(tok, steps...)
+	w.begins(tok, steps...)
 	return tok
 }
 
 // breaks has the application not start with the values of the rotation.
 func (w *world) breaks() {
 	w.rotated()
-	w.open_(tokenOf, allSteps[:3]...)
+	w.begins(tokenOf, allSteps[:3]...)
 	w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
 	w.mustGo(tokenOf, rotation.FinishSecret)
 	w.rollOut()
@@ -136,7 +136,7 @@ func Scenarios() (all []*Scenario) {
 		for i, s := range allSteps {
 			before := func(w *world) {
 				w.rotated()
-				w.open_(tokenOf, allSteps[:i]...)
+				w.begins(tokenOf, allSteps[:i]...)
 			}
 			with := Scenario{Kinds: set.kinds}
 			add(set.name+"-"+string(s)+"-again", with, before, of(s, tokenOf), repeated(s, tokenOf))
@@ -147,10 +147,10 @@ func Scenarios() (all []*Scenario) {
 		}
 	}
 	with := Scenario{Kinds: mixed}
-	add("first-rotation-again", with, func(w *world) { w.open_(tokenOf, allSteps[:3]...) }, of(rotation.FinishSecret, tokenOf), repeated(rotation.FinishSecret, tokenOf))
+	add("first-rotation-again", with, func(w *world) { w.begins(tokenOf, allSteps[:3]...) }, of(rotation.FinishSecret, tokenOf), repeated(rotation.FinishSecret, tokenOf))
 	add("finishSecret-event", with, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:3]...)
+		w.begins(tokenOf, allSteps[:3]...)
 	}, of(rotation.FinishSecret, tokenOf), event)
 	add("pending-stays", Scenario{Kinds: withOverlap, PendingAfterSuccess: secretsmanager.PendingStays}, (*world).promoted, tick, again)
 
@@ -166,7 +166,7 @@ func Scenarios() (all []*Scenario) {
 	add("two-services-rollout", Scenario{Kinds: withOverlap, Services: 2}, (*world).promoted, tick, again)
 	add("two-services-finish", Scenario{Kinds: withOverlap, Services: 2}, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:3]...)
+		w.begins(tokenOf, allSteps[:3]...)
 	}, of(rotation.FinishSecret, tokenOf), tick)
 	add("observed-reconciles", Scenario{Kinds: withOverlap, Observe: time.Hour}, func(w *world) {
 		w.promoted()
@@ -236,7 +236,7 @@ func Scenarios() (all []*Scenario) {
 	held := func(w *world) {
 		w.rotated()
 		w.lagging = w.labelled(0, "AWSCURRENT").values[0]
-		w.open_(tokenOf, allSteps...)
+		w.begins(tokenOf, allSteps...)
 		w.rollOut()
 		w.ticks(2)
 	}
@@ -247,7 +247,7 @@ func Scenarios() (all []*Scenario) {
 	add("held-reconciles", Scenario{Kinds: withOverlap, Untold: true}, func(w *world) {
 		w.rotated()
 		w.lagging = w.labelled(0, "AWSCURRENT").values[0]
-		w.open_(tokenOf, allSteps...)
+		w.begins(tokenOf, allSteps...)
 		w.rollOut()
 	}, tick, again)
 
@@ -277,22 +277,22 @@ func Scenarios() (all []*Scenario) {
 	// Rotations that are given up.
 	add("abandon-reconcile", with, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:2]...)
+		w.begins(tokenOf, allSteps[:2]...)
 	}, abandoning, tick)
 	add("given-up-rotation", Scenario{Kinds: singleOnly}, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:2]...)
+		w.begins(tokenOf, allSteps[:2]...)
 		w.do(TakePendingOff)
 		w.newRotation("")
 	}, of(rotation.CreateSecret, token("", 78)), tick)
 	add("edited-rotation", with, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:2]...)
+		w.begins(tokenOf, allSteps[:2]...)
 		w.do(Edit)
 	}, of(rotation.FinishSecret, tokenOf), tick)
 	add("late-rotation", with, func(w *world) {
 		w.rotated()
-		w.open_(tokenOf, allSteps[:2]...)
+		w.begins(tokenOf, allSteps[:2]...)
 		w.pass(25 * time.Hour)
 	}, tick, of(rotation.TestSecret, tokenOf))
 

@@ -9,16 +9,15 @@ import (
 
 // An Explorer tries the histories of one scenario.
 type Explorer struct {
-	w        *world
-	from     snapshot
-	visited  map[uint64]struct{}
-	endings  map[uint64]string // what is wrong with the end that follows a state
-	Stats    Stats
-	Found    []Violation
-	found    map[string]int // by what is violated
-	stop     func() bool    // nil: never
-	cut      bool
-	unpruned bool
+	w       *world
+	from    snapshot
+	visited map[uint64]struct{}
+	endings map[uint64]string // what is wrong with the end that follows a state
+	Stats   Stats
+	Found   []Violation
+	found   map[string]int // by what is violated
+	stop    func() bool    // nil: never
+	cut     bool
 }
 
 // Stats count what was tried.
@@ -142,12 +141,13 @@ func (e *Explorer) Complete(disturbances int, stop func() bool) {
 		return false
 	}
 	for most := range disturbances + 1 { // the shortest come first
-		e.from_(nil, most, visit)
+		e.follow(nil, most, visit)
 	}
 	e.Stats.States = len(e.visited)
 }
 
-func (e *Explorer) from_(script Script, left int, visit func(uint64) bool) {
+// follow plays a history, and all that disturb it further.
+func (e *Explorer) follow(script Script, left int, visit func(uint64) bool) {
 	if e.stop != nil && e.stop() {
 		e.cut = true
 		return
@@ -155,7 +155,7 @@ func (e *Explorer) from_(script Script, left int, visit func(uint64) bool) {
 	k := e.play(script, left, visit)
 	for _, p := range k.points {
 		for _, d := range k.list[p.first:p.last] {
-			e.from_(append(script[:len(script):len(script)], At{p.step, d}), left-1, visit)
+			e.follow(append(script[:len(script):len(script)], At{p.step, d}), left-1, visit)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func Replay(s *Scenario, script Script, out io.Writer) (broken string, err error
 	return k.broken, nil
 }
 
-// general is a violation without what differs from history to history: numbers.
+// general is a violation without what differs from history to history: ids and times.
 func general(what string) string { return numbers.ReplaceAllString(what, "#") }
 
 var numbers = regexp.MustCompile(`[0-9a-f]*[0-9][0-9a-fTZ-]*`)
