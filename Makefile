@@ -45,6 +45,13 @@ servers: ## fetch the database servers that the tests run on, and say which they
 crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)
 
+# Built, not run, so that the rows of plan.Decide are counted that it reaches.
+.PHONY: explore
+explore: ## every history of two invocations with at most two disturbances
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+		$(GO) build -cover -covermode=atomic -coverpkg=mautic-rotation/rotation/plan,mautic-rotation/cmd/explore -o "$$dir/explore" ./cmd/explore && \
+		GOGC=400 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
+
 .PHONY: histories
 histories: ## random histories of rotations, edits, redeploys and faults
 	$(GO) test ./rotation -run InAnyHistory -timeout 30m -rapid.checks=$(or $(CHECKS),1000) -rapid.steps=45

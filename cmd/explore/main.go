@@ -37,6 +37,7 @@ func main() {
 	flag.IntVar(&o.sample, "sample", 2000, "how many histories with one disturbance more are tried of each scenario")
 	flag.Uint64Var(&o.seed, "seed", 1, "of that sample")
 	flag.DurationVar(&o.most, "for", 0, "how long to search at most; 0: until it is complete")
+	flag.BoolVar(&o.first, "first", false, "end with the first violation: those of histories with fewer disturbances come first")
 	flag.BoolVar(&o.list, "list", false, "list the scenarios")
 	flag.Parse()
 	if err := o.run(); err != nil {
@@ -50,7 +51,7 @@ type options struct {
 	scenario, replay              string
 	seed                          uint64
 	most                          time.Duration
-	list                          bool
+	list, first                   bool
 }
 
 func (o options) run() error {
@@ -70,6 +71,14 @@ func (o options) run() error {
 			fmt.Printf("%-34s %s and %s; %s\n", s.Name, s.Pair[0].Name, s.Pair[1].Name, strings.Join(s.Kinds, ", "))
 		}
 		return nil
+	}
+	if o.first {
+		most := o.disturbances
+		for o.disturbances = 0; o.disturbances < most; o.disturbances++ {
+			if err := o.search(chosen); err != nil {
+				return err
+			}
+		}
 	}
 	return o.search(chosen)
 }
@@ -94,7 +103,8 @@ func replay(text string) error {
 // search searches scenarios, several at once.
 func (o options) search(chosen []*explore.Scenario) error {
 	began := time.Now()
-	stop := func() bool { return o.most > 0 && time.Since(began) > o.most }
+	var seen atomic.Bool // a violation, which ends the search with -first
+	stop := func() bool { return o.most > 0 && time.Since(began) > o.most || o.first && seen.Load() }
 	var (
 		next    atomic.Int64
 		mu      sync.Mutex
@@ -108,7 +118,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 		workers.Go(func() {
 			for {
 				at := int(next.Add(1)) - 1
-				if at >= len(chosen) {
+				if at >= len(chosen) || stop() {
 					return
 				}
 				since := time.Now()
@@ -116,6 +126,9 @@ func (o options) search(chosen []*explore.Scenario) error {
 				if err == nil {
 					e.Complete(o.disturbances, stop)
 					e.Sample(o.disturbances+1, o.sample, o.seed, stop)
+				}
+				if err != nil || len(e.Found) > 0 {
+					seen.Store(true)
 				}
 				mu.Lock()
 				if err != nil {
