@@ -201,6 +201,27 @@ func TestPutBackMakesTheCurrentPasswordTheAcceptedOneAgain(t *testing.T) {
 	})
 }
 
+// Whoever gives a rotation up would find nothing to put back, and the password would
+// come after it has looked.
+func TestNothingIsPutBackWhileAnotherInvocationIsAboutToSetAPassword(t *testing.T) {
+	singleWays(t, func(t *testing.T, f *fixture) {
+		c := f.change(f.first, pendingPassword)
+		var meanwhile error
+		c.Confirm = func(ctx context.Context) error {
+			soon, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			meanwhile = f.PutBack(soon, f.change(f.first, pendingPassword))
+			return nil
+		}
+		if err := f.Set(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if meanwhile == nil {
+			t.Error("the current password was found in place right before another one was set")
+		}
+	})
+}
+
 func TestPutBackAwaitsAChangeThatRDSHasYetToApply(t *testing.T) {
 	f := newFixture(t)
 	api := f.atRDS()
