@@ -12,7 +12,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -109,7 +108,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 		next    atomic.Int64
 		mu      sync.Mutex
 		total   explore.Stats
-		found   []explore.Violation
+		found   int
 		faults  []error
 		cut     []string
 		workers sync.WaitGroup
@@ -135,11 +134,14 @@ func (o options) search(chosen []*explore.Scenario) error {
 					faults = append(faults, err)
 				} else {
 					total.Add(e.Stats)
-					found = append(found, e.Found...)
+					found += len(e.Found)
 					if e.Cut() {
 						cut = append(cut, chosen[at].Name)
 					}
 					fmt.Printf("%-34s %8d histories %8d states %7.1fs %3d violations\n", chosen[at].Name, e.Stats.Histories, e.Stats.States, time.Since(since).Seconds(), len(e.Found))
+					for _, v := range e.Found { // the shortest come first
+						fmt.Printf("VIOLATION %s\n", v)
+					}
 				}
 				mu.Unlock()
 			}
@@ -147,12 +149,6 @@ func (o options) search(chosen []*explore.Scenario) error {
 	}
 	workers.Wait()
 	took := time.Since(began)
-	slices.SortFunc(found, func(a, b explore.Violation) int {
-		return cmp.Or(cmp.Compare(len(a.Script), len(b.Script)), cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.What, b.What))
-	})
-	for _, v := range found {
-		fmt.Printf("VIOLATION %s\n", v)
-	}
 	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls; %s\n",
 		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, took.Round(time.Second))
 	if len(cut) > 0 {
@@ -163,8 +159,8 @@ func (o options) search(chosen []*explore.Scenario) error {
 		return err
 	}
 	fmt.Println(reached)
-	if len(found) > 0 {
-		faults = append(faults, fmt.Errorf("%d violations", len(found)))
+	if found > 0 {
+		faults = append(faults, fmt.Errorf("%d violations", found))
 	}
 	return errors.Join(faults...)
 }

@@ -52,6 +52,8 @@ const (
 	DayPasses
 	Unhealthy
 	Unclear
+	ServiceDeleted
+	ScaledToZero
 
 	disturbances
 )
@@ -64,6 +66,7 @@ var disturbanceNames = [disturbances]string{
 	TakePendingOff: "take-pending-off", Abandon: "abandon", Release: "release", Emergency: "emergency",
 	Deployment: "deployment", TaskStarts: "task-starts", TaskStops: "task-stops", TaskRestarts: "task-restarts", ServerRestored: "server-restored",
 	MinutePasses: "minute", DayPasses: "day", Unhealthy: "unhealthy", Unclear: "unclear",
+	ServiceDeleted: "service-deleted", ScaledToZero: "scaled-to-zero",
 }
 
 func (d Disturbance) String() string { return disturbanceNames[d] }
@@ -115,7 +118,11 @@ func (w *world) possible(d Disturbance) bool {
 	case Deployment, TaskRestarts:
 		return len(w.services) > 0
 	case TaskStarts:
-		return len(w.services) > 0 && !w.services[0].failed && w.indexOfTask(0, false) < 0
+		return len(w.services) > 0 && !w.services[0].failed && !w.services[0].missing && w.services[0].desired > 0 && w.indexOfTask(0, false) < 0
+	case ServiceDeleted:
+		return w.scenario.Fleet && !w.services[0].missing
+	case ScaledToZero:
+		return w.scenario.Fleet && w.services[0].desired > 0
 	case TaskStops:
 		return len(w.services) > 0 && w.indexOfTask(0, false) >= 0 && w.indexOfTask(0, true) >= 0
 	case ServerRestored:
@@ -201,6 +208,11 @@ func (w *world) do(d Disturbance) {
 		w.ill = unhealthy
 	case Unclear:
 		w.ill = unclear
+	case ServiceDeleted:
+		w.scale(0, 0)
+		w.services[0].missing = true
+	case ScaledToZero:
+		w.scale(0, 0)
 	default:
 		panic("no such action: " + d.String())
 	}

@@ -20,6 +20,12 @@ func (k *course) end() string {
 	w.applyLate(func(late) bool { return true })
 	w.loseLocks(func(int) bool { return true })
 	w.ill = well
+	for i := range w.services {
+		w.services[i].missing = false
+		if w.services[i].desired == 0 {
+			w.scale(i, 1)
+		}
+	}
 	for _, one := range []func() string{w.goesOn, w.remedied, w.rotatesAgain} {
 		if broken := one(); broken != "" && !k.over {
 			k.violated("at the end: %s", hidden(broken))

@@ -17,6 +17,8 @@ import (
 type service struct {
 	deployed time.Time // when its latest deployment was created
 	failed   bool      // that one has failed
+	desired  int       // tasks: one, or none
+	missing  bool      // it was deleted, and is not there until it is made again
 }
 
 type task struct {
@@ -49,7 +51,7 @@ func (w *world) indexOfTask(service int, older bool) int {
 
 // taskStarts has the deployment of a service start its task. It is false where none is to start.
 func (w *world) taskStarts(service int) bool {
-	if w.services[service].failed || w.indexOfTask(service, false) >= 0 {
+	if s := w.services[service]; s.failed || s.missing || s.desired == 0 || w.indexOfTask(service, false) >= 0 {
 		return false
 	}
 	t := w.newTask(service)
@@ -125,7 +127,11 @@ func (f fleet) Observe(_ context.Context, _ string, since time.Time) (list []rol
 		list = nil
 		for i := range w.services {
 			s := &w.services[i]
-			out := rollout.Service{Name: f.name(i), Desired: 1, Deployed: !s.deployed.Before(since), Deploying: w.indexOfTask(i, true) >= 0 && !s.failed}
+			if s.missing {
+				list = append(list, rollout.Service{Name: f.name(i), Missing: "it does not exist"})
+				continue
+			}
+			out := rollout.Service{Name: f.name(i), Desired: s.desired, Deployed: !s.deployed.Before(since), Deploying: w.indexOfTask(i, true) >= 0 && !s.failed}
 			for n := range w.tasks {
 				switch t := &w.tasks[n]; {
 				case t.service != i:
@@ -148,12 +154,29 @@ func (f fleet) Observe(_ context.Context, _ string, since time.Time) (list []rol
 func (f fleet) RedeployService(_ context.Context, name string, _ *slog.Logger) error {
 	w := f.w
 	return w.call(call{what: "redeploy " + name, write: true, account: -1}, func() (string, error) {
-		w.deploy(int(name[len(name)-1] - '0'))
+		i := int(name[len(name)-1] - '0')
+		if w.services[i].missing {
+			return "", errors.New("there is no such service")
+		}
+		w.deploy(i)
 		return "", nil
 	})
 }
 
-func (w *world) deploy(i int) { w.services[i] = service{deployed: w.now} }
+func (w *world) deploy(i int) { w.services[i].deployed, w.services[i].failed = w.now, false }
+
+// scale has a service run so many tasks: one, or none.
+func (w *world) scale(i, desired int) {
+	w.services = slices.Clone(w.services)
+	w.services[i].desired = desired
+	if desired == 0 {
+		w.tasks = slices.DeleteFunc(slices.Clone(w.tasks), func(t task) bool { return t.service == i })
+		return
+	}
+	if w.indexOfTask(i, false) < 0 && w.indexOfTask(i, true) < 0 && !w.services[i].missing {
+		w.taskStarts(i)
+	}
+}
 
 func (f fleet) TaskAt(context.Context, string) (string, bool) { return "", false }
 

@@ -11,10 +11,11 @@ import (
 type Scenario struct {
 	Name     string
 	Kinds    []string
-	Services int
+	Services int // 0: one; NoServices: none
 	Secrets  int // 0: one
 
 	Health  bool          // the application is asked
+	Fleet   bool          // services are deleted, or scaled to zero
 	Broken  bool          // the application does not start with the values that are bad
 	Untold  bool          // targets do not tell which value a login used
 	Overlap time.Duration // at least, of the API client
@@ -26,6 +27,9 @@ type Scenario struct {
 	Before  func(w *world)
 	Pair    [2]Invocation
 }
+
+// NoServices is for a secret that none read.
+const NoServices = -1
 
 // An Invocation is one of a pair.
 type Invocation struct {
@@ -89,9 +93,13 @@ func (w *world) newRotation(words string, steps ...rotation.Step) string {
 // breaks has the application not start with the values of the rotation.
 func (w *world) breaks() {
 	w.rotated()
-	w.begins(tokenOf, allSteps[:3]...)
+	w.breaksWith(tokenOf)
+}
+
+func (w *world) breaksWith(tok string) {
+	w.begins(tok, allSteps[:3]...)
 	w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
-	w.mustGo(tokenOf, rotation.FinishSecret)
+	w.mustGo(tok, rotation.FinishSecret)
 	w.rollOut()
 }
 
@@ -168,7 +176,7 @@ func Scenarios() (all []*Scenario) {
 		w.rotated()
 		w.begins(tokenOf, allSteps[:3]...)
 	}, of(rotation.FinishSecret, tokenOf), tick)
-	add("observed-reconciles", Scenario{Kinds: withOverlap, Observe: time.Hour}, func(w *world) {
+	add("observed-reconciles", Scenario{Kinds: withOverlap, Observe: time.Hour, Health: true}, func(w *world) {
 		w.promoted()
 		w.rollOut()
 		w.ticks(2)
@@ -199,6 +207,25 @@ func Scenarios() (all []*Scenario) {
 		w.pass(6 * time.Minute)
 	}, tick, again)
 
+	add("no-services-reconciles", Scenario{Kinds: withOverlap, Services: NoServices}, func(w *world) {
+		w.promoted()
+		w.pass(25 * time.Hour)
+	}, tick, again)
+	add("no-services-finish", Scenario{Kinds: withOverlap, Services: NoServices}, func(w *world) {
+		w.rotated()
+		w.begins(tokenOf, allSteps[:3]...)
+	}, of(rotation.FinishSecret, tokenOf), tick)
+	add("old-task-stays", Scenario{Kinds: withOverlap}, func(w *world) {
+		w.promoted()
+		w.taskStarts(0)
+		w.pass(31 * time.Minute)
+	}, tick, releasing)
+	add("fleet-rollout", Scenario{Kinds: withOverlap, Services: 2, Fleet: true}, (*world).promoted, tick, again)
+	add("fleet-release", Scenario{Kinds: withOverlap, Fleet: true}, func(w *world) {
+		w.promoted()
+		w.scale(0, 0)
+	}, releasing, tick)
+
 	// Going back.
 	for _, set := range []struct {
 		name  string
@@ -207,6 +234,15 @@ func Scenarios() (all []*Scenario) {
 		with := Scenario{Kinds: set.kinds, Broken: true}
 		add(set.name+"-rollback-reconciles", with, (*world).breaks, tick, again)
 	}
+	add("rollback-of-one", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.rotated()
+		w.breaksWith(token("only.database.", 77))
+	}, tick, again)
+	add("emergency-rollback", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
+		w.breaks()
+		w.leak(0)
+		w.newRotation("emergency.", allSteps[:3]...)
+	}, of(rotation.FinishSecret, token("emergency.", 78)), tick)
 	add("rollback-rotation", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
 		w.breaks()
 		w.newRotation("")

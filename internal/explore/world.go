@@ -120,7 +120,7 @@ func newWorld(s *Scenario) *world {
 		kinds = append(kinds, k)
 	}
 	var services rotation.Services
-	if s.Services > 0 {
+	if s.Services != NoServices {
 		services = fleet{w}
 	}
 	var health rotation.Health
@@ -157,9 +157,9 @@ func (w *world) begin(secrets int) {
 		w.alarms = append(w.alarms, 0)
 	}
 	w.seen = make([][]version, len(w.arns))
-	w.services = make([]service, w.scenario.Services)
+	w.services = make([]service, max(0, w.scenario.Services))
 	for i := range w.services {
-		w.services[i] = service{deployed: w.now}
+		w.services[i] = service{deployed: w.now, desired: 1}
 		w.tasks = append(w.tasks, w.newTask(i))
 	}
 	w.moves = nil
@@ -279,7 +279,8 @@ func (w *world) digest() []byte {
 	}
 	for i := range w.services {
 		b = binary.AppendVarint(b, w.services[i].deployed.UnixMilli())
-		n(flags(w.services[i].failed))
+		n(flags(w.services[i].failed, w.services[i].missing))
+		n(w.services[i].desired)
 	}
 	for i := range w.tasks {
 		t := &w.tasks[i]
