@@ -24,14 +24,14 @@ type facts struct {
 	raced   []string // values that were made current from outside in that moment
 }
 
-func (f facts) clone() facts {
+func (f facts) cloneFacts() facts {
 	f.sites, f.alarms = slices.Clone(f.sites), slices.Clone(f.alarms)
 	f.lost, f.leaked, f.bad = slices.Clone(f.lost), slices.Clone(f.leaked), slices.Clone(f.bad)
 	f.taking, f.raced = slices.Clone(f.taking), slices.Clone(f.raced)
 	return f
 }
 
-func (f facts) append(b []byte) []byte {
+func (f facts) appendFacts(b []byte) []byte {
 	b = binary.AppendUvarint(b, f.refused)
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))

@@ -49,18 +49,17 @@ func (w *world) indexOfTask(service int, older bool) int {
 	return slices.IndexFunc(w.tasks, func(t task) bool { return t.service == service && w.older(&t) == older })
 }
 
-// taskStarts has the deployment of a service start its task. It is false where none is to start.
-func (w *world) taskStarts(service int) bool {
+// taskStarts has the deployment of a service start its task, if one is to start.
+func (w *world) taskStarts(service int) {
 	if s := w.services[service]; s.failed || s.missing || s.desired == 0 || w.indexOfTask(service, false) >= 0 {
-		return false
+		return
 	}
 	t := w.newTask(service)
 	if w.broken(t) {
 		w.services[service].failed = true
-		return true
+		return
 	}
 	w.tasks = append(w.tasks, t)
-	return true
 }
 
 // broken tells that the application does not start with a task's values.
@@ -69,28 +68,22 @@ func (w *world) broken(t task) bool {
 }
 
 // taskStops ends a task that a new one has replaced.
-func (w *world) taskStops(service int) bool {
-	old := w.indexOfTask(service, true)
-	if old < 0 || w.indexOfTask(service, false) < 0 {
-		return false
+func (w *world) taskStops(service int) {
+	if old := w.indexOfTask(service, true); old >= 0 && w.indexOfTask(service, false) >= 0 {
+		w.tasks = slices.Delete(slices.Clone(w.tasks), old, old+1)
 	}
-	w.tasks = slices.Delete(slices.Clone(w.tasks), old, old+1)
-	return true
 }
 
 // taskRestarts ends a task, in whose place ECS starts another.
-func (w *world) taskRestarts(service int) bool {
+func (w *world) taskRestarts(service int) {
 	at := slices.IndexFunc(w.tasks, func(t task) bool { return t.service == service })
 	if at < 0 {
-		return false
+		return
 	}
-	t := w.newTask(service)
-	if w.broken(t) {
-		return false
+	if t := w.newTask(service); !w.broken(t) {
+		w.tasks = slices.Clone(w.tasks)
+		w.tasks[at] = t
 	}
-	w.tasks = slices.Clone(w.tasks)
-	w.tasks[at] = t
-	return true
 }
 
 // rollOut finishes every deployment.
@@ -197,10 +190,10 @@ const (
 
 func (a application) Check(context.Context) error {
 	return a.w.call(call{what: "ask the application", account: -1}, func() (string, error) {
-		switch {
-		case a.w.ill == unclear:
+		switch a.w.ill {
+		case unclear:
 			return "", fmt.Errorf("403: %w", rollout.ErrUnclear)
-		case a.w.ill == unhealthy:
+		case unhealthy:
 			return "", errors.New("503")
 		}
 		return "", nil

@@ -84,10 +84,8 @@ func (w *world) promoted() {
 }
 
 // newRotation has another rotation begin, with words, and go through steps.
-func (w *world) newRotation(words string, steps ...rotation.Step) string {
-	tok := token(words, 78)
-	w.begins(tok, steps...)
-	return tok
+func (w *world) newRotation(words string, steps ...rotation.Step) {
+	w.begins(token(words, 78), steps...)
 }
 
 // breaks has the application not start with the values of the rotation.

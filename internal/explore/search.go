@@ -70,7 +70,7 @@ func (e *Explorer) prepare(trace io.Writer) error {
 	if w.course.broken != "" {
 		return fmt.Errorf("scenario %s: before its invocations: %s", w.scenario.Name, w.course.broken)
 	}
-	w.backup = w.state.clone().accounts
+	w.backup = w.copied().accounts
 	w.current = nil
 	e.from = w.snapshot()
 	return nil

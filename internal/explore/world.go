@@ -73,13 +73,14 @@ type late struct {
 	apply   func() (string, error)
 }
 
-func (s state) clone() state {
+// copied is what a snapshot keeps.
+func (s state) copied() state {
 	s.accounts = slices.Clone(s.accounts)
 	for i := range s.accounts {
 		s.accounts[i].values = slices.Clone(s.accounts[i].values)
 	}
 	s.services, s.tasks, s.late, s.moves = slices.Clone(s.services), slices.Clone(s.tasks), slices.Clone(s.late), slices.Clone(s.moves)
-	s.facts = s.facts.clone()
+	s.facts = s.cloneFacts()
 	return s
 }
 
@@ -89,10 +90,10 @@ type snapshot struct {
 	secrets secretsmanager.Snapshot
 }
 
-func (w *world) snapshot() snapshot { return snapshot{w.state.clone(), w.secrets.Snapshot()} }
+func (w *world) snapshot() snapshot { return snapshot{w.copied(), w.secrets.Snapshot()} }
 
 func (w *world) restore(s snapshot) {
-	w.state = s.state.clone()
+	w.state = s.state.copied()
 	w.secrets.Restore(s.secrets)
 	w.forgetVersions()
 	w.active, w.current = nil, nil
@@ -304,7 +305,7 @@ func (w *world) digest() []byte {
 	n(w.made)
 	n(w.ill)
 	text(w.lagging)
-	b = w.facts.append(b)
+	b = w.appendFacts(b)
 	w.buffer = b
 	return b
 }
