@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -45,6 +46,7 @@ func TestAReconcileMayRunAtAnyTimeAndManyTimesAtOnce(t *testing.T) {
 }
 
 func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		breaker  bool
 		variants localsecretsmanager.Variants
@@ -108,6 +110,7 @@ func TestAnOldPasswordThatIsStillUsedIsHeld(t *testing.T) {
 }
 
 func TestAQuarantineThatBreaksTheApplicationIsUndone(t *testing.T) {
+	t.Parallel()
 	// Where the server's log does not tell, the use shows only afterwards.
 	for name, privileges := range map[string][]string{
 		"the log cannot be read":          rig.Privileges[:2],
@@ -148,6 +151,7 @@ func TestARedeployThatGotLostIsMadeGood(t *testing.T) {
 		t.Fatal("the rotation succeeded without a redeploy")
 	}
 	d.AWS.Intercept(nil)
+	d.AWS.Clock().Advance(time.Minute) // whoever has promoted would have redeployed by now
 	d.mustSettle()
 	d.accepts(false, d.Password)
 	d.noLoginFailed()
@@ -197,6 +201,7 @@ func TestAStuckRotationCanBeAbandoned(t *testing.T) {
 }
 
 func TestAnOldVersionMadeCurrentAgainByHandIsNotTakenOutOfService(t *testing.T) {
+	t.Parallel()
 	for name, variants := range map[string]localsecretsmanager.Variants{
 		"AWSPENDING has gone":                 {},
 		"AWSPENDING stays on the newer value": {PendingAfterSuccess: localsecretsmanager.PendingStays},

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnAdministratorWithoutWidgetsIsRotated(t *testing.T) {
+	t.Parallel()
 	for name, dashboard := range map[string]mauticserver.Dashboard{
 		"whose dashboard redirects to itself once":               mauticserver.FirstDashboard,
 		"whose dashboard redirects to the import page each time": mauticserver.NoDefaultDashboard,

@@ -12,6 +12,7 @@ import (
 )
 
 func TestEventsMayBeLostDoubledOrOutOfOrder(t *testing.T) {
+	t.Parallel()
 	const every = 5 * time.Minute
 	for name, fault := range map[string]func(e localeventbridge.Event, later <-chan struct{}) localeventbridge.Fault{
 		"lost": func(e localeventbridge.Event, _ <-chan struct{}) localeventbridge.Fault {

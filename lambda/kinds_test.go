@@ -41,6 +41,7 @@ func TestEachKindAloneIsRotatedWithoutTheOthers(t *testing.T) {
 }
 
 func TestADatabaseAndAnAdminPasswordChangeInOneRotationByEachWay(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"admin", "single"} { // by itself: TestOneRotationChangesEveryCredentialOfAMautic
 		t.Run(way, func(t *testing.T) {
 			m := deployMautic(t, &rig.Application{Services: []string{"mautic-prod-web"}})

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"testing"
@@ -68,13 +69,22 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, timingVariable+":", err)
 			os.Exit(1)
 		}
+		if !watchesForRaces {
+			lighten()
+		}
 		serve(t)
 		os.Exit(1) // not reached: the function ends with its environment
 	}
-	// The tests' heap is small, so that it would be collected over and over. The
-	// function's processes do not live long enough to gain by it.
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(400) // the tests' heap is small, so that it would be collected over and over
 	mysqltest.Main(cleaning{m})
+}
+
+// lighten makes the function under test take a quarter less of the processors' time:
+// what a second thread would do beside the first there is mostly to look for work.
+// The race detector is to have as many threads as there are.
+func lighten() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(800)
 }
 
 // shippedBuild is what `make build` makes, built once for all tests.

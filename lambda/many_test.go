@@ -66,6 +66,7 @@ func (th *throttle) decide(c wire.Call) wire.Fault {
 }
 
 func TestManySecretsAtOnceAreRotatedOnceEachHoweverOftenAWSThrottles(t *testing.T) {
+	t.Parallel()
 	t.Run("two of three calls", func(t *testing.T) { rotateAtOnce(t, deploy(t), 12, twoOfThree()) })
 	if n := *manySecrets; n > 0 {
 		t.Run("at a rate", func(t *testing.T) { rotateAtOnce(t, deploy(t, shipped), n, inEachSecond(n/2)) })
@@ -118,6 +119,7 @@ func rotateAtOnce(t *testing.T, d *deployment, many int, refuses func(wire.Call)
 
 // What the pauses of the SDK are is not asserted: they are random, from nothing on.
 func TestACallThatAWSThrottlesIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		options   []func(*rig.Options)
 		throttled int64 // of the attempts at one call

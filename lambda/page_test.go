@@ -11,6 +11,7 @@ import (
 // What the application's page answers, and what follows from it.
 
 func TestAPageThatIsNotServedToTheFunctionIsNoReasonToRollBack(t *testing.T) {
+	t.Parallel()
 	for name, status := range map[string]int64{
 		"a redirect": http.StatusMovedPermanently, "a WAF that denies it": http.StatusForbidden, "too many requests": http.StatusTooManyRequests,
 	} {

@@ -53,6 +53,7 @@ func TestRotationsFollowOneAnother(t *testing.T) {
 }
 
 func TestARotationWorksWhateverOfTwoThingsAWSDoes(t *testing.T) {
+	t.Parallel()
 	for name, variants := range map[string]localsecretsmanager.Variants{
 		"AWSPENDING goes with the promotion": {PendingAfterSuccess: localsecretsmanager.PendingRemovedOnPromotion},
 		"AWSPENDING stays":                   {PendingAfterSuccess: localsecretsmanager.PendingStays},
@@ -107,6 +108,7 @@ func TestEachStepMayRunTwice(t *testing.T) {
 }
 
 func TestATestOnlyRotationIsAPreflight(t *testing.T) {
+	t.Parallel()
 	for name, value := range map[string]localsecretsmanager.TestRotationValue{
 		"on a version without a value":           localsecretsmanager.TestRotationNoValue,
 		"on a version with the current document": localsecretsmanager.TestRotationCurrentValue,
@@ -130,6 +132,7 @@ func TestATestOnlyRotationIsAPreflight(t *testing.T) {
 }
 
 func TestSetSecretThatDiesAroundItsChangeIsMadeGood(t *testing.T) {
+	t.Parallel()
 	for name, dies := range map[string]func(kill func()) mysqlproxy.Action{
 		"before": func(kill func()) mysqlproxy.Action {
 			kill()

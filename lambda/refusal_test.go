@@ -61,6 +61,7 @@ func TestAVersionThatIsNotPendingAnyMoreIsRefused(t *testing.T) {
 }
 
 func TestASecretThatCannotBeRotatedIsRefusedInCreateSecret(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		value  func(document string) string // nil: the rig's
@@ -171,6 +172,7 @@ func TestFinishSecretPromotesNoValueThatTheServerRefuses(t *testing.T) {
 }
 
 func TestAPermissionThatIsMissingIsNamed(t *testing.T) {
+	t.Parallel()
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
 		t.Run(operation, func(t *testing.T) {
 			d := deploy(t, neverRetried)

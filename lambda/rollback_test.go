@@ -55,6 +55,7 @@ func TestAWebhookThatSomebodyMakesMeanwhileDoesNotKeepTheOthersFromGoingBack(t *
 }
 
 func TestWhicheverWriteOfARollbackFailsWhatAWSCURRENTHasIsAccepted(t *testing.T) {
+	t.Parallel()
 	for n := int64(1); n <= 4; n++ {
 		t.Run(fmt.Sprint("write ", n), func(t *testing.T) {
 			m := deployMautic(t, brokenApplication())
@@ -103,6 +104,7 @@ func TestAnEditSurvivesARollback(t *testing.T) {
 }
 
 func TestANewPasswordThatTheServerRefusesAfterThePromotionIsSetAgainOrRolledBack(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		maySet bool
 	}{
@@ -144,6 +146,7 @@ func TestANewPasswordThatTheServerRefusesAfterThePromotionIsSetAgainOrRolledBack
 }
 
 func TestARotationChangesTheKindsThatItMadeAndNoOther(t *testing.T) {
+	t.Parallel()
 	t.Run("when the version that it was made from is rolled back", func(t *testing.T) {
 		m := deployMautic(t, brokenApplication())
 		m.mustPreflight()

@@ -182,6 +182,7 @@ func TestOldTasksThatDoNotStopAreAnAlarmAndNoReasonToRollBack(t *testing.T) {
 }
 
 func TestAServiceThatDoesNotExistIsFoundBeforeTheFirstChange(t *testing.T) {
+	t.Parallel()
 	for name, services := range map[string]string{
 		"one of two":   "mautic-prod-web,mautic-prod-renamed",
 		"the only one": "mautic-prod-renamed",
@@ -216,6 +217,7 @@ func TestAServiceThatDoesNotExistIsFoundBeforeTheFirstChange(t *testing.T) {
 }
 
 func TestAServiceThatIsMissingAfterThePromotionIsAnAlarmAndNoReasonToRollBack(t *testing.T) {
+	t.Parallel()
 	for name, services := range map[string]string{
 		"one of two": "mautic-prod-web,mautic-prod-renamed", "the only one": "mautic-prod-renamed",
 	} {

@@ -64,6 +64,7 @@ func TestARollbackKeepsTheOldKeyAndTakesTheNewOneAway(t *testing.T) {
 }
 
 func TestACrashWhileAKeyIsMadeIsHealedByTheRetry(t *testing.T) {
+	t.Parallel()
 	for name, crash := range map[string]struct {
 		operation string
 		fault     wire.Fault

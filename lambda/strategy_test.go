@@ -25,6 +25,7 @@ func (d *deployment) sideBySide(app *rig.Application, since time.Time) {
 }
 
 func TestADeploymentThatBakesForLongerThanARolloutMayTakeIsNotRolledBack(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []string{localecs.BlueGreen, localecs.Linear, localecs.Canary} {
 		t.Run(strategy, func(t *testing.T) {
 			app := &rig.Application{Strategy: strategy, BakeTime: time.Hour}

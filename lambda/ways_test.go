@@ -13,6 +13,7 @@ import (
 // deployed. What each way does at the server is tested in package database.
 
 func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		series mysqlserver.Series
 		admin  bool
@@ -46,6 +47,7 @@ func TestARotationByEachWayThatKeepsTheOldPasswordFailsNoLogin(t *testing.T) {
 }
 
 func TestARollbackWorksByEachWay(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string]func(*testing.T, *rig.Options){
 		"MariaDB, by an administrator": func(t *testing.T, o *rig.Options) {
 			o.MySQL, o.AdminSecret = serverOf(t, mysqlserver.MariaDB), true
@@ -110,6 +112,7 @@ func TestAStepThatIsCutOffWhileRDSAppliesThePasswordIsMadeGood(t *testing.T) {
 }
 
 func TestWhereEveryPasswordIsRefusedTheMasterUserIsRecoveredOnRequestAlone(t *testing.T) {
+	t.Parallel()
 	for _, recovery := range []bool{false, true} {
 		t.Run(fmt.Sprint(recovery), func(t *testing.T) {
 			d := deployRDS(t, func(o *rig.Options) {
@@ -143,6 +146,7 @@ func TestWithoutAnyWayTheErrorNamesTheRemedies(t *testing.T) {
 }
 
 func TestInAnEmergencyOpenConnectionsEndAndTheOldPasswordIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, series := range []mysqlserver.Series{mysqlserver.MySQL, mysqlserver.MariaDB} {
 		t.Run(string(series), func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {

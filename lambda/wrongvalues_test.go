@@ -12,6 +12,7 @@ import (
 // the others. Nothing is taken away, and an operator is told where the right value is.
 
 func TestAPasswordThatIsMistypedByHandIsAnAlarmThatNamesTheVersionWithTheRightOne(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct{ overlap bool }{
 		"while the old password is accepted": {overlap: true},
 		"after the old password is retired":  {},
@@ -79,6 +80,7 @@ func TestAMoveToTheVersionThatWasRolledBackIsAnAlarmAndTheScheduleStaysHeldOff(t
 }
 
 func TestWhileAWSCURRENTCannotBeComparedNothingIsTakenAway(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(document string) string{
 		"another host":                func(s string) string { return strings.Replace(s, `"127.0.0.1"`, `"localhost"`, 1) },
 		"the field moved away":        func(s string) string { return strings.Replace(s, `"database_password"`, `"moved_away"`, 1) },

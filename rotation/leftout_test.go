@@ -217,7 +217,7 @@ func TestATargetThatHangsIsLeftOutAndLeavesTimeForTheOthers(t *testing.T) {
 		<-ctx.Done() // as long as it may
 		return ctx.Err()
 	}
-	e.beforeStep(rotation.CreateSecret, func() error { return e.createWithin(t.Context(), 26*time.Second) })
+	e.beforeStep(rotation.CreateSecret, func() error { return e.createWithin(t.Context(), 32*time.Second) })
 	e.mustRotate()
 	e.currentHolds("database-0", "admin-1")
 	e.logSays("its target does not answer in time")
