@@ -11,6 +11,7 @@ import (
 )
 
 func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
+	t.Parallel()
 	is := func(step, operation, detail string) func(wire.Call) bool {
 		return func(c wire.Call) bool {
 			return c.Caller.Step == step && c.Operation == operation && strings.Contains(c.Detail, detail)

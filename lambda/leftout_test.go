@@ -118,6 +118,7 @@ func TestAScheduledRotationOfWhatCannotBeRotatedSucceedsAndChangesNothing(t *tes
 }
 
 func TestAWebhookSecretAloneInItsSecretIsPublishedForADayBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
 	for name, deployed := range map[string]func(*mauticDeployment) *mauticDeployment{
 		"a function for webhooks": func(m *mauticDeployment) *mauticDeployment {
 			m.reconfigure(map[string]string{"ROTATE_KINDS": "webhook"})
@@ -200,6 +201,7 @@ func TestALabelThatAsksForAnEmergencyStandsInTheWayOfOneRotationAtMost(t *testin
 }
 
 func TestServicesAreLookedAtBeforeTheFirstChange(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		spoil func(*deployment)
 		mend  func(*deployment)

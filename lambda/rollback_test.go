@@ -206,6 +206,7 @@ func (m *mauticDeployment) retryPendingAfter(change func()) {
 }
 
 func TestARotationThatChangesNothingLeavesTheRollbackOfTheOneBeforePossible(t *testing.T) {
+	t.Parallel()
 	for name, again := range map[string]func(*deployment) error{
 		"started by hand":         func(d *deployment) error { _, err := d.Rotate(d.t.Context()); return err },
 		"started by the schedule": func(d *deployment) error { return d.scheduledRotation() },

@@ -125,6 +125,7 @@ func TestAMoveBackAfterAReleaseIsRolledOut(t *testing.T) {
 }
 
 func TestAMoveBackBeforeTheRedeployWasNotedIsRolledOut(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		fault   wire.Fault
 		pending localsecretsmanager.PendingAfterSuccess

@@ -151,6 +151,7 @@ func TestAnEditOfASecretOfOneCredentialDuringItsRotationIsKept(t *testing.T) {
 }
 
 func TestAFieldOfSomebodyElsesWithTheNameOfTheBlockIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for name, field := range map[string]string{"text": `"2025-01-01"`, "a list": `["x"]`, "null": `null`} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)

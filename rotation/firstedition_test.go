@@ -83,6 +83,7 @@ func (e *engine) redeployed(times int) {
 }
 
 func TestWhatTheFirstEditionLeftOpenComesToItsEndAndNothingIsRedeployedTwice(t *testing.T) {
+	t.Parallel()
 	overNow := func(e *engine, redeploys int) {
 		e.t.Helper()
 		e.reconcile()

@@ -10,6 +10,7 @@ import (
 // What counts as lost, of values that their target makes.
 
 func TestNothingCountsAsLostWhileAVersionOfTheSecretCannotBeRead(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]wire.Fault{
 		"it may not be decrypted": {Error: &wire.Error{Code: "AccessDeniedException", Message: "kms:Decrypt", Status: 400}},
 		"it seems to be missing":  {Error: &wire.Error{Code: "ResourceNotFoundException", Message: "not found", Status: 400}},

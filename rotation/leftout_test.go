@@ -80,6 +80,7 @@ func TestAKindThatCannotBeRotatedIsLeftOutAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestARotationByHandForWhatCannotBeRotatedIsGivenUpWithAllReasons(t *testing.T) {
+	t.Parallel()
 	const early = "webhook: it was just rotated: not before 20"
 	for name, tc := range map[string]struct {
 		words   string
@@ -167,6 +168,7 @@ func TestAnEmergencyRotatesWhatItCanAndTellsOfTheRest(t *testing.T) {
 }
 
 func TestAFaultThatMayPassIsGivenTheTimeTo(t *testing.T) {
+	t.Parallel()
 	unreachable := credential.Failf(credential.Unreachable, "no answer")
 	for name, tc := range map[string]struct {
 		err    error
@@ -255,6 +257,7 @@ func (e *engine) label(label string) {
 }
 
 func TestALabelThatNoRotationCanFollowStandsInTheWayOfOneAtMost(t *testing.T) {
+	t.Parallel()
 	for label, reason := range map[string]string{
 		"rotate;emergency":    "an emergency is asked for in the token alone",
 		"rotate;only.databse": `"databse"`,
@@ -301,6 +304,7 @@ func TestWordsThatNoRotationKnowsDoNotBlockTheNextOne(t *testing.T) {
 }
 
 func TestWhatTheErrorSaysLeadsOutOfARotationThatWasTurnedOff(t *testing.T) {
+	t.Parallel()
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		t.Run(string(step), func(t *testing.T) {
 			e := newEngine(t)

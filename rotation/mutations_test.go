@@ -32,6 +32,7 @@ func (k *target) whenNth(method string, n int64, do func()) {
 const underTheLock = 2
 
 func TestNothingIsTakenAwayWithoutALookAtTheLabelsAtTheLastMoment(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		do   func(*engine)
 		want string
@@ -53,6 +54,7 @@ func TestNothingIsTakenAwayWithoutALookAtTheLabelsAtTheLastMoment(t *testing.T) 
 }
 
 func TestUnderTheLockItCountsWhatTheLabelsSayThen(t *testing.T) {
+	t.Parallel()
 	t.Run("another invocation has retired it", func(t *testing.T) {
 		e := newEngine(t)
 		e.mustRotate()
@@ -266,6 +268,7 @@ func TestNothingIsPutBackOnceAWSCURRENTHasMovedOnceMore(t *testing.T) {
 }
 
 func TestAMoveByHandBeginsARollout(t *testing.T) {
+	t.Parallel()
 	t.Run("back", func(t *testing.T) {
 		e := newEngine(t)
 		e.mustRotate()

@@ -80,6 +80,7 @@ func TestALoginOfAnOldTaskInTheSecondInWhichTheRolloutConvergesIsNoUseOfItsValue
 }
 
 func TestNoOldValueIsTakenAwayWhenItHasBecomeCurrentAgain(t *testing.T) {
+	t.Parallel()
 	for _, moment := range []string{"exclusive", "in use", "quarantine"} {
 		t.Run("before "+moment, func(t *testing.T) {
 			e := newEngine(t)

@@ -136,6 +136,7 @@ func (b *beside) checkNothingIsForgotten() {
 }
 
 func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
+	t.Parallel()
 	always := func(credential.Overlap) (string, error) { return "a login", nil }
 	held := func(e *engine) {
 		e.mustRotate()

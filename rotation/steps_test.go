@@ -33,6 +33,7 @@ func TestWhatARotationSetsIsNotedBeforeAnyTargetHasIt(t *testing.T) {
 }
 
 func TestNoTargetIsWrittenToForAVersionThatIsNotPendingAnyMore(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"set", "put back"} {
 		t.Run(step, func(t *testing.T) {
 			e := newEngine(t)
@@ -61,6 +62,7 @@ func TestNoTargetIsWrittenToForASecretThatWasEditedMeanwhile(t *testing.T) {
 }
 
 func TestAnEditDuringARotationIsKeptAndTheRotationGivenUp(t *testing.T) {
+	t.Parallel()
 	for _, step := range []rotation.Step{rotation.SetSecret, rotation.FinishSecret} {
 		t.Run("before "+string(step), func(t *testing.T) {
 			e := newEngine(t)
@@ -100,6 +102,7 @@ func TestAnEditAtTheMomentOfThePromotionIsNotUndone(t *testing.T) {
 }
 
 func TestNothingIsPromotedThatItsTargetRefuses(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"database", "webhook"} {
 		t.Run(kind, func(t *testing.T) {
 			e := newEngine(t)

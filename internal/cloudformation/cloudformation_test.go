@@ -56,6 +56,7 @@ func value(t *testing.T, text string, parameters map[string]string) (any, error)
 }
 
 func TestFunctionsComeToWhatCloudFormationMakesOfThem(t *testing.T) {
+	t.Parallel()
 	named := map[string]string{"Name": "x", "Kind": "b"}
 	for text, tc := range map[string]struct {
 		parameters map[string]string
@@ -84,6 +85,7 @@ func TestFunctionsComeToWhatCloudFormationMakesOfThem(t *testing.T) {
 }
 
 func TestWhatIsWrongOrNotKnownIsAnErrorThatNamesIt(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`!Ref Nobody`:                  "no parameter and no resource Nobody",
 		`!GetAtt Queue.Arn`:            "its condition is not met",
@@ -115,6 +117,7 @@ func TestWhatIsWrongOrNotKnownIsAnErrorThatNamesIt(t *testing.T) {
 }
 
 func TestParametersAreChecked(t *testing.T) {
+	t.Parallel()
 	for want, parameters := range map[string]map[string]string{
 		"the template has no parameter Title":      {"Title": "x"},
 		`"400" does not satisfy MaxValue 365`:      {"Days": "400"},

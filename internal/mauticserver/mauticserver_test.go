@@ -139,6 +139,7 @@ func TestSigningInTakesThePasswordAndEndsWhenItChanges(t *testing.T) {
 }
 
 func TestADashboardWithoutWidgetsRedirectsAsMauticsDoes(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		dashboard Dashboard
 		path      string
@@ -167,6 +168,7 @@ func TestADashboardWithoutWidgetsRedirectsAsMauticsDoes(t *testing.T) {
 }
 
 func TestWhoAmIAnswersAsTheSettingsAre(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		options  Options
 		password string

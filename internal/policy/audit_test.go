@@ -63,6 +63,7 @@ func TestEachMistakeIsFound(t *testing.T) {
 }
 
 func TestAuditSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for want, change := range map[string]func(*Record, *Expected){
 		"refused: sm:Drop on x, k=a|b": func(r *Record, _ *Expected) {
 			r.Requests = append(r.Requests, Request{"sm:Drop", "x", map[string][]string{"k": {"a", "b"}}})

@@ -32,6 +32,7 @@ func mustRead(t *testing.T, statements ...any) Policy {
 }
 
 func TestEvaluateDecidesAsIAMDoes(t *testing.T) {
+	t.Parallel()
 	condition := func(operator, key string, values any) []any {
 		return []any{"Condition", map[string]any{operator: map[string]any{key: values}}}
 	}
@@ -95,6 +96,7 @@ func TestADenialGoesBeforeWhatIsAllowed(t *testing.T) {
 }
 
 func TestWhatIsNotKnownIsAnError(t *testing.T) {
+	t.Parallel()
 	for want, properties := range map[string]map[string]any{
 		"NotAction":                role(statement("NotAction", "s3:*")),
 		"StringNotEqualsIfExists":  role(statement("Condition", map[string]any{"StringNotEqualsIfExists": map[string]any{"k": "v"}})),

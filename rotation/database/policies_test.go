@@ -117,6 +117,7 @@ func TestAPolicyThatTheWaySingleDoesNotMeetIsNoReasonAgainstIt(t *testing.T) {
 }
 
 func TestAPasswordHistoryKeepsARotationFromBeginningAndItsRemedyHelps(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"self", "admin", "single"} {
 		t.Run(way, func(t *testing.T) {
 			f := newFixture(t, dualPrivilege)

@@ -157,6 +157,7 @@ func TestATaskThatIsNotHealthyYetIsNotFresh(t *testing.T) {
 }
 
 func TestOnlyAFailureOfADeploymentSinceThenCounts(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []string{localecs.Rolling, localecs.BlueGreen} {
 		t.Run(strategy, func(t *testing.T) {
 			var broken atomic.Bool
@@ -205,6 +206,7 @@ func TestOnlyAFailureOfADeploymentSinceThenCounts(t *testing.T) {
 }
 
 func TestWhileAServiceBakesItIsDeployedWithOldTasksBesideTheNew(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []string{localecs.BlueGreen, localecs.Linear, localecs.Canary} {
 		t.Run(strategy, func(t *testing.T) {
 			aws, client := start(t, localecs.Service{Name: "web", Strategy: strategy, BakeTime: time.Hour})

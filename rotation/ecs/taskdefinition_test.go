@@ -14,6 +14,7 @@ const (
 )
 
 func TestSecretUse(t *testing.T) {
+	t.Parallel()
 	const none = "no container of task definition mautic reads it"
 	tests := []struct {
 		name, valueFrom  string

@@ -305,6 +305,7 @@ func TestTheDatabaseIsOpenedWithWhicheverPasswordWorks(t *testing.T) {
 }
 
 func TestAnAdminSignsInTheWayThatMauticIsSetUpFor(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		options mauticserver.Options

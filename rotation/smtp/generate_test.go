@@ -42,6 +42,7 @@ func TestANewCredentialIsASecondAccessKeyAndItsPassword(t *testing.T) {
 }
 
 func TestNoKeyIsMadeWhereTheRotationCouldNotGoOn(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		given func(*fixture)
@@ -152,6 +153,7 @@ func TestALostKeyIsSweptOnceItCannotBeOnItsWay(t *testing.T) {
 }
 
 func TestWhatASweepMayNotTouch(t *testing.T) {
+	t.Parallel()
 	for name, given := range map[string]func(*fixture){
 		"keys that versions hold": func(f *fixture) { f.documents = append(f.documents, f.document(f.aws.IAM.AccessKeys(user)[1])) },
 		"the keys of a user that the secret does not use": func(f *fixture) {

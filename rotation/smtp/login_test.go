@@ -67,6 +67,7 @@ func startLineServer(t *testing.T, greeting, reply string) *lineServer {
 }
 
 func TestALoginIsTriedByEitherTLSAndEitherMechanism(t *testing.T) {
+	t.Parallel()
 	for _, implicit := range []bool{false, true} {
 		for _, mechanism := range []string{"PLAIN", "LOGIN"} {
 			t.Run(fmt.Sprint(mechanism, ", TLS at once: ", implicit), func(t *testing.T) {
@@ -165,6 +166,7 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 }
 
 func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		verb, reply string
 		outcome     credential.Outcome

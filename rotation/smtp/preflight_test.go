@@ -35,6 +35,7 @@ func TestAPreflightOfAUserThatIsInOrderFindsNothingAndChangesNothing(t *testing.
 }
 
 func TestAPreflightNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		setup   func(*setup)

@@ -48,6 +48,7 @@ func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
 }
 
 func TestNoKeyIsSwitchedOffBeforeTheCurrentOneIsProven(t *testing.T) {
+	t.Parallel()
 	moved := errors.New("AWSCURRENT has moved")
 	for name, c := range map[string]struct {
 		given func(*fixture, *credential.Overlap)

@@ -155,6 +155,7 @@ func (f *fixture) rotationFunction(run func(context.Context, aws.Config)) (arn s
 }
 
 func TestARefusalIsWordedAsTheServiceWordsItAndNothingHappens(t *testing.T) {
+	t.Parallel()
 	for action, tc := range map[string]struct {
 		code string
 		call func(context.Context, aws.Config) error
