@@ -1,7 +1,6 @@
 package database
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +21,6 @@ func newStrictServer(t *testing.T) *mysqlserver.Server {
 		t.Fatal(err)
 	}
 	return server
-}
-
-// remedies are the statements that an error names.
-var remedies = regexp.MustCompile(`SET GLOBAL [a-z_.]+ = \d+`)
-
-// applyRemedy does what the error says.
-func (f *fixture) applyRemedy(err error) {
-	f.t.Helper()
-	if err == nil {
-		f.t.Fatal("no error")
-	}
-	statement := remedies.FindString(err.Error())
-	if statement == "" {
-		f.t.Fatalf("no statement in %v", err)
-	}
-	f.admin(statement)
 }
 
 func TestAPasswordMayBeTakenAwayAndAcceptedAgainHoweverMuchOfItHasToChange(t *testing.T) {
