@@ -126,3 +126,26 @@ func TestAPasswordHistoryKeepsARotationFromBeginningAndItsRemedyHelps(t *testing
 		})
 	}
 }
+
+func TestWhereAPasswordHasToBeNamedAnUnknownOneIsNotReplacedAndTheRemedyHelps(t *testing.T) {
+	f := newFixture(t, dualPrivilege)
+	f.admin("ALTER USER ? PASSWORD REQUIRE CURRENT", f.user)
+	f.mustSet(f.first, abandonedPassword) // the primary one, which nobody knows any more
+	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+	f.says(err, "MySQL error 3892", "ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL")
+	f.accepts(true, f.first, abandonedPassword)
+	f.accepts(false, pendingPassword)
+
+	// With the version that stores it, it can be taken away without.
+	if err := f.Retire(t.Context(), f.overlap(f.first, abandonedPassword)); err != nil {
+		t.Error(err)
+	}
+	f.accepts(true, f.first)
+	f.accepts(false, abandonedPassword)
+
+	f.mustSet(f.first, abandonedPassword)
+	f.admin("ALTER USER ? PASSWORD REQUIRE CURRENT OPTIONAL", f.user)
+	f.mustSet(f.first, pendingPassword)
+	f.accepts(true, f.first, pendingPassword)
+	f.accepts(false, abandonedPassword)
+}
