@@ -46,7 +46,7 @@ func TestOneThingThatIsWrongWithTheDatabaseIsOneFindingOfThePreflight(t *testing
 			if found := strings.Count(log, `"problem":`); found != 1 {
 				t.Errorf("%d findings: %v", found, err)
 			}
-			for _, part := range []string{"admin", "api", "webhook"} {
+			for _, part := range []string{"admin", "api", "webhook", "health"} {
 				if !strings.Contains(log, `"part":"`+part+`","result":"not looked at","before":"database"`) {
 					t.Errorf("nothing is said of %s", part)
 				}

@@ -214,9 +214,9 @@ func TestAUserForTwoHostsIsRefusedBeforeAnythingChanges(t *testing.T) {
 	t.Cleanup(func() { d.MySQL.Admin().Exec("DROP USER ?@'10.%'", d.User) })
 	d.underLoad(func() {
 		_, err := d.Rotate(t.Context())
-		wantError(t, err, "the user exists for several hosts (%, 10.%)")
+		wantError(t, err, "createSecret", "the user exists for several hosts (%, 10.%)", "GRANT CREATE USER ON *.* to it, or set DATABASE_ADMIN_SECRET_ARN")
 	})
-	d.accepts(false, d.password("AWSPENDING"))
+	d.accepts(true, d.Password)
 }
 
 func TestOneWarmProcessServesSeveralSecrets(t *testing.T) {

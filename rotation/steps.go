@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -411,9 +410,15 @@ func (r *run) preflight(ctx context.Context) error {
 	}
 	// What depends on a target that cannot be reached would only find the same.
 	var lost []string
+	skipped := func(part string, of any) bool {
+		d, ok := of.(credential.Dependent)
+		if ok = ok && slices.Contains(lost, d.Needs()); ok {
+			r.log.Warn("preflight", "part", part, "result", "not looked at", "before", d.Needs())
+		}
+		return ok
+	}
 	for _, kind := range neededFirst(kinds) {
-		if d, ok := kind.(credential.Dependent); ok && slices.Contains(lost, d.Needs()) {
-			r.log.Warn("preflight", "part", kind.Name(), "result", "not looked at", "before", d.Needs())
+		if skipped(kind.Name(), kind) {
 			continue
 		}
 		checks := kind.Preflight(ctx, current.doc)
@@ -430,9 +435,7 @@ func (r *run) preflight(ctx context.Context) error {
 	if r.services != nil && r.needsRestart(names(kinds)) {
 		report("redeploy", r.services.Preflight(ctx, r.event.SecretID))
 	}
-	if r.health != nil && len(lost) > 0 {
-		r.log.Warn("preflight", "part", "health", "result", "not looked at", "before", strings.Join(lost, ", "))
-	} else if r.health != nil {
+	if r.health != nil && !skipped("health", r.health) {
 		check := credential.Check{What: "the application is healthy"}
 		if _, what := r.askHealth(ctx); what != "" {
 			check.Problem = errors.New(what)

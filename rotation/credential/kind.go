@@ -114,7 +114,8 @@ type Check struct {
 }
 
 // A Dependent is a kind whose target is reached by way of another kind's: while
-// that one cannot be reached, there is nothing to be said of this one.
+// that one cannot be reached, there is nothing to be said of this one. The
+// application's health is one too, if it needs what a kind's credential is for.
 type Dependent interface {
 	// Needs is the name of the other kind; "" if there is none.
 	Needs() string

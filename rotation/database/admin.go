@@ -90,7 +90,7 @@ func (k *Kind) boundTo(ctx context.Context, d document.Document, layout Layout, 
 	port := 0
 	if layout.Port != "" {
 		if n, err := d.Integer(layout.Port); err == nil {
-			port = int(n)
+			port = n
 		}
 	}
 	own := text(layout.Host)

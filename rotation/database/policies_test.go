@@ -1,7 +1,6 @@
 package database
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +21,6 @@ func newStrictServer(t *testing.T) *mysqlserver.Server {
 		t.Fatal(err)
 	}
 	return server
-}
-
-// remedies are the statements that an error names.
-var remedies = regexp.MustCompile(`SET GLOBAL [a-z_.]+ = \d+`)
-
-// applyRemedy does what the error says.
-func (f *fixture) applyRemedy(err error) {
-	f.t.Helper()
-	if err == nil {
-		f.t.Fatal("no error")
-	}
-	statement := remedies.FindString(err.Error())
-	if statement == "" {
-		f.t.Fatalf("no statement in %v", err)
-	}
-	f.admin(statement)
 }
 
 func TestAPasswordMayBeTakenAwayAndAcceptedAgainHoweverMuchOfItHasToChange(t *testing.T) {
@@ -143,4 +126,27 @@ func TestAPasswordHistoryKeepsARotationFromBeginningAndItsRemedyHelps(t *testing
 			f.accepts(false, f.first)
 		})
 	}
+}
+
+func TestWhereAPasswordHasToBeNamedAnUnknownOneIsNotReplacedAndTheRemedyHelps(t *testing.T) {
+	f := newFixture(t, dualPrivilege)
+	f.admin("ALTER USER ? PASSWORD REQUIRE CURRENT", f.user)
+	f.mustSet(f.first, abandonedPassword) // the primary one, which nobody knows any more
+	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
+	f.says(err, "MySQL error 3892", "ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL")
+	f.accepts(true, f.first, abandonedPassword)
+	f.accepts(false, pendingPassword)
+
+	// With the version that stores it, it can be taken away without.
+	if err := f.Retire(t.Context(), f.overlap(f.first, abandonedPassword)); err != nil {
+		t.Error(err)
+	}
+	f.accepts(true, f.first)
+	f.accepts(false, abandonedPassword)
+
+	f.mustSet(f.first, abandonedPassword)
+	f.admin("ALTER USER ? PASSWORD REQUIRE CURRENT OPTIONAL", f.user)
+	f.mustSet(f.first, pendingPassword)
+	f.accepts(true, f.first, pendingPassword)
+	f.accepts(false, abandonedPassword)
 }

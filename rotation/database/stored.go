@@ -8,8 +8,6 @@ import (
 	"strings"
 )
 
-const sha2Plugin = "caching_sha2_password"
-
 // matchesHash tells whether what an account of MySQL's stores is of a password.
 // known is false where the form of it is not one that is read here.
 //

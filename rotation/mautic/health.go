@@ -35,6 +35,10 @@ func NewHealth(base string, client *http.Client) (*Health, error) {
 	return &Health{base: parsed, client: direct(client), timeout: healthTimeout}, nil
 }
 
+// Needs is the kind without which Mautic answers to nothing: see
+// credential.Dependent.
+func (h *Health) Needs() string { return databaseKind }
+
 // Check tells why the login page is not what it should be. Mautic is ill if it
 // answers 5xx, or not at all. Every other error wraps [rollout.ErrUnclear]: what
 // answers may be something in front of a Mautic that works.
