@@ -35,7 +35,7 @@ type invocation struct {
 // make no call any more.
 type killed struct{}
 
-// an Act is what an invocation does.
+// An act is what an invocation does.
 type act func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error
 
 // start makes an invocation that is given its turns by turn.
@@ -64,8 +64,6 @@ func (v *invocation) run(do act) {
 		v.ended = true
 		switch r := recover().(type) {
 		case nil, killed:
-		case overflow:
-			panic(r)
 		default:
 			v.w.course.violated("panic in %s: %v", v.name, r)
 		}
@@ -80,9 +78,6 @@ func (v *invocation) run(do act) {
 		v.w.tell("     %s ends: %s", v.name, hidden(fmt.Sprint(v.err)))
 	}
 }
-
-// overflow ends a history that does not end by itself.
-type overflow struct{}
 
 // turn gives the invocation its turn, until it ends or gives it away.
 func (v *invocation) turn() {
