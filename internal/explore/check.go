@@ -46,7 +46,36 @@ func (f facts) appendFacts(b []byte) []byte {
 }
 
 // checker judges a world.
-type checker struct{ shown string }
+type checker struct {
+	shown  string // a text with a secret value in it
+	untrue string // what the engine says of a target, and is not so
+}
+
+// claims are what the engine says right after a call of a target, and whether the
+// target accepts the value then.
+var claims = map[string]bool{
+	"retired: the old value is refused":                 false,
+	"the target accepts AWSCURRENT's value again":       true,
+	"AWSCURRENT's value was refused, and was set again": true,
+}
+
+// claimed compares what the engine says of a version's value with the target.
+func (w *world) claimed(text, kind, of string) {
+	for claim, accepted := range claims {
+		if !strings.HasPrefix(text, claim) || w.checks.untrue != "" {
+			continue
+		}
+		for secret := range w.arns {
+			for _, v := range w.versions(secret) {
+				for i, k := range w.kinds {
+					if v.id == of && k.Name() == kind && w.accounts[w.accountOf(secret, i)].accepts(v.values[i]) != accepted {
+						w.checks.untrue = fmt.Sprintf("it is said of %s, version %s: %q", kind, of, text)
+					}
+				}
+			}
+		}
+	}
+}
 
 // heard looks for secret values in what the engine says.
 func (w *world) heard(text string) {
@@ -66,6 +95,9 @@ func kept(v version) bool {
 func (w *world) violation() string {
 	if w.checks.shown != "" {
 		return "a secret value is shown: " + w.checks.shown
+	}
+	if w.checks.untrue != "" {
+		return w.checks.untrue
 	}
 	for secret := range w.arns {
 		list := w.versions(secret)

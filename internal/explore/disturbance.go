@@ -265,11 +265,18 @@ func (l *listener) Enabled(context.Context, slog.Level) bool { return true }
 
 func (l *listener) Handle(_ context.Context, r slog.Record) error {
 	l.w.heard(r.Message)
-	text := r.Message + l.attrs
+	text, kind, of := r.Message+l.attrs, "", ""
 	r.Attrs(func(a slog.Attr) bool {
 		text += l.read(a)
+		switch a.Key {
+		case "kind":
+			kind = a.Value.String()
+		case "of":
+			of = a.Value.String()
+		}
 		return true
 	})
+	l.w.claimed(r.Message, kind, of)
 	if l.w.trace != nil {
 		l.w.tell("       %s %s: %s", r.Level, l.w.active.name, hidden(text))
 	}
