@@ -102,10 +102,17 @@ var byHandMutations = []mutation{
 		killer: test{engine, "TestAPromotionThatIsInProgressFailsOnceItsRotationIsGivenUp"},
 	},
 	{
+		name: "fenced-before-the-rollout", what: "a fence hides that no rollout has followed a promotion",
+		file:   "rotation/plan/decide.go",
+		old:    " && unsettled(o) == \"\" && unexplained(o) == \"\" {\n",
+		new:    " {\n",
+		killer: test{planner, "TestARotationThatEndedOtherwiseLeavesNothingAccepted"},
+	},
+	{
 		name: "fenced-beside-a-rotation", what: "a version is stored while another rotation is under way, which that ends",
 		file:   "rotation/plan/decide.go",
-		old:    "version != \"\" && !o.Rotating {\n",
-		new:    "version != \"\" {\n",
+		old:    "version != \"\" && !o.Rotating && ",
+		new:    "version != \"\" && ",
 		killer: test{engine, "TestAGivenUpValueStaysWhileAnotherRotationIsUnderWay"},
 	},
 	{

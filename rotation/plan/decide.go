@@ -112,7 +112,8 @@ func Decide(o Observation) (actions []Action) {
 	if o.Left != "" {
 		return []Action{{Do: DropPending, Version: o.Left, Why: "it was promoted, and AWSCURRENT was moved away from it: AWSPENDING would block every later rotation"}}
 	}
-	if version := givenUp(o); version != "" && !o.Rotating {
+	// A fence takes the rollout's label along. One that no label tells of yet comes first.
+	if version := givenUp(o); version != "" && !o.Rotating && unsettled(o) == "" && unexplained(o) == "" {
 		return []Action{{Do: Fence, Version: version, Why: "its rotation was given up, and its promotion may be in progress"}}
 	}
 	if promotedNow(o) {

@@ -310,6 +310,9 @@ func TestARotationThatEndedOtherwiseLeavesNothingAccepted(t *testing.T) {
 		}, "database: quarantine the value; smtp: quarantine the value; api: wait; admin: wait; webhook: forget the value"},
 		{"AWSPENDING is left on a version that AWSCURRENT was moved away from", converged(), func(o *Observation, _ *Kind) { o.Rotating, o.Left = true, "old" }, "secret old: take AWSPENDING off"},
 		{"a rotation was given up, and its promotion may be in progress", converged(), func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Pending }, "secret old: fence AWSCURRENT"},
+		{"the same, and no rollout has followed the last promotion yet", promoted(), func(o *Observation, k *Kind) {
+			k.Old = append(k.Old, Value{Version: "givenup", Entry: entry(ledger.Pending, promotedAt)})
+		}, "database: note that the value is accepted; smtp: wait; api: wait; admin: wait; webhook: wait; secret: begin a rollout, promoted"},
 		{"the same, and another rotation is under way", converged(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry.State, o.Rotating = ledger.Pending, true
 		}, "database: wait; smtp: quarantine the value" + rest},
