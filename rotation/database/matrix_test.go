@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -63,7 +64,7 @@ var bothRules = []rule{
 	{name: "`REQUIRE X509`", on: []string{"ALTER USER USER REQUIRE X509"}, tls: true, sample: true},
 	{name: "`REQUIRE SSL`", on: []string{"ALTER USER USER REQUIRE SSL"}, tls: true},
 	{name: "`MAX_USER_CONNECTIONS` 2", on: []string{"ALTER USER USER WITH MAX_USER_CONNECTIONS 2"}, few: true, sample: true},
-	{name: "`MAX_USER_CONNECTIONS` 3", on: []string{"ALTER USER USER WITH MAX_USER_CONNECTIONS 3"}, few: true},
+	{name: "`MAX_USER_CONNECTIONS` 8", on: []string{"ALTER USER USER WITH MAX_USER_CONNECTIONS 8"}, few: true},
 	{name: "`read_only`", on: []string{"SET GLOBAL read_only = ON"}, off: []string{"SET GLOBAL read_only = OFF"}},
 }
 
@@ -173,9 +174,10 @@ type cell struct {
 // endOverlap does what the engine does under the lock of an overlap.
 func (m *cell) endOverlap(current, old string, steps ...func(context.Context, credential.Overlap) error) error {
 	o := m.overlap(current, old)
+	m.await("SELECT IS_FREE_LOCK(?)", m.endLock()) // the connection that held it before has ended
 	release, ok, err := m.Exclusive(m.t.Context(), o)
 	if err != nil || !ok {
-		return fmt.Errorf("the lock: %v, %w", ok, err)
+		return errors.Join(errors.New("the lock was not to be had"), err)
 	}
 	defer release()
 	for _, step := range steps {

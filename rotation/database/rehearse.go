@@ -136,8 +136,8 @@ func (s *session) rehearseSwap(ctx context.Context, statement, password string, 
 
 // connections is how many the function has open as the account, at most: the one
 // that holds the lock of an overlap, the one that changes the password, and the one
-// that tries it.
-const connections = 3
+// that tries it. A server counts some that have been closed for a moment longer.
+const connections, closing = 3, 3
 
 // mayConnect opens as many connections as the function needs at once.
 func (t *turn) mayConnect(ctx context.Context) error {
@@ -145,14 +145,20 @@ func (t *turn) mayConnect(ctx context.Context) error {
 	if err := t.own.Row(ctx, "SELECT @@SESSION.max_user_connections", nil, &limit); err != nil || limit == 0 {
 		return explain(err, t.own.a)
 	}
+	refused := func(cause error) error {
+		return &credential.Failure{
+			Outcome: credential.Unreachable, Cause: cause,
+			Problem: fmt.Sprintf("MySQL error %d: %s may have %d connections, the application's included, and this function needs up to %d of them", mysql.ResourceLimit, t.own.a, limit, connections+closing),
+			Remedy:  fmt.Sprintf("ALTER USER … WITH MAX_USER_CONNECTIONS %d, or more", limit+connections+closing),
+		}
+	}
+	if limit < connections+closing {
+		return refused(mysql.Number(mysql.ResourceLimit))
+	}
 	for range connections - 1 {
 		s, err := t.k.login(ctx, t.own.a, "")
 		if mysql.Is(err, mysql.ResourceLimit) {
-			return &credential.Failure{
-				Outcome: credential.Unreachable, Cause: err,
-				Problem: fmt.Sprintf("MySQL error %d: %s may have %d connections, and this function needs %d of them at once", mysql.ResourceLimit, t.own.a, limit, connections),
-				Remedy:  fmt.Sprintf("ALTER USER … WITH MAX_USER_CONNECTIONS %d, or more", limit+connections),
-			}
+			return refused(err)
 		}
 		if err != nil {
 			return err
