@@ -10,6 +10,7 @@ import (
 // Accounts as a DBA may have left them.
 
 func TestAUserOfSeveralHostsIsRotatedForAllOfThem(t *testing.T) {
+	t.Parallel()
 	for name, series := range map[string]mysqlserver.Series{"MySQL": mysqlserver.MySQL, "MariaDB": mysqlserver.MariaDB} {
 		t.Run(name, func(t *testing.T) {
 			d := deployApplication(t, &rig.Application{}, func(o *rig.Options) {

@@ -13,7 +13,7 @@ func TestCopiesOfCredentialsInDSNsFollowThemAndWorkToTheEnd(t *testing.T) {
 	copied := func(password, key, secret string) string {
 		login := key + ":" + escape.Replace(secret) + "@email-smtp.us-east-1.amazonaws.com:587"
 		return `, "database_url": "mysql://` + s.User + ":" + password + `@db:3306/mautic", "mailer_dsn": "smtp://` + login +
-			`", "local_php": "` + strings.ReplaceAll("smtp://"+login, "%", "%%") + `"`
+			`", "local_php": "` + strings.ReplaceAll("smtp://"+login+"?name=%20", "%", "%%") + `"`
 	}
 	key, secret := textAt(t, s.raw("AWSCURRENT"), "/email_configuration/smtp_username"), textAt(t, s.raw("AWSCURRENT"), "/email_configuration/smtp_password")
 	s.put(strings.TrimSuffix(strings.TrimSpace(s.raw("AWSCURRENT")), "}") + copied(s.Password, key, secret) + "}")

@@ -15,6 +15,7 @@ import (
 // Mautic's own credentials are reached by way of it.
 
 func TestOneThingThatIsWrongWithTheDatabaseIsOneFindingOfThePreflight(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(t *testing.T, m *mauticDeployment) string // of the document
 		wants  []string

@@ -33,9 +33,19 @@ type sight struct {
 type place struct{ kind, version string }
 
 // adopting tells that the secret has no ledger yet: no version has a label of it, but
-// that of the rotation under way, which is the first.
+// those of rotations that are under way, or were given up, and never promoted.
 func (s *sight) adopting() bool {
-	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool { return p.Version != s.pending })
+	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool {
+		if p.Version == s.current || slices.Contains(s.m.labels[p.Version], labelPrevious) {
+			return true
+		}
+		for _, e := range p.Entries {
+			if e.State != ledger.Pending {
+				return true
+			}
+		}
+		return len(p.Entries) == 0
+	})
 }
 
 // idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has

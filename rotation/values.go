@@ -106,12 +106,12 @@ func replaced(k *plan.Kind, of plan.Rollout) {
 	if !k.Restarts {
 		return
 	}
+	about := func(v plan.Value) bool { return v.Version == of.On || slices.Contains(v.Also, of.On) }
 	for i := range k.Old {
-		if e := &k.Old[i].Entry; e.State == ledger.Proven && of.Since.After(e.At) {
+		if e := &k.Old[i].Entry; e.State == ledger.Proven && of.Since.After(e.At) && !about(k.Old[i]) {
 			e.State, e.At = ledger.Old, of.Since
 		}
 	}
-	about := func(v plan.Value) bool { return v.Version == of.On || slices.Contains(v.Also, of.On) }
 	if k.Wanted.Entry.State == ledger.Proven && !of.Here && slices.ContainsFunc(k.Old, about) {
 		k.Wanted.Entry.State = ledger.Old // and is wanted again
 	}

@@ -115,22 +115,30 @@ func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	if err != nil {
 		return err
 	}
-	t, err := k.reinstate(ctx, current, old, o.Confirm, o.Log)
-	if err != nil {
+	dual, seenRefused, err := k.retire(ctx, o, current, old)
+	if err != nil || seenRefused {
 		return err
 	}
-	defer t.close()
-	if t.way.dual() {
-		seenRefused, err := t.takeAway(ctx, o, current, old)
-		if err != nil || seenRefused {
-			return err
-		}
-	}
 	outcome, err := k.try(ctx, old)
-	if outcome == credential.Accepted && !t.way.dual() {
+	if outcome == credential.Accepted && !dual {
 		return k.retireSecond(ctx, o, current, old)
 	}
 	return provenRefused(outcome, err)
+}
+
+// retire is one turn of Retire. It tells whether the account accepts two passwords, and
+// whether the old one was seen to be refused.
+func (k *Kind) retire(ctx context.Context, o credential.Overlap, current, old account) (dual, seenRefused bool, err error) {
+	t, err := k.reinstate(ctx, current, old, o.Confirm, o.Log)
+	if err != nil {
+		return false, false, err
+	}
+	defer t.close()
+	if !t.way.dual() {
+		return false, false, nil
+	}
+	seenRefused, err = t.takeAway(ctx, o, current, old)
+	return true, seenRefused, err
 }
 
 func provenRefused(outcome credential.Outcome, err error) error {

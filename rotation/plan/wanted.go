@@ -150,14 +150,22 @@ func denied(k Kind, o Observation) []Action {
 	return []Action{a}
 }
 
+// righterThan tells which of two accepted values is more likely the one to go back to:
+// one that was wanted to the last, or else the newer one.
+func (v Value) righterThan(other Value) bool {
+	if proven := v.Entry.State == ledger.Proven; proven != (other.Entry.State == ledger.Proven) {
+		return proven
+	}
+	return v.Entry.At.After(other.Entry.At)
+}
+
 func isAccepted(v Value) bool { return v.Probe == Accepted }
 
 // whereLive is the remedy where AWSCURRENT's value is refused.
 func whereLive(k Kind) string {
 	var newest Value
 	for _, old := range k.Old {
-		later := old.Entry.State == ledger.Proven || newest.Entry.State != ledger.Proven && old.Entry.At.After(newest.Entry.At)
-		if isAccepted(old) && (newest.Version == "" || later) {
+		if isAccepted(old) && (newest.Version == "" || old.righterThan(newest)) {
 			newest = old
 		}
 	}
