@@ -19,7 +19,7 @@ func (m mutation) ofTheEngine() bool {
 
 // tryByExplorer has the explorer look for mutations, in histories with at most one
 // disturbance, and tells by which script it sees each. It fails if it sees something
-// without a mutation, or misses one that it has to see.
+// without a mutation: then that comes first.
 func (b *bench) tryByExplorer(ctx context.Context, chosen []mutation) error {
 	began := time.Now()
 	if seen, err := b.explore(ctx, ""); err != nil || seen != "" {

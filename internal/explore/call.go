@@ -69,8 +69,7 @@ func (v *invocation) run(do act) {
 		}
 		v.w.unlockAll(v)
 	}()
-	var secrets scrub.Secrets
-	v.err = do(context.Background(), v.w, slog.New(&listener{w: v.w}), &secrets)
+	v.err = do(context.Background(), v.w, slog.New(&listener{w: v.w}), v.w.scrubbed)
 	if v.err != nil {
 		v.w.heard(v.err.Error())
 	}

@@ -22,7 +22,7 @@ func TestWhatMustAlwaysHoldDoesInEveryHistoryWithOneDisturbance(t *testing.T) {
 				most = 0
 			}
 			e.Complete(most, nil)
-			e.Sample(most+1, 10, 1, nil)
+			e.Sample(most+1, 3, 1, nil)
 			for _, v := range e.Found {
 				t.Error(v)
 			}

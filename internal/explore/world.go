@@ -12,6 +12,7 @@ import (
 
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 )
@@ -27,10 +28,11 @@ type world struct {
 	arns     []string
 
 	state
-	active *invocation // whose turn it is; never nil while the engine runs
-	checks checker
-	course *course
-	trace  io.Writer // where a history is told; nil: nowhere
+	scrubbed *scrub.Secrets // of the history
+	active   *invocation    // whose turn it is; never nil while the engine runs
+	checks   checker
+	course   *course
+	trace    io.Writer // where a history is told; nil: nowhere
 
 	backup  []account          // what a restored server has
 	read    map[string]*stored // what each text stores, by the text
@@ -96,7 +98,7 @@ func (w *world) restore(s snapshot) {
 	w.state = s.state.copied()
 	w.secrets.Restore(s.secrets)
 	w.forgetVersions()
-	w.active, w.current = nil, nil
+	w.active, w.current, w.scrubbed = nil, nil, &scrub.Secrets{}
 }
 
 // began is by AWS's clock, with a part of a second.
@@ -104,7 +106,7 @@ var began = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 
 // newWorld makes the world of a scenario, before anything has happened in it.
 func newWorld(s *Scenario) *world {
-	w := &world{scenario: s, state: state{now: began}, read: map[string]*stored{}, times: serverTimes{}}
+	w := &world{scenario: s, state: state{now: began}, scrubbed: &scrub.Secrets{}, read: map[string]*stored{}, times: serverTimes{}}
 	env := host.Env{
 		Account: host.Account{Region: "us-east-1", ID: "123456789012"},
 		Now:     func() time.Time { return w.now }, RealNow: func() time.Time { return w.now },
