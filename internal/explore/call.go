@@ -25,7 +25,8 @@ type invocation struct {
 
 	session int // the account whose lock for changing it holds, from 1; 0: none
 
-	answers uint64 // a hash of the calls and their answers so far
+	proved  []string // values that it has seen accepted
+	answers uint64   // a hash of the calls and their answers so far
 	begun   bool
 	ended   bool
 	dead    bool // it was killed

@@ -225,6 +225,22 @@ func (w *world) took(value string) {
 	}
 }
 
+// provedInVain excuses values that an invocation under way has seen accepted, right
+// before their server was restored.
+func (w *world) provedInVain() {
+	for _, v := range w.course.pair {
+		if v == nil || v.ended {
+			continue
+		}
+		for _, value := range v.proved {
+			accepted := slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(value) })
+			if !accepted && !slices.Contains(w.raced, value) {
+				w.raced = append(slices.Clip(w.raced), value)
+			}
+		}
+	}
+}
+
 // leak tells that all present values may have leaked.
 func (w *world) leak(secret int) {
 	w.leaked = slices.Clone(w.leaked)

@@ -200,6 +200,7 @@ func (w *world) do(d Disturbance) {
 				w.accounts[i].values, w.accounts[i].locks = slices.Clone(w.backup[i].values), [2]int{}
 			}
 		}
+		w.provedInVain()
 	case MinutePasses:
 		w.now = w.now.Add(time.Minute)
 	case DayPasses:

@@ -67,6 +67,7 @@ func (w *world) rotated() {
 	if what := w.open(); what != "" {
 		w.course.violated("%s", what)
 	}
+	w.backup = w.copied().accounts // of before the rotation that the pair is about
 }
 
 // The sets of kinds.

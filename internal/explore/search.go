@@ -70,7 +70,9 @@ func (e *Explorer) prepare(trace io.Writer) error {
 	if w.course.broken != "" {
 		return fmt.Errorf("scenario %s: before its invocations: %s", w.scenario.Name, w.course.broken)
 	}
-	w.backup = w.copied().accounts
+	if w.backup == nil {
+		w.backup = w.copied().accounts
+	}
 	w.current = nil
 	e.from = w.snapshot()
 	return nil

@@ -182,6 +182,7 @@ func (k *kind) probe(d document.Document, why string) error {
 	value := k.value(d)
 	return k.ask(d, why, func(a *account) (string, error) {
 		if a.accepts(value) {
+			k.w.active.proved = append(k.w.active.proved, value)
 			return "accepted", nil
 		}
 		return "", k.refused()
