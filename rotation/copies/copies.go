@@ -17,7 +17,9 @@
 package copies
 
 import (
+	"encoding/hex"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +43,16 @@ var hexDigits = map[bool]string{false: "0123456789ABCDEF", true: "0123456789abcd
 // unreserved tells of a character that no encoding touches (RFC 3986).
 func unreserved(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~", c) >= 0
+}
+
+// hasReserved tells of a character that an encoding would escape.
+func hasReserved(text string) bool {
+	for i := range len(text) {
+		if !unreserved(text[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // encode writes text in an encoding. Every reserved character is escaped, whichever
@@ -78,7 +90,7 @@ func readings(text, want string) (list []reading) {
 		return nil
 	}
 	if strings.HasPrefix(text, want) {
-		list = append(list, reading{length: len(want), bare: strings.ContainsFunc(want, func(c rune) bool { return c > '~' || !unreserved(byte(c)) })})
+		list = append(list, reading{length: len(want), bare: hasReserved(want)})
 	}
 	if r, ok := decode(text, want); ok {
 		list = append(list, r)
@@ -112,15 +124,11 @@ func cutEscape(text string, want byte) (escape, digits string, ok bool) {
 		if !found || len(rest) < 2 {
 			continue
 		}
-		if high, low := hexValue(rest[0]), hexValue(rest[1]); high >= 0 && low >= 0 && byte(high<<4|low) == want {
+		if c, err := hex.DecodeString(rest[:2]); err == nil && c[0] == want {
 			return escape, rest[:2], true
 		}
 	}
 	return "", "", false
-}
-
-func hexValue(c byte) int {
-	return strings.IndexByte(hexDigits[true], c|0x20)
 }
 
 // encodingOf is how the copy is written. Where nothing in it had to be escaped, the
@@ -234,12 +242,12 @@ func replaceParameters(text string, was, is Login) (string, bool) {
 	if strings.Contains(text, "?") {
 		usual = percent // a URL's query
 	}
+	all := slices.Concat(names, secrets)
 	var parts []reading
-	for _, f := range append(names, secrets...) {
+	for _, f := range all {
 		parts = append(parts, f.reading)
 	}
 	e := encodingOf(text, usual, parts...)
-	all := append(names, secrets...)
 	for i := len(text); i >= 0; i-- { // from the end, so that places stay
 		for _, f := range all {
 			if f.start == i {

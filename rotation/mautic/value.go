@@ -76,7 +76,7 @@ func (k *API) Login(d document.Document) (copies.Login, bool, error) {
 	if err != nil || !p.hasClient() {
 		return copies.Login{}, false, err
 	}
-	return copies.Login{Name: p.clientID.String(), Secret: p.secret}, true, nil
+	return copies.Login{Name: p.String(), Secret: p.secret}, true, nil
 }
 
 // Value is the client's id and its secret. A key of no client is for no target
