@@ -169,6 +169,8 @@ type cell struct {
 
 	mu    sync.Mutex
 	inUse string // what tasks log in with
+
+	few bool // connections are few
 }
 
 // endOverlap does what the engine does under the lock of an overlap.
@@ -215,7 +217,7 @@ func (m *cell) accepted(want bool, passwords ...string) {
 // newCell makes the account, and has the rule apply.
 func newCell(t *testing.T, server *mysqlserver.Server, r rule, way string) *cell {
 	t.Helper()
-	m := &cell{way: way}
+	m := &cell{way: way, few: r.few}
 	var privileges []string
 	if way == "self" {
 		privileges = []string{dualPrivilege}
@@ -302,7 +304,7 @@ func (m *cell) problem() error {
 	if problem != nil && err == nil {
 		err = m.Set(m.t.Context(), m.change(m.first, pendingPassword))
 	}
-	if (problem == nil) != (err == nil) {
+	if (problem == nil) != (err == nil) && !(m.few && problem != nil) { // with few connections left it may go well
 		m.t.Errorf("the preflight says %v, and a rotation %v", problem, err)
 	}
 	return problem
