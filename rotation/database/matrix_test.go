@@ -304,7 +304,8 @@ func (m *cell) problem() error {
 	if problem != nil && err == nil {
 		err = m.Set(m.t.Context(), m.change(m.first, pendingPassword))
 	}
-	if (problem == nil) != (err == nil) && !(m.few && problem != nil) { // with few connections left it may go well
+	lucky := m.few && problem != nil // with few connections left it may go well
+	if (problem == nil) != (err == nil) && !lucky {
 		m.t.Errorf("the preflight says %v, and a rotation %v", problem, err)
 	}
 	return problem
