@@ -152,8 +152,12 @@ func lookFor(ctx context.Context, w witness, back bool, watch, pause time.Durati
 		case <-ctx.Done():
 			return "", nil, ctx.Err()
 		}
-		if seen, from, err = w.seen(ctx, time.Since(began)); err != nil || seen != "" {
+		sofar := time.Since(began)
+		if seen, from, err = w.seen(ctx, sofar); err != nil || seen != "" {
 			return seen, from, err
+		}
+		if sofar >= watch {
+			break // a look that takes longer than a pause makes the watch no longer
 		}
 	}
 	return "", nil, nil

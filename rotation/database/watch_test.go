@@ -226,3 +226,23 @@ func TestAnOverlapEndsForUserNamesOfAnyCharacters(t *testing.T) {
 		})
 	}
 }
+
+// slowWitness takes a while for each look, and sees nothing.
+type slowWitness struct{ looks int }
+
+func (w *slowWitness) seen(context.Context, time.Duration) (string, []string, error) {
+	w.looks++
+	time.Sleep(20 * time.Millisecond)
+	return "", nil, nil
+}
+
+func TestAWatchEndsInTimeHoweverLongALookTakes(t *testing.T) {
+	t.Parallel()
+	w := &slowWitness{}
+	if _, _, err := lookFor(t.Context(), w, false, 100*time.Millisecond, time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if w.looks < 1 || w.looks > 6 {
+		t.Errorf("looked %d times, for 20 ms each, in a watch of 100 ms", w.looks)
+	}
+}
