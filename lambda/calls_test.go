@@ -73,7 +73,7 @@ func TestTheNumberOfCallsToAWS(t *testing.T) {
 		_, err := r.Rotate(t.Context())
 		return err
 	})
-	measure("what follows until it is retired", 18, func() error {
+	measure("what follows until it is retired", 20, func() error {
 		if err := r.WaitSteady(t.Context()); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func inSeveralTicks(t testing.TB, r *rig.Rig, measure func(what string, most int
 	measure("the-tick-that-finds-every-task-new", 11, r.Reconcile)
 	measure("a-tick-within-the-hour", 8, r.Reconcile)
 	must(r.Reconfigure(map[string]string{"OBSERVE_MINUTES": "0"}))
-	measure("the-tick-that-retires", 11, r.Reconcile)
+	measure("the-tick-that-retires", 13, r.Reconcile)
 	if journal, err := r.Journal(); err != nil || len(journal) > 0 {
 		t.Errorf("left in the journal: %v, error %v", journal, err)
 	}

@@ -50,7 +50,9 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 			continue
 		}
 		done[keyOf(a)] = true
-		r.tell(a)
+		if a.Do != plan.Hold { // which says so itself, if it is still right under the lock
+			r.tell(a)
+		}
 		if err := r.do(ctx, s, a); err != nil {
 			results = append(results, result{a, fmt.Errorf("%s%s: %w", a.Do, of(a), err)})
 			continue

@@ -125,7 +125,6 @@ type findings struct {
 	probes   map[place]plan.Probe
 	use      map[place]watched
 	mine     map[place]bool        // values that this invocation has quarantined
-	began    map[place]begun       // those of them whose label does not tell since when
 	swaps    map[string]bool       // kinds whose target accepts one value alone
 	unset    map[string]string     // kinds whose wanted value could not be set again, and why
 	routes   map[string]plan.Probe // whether a kind's target can be written to
@@ -150,7 +149,7 @@ type watched struct {
 func newFindings() *findings {
 	return &findings{
 		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]watched{},
-		mine: map[place]bool{}, began: map[place]begun{}, swaps: map[string]bool{}, unset: map[string]string{}, routes: map[string]plan.Probe{},
+		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{}, routes: map[string]plan.Probe{},
 	}
 }
 
@@ -182,7 +181,6 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	if err != nil {
 		return nil, err
 	}
-	r.takeUp(book)
 	s := &sight{
 		m: m, book: book, current: versionWith(m.labels, labelCurrent), pending: versionWith(m.labels, labelPending),
 		stores: map[place][]string{}, tick: tick, moved: r.moved,

@@ -116,7 +116,6 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 	if r.found.begun != nil {
 		faults = append(faults, r.redeployAfterTakeAway(ctx))
 	}
-	faults = append(faults, r.noteBegun(ctx, s))
 	for _, a := range actions {
 		r.tell(a)
 	}

@@ -157,12 +157,7 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 		"one of two kinds is taken out of service and retired": {
 			before: (*engine).mustRotate,
 			do:     (*engine).reconcile,
-			wants:  []string{"rollout=open>converged", "database=proven>quarantined", "database=quarantined>"},
-		},
-		"the target does not tell which value a login used": {
-			before: func(e *engine) { e.mustRotate(); e.database.untold = true },
-			do:     (*engine).reconcile,
-			wants:  []string{"database=proven>quarantined", "database=quarantined>quarantined", "database=quarantined>"},
+			wants:  []string{"rollout=open>converged", "database=proven>quarantined", "database=quarantined>quarantined", "database=quarantined>"},
 		},
 		"the old value is in use before the quarantine": {
 			before: func(e *engine) { e.mustRotate(); e.database.use = always },

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -247,12 +246,9 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 		r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
 		return nil
 	}
-	told := false
-	if e := page.Entries[a.Kind]; e.State != ledger.Quarantined || e.At.IsZero() && e.Before == nil {
-		// One that was interrupted is noted once more: whoever began it may be watching it
-		// still, and what is done here would look like use of the value.
+	if page.Entries[a.Kind].State != ledger.Quarantined {
 		var err error
-		if page, told, err = r.noteQuarantine(ctx, a, page, retirer, o); err != nil {
+		if page, err = r.noteQuarantine(ctx, a, page, retirer, o); err != nil {
 			return err
 		}
 	}
@@ -261,94 +257,28 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	}
 	r.found.mine[at] = true
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
-	if told {
-		r.found.began[at] = begun{page.Entries[a.Kind].Count, r.clockOfAWS()}
-		return nil
-	}
 	return r.writePage(ctx, page.Began(a.Kind, r.now))
 }
 
-// begun is a quarantine of this invocation's whose label does not tell yet when it
-// began. Where the target tells of use by itself, it ends within the invocation, and the
-// label that would tell goes at once. Should the invocation die before, the quarantine is
-// begun again.
-type begun struct {
-	count int // of the entry that it is about
-	at    time.Time
-}
-
-// of tells whether an entry is that of the quarantine.
-func (b begun) of(e ledger.Entry) bool { return e.State == ledger.Quarantined && e.Count == b.count }
-
-// takeUp puts into the labels as they were read what this invocation knows of its
-// quarantines.
-func (r *run) takeUp(book ledger.Book) {
-	for at, began := range r.found.began {
-		entries := book.Page(at.version).Entries
-		if e := entries[at.kind]; e.At.IsZero() && began.of(e) {
-			e.At = began.at.UTC().Truncate(time.Second)
-			entries[at.kind] = e
-		}
-	}
-}
-
-// noteBegun writes when the quarantines began that this invocation does not see to
-// their end.
-func (r *run) noteBegun(ctx context.Context, s *sight) error {
-	open := false
-	for at, began := range r.found.began {
-		open = open || began.of(s.book.Page(at.version).Entries[at.kind])
-	}
-	if !open {
-		return nil
-	}
-	m, err := r.describe(ctx)
-	if err != nil {
-		return err
-	}
-	book, err := ledger.Read(m.labels)
-	if err != nil {
-		return err
-	}
-	pages := map[string]ledger.Page{}
-	for at, began := range r.found.began {
-		page, ok := pages[at.version]
-		if !ok {
-			page = book.Page(at.version)
-		}
-		if e := page.Entries[at.kind]; !e.At.IsZero() || !began.of(e) {
-			continue // another invocation has taken it up, or it has ended
-		}
-		pages[at.version] = page.Began(at.kind, began.at)
-	}
-	for _, version := range slices.Sorted(maps.Keys(pages)) {
-		if err := r.writePage(ctx, pages[version]); err != nil {
-			return err
-		}
-	}
-	clear(r.found.began)
-	return nil
-}
-
 // noteQuarantine writes that a quarantine is about to begin: should it be interrupted,
-// it is taken up again. told: the target tells of use by itself.
-func (r *run) noteQuarantine(ctx context.Context, a plan.Action, page ledger.Page, retirer credential.Retirer, o credential.Overlap) (noted ledger.Page, told bool, err error) {
+// it is taken up again.
+func (r *run) noteQuarantine(ctx context.Context, a plan.Action, page ledger.Page, retirer credential.Retirer, o credential.Overlap) (ledger.Page, error) {
 	page = page.With(a.Kind, ledger.Quarantined, time.Time{})
 	if baseliner, ok := retirer.(credential.Baseliner); ok {
 		b, err := baseliner.Baseline(ctx, o)
 		if err != nil {
-			return page, false, err
+			return page, err
 		}
-		if told = b == (credential.Baseline{}); !told {
+		if b != (credential.Baseline{}) {
 			page = page.WithBaseline(a.Kind, ledger.Baseline{Refused: b.Refused, Server: b.Server, Up: b.Up})
 		}
 	}
 	if err := r.writePage(ctx, page); err != nil {
-		return page, false, err
+		return page, err
 	}
 	label, err := page.Label()
 	page.Labels = []string{label}
-	return page, told, err
+	return page, err
 }
 
 // restore makes the target accept an old value again.

@@ -53,20 +53,6 @@ var overlapMutations = []mutation{
 		killer: test{engine, "TestLabelsThatWereReadBeforeATargetWasAskedAreReadAgainBeforeAWrite"},
 	},
 	{
-		name: "beginning-forgotten", what: "a quarantine that its invocation does not end is not dated",
-		file:   "rotation/reconcile.go",
-		old:    "	faults = append(faults, r.noteBegun(ctx, s))\n",
-		new:    "	_ = r.noteBegun\n",
-		killer: test{engine, "TestAQuarantineThatItsInvocationDoesNotEndTellsWhenItBegan"},
-	},
-	{
-		name: "taken-up-unnoted", what: "an interrupted quarantine is taken up without a note, beside whoever began it",
-		file:   "rotation/takeaway.go",
-		old:    "e.State != ledger.Quarantined || e.At.IsZero() && e.Before == nil {\n",
-		new:    "e.State != ledger.Quarantined {\n",
-		killer: test{engine, "TestWhoeverTakesAQuarantineUpKeepsTheOneThatBeganItFromActingOnWhatItSees"},
-	},
-	{
 		name: "wanted-again-unasked", what: "tasks are started with a value that is wanted again before it is known to be accepted",
 		file:   "rotation/values.go",
 		old:    "		k.Wanted.Entry.State = ledger.Old // and is wanted again\n",
@@ -146,7 +132,7 @@ var overlapMutations = []mutation{
 	{
 		name: "quarantine-unnoted", what: "a value is taken out of service before a label says so",
 		file:   "rotation/takeaway.go",
-		old:    "	if err := r.writePage(ctx, page); err != nil {\n		return page, false, err\n	}\n",
+		old:    "	if err := r.writePage(ctx, page); err != nil {\n		return page, err\n	}\n",
 		new:    "",
 		killer: test{engine, "TestAQuarantineIsNotedBeforeTheValueIsTakenAway"},
 	},
