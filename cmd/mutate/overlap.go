@@ -67,18 +67,13 @@ var overlapMutations = []mutation{
 		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen/another invocation has retired it"},
 	},
 	{
-		name: "held-meanwhile-ignored", what: "what another invocation has held meanwhile is taken out of service",
-		file:   "rotation/takeaway.go",
-		old:    "	if now.State != before.State || now.Count != before.Count || again.current",
-		new:    "	if _ = before; now.State == \"none\" || again.current",
-		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen/another invocation has held it"},
-	},
-	{
-		name: "current-not-read-again", what: "the lock's holder goes on though AWSCURRENT has moved while it waited",
-		file:   "rotation/takeaway.go",
-		old:    " || again.current != s.current {\n",
-		new:    " {\n",
-		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen/the value is current again"},
+		name: "lock-without-a-look", what: "the lock's holder goes on with what it had decided before, whatever has changed while it waited",
+		file: "rotation/takeaway.go",
+		old: "	if now.State != before.State || now.Count != before.Count || again.current != s.current {\n" +
+			"		r.log.Info(\"another invocation has done it\", \"kind\", a.Kind, \"of\", a.Version)\n		return errBusy\n	}\n" +
+			"	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {\n		return errAnew\n	}\n",
+		new:    "	_, _ = before, now\n",
+		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen"},
 	},
 	{
 		name: "lock-ignored", what: "an overlap is ended that another invocation is ending",
