@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 
@@ -34,24 +35,32 @@ func (r *run) besides() iter.Seq[*run] {
 func (r *run) lookElsewhere(ctx context.Context) {
 	found := &others{current: map[string]document.Document{}}
 	for other := range r.besides() {
-		arn := other.event.SecretID
-		m, err := other.describe(ctx)
-		if err == nil {
-			var book ledger.Book
-			if book, err = ledger.Read(m.labels); err == nil {
-				found.rollouts = append(found.rollouts, plan.OtherRollout{Secret: arn, Rollout: book.Rollout()})
-			}
-			var v version
-			if v, err = other.readCurrent(ctx, ""); err == nil {
-				found.current[arn] = v.doc
-			}
-		}
-		if err != nil {
+		if err := found.add(ctx, other); err != nil {
+			arn := other.event.SecretID
 			r.log.Warn("another secret cannot be read", "other", arn, "error", err)
 			found.unread = arn + " cannot be read: restore it, or take it out of SECRET_ARNS"
 		}
 	}
 	r.found.others = found
+}
+
+// add reads another secret. Its rollout is known even if its value cannot be read, and
+// the other way round.
+func (o *others) add(ctx context.Context, other *run) error {
+	arn := other.event.SecretID
+	m, err := other.describe(ctx)
+	if err != nil {
+		return err
+	}
+	book, errLabels := ledger.Read(m.labels)
+	if errLabels == nil {
+		o.rollouts = append(o.rollouts, plan.OtherRollout{Secret: arn, Rollout: book.Rollout()})
+	}
+	current, errValue := other.readCurrent(ctx, "")
+	if errValue == nil {
+		o.current[arn] = current.doc
+	}
+	return errors.Join(errLabels, errValue)
 }
 
 // seenElsewhere is what is known of the other secrets.

@@ -116,3 +116,15 @@ func TestOfTwoSecretsWithTheSameServicesTheLaterPromotionIsRolledBackFirst(t *te
 		t.Errorf("AWSCURRENT has %s", got)
 	}
 }
+
+func TestNothingIsTakenAwayWhileTheLabelsOfAnotherSecretCannotBeUnderstood(t *testing.T) {
+	e := newEngine(t)
+	other := e.besides(`{"database": "database-9"}`)
+	e.of(other, func() { e.put("rotation;2;nonsense", e.version("AWSCURRENT").ID) })
+	e.mustRotateOnly("database")
+	e.reconcile()
+	e.expect("database-0 database-1", "api-0", "admin-0")
+	if !strings.Contains(e.log.String(), other+" cannot be read") {
+		t.Error("no alarm names the secret")
+	}
+}

@@ -1,6 +1,8 @@
 package rotation_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -96,6 +98,19 @@ func TestThePreflightTellsWhichCopiesFollow(t *testing.T) {
 	} {
 		if !strings.Contains(e.log.String(), want) {
 			t.Errorf("the preflight does not say %s", want)
+		}
+	}
+}
+
+func TestACredentialThatCannotBeReadHidesNoOtherFindingOfThePreflight(t *testing.T) {
+	e := newEngine(t)
+	e.store(strings.Replace(e.version("AWSCURRENT").Value, `"database-0"`, `5`, 1))
+	e.database.refuses = func(context.Context) error { return errors.New("it is no string") }
+	e.admin.refuses = func(context.Context) error { return errors.New("the user is not published") }
+	err := e.preflight()
+	for _, want := range []string{"it is no string", "the user is not published"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q too", err, want)
 		}
 	}
 }

@@ -428,7 +428,7 @@ func writeMatrix(t *testing.T, found map[mysqlserver.Series]map[string][]string)
 	}{{"MySQL", mysqlserver.MySQL, mysqlRules}, {"MariaDB", mysqlserver.MariaDB, mariadbRules}} {
 		fmt.Fprintf(&table, "\n| on %s | what has to be done |\n| --- | --- |\n", make.name)
 		for _, r := range make.rules {
-			fmt.Fprintf(&table, "| %s | %s |\n", r.name, toDo(t, found[make.of], r))
+			fmt.Fprintf(&table, "| %s | %s |\n", r.name, remediesFor(t, found[make.of], r))
 		}
 	}
 	text, err := os.ReadFile(*policiesInto)
@@ -445,8 +445,8 @@ func writeMatrix(t *testing.T, found map[mysqlserver.Series]map[string][]string)
 	}
 }
 
-// toDo is what has to be done under a rule, by whichever way.
-func toDo(t *testing.T, found map[string][]string, r rule) string {
+// remediesFor is the cell of the table with what an operator has to do under a rule.
+func remediesFor(t *testing.T, found map[string][]string, r rule) string {
 	t.Helper()
 	var all, ways []string // what is to be done, and by which ways
 	for _, way := range matrixWays {

@@ -154,7 +154,7 @@ func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 	if visible {
 		return nil
 	}
-	const unseen = "a second password that somebody has retained, if there is one, is taken away: nobody may look for it: " + grantToSeeSlots
+	const unseen = "cannot see whether the account has a second password already. If it has one, this rotation replaces it. To have that checked, " + grantToSeeSlots
 	used, _, err := t.secondUsed(ctx)
 	if used != "" {
 		t.log.Warn(unseen, "account", t.server.account, "used", used)

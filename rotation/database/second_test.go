@@ -83,7 +83,7 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 			t.Errorf("the preflight says %s", said)
 		}
 		f.mustSet(f.first, f.generate())
-		if said := f.log.String(); !strings.Contains(said, "level=WARN msg=\"a second password that somebody has retained") || !strings.Contains(said, grantToSeeSlots) {
+		if said := f.log.String(); !strings.Contains(said, "level=WARN msg=\"cannot see whether the account has a second password already") || !strings.Contains(said, grantToSeeSlots) {
 			t.Errorf("the log says %s", said)
 		}
 	})
