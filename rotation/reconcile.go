@@ -117,7 +117,9 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		faults = append(faults, r.redeployAfterTakeAway(ctx))
 	}
 	for _, a := range actions {
-		r.tell(a)
+		if !failed[keyOf(a)] { // which was told when it was tried
+			r.tell(a)
+		}
 	}
 	return s, actions, slices.DeleteFunc(faults, func(err error) bool { return err == nil })
 }
