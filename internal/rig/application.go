@@ -103,6 +103,7 @@ func (a *Application) start(r *Rig) error {
 			// replaced one after the other.
 			MaximumPercent: 100 + (100+tasks-1)/tasks,
 			Environment:    map[string]string{RoleVariable: string(a.role(name))},
+			Command:        a.command(name),
 			Secrets:        a.secrets(r.SecretARN),
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,

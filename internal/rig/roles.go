@@ -52,6 +52,15 @@ func (a *Application) interval(service string) time.Duration {
 	return a.Interval
 }
 
+// command is what a service's task definition runs in place of the image's own: for
+// cron what hands the container's variables to its jobs, if that is done.
+func (a *Application) command(service string) []string {
+	if a.role(service) == Cron && !a.JobsLackVariables.Load() {
+		return []string{"sed -i 's#^BASH_ENV=.*#BASH_ENV=/run/cron.env#' /opt/mautic/cron/mautic && exec /entrypoint.sh"}
+	}
+	return nil
+}
+
 // work returns what a task does over and over, and what ends it.
 func (a *Application) work(r *Rig, task localecs.Task, record *TaskRecord) (once func(context.Context) error, end func()) {
 	switch a.role(task.Service) {
