@@ -30,20 +30,13 @@ func choose(versions []string) (string, error) {
 // Command returns the words that run PHP's command line interpreter, and fetches it
 // if need be. It reads no php.ini.
 func Command(ctx context.Context, progress func(string)) ([]string, error) {
-	words, err := fetched(ctx, progress)
-	if err == nil {
-		return append(words, "-n"), nil
-	}
-	path, missing := exec.LookPath("php")
-	if missing != nil {
-		return nil, errors.Join(fmt.Errorf("PHP cannot be fetched: %w", err), fmt.Errorf("and is not installed: %w", missing))
-	}
-	return []string{path, "-n"}, nil
+	words, _, err := find(ctx, progress)
+	return words, err
 }
 
 // Origin says which PHP Command runs, and fetches it if need be.
 func Origin(ctx context.Context, progress func(string)) (string, error) {
-	words, err := Command(ctx, progress)
+	words, origin, err := find(ctx, progress)
 	if err != nil {
 		return "", err
 	}
@@ -52,20 +45,32 @@ func Origin(ctx context.Context, progress func(string)) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking PHP for its version: %w", err)
 	}
-	return fmt.Sprintf("PHP %s, run by %s", version, words[0]), nil
+	return fmt.Sprintf("php %s %s", version, origin), nil
 }
 
-func fetched(ctx context.Context, progress func(string)) ([]string, error) {
+func find(ctx context.Context, progress func(string)) (words []string, origin string, err error) {
+	root, err := fetch(ctx, progress)
+	if err == nil {
+		return append(debian.Command(root, "usr/bin/php8.2"), "-n"), "from Debian " + pinned.Suite + ", cached in " + root, nil
+	}
+	path, missing := exec.LookPath("php")
+	if missing != nil {
+		return nil, "", errors.Join(fmt.Errorf("PHP cannot be fetched: %w", err), fmt.Errorf("and is not installed: %w", missing))
+	}
+	return []string{path, "-n"}, "on this machine, " + path, nil
+}
+
+// fetch returns where PHP's packages are unpacked.
+func fetch(ctx context.Context, progress func(string)) (root string, err error) {
 	if err := debian.Runs(); err != nil {
-		return nil, err
+		return "", err
 	}
 	base, err := cache.Dir()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	root := filepath.Join(base, fmt.Sprintf("php-8.2-debian-%s-%s", pinned.Suite, runtime.GOARCH))
-	err = cache.Once(ctx, root, func(unfinished string) error {
+	root = filepath.Join(base, fmt.Sprintf("php-8.2-debian-%s-%s", pinned.Suite, runtime.GOARCH))
+	return root, cache.Once(ctx, root, func(unfinished string) error {
 		return debian.Fetch(ctx, unfinished, pinned, progress)
 	})
-	return debian.Command(root, "usr/bin/php8.2"), err
 }

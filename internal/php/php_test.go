@@ -8,7 +8,7 @@ import (
 
 func TestPHPRuns(t *testing.T) {
 	t.Parallel()
-	if origin, err := Origin(t.Context(), func(string) {}); err != nil || !strings.HasPrefix(origin, "PHP 8.") {
+	if origin, err := Origin(t.Context(), func(string) {}); err != nil || !strings.HasPrefix(origin, "php 8.") {
 		t.Errorf("%q, %v", origin, err)
 	}
 	words, err := Command(t.Context(), func(s string) { t.Log(s) })
