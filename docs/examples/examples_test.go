@@ -143,7 +143,7 @@ func (m machine) program(path, script string) {
 	if err := os.MkdirAll(filepath.Join(m.root, filepath.Dir(path)), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(m.root, path), []byte("#!/bin/bash\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(m.root, path), []byte("#!/bin/bash\n"+script+"\n"), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
 }
