@@ -1,7 +1,7 @@
 // Command demo shows a whole rotation on this machine: a real MySQL or MariaDB
 // server with Mautic's tables, the function as it is deployed, and in-process
 // stand-ins for Mautic's pages, for SES and for AWS, where the tasks of an
-// application log in afresh some 200 times a second and send mail, beside callers
+// application use the database some 200 times a second and send mail, beside callers
 // of Mautic's API.
 //
 //	go run ./cmd/demo                              rotate, and tell how it went
@@ -11,6 +11,7 @@
 //	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
 //	go run ./cmd/demo -scenario drift              with the old document stored again by hand
 //	go run ./cmd/demo -scenario ci-deploys         with a deployment by somebody else on the second day
+//	go run ./cmd/demo -scenario cron               with cron jobs that keep the old password
 //	go run ./cmd/demo -stay                        stay up, for the AWS CLI
 //
 // The exit status is 1 when a login, a call or a mail failed or anything else is not as it
@@ -50,7 +51,7 @@ const timeLimit = 2 * time.Minute
 
 func main() {
 	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
-	name := flag.String("scenario", "plain", "plain, broken-app, literal-password, slow-rollout, drift or ci-deploys")
+	name := flag.String("scenario", "plain", "plain, broken-app, literal-password, slow-rollout, drift, ci-deploys or cron")
 	on := flag.String("database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11")
 	flag.Parse()
 	chosen, ok := scenarios[*name]
@@ -81,6 +82,8 @@ type demo struct {
 	log    *functionLog
 
 	callers *callers
+
+	jobsHadOldPassword bool // the cron jobs, when the rotation began
 }
 
 func run(ctx context.Context, chosen scenario, db database, stay bool) (err error) {
@@ -109,14 +112,11 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 		return err
 	}
 
-	d := &demo{db: db, screen: s, log: &functionLog{}, app: &rig.Application{
-		Services: []string{"mautic-prod-web", "mautic-prod-worker"},
-		Tasks:    2, Interval: 20 * time.Millisecond, MailInterval: 500 * time.Millisecond,
-		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
-	}}
+	d := &demo{db: db, screen: s, log: &functionLog{}, app: application()}
 	if chosen.prepare != nil {
 		chosen.prepare(d.app)
 	}
+	d.jobsHadOldPassword = d.app.JobsLackVariables.Load()
 	env := maps.Clone(settings)
 	maps.Copy(env, chosen.env)
 	options := rig.Options{
@@ -157,9 +157,12 @@ func (d *demo) introduce(binary string) {
 	}
 	d.screen.fact("Mautic", d.db.named("stand-in for its pages, on its tables in %s, at ")+d.Mautic.URL())
 	d.screen.fact("mail", fmt.Sprintf("stand-in for SES's SMTP endpoint at %s:%d; IAM user %s has access key %s", d.SMTP.Host(), d.SMTP.Port(), rig.SMTPUser, keyName(d.SMTPKey.ID)))
-	d.screen.fact("application", fmt.Sprintf("%d services of %d tasks; each task reads the secret when it starts, logs in afresh %d times and sends %d mails a second",
-		len(d.app.Services), d.app.Tasks, time.Second/d.app.Interval, time.Second/d.app.MailInterval))
+	d.screen.fact("application", fmt.Sprintf("the roles of Mautic's image: %d tasks of %s, each with %d fresh logins a second; %d of %s, which keep their connections; %s, with a job a second."+below+"Each task reads the secret when it starts, and sends %d mails a second",
+		d.app.Tasks, webService, time.Second/d.app.Interval, d.app.Tasks, workerService, cronService, time.Second/d.app.MailInterval))
 }
+
+// tick is the time between two reconciles.
+const tick = 2 * time.Second
 
 // wake has EventBridge wake the function, as the deployment does: when a
 // deployment changes its state, and by a schedule, which is quicker here.
@@ -167,7 +170,7 @@ func (d *demo) wake() error {
 	if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 		return err
 	}
-	_, err := d.AWS.EventBridge.Schedule(rig.FunctionName, 2*time.Second, nil)
+	_, err := d.AWS.EventBridge.Schedule(rig.FunctionName, tick, nil)
 	return err
 }
 

@@ -92,6 +92,13 @@ var scenarios = map[string]scenario{
 		course: storeAgain,
 		expect: storedAgain,
 	},
+	"cron": {
+		title:   "The cron jobs go on using the old database password, which config/local.php holds; the rotation is held, until that is corrected",
+		env:     map[string]string{"OBSERVE_MINUTES": "60"},
+		prepare: func(app *rig.Application) { app.JobsLackVariables.Store(true) },
+		course:  cronKeepsOldPassword,
+		expect:  heldAndReleased,
+	},
 	"ci-deploys": {
 		title:  "A CI pipeline deploys the services within an overlap, and the overlap ends by its time",
 		course: pipelineDeploys,

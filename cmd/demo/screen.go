@@ -62,10 +62,14 @@ func (s *screen) fact(name, v string) { s.line(fmt.Sprintf("  %-14s%s", name, v)
 
 // command shows what the demo does as the AWS CLI would, and starts the time.
 func (s *screen) command(text string) {
-	s.line("\n" + s.colour(bold, "$ "+text) + "\n")
 	s.mu.Lock()
-	s.start = time.Now()
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.erase()
+	fmt.Fprintln(s.out, "\n"+s.colour(bold, "$ "+text)+"\n")
+	if s.start.IsZero() {
+		s.start = time.Now()
+	}
+	s.draw()
 }
 
 // setStatus changes the line below; there is none where the output is no

@@ -1,4 +1,4 @@
-// Command servers fetches the database servers that tests run on, unless they are there, and says which they are.
+// Command servers fetches the database servers that tests run on, and PHP, unless they are there, and says which they are.
 //
 //	go run ./cmd/servers
 //
@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"mautic-rotation/internal/mysqlserver"
+	"mautic-rotation/internal/php"
 )
 
 func main() {
@@ -27,12 +28,18 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	say := func(message string) { fmt.Println(message) }
 	for _, series := range mysqlserver.Pinned() {
-		origin, err := mysqlserver.Fetch(ctx, series, func(message string) { fmt.Println(message) })
+		origin, err := mysqlserver.Fetch(ctx, series, say)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%-14s %s\n", series.Name(), origin)
 	}
+	origin, err := php.Origin(ctx, say)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-14s %s\n", "PHP", origin)
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"mautic-rotation/internal/cache"
 )
 
 // An installation is a server program that can be run.
@@ -132,7 +134,7 @@ func onPath(ctx context.Context, how recipe) (*installation, error) {
 func sharedDir(share string) string {
 	for _, name := range []string{"mysql", "mariadb"} {
 		dir := filepath.Join(share, name)
-		if exists(filepath.Join(dir, "charsets")) {
+		if cache.Exists(filepath.Join(dir, "charsets")) {
 			return dir
 		}
 	}

@@ -2,6 +2,7 @@ package mysqlserver
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,6 +219,21 @@ func TestANameIsThatOfAMakeOrOfASeries(t *testing.T) {
 	for _, name := range []string{"", "MySQL", "mysql-8.0", "postgres"} {
 		if got, err := SeriesOf(name); err == nil || !strings.Contains(err.Error(), `use mysql, mariadb or one of ["mysql-9.7" `) {
 			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestOfASuiteThatHasSeveralVersionsThePinnedOneIsTaken(t *testing.T) {
+	t.Parallel()
+	how, _ := recipeOf(MySQL97)
+	version, err := how.choose([]string{"9.8.0-1", "1:9.7.4-2", "8.0.43-1"})
+	if version != "1:9.7.4-2" || err != nil {
+		t.Errorf("got %q, %v", version, err)
+	}
+	for _, versions := range [][]string{{"9.8.0-1"}, nil} {
+		version, err := how.choose(versions)
+		if want := fmt.Sprintf("no mysql-server-core of the 9.7 series in Debian sid, which has %q", versions); err == nil || err.Error() != want {
+			t.Errorf("got %q, %v, want %s", version, err, want)
 		}
 	}
 }

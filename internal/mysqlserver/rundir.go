@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"mautic-rotation/internal/cache"
 )
 
 const (
@@ -29,7 +31,7 @@ func newRunDir() (*runDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for the server: %w", err)
 	}
-	owner, err := tryLock(filepath.Join(unlocked, ownerFile))
+	owner, err := cache.TryLock(filepath.Join(unlocked, ownerFile))
 	if err != nil {
 		os.RemoveAll(unlocked)
 		return nil, err
@@ -54,7 +56,7 @@ func removeAbandoned() {
 	// Glob's only error is a bad pattern.
 	owners, _ := filepath.Glob(filepath.Join(os.TempDir(), runDirPrefix+"*", ownerFile))
 	for _, path := range owners {
-		owner, err := tryLock(path)
+		owner, err := cache.TryLock(path)
 		if err != nil {
 			continue // in use, or another user's
 		}

@@ -8,19 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"mautic-rotation/internal/cache"
 )
 
 // template returns an initialised data directory to copy. Initialising one takes seconds, copying it a fraction of one, so one
 // is kept for each version of a server.
 func (in *installation) template(ctx context.Context, progress func(string)) (string, error) {
-	cache, err := cacheDir()
+	base, err := cache.Dir()
 	if err != nil {
 		return "", err
 	}
 	args := in.initArgs()
 	key := sha256.Sum256([]byte(in.version + "\n" + strings.Join(args, "\n")))
-	dir := filepath.Join(cache, fmt.Sprintf("%s-data-%x", in.how.series, key[:6]))
-	err = once(ctx, dir, func(unfinished string) error {
+	dir := filepath.Join(base, fmt.Sprintf("%s-data-%x", in.how.series, key[:6]))
+	err = cache.Once(ctx, dir, func(unfinished string) error {
 		progress(fmt.Sprintf("Initialising a data directory for %s, once.", in.origin))
 		return in.initialise(ctx, args, unfinished)
 	})

@@ -19,12 +19,22 @@ import (
 const ClusterName = "mautic-prod-cluster"
 
 // Application is what runs in ECS: services whose tasks read the password when
-// they start, and then log in afresh, over and over, with what they read, and
-// send mail if asked for.
+// they start, and then use what they read, over and over, each in its service's
+// role, and send mail if asked for.
 type Application struct {
-	Services []string      // their names
-	Tasks    int           // of each service
-	Interval time.Duration // between two logins of a task
+	Services []string        // their names
+	Roles    map[string]Role // of the services; of those that are left out: Web
+	Tasks    int             // of each service; of one with the role Cron: one
+	Interval time.Duration   // between two logins or messages of a task
+
+	// CronInterval is the time between two jobs of a task with the role Cron; 0:
+	// Interval.
+	CronInterval time.Duration
+
+	// JobsLackVariables makes cron jobs log in with the password that the rig began
+	// with, which config/local.php holds literally, as in the official image: its cron
+	// does not hand on the container's variables.
+	JobsLackVariables atomic.Bool
 
 	// MailInterval is the time between two messages of a task, which logs in
 	// afresh for each of them; 0: it sends none. It takes Options.SES.
@@ -73,7 +83,7 @@ type TaskRecord struct {
 	ARN, Service     string
 	Password         string // that it read when it started
 	Started, Stopped time.Time
-	Logins, Failures int
+	Logins, Failures int // a worker's: messages
 	FirstFailure     error
 	begun            int // logins
 
@@ -84,13 +94,16 @@ type TaskRecord struct {
 // start runs the application's services.
 func (a *Application) start(r *Rig) error {
 	for _, name := range a.Services {
+		tasks := a.tasksOf(name)
 		_, err := r.AWS.ECS.RunService(localecs.Service{
 			Cluster:      ClusterName,
 			Name:         name,
-			DesiredCount: a.Tasks,
+			DesiredCount: tasks,
 			// One task more than usual while it deploys, so that they are
 			// replaced one after the other.
-			MaximumPercent: 100 + (100+a.Tasks-1)/a.Tasks,
+			MaximumPercent: 100 + (100+tasks-1)/tasks,
+			Environment:    map[string]string{RoleVariable: string(a.role(name))},
+			Command:        a.command(name),
 			Secrets:        a.secrets(r.SecretARN),
 			StartTime:      a.StartTime,
 			DrainTime:      a.DrainTime,
@@ -124,17 +137,19 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 		mails.Go(func() { a.sendMails(ctx, r, task.Env[mailVariable], record) })
 		defer mails.Wait()
 	}
-	pace := time.NewTicker(a.Interval)
+	once, end := a.work(r, task, record)
+	defer end()
+	pace := time.NewTicker(a.interval(task.Service))
 	defer pace.Stop()
 	for {
-		if err := a.login(ctx, r, record); err == nil && !a.Slow.Load() {
+		if err := a.use(ctx, once, record); err == nil && !a.Slow.Load() {
 			task.Ready()
 		}
 		select {
 		case <-ctx.Done():
 			a.linger(r)
 			if a.LastLogin {
-				return a.login(ctx, r, record)
+				return a.use(ctx, once, record)
 			}
 			return nil
 		case <-pace.C:
@@ -142,12 +157,12 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	}
 }
 
-// login logs in once, and records it.
-func (a *Application) login(ctx context.Context, r *Rig, record *TaskRecord) error {
+// use makes one use of the database, and records it.
+func (a *Application) use(ctx context.Context, once func(context.Context) error, record *TaskRecord) error {
 	// Not with the task's context: a login that the end of the task breaks
 	// off is no failed one, so it is let finish.
 	a.note(func() { record.begun++ })
-	err := r.Login(context.WithoutCancel(ctx), record.Password)
+	err := once(context.WithoutCancel(ctx))
 	a.note(func() {
 		record.Logins++
 		if err != nil {

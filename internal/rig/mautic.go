@@ -43,7 +43,7 @@ func (r *Rig) startMautic(ctx context.Context) error {
 }
 
 // openForPages logs in to the database as the application does: the pages are
-// those of its newest task, with the password that this one was started with.
+// those of its newest task of the role Web, with the password that this one was started with.
 // Where none runs, it is that of AWSCURRENT.
 func (r *Rig) openForPages(context.Context, string) (*sql.DB, error) {
 	password, err := r.pagesPassword()
@@ -59,7 +59,7 @@ func (r *Rig) pagesPassword() (string, error) {
 		return r.PasswordLabelled("AWSCURRENT")
 	}
 	for _, task := range slices.Backward(app.Records()) {
-		if task.Stopped.IsZero() {
+		if task.Stopped.IsZero() && app.role(task.Service) == Web {
 			return task.Password, nil
 		}
 	}

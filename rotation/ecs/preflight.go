@@ -112,6 +112,9 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 		return append(checks, reads)
 	}
 	reads.Problem, reads.Warning = secretUse(d.definition, secretARN)
+	if jobs, found := cronJobs(d.definition); found {
+		checks = append(checks, credential.Check{What: "the cron jobs of service " + name + " read what its tasks read when they start", Warning: jobs})
+	}
 	return append(checks, reads, credential.Check{
 		What:    "service " + name + " runs the same images after a restart",
 		Warning: mutableImages(d.definition),

@@ -74,6 +74,23 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 	}
 }
 
+func TestPreflightWarnsOfCronJobsThatGetNoneOfTheirContainersVariables(t *testing.T) {
+	role := func(role string) map[string]string { return map[string]string{"DOCKER_MAUTIC_ROLE": role} }
+	secrets := []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":password::"}}
+	shell := []string{"/bin/bash", "-e", "-c"}
+	_, client := start(t,
+		localecs.Service{Name: "web", Image: pinned, Secrets: secrets, Environment: role("mautic_web")},
+		localecs.Service{Name: "cron", Image: pinned, Secrets: secrets, Environment: role("mautic_cron")},
+		localecs.Service{Name: "other", Image: pinned, Secrets: secrets, Environment: role("mautic_cron"), EntryPoint: shell, Command: []string{"export MAUTIC_DB_PASSWORD; exec /entrypoint.sh"}},
+		localecs.Service{Name: "handed", Image: pinned, Secrets: secrets, Environment: role("mautic_cron"), EntryPoint: shell,
+			Command: []string{"sed -i 's#^BASH_ENV=.*#BASH_ENV=/run/cron.env#' /opt/mautic/cron/mautic; exec /entrypoint.sh"}},
+	)
+	expect(t, ecs.New(client, cluster, []string{"web", "cron", "other", "handed"}).Preflight(t.Context(), secretARN),
+		"warning: the cron jobs of service cron read what its tasks read when they start: container app has the role mautic_cron",
+		"warning: the cron jobs of service other read what its tasks read when they start: container app has the role mautic_cron",
+	)
+}
+
 func TestPreflightNamesATaskDefinitionThatWasDeregistered(t *testing.T) {
 	_, client := start(t, localecs.Service{Name: "web", Image: pinned, Secrets: []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: secretARN + ":password::"}}})
 	if _, err := client.DeregisterTaskDefinition(t.Context(), &awsecs.DeregisterTaskDefinitionInput{TaskDefinition: sdk.String("web:1")}); err != nil {

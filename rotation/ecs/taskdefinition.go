@@ -40,6 +40,38 @@ func secretUse(definition types.TaskDefinition, secretARN string) (problem, warn
 	return errors.Join(pins...), nil
 }
 
+// Mautic's official image takes its role from a variable. In the role of cron, its jobs
+// get the variables of the file that BASH_ENV names in their crontab: in that file the
+// image writes none but PHP's settings.
+const (
+	roleVariable = "DOCKER_MAUTIC_ROLE"
+	cronRole     = "mautic_cron"
+	jobsFile     = "BASH_ENV"
+)
+
+// cronJobs tells whether a container has the official image's role of cron, and the
+// warning that its jobs do not get its variables. An entry point or a command that
+// mentions the file of the jobs' variables is taken to write them there.
+func cronJobs(definition types.TaskDefinition) (warning error, found bool) {
+	var without []string
+	for _, container := range definition.ContainerDefinitions {
+		if !slices.ContainsFunc(container.Environment, func(v types.KeyValuePair) bool {
+			return aws.ToString(v.Name) == roleVariable && aws.ToString(v.Value) == cronRole
+		}) {
+			continue
+		}
+		found = true
+		if !strings.Contains(strings.Join(slices.Concat(container.EntryPoint, container.Command), " "), jobsFile) {
+			without = append(without, aws.ToString(container.Name))
+		}
+	}
+	if len(without) == 0 {
+		return nil, found
+	}
+	return fmt.Errorf("container %s has the role %s, and the cron of Mautic's image hands none of its variables to the jobs: they log in with what config/local.php holds, and each fails once that is refused. "+
+		"Give the container the entry point in docs/deploy.md, \"Cron jobs\"; if its image writes the variables into the file that %s names in the crontab, nothing has to be done", strings.Join(without, ", "), cronRole, jobsFile), true
+}
+
 // mutableImages names the containers whose image is told by a tag: what a tag
 // stands for is looked up again with each deployment.
 func mutableImages(definition types.TaskDefinition) error {

@@ -308,6 +308,10 @@ func TestARotationThatEndedOtherwiseLeavesNothingAccepted(t *testing.T) {
 		{"a rotation is under way for hours, and other kinds' overlaps end", converged(), func(o *Observation, _ *Kind) {
 			o.Rotating, o.RotatingSince, o.RotatingKinds = true, o.Now.Add(-23*time.Hour), []string{"admin"}
 		}, "database: quarantine the value; smtp: quarantine the value; api: wait; admin: wait; webhook: forget the value"},
+		{"a rotation has given a single-valued target the pending value", converged(), func(o *Observation, _ *Kind) {
+			o.Rotating, o.RotatingSince, o.RotatingKinds = true, o.Now, []string{"admin"}
+			o.Kinds[3].Wanted.Probe = Denied
+		}, "admin: wait; database: quarantine the value; smtp: quarantine the value; api: wait; admin: wait; webhook: forget the value"},
 		{"AWSPENDING is left on a version that AWSCURRENT was moved away from", converged(), func(o *Observation, _ *Kind) { o.Rotating, o.Left = true, "old" }, "secret old: take AWSPENDING off"},
 		{"a rotation was given up, and its promotion may be in progress", converged(), func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Pending }, "secret old: fence AWSCURRENT"},
 		{"the same, and no rollout has followed the last promotion yet", promoted(), func(o *Observation, k *Kind) {

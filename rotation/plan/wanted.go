@@ -30,6 +30,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
 		return nil, false // the rollout's decision is to finish the rollback
+	case w.Probe == Denied && k.single() && slices.Contains(o.RotatingKinds, k.Name):
+		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):

@@ -48,6 +48,8 @@ type Service struct {
 
 	ContainerName string // default "app"
 	Image         string
+	EntryPoint    []string // in place of the image's
+	Command       []string
 	Environment   map[string]string
 
 	// Secrets are read when a task starts, and not again, whatever becomes of them while it runs.

@@ -120,6 +120,8 @@ type ContainerDefinition struct {
 	Name        string            `json:"name"`
 	Image       string            `json:"image"`
 	Essential   bool              `json:"essential"`
+	EntryPoint  []string          `json:"entryPoint,omitempty"`
+	Command     []string          `json:"command,omitempty"`
 	StopTimeout int               `json:"stopTimeout"` // seconds
 	HealthCheck HealthCheck       `json:"healthCheck"` // [Task.Ready] stands for it
 	Environment []NameValue       `json:"environment"`
@@ -260,6 +262,7 @@ func (d *taskDefinition) describe() TaskDefinitionDescription {
 	o := d.container
 	c := ContainerDefinition{
 		Name: o.ContainerName, Image: o.Image, Essential: true, StopTimeout: int(o.StopTimeout.Seconds()),
+		EntryPoint: o.EntryPoint, Command: o.Command,
 		Environment: []NameValue{}, Secrets: []SecretReference{},
 		HealthCheck: HealthCheck{Command: []string{"CMD-SHELL", "curl -f http://localhost/s/login"}},
 	}

@@ -1,4 +1,6 @@
-package mysqlserver
+// Package debian fetches programs from the Debian archive into a directory, with all their
+// libraries, and runs them from there: nothing is installed, and it takes no root.
+package debian
 
 import (
 	"context"
@@ -8,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"mautic-rotation/internal/cache"
 )
 
 // aptConfig makes apt work in a directory of its own (%[1]s), as any user. The machine's settings for proxies stay in force, and
@@ -47,13 +51,13 @@ Dir::Etc::preferencesparts "/dev/null";
 // debianKeyring holds the keys that sign the Debian archive.
 const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// An apt downloads packages into a directory of its own, and leaves the system's alone.
-type apt struct {
+// An Apt downloads packages into a directory of its own, and leaves the system's alone.
+type Apt struct {
 	dir string
 }
 
-// newApt prepares a directory for apt. It starts with the machine's own sources.
-func newApt(dir string) (*apt, error) {
+// NewApt prepares a directory for apt. It starts with the machine's own sources.
+func NewApt(dir string) (*Apt, error) {
 	// It quotes neither paths nor sources.
 	if strings.ContainsAny(dir, " \"") {
 		return nil, fmt.Errorf("apt cannot work in %q: set XDG_CACHE_HOME to a path without spaces", dir)
@@ -64,7 +68,7 @@ func newApt(dir string) (*apt, error) {
 			return nil, err
 		}
 	}
-	a := &apt{dir: dir}
+	a := &Apt{dir: dir}
 	// With an empty status file nothing counts as installed, so that every library is downloaded.
 	err := a.write("status", "")
 	if err != nil {
@@ -77,16 +81,16 @@ func newApt(dir string) (*apt, error) {
 	return a, nil
 }
 
-func (a *apt) path(name string) string { return filepath.Join(a.dir, name) }
+func (a *Apt) path(name string) string { return filepath.Join(a.dir, name) }
 
-func (a *apt) write(name, text string) error { return os.WriteFile(a.path(name), []byte(text), 0o600) }
+func (a *Apt) write(name, text string) error { return os.WriteFile(a.path(name), []byte(text), 0o600) }
 
 // run runs apt-get in the directory and returns its output.
-func (a *apt) run(ctx context.Context, args ...string) (string, error) {
+func (a *Apt) run(ctx context.Context, args ...string) (string, error) {
 	return aptCommand(ctx, a.dir, "apt-get", a.options(args)...)
 }
 
-func (a *apt) options(args []string) []string {
+func (a *Apt) options(args []string) []string {
 	return append([]string{"--config-file=" + a.path("apt.conf"), "--quiet=2"}, args...)
 }
 
@@ -104,8 +108,8 @@ func aptCommand(ctx context.Context, dir, program string, args ...string) (strin
 	return string(out), nil
 }
 
-// debianMirror returns the address of the Debian archive that the machine is set up to use.
-func (a *apt) debianMirror(ctx context.Context) (string, error) {
+// Mirror returns the address of the Debian archive that the machine is set up to use.
+func (a *Apt) Mirror(ctx context.Context) (string, error) {
 	// The label tells the main archive from the security archive and from third parties' repositories.
 	list := []string{"indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"}
 	find := func(targets string) string {
@@ -139,11 +143,11 @@ func (a *apt) debianMirror(ctx context.Context) (string, error) {
 	return "", errors.Join(errors.New("no Debian archive among apt's sources"), updateErr)
 }
 
-// use leaves one source, a suite of a Debian mirror, and reads its package list.
-func (a *apt) use(ctx context.Context, mirror, suite string) error {
+// Use leaves one source, a suite of a Debian mirror, and reads its package list.
+func (a *Apt) Use(ctx context.Context, mirror, suite string) error {
 	// Without the keyring apt tries all the keys that it trusts, which is how older systems are set up.
 	options := ""
-	if exists(debianKeyring) {
+	if cache.Exists(debianKeyring) {
 		options = "[signed-by=" + debianKeyring + "] "
 	}
 	err := a.write("sources.list", fmt.Sprintf("deb %s%s %s main\n", options, mirror, suite))
@@ -158,8 +162,8 @@ func (a *apt) use(ctx context.Context, mirror, suite string) error {
 	return err
 }
 
-// versions returns the versions of a package that the source has.
-func (a *apt) versions(ctx context.Context, name string) ([]string, error) {
+// Versions returns the versions of a package that the source has.
+func (a *Apt) Versions(ctx context.Context, name string) ([]string, error) {
 	// A line for each: name | version | where it is.
 	table, err := aptCommand(ctx, a.dir, "apt-cache", a.options([]string{"madison", name})...)
 	if err != nil {
@@ -175,8 +179,8 @@ func (a *apt) versions(ctx context.Context, name string) ([]string, error) {
 	return all, nil
 }
 
-// unpack downloads a version of a package with all that it depends on, and unpacks them into a directory.
-func (a *apt) unpack(ctx context.Context, name, version, root string) error {
+// Unpack downloads a version of a package with all that it depends on, and unpacks them into a directory.
+func (a *Apt) Unpack(ctx context.Context, name, version, root string) error {
 	_, err := a.run(ctx, "--assume-yes", "--download-only", "install", name+"="+version)
 	if err != nil {
 		return err
@@ -194,8 +198,8 @@ func (a *apt) unpack(ctx context.Context, name, version, root string) error {
 	return nil
 }
 
-// unpackDir downloads a version of a package, without what it depends on, and moves one directory of it to the same place in root.
-func (a *apt) unpackDir(ctx context.Context, name, version, dir, root string) error {
+// UnpackDir downloads a version of a package, without what it depends on, and moves one directory of it to the same place in root.
+func (a *Apt) UnpackDir(ctx context.Context, name, version, dir, root string) error {
 	// It downloads to the directory that it runs in.
 	_, err := a.run(ctx, "download", name+"="+version)
 	if err != nil {

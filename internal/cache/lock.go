@@ -1,4 +1,4 @@
-package mysqlserver
+package cache
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// errLocked says that another process holds the lock.
-var errLocked = errors.New("locked by another process")
+// ErrLocked says that another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
 
-// tryLock takes the lock on a file, which it creates if need be. The lock is given back when the file is closed or its process
+// TryLock takes the lock on a file, which it creates if need be. The lock is given back when the file is closed or its process
 // ends, however it ends; programs started meanwhile do not inherit it.
-func tryLock(path string) (*os.File, error) {
+func TryLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func tryLock(path string) (*os.File, error) {
 	if err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errLocked
+			return nil, ErrLocked
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
@@ -36,8 +36,8 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		f, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
+		f, err := TryLock(path)
+		if !errors.Is(err, ErrLocked) {
 			return f, err
 		}
 		select {

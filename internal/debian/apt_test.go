@@ -1,4 +1,4 @@
-package mysqlserver
+package debian
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// source makes a repository that has these versions of MySQL's package, and an apt that reads it.
-func source(t *testing.T, versions ...string) *apt {
+// source makes a repository that has these versions of a package, and an apt that reads it.
+func source(t *testing.T, versions ...string) *Apt {
 	t.Helper()
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		t.Skip("nothing is fetched by apt on this machine: it has none")
@@ -23,7 +23,7 @@ func source(t *testing.T, versions ...string) *apt {
 	if err := os.WriteFile(filepath.Join(dir, "Packages"), []byte(packages.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, err := newApt(filepath.Join(t.TempDir(), "apt"))
+	a, err := NewApt(filepath.Join(t.TempDir(), "apt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +41,19 @@ func source(t *testing.T, versions ...string) *apt {
 	return a
 }
 
-func TestOfASuiteThatHasSeveralVersionsThePinnedOneIsTaken(t *testing.T) {
+// wish is for version 9 of the package.
+var wish = Wish{Suite: "sid", Package: "mysql-server-core", Choose: func(versions []string) (string, error) {
+	for _, v := range versions {
+		if strings.HasPrefix(Upstream(v), "9.") {
+			return v, nil
+		}
+	}
+	return "", fmt.Errorf("none of %q", versions)
+}}
+
+func TestOfASuiteThatHasSeveralVersionsOneIsChosen(t *testing.T) {
 	t.Parallel()
-	how, _ := recipeOf(MySQL97)
-	version, err := source(t, "9.8.0-1", "1:9.7.4-2", "8.0.43-1").pinnedVersion(t.Context(), how)
+	version, err := source(t, "10.1.0-1", "1:9.7.4-2", "8.0.43-1").Choose(t.Context(), wish)
 	if version != "1:9.7.4-2" || err != nil {
 		t.Errorf("got %q, %v", version, err)
 	}
@@ -52,10 +61,9 @@ func TestOfASuiteThatHasSeveralVersionsThePinnedOneIsTaken(t *testing.T) {
 
 func TestASuiteThatHasMovedOnIsSaid(t *testing.T) {
 	t.Parallel()
-	how, _ := recipeOf(MySQL97)
-	for _, versions := range [][]string{{"9.8.0-1"}, nil} {
-		version, err := source(t, versions...).pinnedVersion(t.Context(), how)
-		if want := fmt.Sprintf("no mysql-server-core of the 9.7 series in Debian sid, which has %q", versions); err == nil || err.Error() != want {
+	for _, versions := range [][]string{{"10.1.0-1"}, nil} {
+		version, err := source(t, versions...).Choose(t.Context(), wish)
+		if want := fmt.Sprintf("none of %q", versions); err == nil || err.Error() != want {
 			t.Errorf("got %q, %v, want %s", version, err, want)
 		}
 	}

@@ -1,4 +1,6 @@
-package mysqlserver
+// Package cache keeps what is worth keeping between runs: programs that were fetched,
+// and what takes long to make. Processes may use it at the same time.
+package cache
 
 import (
 	"context"
@@ -8,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// cacheDir returns the directory for what is worth keeping between runs, and makes it.
-func cacheDir() (string, error) {
+// Dir returns the directory for what is worth keeping between runs, and makes it.
+func Dir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("finding the cache directory: %w: set HOME or XDG_CACHE_HOME", err)
@@ -22,10 +24,10 @@ func cacheDir() (string, error) {
 	return dir, nil
 }
 
-// once makes a directory in the cache unless it is there. make fills a directory that is put in place when it is whole. Several
+// Once makes a directory in the cache unless it is there. make fills a directory that is put in place when it is whole. Several
 // processes may want it at the same time (go test runs one for each package): one makes it, the others wait.
-func once(ctx context.Context, dir string, make func(unfinished string) error) error {
-	if exists(dir) {
+func Once(ctx context.Context, dir string, make func(unfinished string) error) error {
+	if Exists(dir) {
 		return nil
 	}
 	locked, err := lock(ctx, dir+".lock")
@@ -33,7 +35,7 @@ func once(ctx context.Context, dir string, make func(unfinished string) error) e
 		return err
 	}
 	defer locked.Close()
-	if exists(dir) {
+	if Exists(dir) {
 		return nil
 	}
 
@@ -54,8 +56,8 @@ func once(ctx context.Context, dir string, make func(unfinished string) error) e
 	return os.Rename(unfinished, dir)
 }
 
-// exists tells whether there is a file or directory of that name.
-func exists(path string) bool {
+// Exists tells whether there is a file or directory of that name.
+func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/internal/rig"
+)
+
+// The application's services, one for each role of Mautic's official image.
+const (
+	webService    = "mautic-prod-web"
+	workerService = "mautic-prod-worker"
+	cronService   = "mautic-prod-cron"
+)
+
+// jobInterval is the time between two cron jobs, in place of the minutes of a real
+// one.
+const jobInterval = time.Second
+
+// application is what runs in ECS.
+func application() *rig.Application {
+	return &rig.Application{
+		Services: []string{webService, workerService, cronService},
+		Roles:    map[string]rig.Role{webService: rig.Web, workerService: rig.Worker, cronService: rig.Cron},
+		Tasks:    2, Interval: 20 * time.Millisecond, CronInterval: jobInterval, MailInterval: 500 * time.Millisecond,
+		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
+	}
+}
+
+// cronKeepsOldPassword lets cron jobs go on with the password that config/local.php
+// holds, until the rotation is held for it. Then that is corrected, and released.
+func cronKeepsOldPassword(ctx context.Context, d *demo, e *ending) error {
+	if err := d.showAccepted(ctx, e); err != nil {
+		return err
+	}
+	if err := d.WaitSteady(ctx); err != nil {
+		return err
+	}
+	if _, err := d.converged(ctx, time.Time{}); err != nil {
+		return err
+	}
+	if err := pause(ctx, 3*jobInterval); err != nil { // jobs run
+		return err
+	}
+	d.moveOn(observation, "an hour, in which the use of the old values is looked for")
+	if err := d.await(ctx, databaseIsHeld); err != nil {
+		return err
+	}
+	if err := pause(ctx, 3*jobInterval); err != nil { // jobs go on
+		return err
+	}
+
+	d.screen.line("the task definition of " + cronService + " is corrected: its entry point hands the container's variables to the jobs, as docs/deploy.md shows")
+	d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + cronService + " --task-definition " + cronService + " --force-new-deployment")
+	d.app.JobsLackVariables.Store(false)
+	if err := d.Deploy(ctx, cronService); err != nil {
+		return err
+	}
+	if err := d.WaitSteady(ctx); err != nil {
+		return err
+	}
+	release := fmt.Sprintf(`{"Action":"release","SecretId":%q}`, d.SecretARN)
+	d.screen.command("aws lambda invoke --function-name " + rig.FunctionName + " --cli-binary-format raw-in-base64-out --payload '" + release + "' /dev/stdout")
+	if err := d.Invoke([]byte(release)); err != nil {
+		return err
+	}
+	for {
+		open, err := d.Journal()
+		if err != nil {
+			return err
+		}
+		if onlyLasting(open) {
+			return d.endLasting(ctx, apiOverlap)
+		}
+		d.moveOn(observation, "an hour, in which the use of the old values is looked for")
+		before := open
+		if err := d.await(ctx, func(open []string) bool { return onlyLasting(open) || !slices.Equal(open, before) }); err != nil {
+			return err
+		}
+	}
+}
+
+// databaseIsHeld: what else is rotated goes its own way.
+func databaseIsHeld(open []string) bool { return slices.Contains(open, "database=held") }
+
+// heldAndReleased: the jobs that had the old password went on, and nothing is left of it.
+func heldAndReleased(e ending) []expectation {
+	return append(retired(e),
+		expectation{"the log told that the old database password was in use, what was seen of it, and what to do", tellsOfUse(e.log)},
+		expectation{"the function has deployed each service twice: after the promotion, and after the release", e.forced == 2*e.services},
+	)
+}
+
+// tellsOfUse: a line of the log tells of a held overlap, with what was seen.
+func tellsOfUse(log string) bool {
+	for line := range strings.SplitSeq(log, "\n") {
+		var entry struct{ Audit, Kind, Evidence, Message string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Audit == "held" && entry.Kind == "database" {
+			return entry.Evidence != "" && strings.Contains(entry.Message, "release")
+		}
+	}
+	return false
+}
+
+// jobsOfATick are how many cron jobs may be refused before a reconcile sees it: one
+// begins while the reconcile before it ends.
+const jobsOfATick = int(tick/jobInterval) + 1
+
+// jobsMayFail: where the server does not tell which password a login was by, what
+// uses the old one shows by being refused.
+func (d *demo) jobsMayFail() bool { return d.jobsHadOldPassword && d.db.quiet }
