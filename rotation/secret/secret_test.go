@@ -105,11 +105,12 @@ func (v *invocation) describe() secret.Metadata {
 	return m
 }
 
-func (v *invocation) put(id, text string, labels ...string) bool {
+// put stores the second version, and tells whether it did.
+func (v *invocation) put(text string, labels ...string) bool {
 	v.Helper()
 	doc, err := document.Parse(text)
 	v.must(err)
-	stored, err := v.write.Put(v.Context(), secret.NewVersion{ID: id, Doc: doc, Labels: labels})
+	stored, err := v.write.Put(v.Context(), secret.NewVersion{ID: second, Doc: doc, Labels: labels})
 	v.must(err)
 	return stored
 }
@@ -173,7 +174,7 @@ func TestWhatAnInvocationKnowsHasTheLabelsThatItHasMovedAndIsNotFresh(t *testing
 
 func TestWhatIsKnownIsForgottenAfterAWriteThatMayHaveChangedMore(t *testing.T) {
 	for name, write := range map[string]func(v *invocation){
-		"a version was stored": func(v *invocation) { v.put(second, `{"n": "1"}`, "AWSPENDING") },
+		"a version was stored": func(v *invocation) { v.put(`{"n": "1"}`, "AWSPENDING") },
 		"AWSCURRENT was moved, and the secret cannot be read": func(v *invocation) {
 			v.on("DescribeSecret", wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "refused on purpose"}})
 			_, err := v.write.MoveCurrent(v.Context(), v.current, v.current)
@@ -197,7 +198,7 @@ func TestWhatIsKnownIsForgottenAfterAWriteThatMayHaveChangedMore(t *testing.T) {
 
 func TestAWriteWhoseReplyIsLostHasSucceeded(t *testing.T) {
 	v := begin(t)
-	v.put(second, `{"n": "1"}`, "AWSPENDING")
+	v.put(`{"n": "1"}`, "AWSPENDING")
 	v.on("UpdateSecretVersionStage", wire.Fault{LoseReply: true})
 	v.must(v.write.MoveLabel(t.Context(), "AWSPENDING", "", second))
 	moved, err := v.write.MoveCurrent(t.Context(), v.current, second)
@@ -212,7 +213,7 @@ func TestAWriteWhoseReplyIsLostHasSucceeded(t *testing.T) {
 
 func TestAWSCURRENTIsMovedOnlyFromWhereItIs(t *testing.T) {
 	v := begin(t)
-	v.put(second, `{"n": "1"}`, "mine")
+	v.put(`{"n": "1"}`, "mine")
 	moved, err := v.write.MoveCurrent(t.Context(), second, second)
 	v.says(err, "AWSCURRENT is on version "+v.current)
 	if moved || v.describe().Labels.Version(secret.Current) != v.current {
@@ -227,7 +228,7 @@ func TestAWSCURRENTIsMovedOnlyFromWhereItIs(t *testing.T) {
 
 func TestAMoveOfAWSCURRENTIsReadBackUntilReadsDoNotLag(t *testing.T) {
 	v := begin(t)
-	v.put(second, `{"n": "1"}`, "mine")
+	v.put(`{"n": "1"}`, "mine")
 	v.lag(3)
 	if moved, err := v.write.MoveCurrent(t.Context(), v.current, second); err != nil || !moved {
 		t.Errorf("moved: %v, %v", moved, err)
@@ -298,7 +299,7 @@ func TestEveryDocumentIsLearntBeforeAnybodyElseHasIt(t *testing.T) {
 			t.Error("a document is sent that was not learnt")
 		}
 	}})
-	v.put(second, `{"n": "1"}`, "mine")
+	v.put(`{"n": "1"}`, "mine")
 	_, err := v.read.Current(t.Context(), v.current)
 	v.must(err)
 	if want := []string{`{"n": "1"}`, `{"n": "0"}`}; !slices.Equal(v.learnt, want) {
@@ -309,11 +310,11 @@ func TestEveryDocumentIsLearntBeforeAnybodyElseHasIt(t *testing.T) {
 func TestAVersionIsStoredOnceAndNeverChanged(t *testing.T) {
 	v := begin(t)
 	for range 2 {
-		if !v.put(second, `{"n": "1"}`, "AWSPENDING", "mine") {
+		if !v.put(`{"n": "1"}`, "AWSPENDING", "mine") {
 			t.Error("it was not stored")
 		}
 	}
-	if v.put(second, `{"n": "2"}`, "AWSPENDING") {
+	if v.put(`{"n": "2"}`, "AWSPENDING") {
 		t.Error("it was stored with another value")
 	}
 	got, err := v.read.Read(t.Context(), second, secret.Pending)
@@ -372,7 +373,7 @@ func TestALabelIsWrittenBeforeThoseThatItReplacesAreTakenOff(t *testing.T) {
 func TestAVersionThatMayLagIsWaitedForAndOneThatDoesNotComeIsNoError(t *testing.T) {
 	v := begin(t)
 	v.lag(2)
-	v.put(second, `{"n": "1"}`, "AWSPENDING")
+	v.put(`{"n": "1"}`, "AWSPENDING")
 	m, err := v.read.DescribeWith(t.Context(), second)
 	v.must(err)
 	if len(m.Labels[second]) != 1 || len(v.machine.waits) != 2 {
