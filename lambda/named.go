@@ -21,9 +21,14 @@ type namedSecret struct {
 	holds   string // what is to be in it, for an error
 }
 
+// valueReader is the call of Secrets Manager's that reads a value.
+type valueReader interface {
+	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
+}
+
 // documents reads its current value and then, when that secret is itself in
 // rotation, its pending one, which the server may take by now instead.
-func (n namedSecret) documents(api rotation.SecretsManager) func(context.Context) ([]document.Document, error) {
+func (n namedSecret) documents(api valueReader) func(context.Context) ([]document.Document, error) {
 	return func(ctx context.Context) ([]document.Document, error) {
 		var found []document.Document
 		for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {

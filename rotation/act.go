@@ -11,6 +11,7 @@ import (
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // A result is what became of an action.
@@ -134,7 +135,7 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	case plan.GiveUp:
 		return r.giveUp(ctx, s.m, errors.New(a.Why))
 	case plan.DropPending:
-		return r.moveLabel(ctx, labelPending, "", a.Version)
+		return r.write.MoveLabel(ctx, secret.Pending, "", a.Version)
 	case plan.Fence:
 		return r.fence(ctx, s, a.Version)
 	case plan.RollBack:
@@ -216,7 +217,7 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 		page.Rollout = was // an edit has left it on the version before
 	}
 	for _, a := range actions {
-		page = notes[a.Do](page, a, s.m.now)
+		page = notes[a.Do](page, a, s.m.At)
 		if a.Do == plan.BeginRollout && !page.Rollout.Since.After(was.Since) {
 			page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
 		}
@@ -252,7 +253,7 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 // was created after that answer.
 func soon(now time.Time) time.Time { return now.Truncate(time.Second).Add(time.Second) }
 
-func (r *run) soon() time.Time { return soon(r.now) }
+func (r *run) soon() time.Time { return soon(r.aws.Told()) }
 
 // beginRollout starts a redeploy of every service. What could not be started is
 // found by the next look at ECS.
@@ -262,8 +263,7 @@ func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
 	}
 	// AWS tells its time to the second alone, and a deployment counts only if it was
 	// created since the rollout began.
-	seconds := max(1, rollout.Since.Sub(r.now)/time.Second)
-	if err := r.clock.Wait(ctx, r.heard.Add(seconds*r.pauses.Second).Sub(r.clock.Now())); err != nil {
+	if err := r.aws.Await(ctx, rollout.Since); err != nil {
 		return err
 	}
 	var faults []error
@@ -294,7 +294,7 @@ func (r *run) converged(ctx context.Context, s *sight, was ledger.Rollout) error
 	if !was.Emergency {
 		return nil
 	}
-	refused := max(0, s.m.now.Sub(was.Since)) + time.Second // AWS tells its time to the second alone
+	refused := max(0, s.m.At.Sub(was.Since)) + time.Second // AWS tells its time to the second alone
 	if r.services == nil {
 		r.notice(didRetire, "emergency: the rotation is complete. No services are set, so what uses the old value fails until somebody restarts it")
 		return nil

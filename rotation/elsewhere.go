@@ -48,17 +48,17 @@ func (r *run) lookElsewhere(ctx context.Context) {
 // the other way round.
 func (o *others) add(ctx context.Context, other *run) error {
 	arn := other.event.SecretID
-	m, err := other.describe(ctx)
+	m, err := other.read.Describe(ctx)
 	if err != nil {
 		return err
 	}
-	book, errLabels := ledger.Read(m.labels)
+	book, errLabels := ledger.Read(m.Labels)
 	if errLabels == nil {
 		o.rollouts = append(o.rollouts, plan.OtherRollout{Secret: arn, Rollout: book.Rollout()})
 	}
-	current, errValue := other.readCurrent(ctx, "")
+	current, errValue := other.read.Current(ctx, "")
 	if errValue == nil {
-		o.current[arn] = current.doc
+		o.current[arn] = current.Doc
 	}
 	return errors.Join(errLabels, errValue)
 }

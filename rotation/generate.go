@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,32 +13,32 @@ import (
 
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // What createSecret does to make the pending document, and what it tells of the
 // kinds that it goes on without.
 
-// howToStartAnew is the remedy for a rotation that no retry can mend.
-const howToStartAnew = `give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
-
 // toRotate chooses the kinds that the rotation is to change.
-func (r *run) toRotate(current version, seen *sight) (choice, error) {
+func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, error) {
 	m := seen.m
-	present, err := r.present(current.doc)
+	present, err := r.present(current.Doc)
 	if err != nil {
-		return choice{}, err
+		return plan.Selection{}, err
 	}
-	w, err := wishOf(r.event.Token, m.labels, names(r.kinds))
+	request, err := plan.RequestFor(r.event.Token, m.Labels, names(r.kinds))
 	if err != nil {
-		return choice{}, refused{err}
+		return plan.Selection{}, refused{err}
 	}
 	bad := failedVersions(seen.book)
-	chosen := choose(occasion{
-		wish: w, now: m.now, scheduled: m.scheduled(), interval: m.interval,
-		present: names(present), open: seen.open(names(present)), last: lastRotated(current.doc, names(present)), every: r.every,
-		heldOff: len(bad) > 0,
+	schedule := plan.Schedule(m.Schedule)
+	chosen := plan.Select(plan.Candidates{
+		Request: request, Now: m.At, Scheduled: schedule.Starts(m.At), Interval: schedule.Interval(),
+		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every,
+		HeldOff: len(bad) > 0,
 	})
-	if len(bad) > 0 && !chosen.byHand() {
+	if len(bad) > 0 && !chosen.ByHand() {
 		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
 	}
@@ -51,16 +50,16 @@ func (r *run) toRotate(current version, seen *sight) (choice, error) {
 // before the first change: a target that accepts one value alone makes the
 // application unhealthy from then on, until it is redeployed. An emergency does
 // not wait for either.
-func (r *run) readyToChange(ctx context.Context, chosen choice) error {
-	if len(chosen.kinds) == 0 {
+func (r *run) readyToChange(ctx context.Context, chosen plan.Selection) error {
+	if len(chosen.Kinds) == 0 {
 		return nil
 	}
-	if !chosen.emergency {
+	if !chosen.Emergency {
 		if state, what := r.askHealth(ctx); what != "" {
 			return fmt.Errorf("the application is not healthy (%s: %s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", state, what)
 		}
 	}
-	if r.services == nil || !r.needsRestart(chosen.kinds) {
+	if r.services == nil || !r.needsRestart(chosen.Kinds) {
 		return nil
 	}
 	var problems []error
@@ -68,12 +67,12 @@ func (r *run) readyToChange(ctx context.Context, chosen choice) error {
 		if check.Problem == nil {
 			continue
 		}
-		if chosen.emergency {
+		if chosen.Emergency {
 			r.log.Error("the services cannot all be redeployed; the emergency goes on", "check", check.What, "problem", check.Problem)
 		}
 		problems = append(problems, fmt.Errorf("%s: %w", check.What, check.Problem))
 	}
-	if chosen.emergency || len(problems) == 0 {
+	if chosen.Emergency || len(problems) == 0 {
 		return nil
 	}
 	return fmt.Errorf("the services could not be redeployed after the promotion, so nothing is changed: %w", errors.Join(problems...))
@@ -86,10 +85,10 @@ func (r *run) readyToChange(ctx context.Context, chosen choice) error {
 //
 // Those that ask their target to make the value come last, when it is known that
 // the rotation goes on and that the values fit into the secret.
-func (r *run) generate(ctx context.Context, current version, chosen choice) (document.Document, choice, error) {
+func (r *run) generate(ctx context.Context, current secret.Version, chosen plan.Selection) (document.Document, plan.Selection, error) {
 	g := &generator{run: r, current: current, chosen: chosen, made: map[string]document.Document{}}
 	var others, issuers []credential.Kind
-	for _, kind := range r.named(chosen.kinds) {
+	for _, kind := range r.named(chosen.Kinds) {
 		if _, ok := kind.(credential.Issuer); ok {
 			issuers = append(issuers, kind)
 		} else {
@@ -97,16 +96,16 @@ func (r *run) generate(ctx context.Context, current version, chosen choice) (doc
 		}
 	}
 	if err := g.make(ctx, others); err != nil {
-		return document.Document{}, choice{}, err
+		return document.Document{}, plan.Selection{}, err
 	}
-	if err := errors.Join(g.chosen.refusal(), g.fits(issuers)); err != nil {
-		return document.Document{}, choice{}, err
+	if err := errors.Join(g.refusal(), g.fits(issuers)); err != nil {
+		return document.Document{}, plan.Selection{}, err
 	}
 	if err := g.make(ctx, issuers); err != nil {
-		return document.Document{}, choice{}, err
+		return document.Document{}, plan.Selection{}, err
 	}
-	if err := g.chosen.refusal(); err != nil {
-		return document.Document{}, choice{}, err
+	if err := g.refusal(); err != nil {
+		return document.Document{}, plan.Selection{}, err
 	}
 	pending, err := g.document()
 	return pending, g.chosen, err
@@ -115,9 +114,17 @@ func (r *run) generate(ctx context.Context, current version, chosen choice) (doc
 // generator has the chosen kinds make their values.
 type generator struct {
 	run     *run
-	current version
-	chosen  choice
+	current secret.Version
+	chosen  plan.Selection
 	made    map[string]document.Document
+}
+
+// refusal is why the rotation is given up for what has been left out of it.
+func (g *generator) refusal() error {
+	if err := g.chosen.Refusal(); err != nil {
+		return refused{err}
+	}
+	return nil
 }
 
 // make asks each of the kinds for a new value. One that cannot be rotated now is
@@ -140,12 +147,12 @@ func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
 			case err == nil:
 				g.made[kind.Name()] = next
 			case tooEarly:
-				g.chosen.skip(kind.Name(), early.Error())
+				g.chosen.Skip(kind.Name(), early.Error())
 			case attempt < generateAttempts && mayPass(err) && !isShort(ctx):
 				g.run.log.Warn("no new value yet: trying again", "kind", kind.Name(), "error", err)
 				again = append(again, kind)
 			default:
-				g.chosen.leaveOut(kind.Name(), err.Error())
+				g.chosen.LeaveOut(kind.Name(), err.Error())
 			}
 		}
 		if kinds = again; len(kinds) == 0 {
@@ -200,12 +207,12 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 	limited, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	next, err := kind.Generate(limited, credential.Generation{
-		Current: g.current.doc, Now: g.chosen.now, Last: g.lastOf(kind.Name()), Emergency: g.chosen.emergency, Ownership: g.run.ownership(kind),
+		Current: g.current.Doc, Now: g.chosen.Now, Last: g.lastOf(kind.Name()), Emergency: g.chosen.Emergency, Ownership: g.run.ownership(kind),
 	})
 	switch {
 	case err != nil && limited.Err() != nil:
 		return document.Document{}, fmt.Errorf("%w (%s): %w", errNoAnswer, share.Round(time.Second), err)
-	case err == nil && next.Raw() == g.current.doc.Raw():
+	case err == nil && next.Raw() == g.current.Doc.Raw():
 		return document.Document{}, errors.New("it made no new value")
 	}
 	return next, err
@@ -221,10 +228,10 @@ func mayPass(err error) bool {
 // lastOf tells when a kind was rotated last. Where that cannot be noted, it cannot
 // have been after the current version was stored.
 func (g *generator) lastOf(kind string) time.Time {
-	if !hasRoomForNotes(g.current.doc) {
-		return g.current.created
+	if !hasRoomForNotes(g.current.Doc) {
+		return g.current.Created
 	}
-	return g.chosen.last[kind]
+	return g.chosen.Last[kind]
 }
 
 // document is the pending document. Its fields are put in in the order of the
@@ -234,9 +241,9 @@ func (g *generator) document(more ...credential.Kind) (document.Document, error)
 	if err != nil || g.run.leaveCopies {
 		return pending, err
 	}
-	for _, kind := range g.run.named(g.chosen.kinds) {
+	for _, kind := range g.run.named(g.chosen.Kinds) {
 		if next, made := g.made[kind.Name()]; made {
-			if pending, err = follow(pending, g.current.doc, next, []credential.Kind{kind}); err != nil {
+			if pending, err = follow(pending, g.current.Doc, next, []credential.Kind{kind}); err != nil {
 				return document.Document{}, err
 			}
 		}
@@ -246,9 +253,9 @@ func (g *generator) document(more ...credential.Kind) (document.Document, error)
 
 // withFields is document without the copies in other fields.
 func (g *generator) withFields(more []credential.Kind) (document.Document, error) {
-	pending, err := g.current.doc, error(nil)
+	pending, err := g.current.Doc, error(nil)
 	var noted []string
-	for _, kind := range g.run.named(g.chosen.kinds) {
+	for _, kind := range g.run.named(g.chosen.Kinds) {
 		next, made := g.made[kind.Name()]
 		if made {
 			if pending, err = putFields(pending, next, kind); err != nil {
@@ -259,11 +266,11 @@ func (g *generator) withFields(more []credential.Kind) (document.Document, error
 			noted = append(noted, kind.Name())
 		}
 	}
-	if len(noted) > 0 && !hasRoomForNotes(g.current.doc) {
+	if len(noted) > 0 && !hasRoomForNotes(g.current.Doc) {
 		g.run.log.Warn("when a credential was rotated is not noted in the secret, whose field rotated_at is somebody else's: each is taken to be as old as its version")
 		return pending, nil
 	}
-	return noteRotated(pending, noted, g.chosen.now)
+	return noteRotated(pending, noted, g.chosen.Now)
 }
 
 // fits fails when the pending document may not fit into the secret, with what
@@ -275,18 +282,18 @@ func (g *generator) fits(issuers []credential.Kind) error {
 	}
 	size := len(pending.Raw())
 	for _, kind := range issuers {
-		fields, err := kind.Fields(g.current.doc)
+		fields, err := kind.Fields(g.current.Doc)
 		if err != nil {
 			return err
 		}
 		for _, field := range fields {
-			text, err := g.current.doc.Text(field)
+			text, err := g.current.Doc.Text(field)
 			if err != nil {
 				return err
 			}
 			size += max(0, credential.MaxIssued-len(text))
 		}
-		copied, err := copiesOf(kind, g.current.doc)
+		copied, err := copiesOf(kind, g.current.Doc)
 		if err != nil {
 			return err
 		}
@@ -309,52 +316,62 @@ func (r *Rotator) named(list []string) []credential.Kind {
 // tellLeftOut tells why kinds are not rotated. Of those that cannot be, somebody
 // has to know: nobody has asked for them by name, so nobody is waiting for an
 // answer.
-func (r *run) tellLeftOut(c choice) {
-	for _, name := range slices.Sorted(maps.Keys(c.why)) {
-		why := c.why[name]
+func (r *run) tellLeftOut(c plan.Selection) {
+	for _, name := range slices.Sorted(maps.Keys(c.Why)) {
+		why := c.Why[name]
 		switch {
-		case slices.Contains(c.leftOut, name):
+		case slices.Contains(c.LeftOut, name):
 			r.log.Error("left out of this rotation, since it cannot be rotated now: "+why, "kind", name)
-		case c.open[name] != "":
+		case c.Open[name] != "":
 			r.log.Warn("not rotated: "+why, "kind", name)
 		default:
-			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+howToWish)
+			r.log.Info("not rotated: "+why, "kind", name, "remedy", "to have it rotated all the same, "+plan.HowToRequest)
 		}
 	}
-	if len(c.leftOut) == 0 {
+	if len(c.LeftOut) == 0 {
 		return
 	}
 	accepted := ""
-	if c.emergency {
+	if c.Emergency {
 		accepted = ", and what may have leaked of it is still accepted"
 	}
 	r.notice(didLeaveOut, "%s left out of this rotation, since it cannot be rotated now%s: %s. When that is mended, rotate it by its name",
-		inWords(c.leftOut), accepted, c.reasons(c.leftOut))
-	r.measure(Metric{Name: metricLeftOut, Unit: count, Value: float64(len(c.leftOut))})
+		inWords(c.LeftOut), accepted, c.Reasons(c.LeftOut))
+	r.measure(Metric{Name: metricLeftOut, Unit: count, Value: float64(len(c.LeftOut))})
 }
 
 // refuse gives the rotation up if no other attempt of it can go better, so that it
 // does not block the next one; whoever asked for it is told why. A label that
 // asked for it has been answered with that.
-func (r *run) refuse(ctx context.Context, m metadata, err error) error {
+func (r *run) refuse(ctx context.Context, m secret.Metadata, err error) error {
 	if _, final := errors.AsType[refused](err); !final {
 		return err
 	}
 	err = fmt.Errorf("%w. This rotation is given up: start another one, under another token, once nothing is in its way", err)
-	return r.giveUp(ctx, m, errors.Join(err, r.forgetWish(ctx, m)))
+	return r.giveUp(ctx, m, errors.Join(err, r.forgetRequest(ctx, m)))
 }
 
-// forgetBadWishes takes labels off whose words no rotation can follow.
-func (r *run) forgetBadWishes(ctx context.Context, m metadata) error {
-	for _, id := range slices.Sorted(maps.Keys(m.labels)) {
-		for _, label := range m.labels[id] {
-			if !strings.HasPrefix(label, wishLabelPrefix) {
-				continue
-			}
-			if _, err := wishInLabel(label, names(r.kinds)); err == nil {
-				continue
-			}
-			if err := r.moveLabel(ctx, label, "", id); err != nil {
+// refused is an error that no other attempt of the same rotation can mend, so the
+// rotation is given up.
+type refused struct{ error }
+
+func (e refused) Unwrap() error { return e.error }
+
+// forgetRequest takes a label away whose words this rotation has followed.
+func (r *run) forgetRequest(ctx context.Context, m secret.Metadata) error {
+	label, id := plan.RequestLabel(m.Labels)
+	if request, err := plan.RequestInToken(r.event.Token, names(r.kinds)); label == "" || err != nil || !request.None() {
+		return nil //nolint:nilerr // words in the token: the label is for another rotation
+	}
+	return r.write.MoveLabel(ctx, label, "", id)
+}
+
+// forgetUnreadableRequests takes labels off whose words no rotation can follow.
+func (r *run) forgetUnreadableRequests(ctx context.Context, m secret.Metadata) error {
+	unreadable := plan.UnreadableRequests(m.Labels, names(r.kinds))
+	for _, id := range slices.Sorted(maps.Keys(unreadable)) {
+		for _, label := range unreadable[id] {
+			if err := r.write.MoveLabel(ctx, label, "", id); err != nil {
 				return err
 			}
 			r.log.Warn("a label whose words no rotation can follow was taken off", "label", label, "version", id)

@@ -6,19 +6,20 @@ import (
 	"slices"
 
 	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/secret"
 )
 
 // giveUp takes AWSPENDING off the token's version, so that the next rotation
 // starts anew; a reconcile takes away what was set. It returns the cause.
-func (r *run) giveUp(ctx context.Context, m metadata, cause error) error {
-	pending := versionWith(m.labels, labelPending)
+func (r *run) giveUp(ctx context.Context, m secret.Metadata, cause error) error {
+	pending := m.Labels.Version(secret.Pending)
 	if r.event.Token != "" {
 		pending = r.event.Token
 	}
-	if pending == "" || !slices.Contains(m.labels[pending], labelPending) || slices.Contains(m.labels[pending], labelCurrent) {
+	if pending == "" || !slices.Contains(m.Labels[pending], secret.Pending) || slices.Contains(m.Labels[pending], secret.Current) {
 		return cause
 	}
-	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
+	if err := r.write.MoveLabel(ctx, secret.Pending, "", pending); err != nil {
 		return errors.Join(cause, err)
 	}
 	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending, "why", cause)
@@ -48,30 +49,30 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 		// A label keeps the version from being deleted. It must not say of the values
 		// that they are accepted, which nobody has asked. There was no rollout yet: what
 		// runs is taken as it is.
-		page.Rollout = ledger.Rollout{Since: soon(s.m.now)}.ConvergedAt(soon(s.m.now))
+		page.Rollout = ledger.Rollout{Since: soon(s.m.At)}.ConvergedAt(soon(s.m.At))
 	}
 	if err := r.store(ctx, doc, page); err != nil {
 		return err
 	}
-	if slices.Contains(s.m.labels[s.current], labelPending) {
+	if slices.Contains(s.m.Labels[s.current], secret.Pending) {
 		// A rotation that succeeded may leave it. On a version that is not current it
 		// would block every later rotation.
-		if err := r.moveLabel(ctx, labelPending, "", s.current); err != nil {
+		if err := r.write.MoveLabel(ctx, secret.Pending, "", s.current); err != nil {
 			return err
 		}
 	}
-	if _, err := r.moveCurrent(ctx, s.current, page.Version); err != nil {
+	if _, err := r.write.MoveCurrent(ctx, s.current, page.Version); err != nil {
 		return errors.Join(errors.New("AWSCURRENT was moved meanwhile: decided anew"), err)
 	}
 	r.log.Warn("AWSCURRENT has the same value under another version id, so that no promotion of the rotation that was given up can succeed", audit, didFence, "from", s.current, "to", page.Version, "version", givenUp)
-	if err := r.takeOff(ctx, old.Version, old.Labels); err != nil {
+	if err := r.write.Relabel(ctx, old.Version, "", old.Labels); err != nil {
 		return err
 	}
 	// From here on its values may be taken away.
 	fenced := s.book.Page(givenUp)
 	for name, e := range fenced.Entries {
 		if e.State == ledger.Pending {
-			fenced = fenced.With(name, ledger.GivenUp, s.m.now)
+			fenced = fenced.With(name, ledger.GivenUp, s.m.At)
 		}
 	}
 	return r.writePage(ctx, fenced)

@@ -12,12 +12,13 @@ import (
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/rollout"
+	"mautic-rotation/rotation/secret"
 )
 
 // A sight is what was read of a secret at one moment, and what a decision about it
 // depends on.
 type sight struct {
-	m                metadata
+	m                secret.Metadata
 	book             ledger.Book
 	current, pending string // versions
 	tick             bool
@@ -36,7 +37,7 @@ type place struct{ kind, version string }
 // those of rotations that are under way, or were given up, and never promoted.
 func (s *sight) adopting() bool {
 	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool {
-		if p.Version == s.current || slices.Contains(s.m.labels[p.Version], labelPrevious) {
+		if p.Version == s.current || slices.Contains(s.m.Labels[p.Version], secret.Previous) {
 			return true
 		}
 		for _, e := range p.Entries {
@@ -58,7 +59,7 @@ func (s *sight) idle() bool {
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
-			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && (!s.tick || !plan.ProofIsOver(e, s.m.now)):
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && (!s.tick || !plan.ProofIsOver(e, s.m.At)):
 			default:
 				return false
 			}
@@ -118,17 +119,16 @@ func (s *sight) pageOf(version string) ledger.Page {
 	return page
 }
 
-// findings are what an invocation has found out so far, beside the labels. The
-// value of a version never changes, so each is read once.
+// findings are what an invocation has found out so far, beside what its reader knows
+// of the secret.
 type findings struct {
-	versions map[string]version
-	probes   map[place]plan.Probe
-	use      map[place]watched
-	mine     map[place]bool        // values that this invocation has quarantined
-	swaps    map[string]bool       // kinds whose target accepts one value alone
-	unset    map[string]string     // kinds whose wanted value could not be set again, and why
-	routes   map[string]plan.Probe // whether a kind's target can be written to
-	others   *others               // nil: they were not looked at
+	probes map[place]plan.Probe
+	use    map[place]watched
+	mine   map[place]bool        // values that this invocation has quarantined
+	swaps  map[string]bool       // kinds whose target accepts one value alone
+	unset  map[string]string     // kinds whose wanted value could not be set again, and why
+	routes map[string]plan.Probe // whether a kind's target can be written to
+	others *others               // nil: they were not looked at
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
@@ -148,7 +148,7 @@ type watched struct {
 
 func newFindings() *findings {
 	return &findings{
-		versions: map[string]version{}, probes: map[place]plan.Probe{}, use: map[place]watched{},
+		probes: map[place]plan.Probe{}, use: map[place]watched{},
 		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{}, routes: map[string]plan.Probe{},
 	}
 }
@@ -157,32 +157,29 @@ func newFindings() *findings {
 // writes on what it tells must have it fresh, and looks first. What it tells is enough
 // to find out that nothing is left to do, or that something has to be asked for.
 func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
-	if r.known == nil {
+	m, known := r.read.Known()
+	if !known {
 		return r.look(ctx, tick)
-	}
-	m := *r.known
-	if !r.fresh {
-		m.now = r.clockOfAWS()
 	}
 	return r.lookAt(ctx, m, tick)
 }
 
 // look reads the labels, and of the versions what a decision depends on.
 func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
-	m, err := r.describe(ctx)
+	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return r.lookAt(ctx, m, tick)
 }
 
-func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error) {
-	book, err := ledger.Read(m.labels)
+func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight, error) {
+	book, err := ledger.Read(m.Labels)
 	if err != nil {
 		return nil, err
 	}
 	s := &sight{
-		m: m, book: book, current: versionWith(m.labels, labelCurrent), pending: versionWith(m.labels, labelPending),
+		m: m, book: book, current: m.Labels.Version(secret.Current), pending: m.Labels.Version(secret.Pending),
 		stores: map[place][]string{}, tick: tick, moved: r.moved,
 	}
 	if s.pending == s.current {
@@ -192,7 +189,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 		return s, nil
 	}
 	s.plan = plan.Observation{
-		Now: m.now, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
+		Now: m.At, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
 		Moved:     r.found.moved,
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
 		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
@@ -204,7 +201,7 @@ func (r *run) lookAt(ctx context.Context, m metadata, tick bool) (*sight, error)
 	for _, page := range book.Pages {
 		if !page.Rollout.Since.IsZero() && page.Rollout.Since.Equal(book.Rollout().Since) {
 			s.plan.Rollout.On = page.Version
-			if page.Version == s.current || page.Next != "" && page.Next == endOf(s.current) {
+			if page.Version == s.current || page.ReplacedBy(s.current) {
 				s.plan.Rollout.On, s.plan.Rollout.Here = s.current, true
 				break
 			}
@@ -247,7 +244,7 @@ func (r *run) edited(ctx context.Context, s *sight) (bool, error) {
 		return false, err
 	}
 	pending, err := r.document(ctx, s.pending)
-	if isMissing(err) {
+	if secret.IsMissing(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -264,11 +261,11 @@ func (r *run) noteMove(ctx context.Context, s *sight) error {
 	if !s.plan.Rollout.Here || !s.moved.After(s.plan.Rollout.Since) {
 		return nil
 	}
-	v, err := r.version(ctx, s.current)
+	v, err := r.read.Version(ctx, s.current)
 	if err != nil {
 		return err
 	}
-	if v.created.Before(s.plan.Rollout.Since) {
+	if v.Created.Before(s.plan.Rollout.Since) {
 		s.plan.Rollout.ChangedBy = s.moved
 	}
 	return nil
@@ -291,14 +288,14 @@ var errNoValue = errors.New("it has no such credential where the settings say it
 
 // valueIn is what a version stores for a kind.
 func (r *run) valueIn(ctx context.Context, kind credential.Kind, id string) (credential.Value, error) {
-	v, err := r.version(ctx, id)
-	if isMissing(err) {
+	v, err := r.read.Version(ctx, id)
+	if secret.IsMissing(err) {
 		return credential.Value{}, fmt.Errorf("%w: it has no value", errNoValue)
 	}
 	if err != nil {
 		return credential.Value{}, err
 	}
-	value, ok, err := kind.Value(v.doc)
+	value, ok, err := kind.Value(v.Doc)
 	switch {
 	case err != nil:
 		return credential.Value{}, fmt.Errorf("%w: %w", errNoValue, err)
@@ -308,23 +305,10 @@ func (r *run) valueIn(ctx context.Context, kind credential.Kind, id string) (cre
 	return value, nil
 }
 
-// version reads a version by its id, once.
-func (r *run) version(ctx context.Context, id string) (version, error) {
-	if v, ok := r.found.versions[id]; ok {
-		return v, nil
-	}
-	v, err := r.readRetrying(ctx, id, "")
-	if err != nil {
-		return version{}, fmt.Errorf("read version %s: %w", id, err)
-	}
-	r.found.versions[id] = v
-	return v, nil
-}
-
 // document is a version's.
 func (r *run) document(ctx context.Context, id string) (document.Document, error) {
-	v, err := r.version(ctx, id)
-	return v.doc, err
+	v, err := r.read.Version(ctx, id)
+	return v.Doc, err
 }
 
 // lookAround observes the services and the application. Once the rollout has

@@ -10,6 +10,7 @@ import (
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
@@ -24,23 +25,23 @@ func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logge
 }
 
 func (r *run) abandon(ctx context.Context) error {
-	m, err := r.describe(ctx)
+	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.forgetBadWishes(ctx, m); err != nil {
+	if err := r.forgetUnreadableRequests(ctx, m); err != nil {
 		return err
 	}
-	pending := versionWith(m.labels, labelPending)
+	pending := m.Labels.Version(secret.Pending)
 	switch pending {
 	case "":
 		r.log.Info("nothing is pending")
 		return nil
-	case versionWith(m.labels, labelCurrent):
+	case m.Labels.Version(secret.Current):
 		return errors.New("the pending version is AWSCURRENT: its rotation is over")
 	}
 	// Its ledger label, written with its value, keeps the version.
-	if err := r.moveLabel(ctx, labelPending, "", pending); err != nil {
+	if err := r.write.MoveLabel(ctx, secret.Pending, "", pending); err != nil {
 		return err
 	}
 	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending)
@@ -102,13 +103,13 @@ func (r *run) release(ctx context.Context) error {
 				released = released.Without(name)
 				r.log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
 			case unjudged[place{name, page.Version}]:
-				released = released.With(name, ledger.Foreign, s.m.now)
+				released = released.With(name, ledger.Foreign, s.m.At)
 				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Revoking && s.storesWanted(name, page.Version):
-				released = released.With(name, ledger.Proven, s.m.now)
+				released = released.With(name, ledger.Proven, s.m.At)
 				r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
-				released = released.With(name, ledger.Released, s.m.now)
+				released = released.With(name, ledger.Released, s.m.At)
 				restart = restart || r.restarts(name) == 1
 				r.log.Warn("what was held goes on", audit, didRelease, "kind", name, "of", page.Version)
 			}
@@ -128,7 +129,7 @@ func (r *run) release(ctx context.Context) error {
 		case ledger.Failed:
 			page = page.Without(name)
 		case ledger.Revoking:
-			page = page.With(name, ledger.Proven, s.m.now)
+			page = page.With(name, ledger.Proven, s.m.At)
 			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", s.current)
 		}
 	}
@@ -136,7 +137,7 @@ func (r *run) release(ctx context.Context) error {
 	case rollout.Open() && !s.plan.CannotConverge():
 		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
 	case rollout.Open():
-		page.Rollout = rollout.ConvergedAt(soon(s.m.now))
+		page.Rollout = rollout.ConvergedAt(soon(s.m.At))
 		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)
 	case restart && r.services != nil:
 		page.Rollout = ledger.Rollout{Since: r.soon()}

@@ -70,7 +70,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 	}
 	for range maxRounds {
 		next, err := r.see(ctx, tick)
-		if err == nil && !r.fresh && slices.ContainsFunc(plan.Decide(next.plan), func(a plan.Action) bool { return a.Do == plan.Alarm || !left(a) && r.needsFresh(a) }) {
+		if err == nil && !r.read.Fresh() && slices.ContainsFunc(plan.Decide(next.plan), func(a plan.Action) bool { return a.Do == plan.Alarm || !left(a) && r.needsFresh(a) }) {
 			next, err = r.look(ctx, tick)
 		}
 		if err != nil {
@@ -92,7 +92,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		}
 		progress := false
 		results := r.act(ctx, s, todo)
-		r.fresh = false
+		r.read.Outdate()
 		for _, err := range results {
 			if errors.Is(err.err, errAnew) {
 				progress = true

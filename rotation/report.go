@@ -126,7 +126,7 @@ func (r *run) gauge(s *sight, actions []plan.Action) {
 				held++
 			}
 			if page.Version != s.current && e.State.Live() && e.State != ledger.Foreign && !e.At.IsZero() {
-				open = max(open, s.m.now.Sub(r.acceptedSince(s, name, page.Version)))
+				open = max(open, s.m.At.Sub(r.acceptedSince(s, name, page.Version)))
 			}
 		}
 	}
@@ -142,21 +142,21 @@ func (r *run) gauge(s *sight, actions []plan.Action) {
 // a rollback too. It reads the secret, and so is for now and then.
 func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
-	current, err := run.readCurrent(ctx, "")
+	current, err := run.read.Current(ctx, "")
 	if err != nil {
 		return fmt.Errorf("measure the credentials' age: %w", err)
 	}
-	kinds, err := r.present(current.doc)
+	kinds, err := r.present(current.Doc)
 	if err != nil {
 		return fmt.Errorf("measure the credentials' age: %w", err)
 	}
-	last := lastRotated(current.doc, names(kinds))
+	last := lastRotated(current.Doc, names(kinds))
 	for _, name := range names(kinds) {
 		stored, known := last[name]
 		if !known {
-			stored = current.created
+			stored = current.Created
 		}
-		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.now, stored), Kind: name})
+		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.aws.Told(), stored), Kind: name})
 	}
 	return nil
 }

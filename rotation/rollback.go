@@ -10,6 +10,7 @@ import (
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // rollBack makes the old values of kinds current again. The order makes each crash
@@ -23,7 +24,7 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 	page := s.page()
 	page.Rollout = s.book.Rollout()
 	for _, name := range kinds {
-		page = page.With(name, ledger.RolledBack, s.m.now)
+		page = page.With(name, ledger.RolledBack, s.m.At)
 	}
 	if err := r.writePage(ctx, page); err != nil {
 		return err
@@ -50,18 +51,18 @@ func (r *run) finishRollBack(ctx context.Context, s *sight) error {
 		r.log.Error("a rollback was interrupted, and no version has a value to go back to: AWSCURRENT stays", "version", s.current)
 		for _, name := range bad.Kinds() {
 			if bad.Entries[name].State == ledger.RolledBack {
-				bad = bad.With(name, ledger.Proven, s.m.now)
+				bad = bad.With(name, ledger.Proven, s.m.At)
 			}
 		}
 		return r.writePage(ctx, bad)
 	}
-	if slices.Contains(s.m.labels[s.current], labelPending) {
+	if slices.Contains(s.m.Labels[s.current], secret.Pending) {
 		// Left there it would block every later rotation, and have this one tried again.
-		if err := r.moveLabel(ctx, labelPending, "", s.current); err != nil {
+		if err := r.write.MoveLabel(ctx, secret.Pending, "", s.current); err != nil {
 			return err
 		}
 	}
-	moved, err := r.moveCurrent(ctx, s.current, target)
+	moved, err := r.write.MoveCurrent(ctx, s.current, target)
 	if err != nil {
 		return err
 	}

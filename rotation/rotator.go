@@ -27,12 +27,14 @@ import (
 
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/secret"
 )
 
 // A Rotator carries out rotations. It holds no state of any: the same one may
 // rotate different secrets, at the same time.
 type Rotator struct {
-	api    SecretsManager
+	api    secret.API
 	kinds  []credential.Kind
 	listed []string // ARNs
 	// leaveCopies: copies of a credential in other fields do not follow it.
@@ -42,14 +44,13 @@ type Rotator struct {
 	limits      Limits
 	every       map[string]time.Duration
 	metrics     Metrics
-	retry       retry
 	pauses      Pauses
-	clock       Clock
+	clock       secret.Clock
 }
 
 // Config is what a Rotator works with.
 type Config struct {
-	SecretsManager SecretsManager
+	SecretsManager secret.API
 	Kinds          []credential.Kind // are set in this order
 
 	// Secrets are the ARNs of all secrets that the function serves. The services read
@@ -69,9 +70,9 @@ type Config struct {
 	// several; of a kind that is missing, DefaultEvery says.
 	Every map[string]time.Duration
 
-	Metrics Metrics // nil: nothing is measured
-	Pauses  Pauses  // zero: DefaultPauses
-	Clock   Clock   // nil: the machine's
+	Metrics Metrics      // nil: nothing is measured
+	Pauses  Pauses       // zero: DefaultPauses
+	Clock   secret.Clock // nil: the machine's
 }
 
 // Pauses are the times between two attempts. Each field that is zero has its
@@ -96,6 +97,16 @@ type Pauses struct {
 // are eventually consistent, and it gives no bound.
 var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second, Second: time.Second, Generate: 2 * time.Second}
 
+// DefaultEvery is how often the schedule rotates each kind of a secret that has
+// several, after the rhythms that are usual for Mautic.
+var DefaultEvery = map[string]time.Duration{
+	"database": 90 * 24 * time.Hour,
+	"admin":    60 * 24 * time.Hour,
+	"api":      90 * 24 * time.Hour,
+	"webhook":  90 * 24 * time.Hour,
+	"smtp":     180 * 24 * time.Hour,
+}
+
 // New returns a Rotator.
 func New(c Config) *Rotator {
 	if c.Limits == (Limits{}) {
@@ -106,14 +117,13 @@ func New(c Config) *Rotator {
 	c.Pauses.Health = cmp.Or(c.Pauses.Health, DefaultPauses.Health)
 	c.Pauses.Generate = cmp.Or(c.Pauses.Generate, DefaultPauses.Generate)
 	if c.Clock == nil {
-		c.Clock = realClock{}
+		c.Clock = secret.MachineClock{}
 	}
 	every := maps.Clone(DefaultEvery)
 	maps.Copy(every, c.Every)
 	return &Rotator{
 		api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, leaveCopies: c.LeaveCopies, services: c.Services, health: c.Health,
 		limits: c.Limits, every: every, metrics: c.Metrics, pauses: c.Pauses, clock: c.Clock,
-		retry: retry{attempts: readAttempts, pause: c.Pauses.Read, clock: c.Clock},
 	}
 }
 
@@ -152,20 +162,31 @@ type run struct {
 	event   Event
 	secrets *scrub.Secrets
 	log     *slog.Logger
-	now     time.Time // by AWS's clock, as its last reply told it
-	heard   time.Time // when that reply came, by this machine's clock
+	read    *secret.Reader
+	write   *secret.Writer
+	aws     *secret.AWSClock
 	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
 	found   *findings
-
-	// known is the secret as it was described last, with the labels that this
-	// invocation has moved since; nil: it has to be described. It is fresh until
-	// this invocation does anything else, which may take long.
-	known *metadata
-	fresh bool
 }
 
 func (r *Rotator) newRun(event Event, log *slog.Logger, secrets *scrub.Secrets) *run {
-	return &run{Rotator: r, event: event, secrets: secrets, log: log, found: newFindings()}
+	run := &run{Rotator: r, event: event, secrets: secrets, log: log, found: newFindings()}
+	run.read, run.write, run.aws = secret.Open(secret.Config{
+		API: r.api, ARN: event.SecretID, Clock: r.clock, ReadPause: r.pauses.Read, Second: r.pauses.Second, Learn: run.learn,
+	})
+	return run
+}
+
+// learn makes the document's credentials known to the scrubber.
+func (r *run) learn(d document.Document) {
+	for _, kind := range r.kinds {
+		fields, _ := kind.Fields(d) // whoever uses them reports what is wrong
+		for _, field := range fields {
+			if value, err := d.Text(field); err == nil {
+				r.secrets.Add(value)
+			}
+		}
+	}
 }
 
 // enoughTime fails when the invocation would probably be ended in the middle

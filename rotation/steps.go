@@ -11,6 +11,7 @@ import (
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // createSecret makes the pending value: the current document with new values
@@ -21,12 +22,12 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state.promoted {
+	if state.Promoted() {
 		return r.alreadyPromoted()
 	}
 	// The ledger's label is written with the value. A value without one is kept too, but
 	// is noticed only when another one cannot be stored in its place: see putPending.
-	book, err := ledger.Read(map[string][]string{r.event.Token: m.labels[r.event.Token]})
+	book, err := ledger.Read(map[string][]string{r.event.Token: m.Labels[r.event.Token]})
 	if err != nil {
 		return err
 	}
@@ -43,10 +44,11 @@ func (r *run) createSecret(ctx context.Context) error {
 	for _, fault := range faults {
 		r.log.Warn("before the rotation", "error", fault)
 	}
-	if state, err = guard(seen.m, r.event.Token); err != nil {
+	state = r.rotation(seen.m)
+	if err := plan.Guard(state); err != nil {
 		return err
 	}
-	current, err := r.readCurrent(ctx, state.currentID)
+	current, err := r.read.Current(ctx, state.Current)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	r.tellLeftOut(chosen)
-	stored, err := r.putPending(ctx, pending, chosen.kinds, m.now)
+	stored, err := r.putPending(ctx, pending, chosen.Kinds, m.At)
 	if err != nil {
 		return err
 	}
@@ -84,9 +86,9 @@ func (r *run) createSecret(ctx context.Context) error {
 		if _, err := r.readPending(ctx); err != nil {
 			return err
 		}
-		return r.sweep(ctx, r.named(chosen.kinds))
+		return r.sweep(ctx, r.named(chosen.Kinds))
 	}
-	r.log.Info("made the pending version", audit, didStore, "kinds", chosen.kinds)
+	r.log.Info("made the pending version", audit, didStore, "kinds", chosen.Kinds)
 	return nil
 }
 
@@ -96,14 +98,14 @@ func (r *run) setSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if current.id == r.event.Token {
+	if current.ID == r.event.Token {
 		return r.alreadyPromoted()
 	}
 	kinds, err := r.made(ctx, current, pending)
 	if err != nil {
 		return err
 	}
-	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
+	if err := r.notEdited(ctx, kinds, current.Doc, pending.Doc); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
@@ -113,7 +115,7 @@ func (r *run) setSecret(ctx context.Context) error {
 		if err := kind.Set(ctx, r.change(kind, current, pending)); err != nil {
 			return r.giveUpLost(ctx, fmt.Errorf("set the %s credential: %w", kind.Name(), err))
 		}
-		r.log.Info("the target accepts the pending value", audit, didSet, "kind", kind.Name(), "over", current.id)
+		r.log.Info("the target accepts the pending value", audit, didSet, "kind", kind.Name(), "over", current.ID)
 	}
 	return nil
 }
@@ -130,11 +132,11 @@ func (r *run) notEdited(ctx context.Context, kinds []credential.Kind, current, p
 	if err != nil {
 		return err
 	}
-	again, err := r.readCurrent(ctx, state.currentID)
+	again, err := r.read.Current(ctx, state.Current)
 	if err != nil {
 		return err
 	}
-	if editedMeanwhile(kinds, again.doc, pending) == nil {
+	if editedMeanwhile(kinds, again.Doc, pending) == nil {
 		return errors.New("the secret is being edited: try again")
 	}
 	return r.giveUp(ctx, m, errEdited)
@@ -154,26 +156,26 @@ func (r *run) giveUpLost(ctx context.Context, err error) error {
 
 // made are the kinds that the pending version was made for, as its label says. They
 // were fixed when it was stored: a rotation never changes another one.
-func (r *run) made(ctx context.Context, current, pending version) ([]credential.Kind, error) {
-	book, err := ledger.Read(map[string][]string{pending.id: pending.labels})
+func (r *run) made(ctx context.Context, current, pending secret.Version) ([]credential.Kind, error) {
+	book, err := ledger.Read(map[string][]string{pending.ID: pending.Labels})
 	if err != nil {
 		return nil, err
 	}
 	var kinds []credential.Kind
-	entries := book.Page(pending.id).Entries
+	entries := book.Page(pending.ID).Entries
 	for _, kind := range r.kinds {
 		if entries[kind.Name()].State == ledger.Pending {
 			kinds = append(kinds, kind)
 		}
 	}
-	if len(kinds) > 0 || pending.doc.Raw() == current.doc.Raw() {
+	if len(kinds) > 0 || pending.Doc.Raw() == current.Doc.Raw() {
 		return kinds, nil
 	}
 	_, m, err := r.guard(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.giveUp(ctx, m, fmt.Errorf("version %s has no label that tells which credentials it was made for, as one that another program stored has none: its rotation is given up; rotate again", pending.id))
+	return nil, r.giveUp(ctx, m, fmt.Errorf("version %s has no label that tells which credentials it was made for, as one that another program stored has none: its rotation is given up; rotate again", pending.ID))
 }
 
 // testSecret uses the pending values for real. A rotation that has none is a
@@ -181,13 +183,13 @@ func (r *run) made(ctx context.Context, current, pending version) ([]credential.
 // rotation would work.
 func (r *run) testSecret(ctx context.Context) error {
 	current, pending, err := r.readBoth(ctx)
-	if isMissing(err) {
+	if secret.IsMissing(err) {
 		return r.preflight(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if current.id == r.event.Token {
+	if current.ID == r.event.Token {
 		return r.alreadyPromoted()
 	}
 	kinds, err := r.made(ctx, current, pending)
@@ -218,7 +220,7 @@ func (r *run) testNothing(ctx context.Context) error {
 		return err
 	}
 	problem := r.preflight(ctx)
-	if problem != nil && m.scheduled() {
+	if problem != nil && plan.Schedule(m.Schedule).Starts(m.At) {
 		r.log.Info("this rotation changes nothing, so what the preflight has found does not make it fail")
 		return nil
 	}
@@ -228,7 +230,7 @@ func (r *run) testNothing(ctx context.Context) error {
 // putAllBack makes the targets accept the current values, after a test of the
 // pending ones has failed: those that accept one value alone would refuse it
 // until the next attempt.
-func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, pending version) error {
+func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, pending secret.Version) error {
 	var faults []error
 	for _, kind := range kinds {
 		if err := kind.PutBack(ctx, r.change(kind, current, pending)); err != nil {
@@ -248,14 +250,14 @@ func (r *run) finishSecret(ctx context.Context) error {
 	}
 	// AWSCURRENT has to be on the token's version when Secrets Manager looks.
 	without := []plan.Do{plan.Fence, plan.RollBack, plan.FinishRollBack}
-	if !state.promoted {
+	if !state.Promoted() {
 		// At first only what follows at once: how the services come up is for a
 		// reconcile to see.
 		without = append(without, plan.Look)
-		if err := r.proveAndPromote(ctx, state.currentID, m); err != nil {
+		if err := r.proveAndPromote(ctx, state.Current, m); err != nil {
 			// A delivery of the same event beside this one may have promoted it.
 			var refused error
-			if state, m, refused = r.guard(ctx); refused != nil || !state.promoted {
+			if state, m, refused = r.guard(ctx); refused != nil || !state.Promoted() {
 				return err
 			}
 		}
@@ -263,22 +265,13 @@ func (r *run) finishSecret(ctx context.Context) error {
 	if _, _, faults := r.settle(ctx, false, without...); len(faults) > 0 {
 		return fmt.Errorf("the new version is AWSCURRENT, and what follows is not all done yet: %w", errors.Join(faults...))
 	}
-	return r.forgetWish(ctx, m)
-}
-
-// forgetWish takes a label away whose words this rotation has followed.
-func (r *run) forgetWish(ctx context.Context, m metadata) error {
-	label, id := wishLabel(m.labels)
-	if w, err := wishIn(r.event.Token, names(r.kinds)); label == "" || err != nil || !w.none() {
-		return nil //nolint:nilerr // words in the token: the label is for another rotation
-	}
-	return r.moveLabel(ctx, label, "", id)
+	return r.forgetRequest(ctx, m)
 }
 
 // proveAndPromote moves AWSCURRENT to the token's version. Before that it makes sure
 // that the version with the old values is labelled.
-func (r *run) proveAndPromote(ctx context.Context, currentID string, m metadata) error {
-	current, err := r.readCurrent(ctx, currentID)
+func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Metadata) error {
+	current, err := r.read.Current(ctx, currentID)
 	if err != nil {
 		return err
 	}
@@ -290,11 +283,11 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m metadata)
 	if err != nil {
 		return err
 	}
-	if err := r.notEdited(ctx, kinds, current.doc, pending.doc); err != nil {
+	if err := r.notEdited(ctx, kinds, current.Doc, pending.Doc); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
-		outcome, err := kind.Probe(ctx, pending.doc)
+		outcome, err := kind.Probe(ctx, pending.Doc)
 		if outcome != credential.Accepted {
 			return fmt.Errorf("the pending %s credential is not promoted, since its target does not accept it (%s): %w", kind.Name(), outcome, err)
 		}
@@ -302,23 +295,22 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m metadata)
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
-	asked, err := wishIn(r.event.Token, names(r.kinds))
+	asked, err := plan.RequestInToken(r.event.Token, names(r.kinds))
 	if err != nil {
 		return err
 	}
-	if err := r.labelOld(ctx, current, kinds, asked.emergency, m); err != nil {
+	if err := r.labelOld(ctx, current, kinds, asked.Emergency, m); err != nil {
 		return err
 	}
-	if _, err := r.moveCurrent(ctx, current.id, r.event.Token); err != nil {
+	if _, err := r.write.MoveCurrent(ctx, current.ID, r.event.Token); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
 		r.found.probes[place{kind.Name(), r.event.Token}] = plan.Accepted
 	}
-	r.found.versions[current.id], r.found.versions[pending.id] = current, pending
-	r.log.Info("promoted the pending version", audit, didPromote, "from", current.id, "kinds", names(kinds))
-	if !asked.emergency || len(kinds) == 0 { // the notice of an emergency comes when the old values are refused
-		r.notice(didPromote, "%s", promotedInWords(r.event.Token, kinds, current.doc, pending.doc))
+	r.log.Info("promoted the pending version", audit, didPromote, "from", current.ID, "kinds", names(kinds))
+	if !asked.Emergency || len(kinds) == 0 { // the notice of an emergency comes when the old values are refused
+		r.notice(didPromote, "%s", promotedInWords(r.event.Token, kinds, current.Doc, pending.Doc))
 	}
 	return nil
 }
@@ -326,8 +318,8 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m metadata)
 // labelOld makes sure that the old value of each kind is in the ledger before
 // another one is wanted. In an emergency it is marked, to be taken away once the
 // promotion is done.
-func (r *run) labelOld(ctx context.Context, current version, kinds []credential.Kind, emergency bool, m metadata) error {
-	book, err := ledger.Read(m.labels)
+func (r *run) labelOld(ctx context.Context, current secret.Version, kinds []credential.Kind, emergency bool, m secret.Metadata) error {
+	book, err := ledger.Read(m.Labels)
 	if err != nil {
 		return err
 	}
@@ -335,12 +327,12 @@ func (r *run) labelOld(ctx context.Context, current version, kinds []credential.
 	if emergency {
 		state = ledger.Revoking
 	}
-	page := book.Page(current.id)
+	page := book.Page(current.ID)
 	was := page
 	for _, kind := range kinds {
 		name := kind.Name()
 		if e := page.Entries[name]; !e.State.Live() || emergency && e.State != state {
-			page = page.With(name, state, r.now)
+			page = page.With(name, state, r.aws.Told())
 		}
 	}
 	if len(page.Entries) != len(was.Entries) || changedEntries(was, page) {
@@ -385,11 +377,11 @@ func promotedInWords(version string, kinds []credential.Kind, current, pending d
 
 // preflight checks what a rotation needs and reports every fault at once.
 func (r *run) preflight(ctx context.Context) error {
-	current, err := r.readCurrent(ctx, "")
+	current, err := r.read.Current(ctx, "")
 	if err != nil {
 		return err
 	}
-	kinds, err := r.present(current.doc)
+	kinds, err := r.present(current.Doc)
 	if err != nil {
 		return err
 	}
@@ -421,9 +413,9 @@ func (r *run) preflight(ctx context.Context) error {
 		if skipped(kind.Name(), kind) {
 			continue
 		}
-		checks := kind.Preflight(ctx, current.doc)
+		checks := kind.Preflight(ctx, current.Doc)
 		report(kind.Name(), checks)
-		if copied, err := r.checkCopies(kind, current.doc); err == nil { // else the kind's own checks have told why
+		if copied, err := r.checkCopies(kind, current.Doc); err == nil { // else the kind's own checks have told why
 			report(kind.Name(), copied)
 		}
 		if !credential.Reached(checks) {
@@ -465,17 +457,17 @@ func (r *run) alreadyPromoted() error {
 	return nil
 }
 
-func (r *run) change(kind credential.Kind, current, pending version) credential.Change {
+func (r *run) change(kind credential.Kind, current, pending secret.Version) credential.Change {
 	return credential.Change{
-		Current: current.doc,
-		Pending: pending.doc,
-		Confirm: func(ctx context.Context) error { return r.confirm(ctx, current.id) },
+		Current: current.Doc,
+		Pending: pending.Doc,
+		Confirm: func(ctx context.Context) error { return r.confirm(ctx, current.ID) },
 		Previous: func(ctx context.Context) (document.Document, bool, error) {
-			v, err := r.read(ctx, "", labelPrevious)
-			if isMissing(err) {
+			v, err := r.read.Read(ctx, "", secret.Previous)
+			if secret.IsMissing(err) {
 				return document.Document{}, false, nil
 			}
-			return v.doc, err == nil, err
+			return v.Doc, err == nil, err
 		},
 		Log: r.log.With("kind", kind.Name()),
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/secret"
 )
 
 // A value that its target makes is accepted before it is stored. A crash in
@@ -40,28 +41,28 @@ func (r *run) stored(ctx context.Context) (credential.Stored, error) {
 
 // storedHere is stored for one secret.
 func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
-	m, err := r.describe(ctx)
+	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return credential.Stored{}, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(m.labels)) {
-		labels := m.labels[id]
+	for _, id := range slices.Sorted(maps.Keys(m.Labels)) {
+		labels := m.Labels[id]
 		if len(labels) == 0 {
 			continue
 		}
-		pending := slices.Contains(labels, labelPending)
-		read := r.readRetrying
+		pending := slices.Contains(labels, secret.Pending)
+		read := r.read.Await
 		if pending {
-			read = r.read // which has no value until createSecret has succeeded
+			read = r.read.Read // which has no value until createSecret has succeeded
 		}
 		v, err := read(ctx, id, labels[0])
 		switch {
-		case isMissing(err) && pending:
+		case secret.IsMissing(err) && pending:
 			s.Busy = id != r.event.Token
 		case err != nil:
 			return credential.Stored{}, fmt.Errorf("read version %s: %w", id, err)
 		default:
-			s.Documents = append(s.Documents, v.doc)
+			s.Documents = append(s.Documents, v.Doc)
 		}
 	}
 	return s, nil

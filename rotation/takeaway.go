@@ -12,6 +12,7 @@ import (
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // errBusy says that another invocation holds the lock of an overlap, or has just
@@ -37,7 +38,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	o := credential.Overlap{
 		Current: current, Old: old,
 		Confirm:     func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
-		Now:         r.clockOfAWS(),
+		Now:         r.aws.Now(),
 		Quarantined: e.State == ledger.Quarantined,
 		Since:       e.At,
 		Log:         r.log.With("kind", a.Kind),
@@ -65,18 +66,18 @@ func (r *run) both(ctx context.Context, s *sight, version string) (current, old 
 
 // confirmQuiet is credential.Overlap.Confirm.
 func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
-	m, err := r.describe(ctx)
+	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return err
 	}
-	if now := versionWith(m.labels, labelCurrent); now != currentID {
+	if now := m.Labels.Version(secret.Current); now != currentID {
 		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile", now)
 	}
-	book, err := ledger.Read(m.labels)
+	book, err := ledger.Read(m.Labels)
 	if err != nil {
 		return err
 	}
-	pending := versionWith(m.labels, labelPending)
+	pending := m.Labels.Version(secret.Pending)
 	if pending == currentID || pending == r.event.Token || pending == "" {
 		return nil
 	}
@@ -116,7 +117,7 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {
 		return errAnew
 	}
-	o.Now = r.now
+	o.Now = r.aws.Told()
 	return f(ctx, again, retirer, o)
 }
 
@@ -155,7 +156,7 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	e := s.book.Page(a.Version).Entries[a.Kind]
 	r.found.use[at] = watched{e.State, plan.Use{
 		Asked: true, Seen: use.Seen + r.whoIs(ctx, use.From), Told: use.Told,
-		Covered: r.limits.Watch + max(0, s.m.now.Sub(e.At)),
+		Covered: r.limits.Watch + max(0, s.m.At.Sub(e.At)),
 	}}
 	if a.Do == plan.Watch {
 		r.found.looked = false // a quarantine may show at the application
@@ -257,7 +258,7 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	}
 	r.found.mine[at] = true
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
-	return r.writePage(ctx, page.Began(a.Kind, r.now))
+	return r.writePage(ctx, page.Began(a.Kind, r.aws.Told()))
 }
 
 // noteQuarantine writes that a quarantine is about to begin: should it be interrupted,
@@ -334,7 +335,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 		r.notice(didAbandon, "the rotation of %s to version %s was given up, and its value is refused", a.Kind, a.Version)
 		return nil
 	}
-	accepted := max(0, s.m.now.Sub(r.acceptedSince(s, a.Kind, a.Version)))
+	accepted := max(0, s.m.At.Sub(r.acceptedSince(s, a.Kind, a.Version)))
 	if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
 		return err
 	}
@@ -361,7 +362,9 @@ func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 	if k, ok := r.kind(kind); ok && k.NeedsRestart() {
 		earlier(s.book.Rollout().Since)
 	}
-	earlier(r.found.versions[s.current].created)
+	if current, read := r.read.Seen(s.current); read {
+		earlier(current.Created)
+	}
 	if since.IsZero() {
 		return e.At
 	}
@@ -404,7 +407,7 @@ func (r *run) revokeSingle(ctx context.Context, s *sight, a plan.Action) error {
 		return err
 	}
 	return r.endIssued(ctx, s, a, credential.Overlap{
-		Current: current, Old: old, Now: r.now, Log: r.log.With("kind", a.Kind),
+		Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", a.Kind),
 		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
 	})
 }

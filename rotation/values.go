@@ -9,6 +9,7 @@ import (
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/secret"
 )
 
 // Which values of a kind the labelled versions store, and which of them is wanted.
@@ -87,7 +88,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old := &k.Old[i]
 		at := place{name, old.Version}
 		old.Pending = old.Version == s.pending
-		old.Left = slices.Contains(s.m.labels[old.Version], labelPrevious)
+		old.Left = slices.Contains(s.m.Labels[old.Version], secret.Previous)
 		old.Shared = r.shared(s.book.Page(old.Version), name)
 		old.Probe = r.found.probes[at]
 		if w := r.found.use[at]; w.state == old.Entry.State {
@@ -137,7 +138,7 @@ func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.
 	}
 	current, old, err := r.both(ctx, s, k.Old[0].Version)
 	if err == nil {
-		r.found.swaps[k.Name], err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.now, Log: r.log.With("kind", k.Name)})
+		r.found.swaps[k.Name], err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", k.Name)})
 	}
 	if err != nil {
 		r.log.Warn("whether the target accepts two values is not known", "kind", k.Name, "error", err)
@@ -186,7 +187,7 @@ func (r *run) firstEdition(s *sight, k *plan.Kind) {
 	for _, old := range k.Old {
 		page := s.book.Page(old.Version)
 		begun := !page.Rollout.Since.IsZero()
-		if page.Next == "" || page.Next != endOf(s.current) || old.Entry.State == ledger.RolledBack && !begun {
+		if !page.ReplacedBy(s.current) || old.Entry.State == ledger.RolledBack && !begun {
 			continue
 		}
 		k.Wanted.Entry.State = ledger.Pending

@@ -73,7 +73,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			log := r.log.With("kind", a.Kind)
 			if overlaps && !k.Swaps {
 				// What is wanted takes the part of an old value, and the other way round.
-				err = retirer.Restore(ctx, credential.Overlap{Current: other, Old: current, Confirm: confirm, Now: r.now, Log: log})
+				err = retirer.Restore(ctx, credential.Overlap{Current: other, Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
 			} else {
 				err = kind.PutBack(ctx, credential.Change{Current: current, Pending: other, Confirm: confirm, Log: log})
 			}

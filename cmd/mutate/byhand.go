@@ -13,7 +13,7 @@ var byHandMutations = []mutation{
 	{
 		name: "pending-left-on-bad", what: "a rollback leaves AWSPENDING on the bad version",
 		file:   "rotation/rollback.go",
-		old:    "	if slices.Contains(s.m.labels[s.current], labelPending) {\n",
+		old:    "	if slices.Contains(s.m.Labels[s.current], secret.Pending) {\n",
 		new:    "	if false {\n",
 		killer: test{engine, "TestARollbackMarksTheVersionAndTakesAWSPENDINGOffBeforeItMovesAWSCURRENT"},
 	},
@@ -90,14 +90,14 @@ var byHandMutations = []mutation{
 	{
 		name: "no-rollout-after-a-move-away-and-back", what: "tasks keep a value that was current between a move away and one back",
 		file:   "rotation/observe.go",
-		old:    "	if v.created.Before(s.plan.Rollout.Since) {\n",
-		new:    "	if v.created.IsZero() {\n",
+		old:    "	if v.Created.Before(s.plan.Rollout.Since) {\n",
+		new:    "	if v.Created.IsZero() {\n",
 		killer: test{engine, "TestAMoveByHandBeginsARollout/away and back"},
 	},
 	{
 		name: "unfenced", what: "values of a rotation that was given up are taken away while its promotion may be in progress",
 		file:   "rotation/giveup.go",
-		old:    "	if _, err := r.moveCurrent(ctx, s.current, page.Version); err != nil {\n",
+		old:    "	if _, err := r.write.MoveCurrent(ctx, s.current, page.Version); err != nil {\n",
 		new:    "	if err := error(nil); err != nil {\n",
 		killer: test{engine, "TestAPromotionThatIsInProgressFailsOnceItsRotationIsGivenUp"},
 	},
@@ -125,7 +125,7 @@ var byHandMutations = []mutation{
 	{
 		name: "promoted-and-abandoned", what: "a rotation can be abandoned after its promotion",
 		file:   "rotation/operator.go",
-		old:    "	case versionWith(m.labels, labelCurrent):\n",
+		old:    "	case m.Labels.Version(secret.Current):\n",
 		new:    "	case \"none\":\n",
 		killer: test{engine, "TestWhatWasPromotedCannotBeAbandoned"},
 	},

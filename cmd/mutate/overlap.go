@@ -34,8 +34,8 @@ var overlapMutations = []mutation{
 	{
 		name: "current-again-ignored", what: "a value is taken away though it has become AWSCURRENT again",
 		file:   "rotation/takeaway.go",
-		old:    "	if now := versionWith(m.labels, labelCurrent); now != currentID {\n",
-		new:    "	if now := versionWith(m.labels, labelCurrent); now == \"\" {\n",
+		old:    "	if now := m.Labels.Version(secret.Current); now != currentID {\n",
+		new:    "	if now := m.Labels.Version(secret.Current); now == \"\" {\n",
 		killer: test{engine, "TestNothingIsTakenAwayWithoutALookAtTheLabelsAtTheLastMoment/the value is current again"},
 	},
 	{
@@ -259,16 +259,16 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "label-removed-first", what: "a version's old label is removed before its new one is written",
-		file:   "rotation/labels.go",
-		old:    "	if !slices.Contains(p.Labels, label) {\n",
-		new:    "	if !slices.Contains(p.Labels, label) {\n		if err := r.takeOff(ctx, p.Version, p.Labels); err != nil {\n			return err\n		}\n		p.Labels = nil\n",
+		file:   "rotation/secret/writer.go",
+		old:    "	if label != \"\" && !slices.Contains(old, label) {\n",
+		new:    "	if label != \"\" && !slices.Contains(old, label) {\n		if err := w.Relabel(ctx, version, \"\", old); err != nil {\n			return err\n		}\n		old = nil\n",
 		killer: test{engine, "TestAtEveryCallEachAcceptedValueIsInALabelledVersion"},
 	},
 	{
 		name: "replaced-label-stays", what: "the label that a new one replaces stays, until the secret has no room for another",
-		file:   "rotation/labels.go",
-		old:    "func(l string) bool { return l == label }))\n",
-		new:    "func(l string) bool { return l != \"\" }))\n",
+		file:   "rotation/secret/writer.go",
+		old:    "range without(old, label) {\n",
+		new:    "range old[:0] {\n",
 		killer: test{engine, "TestAChangeOfTheLabelsThatWasCutOffIsMadeAgain"},
 	},
 	{

@@ -114,3 +114,18 @@ func roundUp(t time.Time) time.Time {
 	}
 	return t.Add(time.Second - 1).Truncate(time.Second)
 }
+
+// ReplacedBy tells that the version was promoted over this one, as far as a label of the
+// first edition says so.
+func (p Page) ReplacedBy(version string) bool { return p.Next != "" && p.Next == endOf(version) }
+
+// endOf is what a label quotes of a version's id.
+func endOf(id string) string {
+	const end = 36 // a UUID
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(";=,", r) {
+			return '_'
+		}
+		return r
+	}, id[max(0, len(id)-end):])
+}

@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Which kinds a rotation changes is decided once, in createSecret, and stored in
+// the pending version's label, by the call that stores its value.
+
+// Candidates are what the selection of kinds depends on.
+type Candidates struct {
+	Request
+	Now       time.Time                // by AWS's clock
+	Scheduled bool                     // the schedule has started the rotation
+	Interval  time.Duration            // of the schedule; 0: not known
+	Present   []string                 // the kinds that the secret has
+	Open      map[string]string        // those with an open overlap, and why
+	Last      map[string]time.Time     // when each was last rotated; missing: not known
+	Every     map[string]time.Duration // how often the schedule rotates each of several
+	HeldOff   bool                     // the last rotation was rolled back
+}
+
+// A Selection is which kinds a rotation changes, and why it does not change the
+// others: those that are not its turn, and those that cannot be rotated now, which
+// are left out.
+type Selection struct {
+	Candidates
+	Kinds   []string
+	Why     map[string]string // of those that were asked for or are present, and are not among Kinds
+	LeftOut []string          // of those in Why, the ones that cannot be rotated now
+}
+
+// Select decides which kinds a rotation is to change.
+func Select(c Candidates) Selection {
+	s := Selection{Candidates: c, Why: map[string]string{}}
+	for _, name := range c.Only {
+		if !slices.Contains(c.Present, name) {
+			s.LeaveOut(name, "the secret has no such credential: it has "+strings.Join(c.Present, ", "))
+		}
+	}
+	for _, name := range c.Present {
+		if why := c.skipReason(name); why == "" {
+			s.Kinds = append(s.Kinds, name)
+		} else {
+			s.Why[name] = why
+		}
+	}
+	return s
+}
+
+// notAsked is the reason of a kind that goes without saying.
+const notAsked = "others were asked for"
+
+// skipReason tells why a kind is not to be rotated; "" if it is.
+func (c Candidates) skipReason(name string) string {
+	switch {
+	case len(c.Only) > 0 && !slices.Contains(c.Only, name):
+		return notAsked
+	case c.Open[name] != "" && !c.Emergency:
+		return c.Open[name]
+	case c.ByHand():
+		return ""
+	case c.HeldOff:
+		return "the last rotation was rolled back, so the schedule rotates nothing"
+	case !c.due(name):
+		return fmt.Sprintf("it is not due: it was rotated at %s, and is every %d days", c.Last[name].Format(time.RFC3339), c.Every[name]/(24*time.Hour))
+	}
+	return ""
+}
+
+// ByHand tells that somebody asked for the rotation, and waits for an answer.
+func (c Candidates) ByHand() bool { return !c.Scheduled || !c.None() }
+
+// Skip takes a kind out of the selection, for it is not its turn after all.
+func (s *Selection) Skip(name, why string) {
+	s.Kinds = slices.DeleteFunc(slices.Clone(s.Kinds), func(kind string) bool { return kind == name })
+	s.Why[name] = why
+}
+
+// LeaveOut takes a kind out of the selection that cannot be rotated now.
+func (s *Selection) LeaveOut(name, why string) {
+	s.Skip(name, why)
+	if !slices.Contains(s.LeftOut, name) {
+		s.LeftOut = append(s.LeftOut, name)
+	}
+}
+
+// Refusal is why a rotation is given up before it changes anything: somebody
+// asked for it, and a kind that was asked for by its name is not among those that
+// are rotated, or none is at all. An emergency takes what it can. What the
+// schedule starts always goes on, if need be to change nothing: a failure would
+// leave AWSPENDING on its version, and keep the next rotation from beginning.
+func (s Selection) Refusal() error {
+	missing := slices.DeleteFunc(slices.Clone(s.Only), func(name string) bool { return slices.Contains(s.Kinds, name) })
+	switch {
+	case !s.ByHand(), s.Emergency && len(s.Kinds) > 0:
+		return nil
+	case len(s.Kinds) == 0:
+		return fmt.Errorf("nothing can be rotated now: %s", s.Reasons(slices.Sorted(maps.Keys(s.Why))))
+	case len(missing) > 0:
+		return fmt.Errorf("the rotation asks for what cannot be rotated now: %s", s.Reasons(missing))
+	}
+	return nil
+}
+
+// Reasons lists why these kinds are not rotated.
+func (s Selection) Reasons(kinds []string) string {
+	var list []string
+	for _, name := range kinds {
+		if why := s.Why[name]; why != notAsked {
+			list = append(list, name+": "+why)
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+// due tells whether the schedule rotates a kind. The only kind of a secret is
+// rotated each time, since the schedule is its rhythm. Of several, each has its
+// own, and is due when the next opportunity would be farther off than this one:
+// so that every 90 days on a schedule of 30 does not become every 120.
+func (c Candidates) due(name string) bool {
+	last, known := c.Last[name]
+	if len(c.Present) == 1 || !known {
+		return true
+	}
+	return c.Now.Sub(last) >= c.Every[name]-c.Interval/2
+}

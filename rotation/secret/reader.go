@@ -1,0 +1,182 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"mautic-rotation/rotation/document"
+)
+
+// A Reader reads a secret, and keeps in mind what it has read.
+type Reader struct {
+	api   ReadAPI
+	arn   string
+	learn func(document.Document)
+	clock *AWSClock
+	retry retry
+	known *knowledge
+}
+
+// Describe reads the secret's metadata and labels, which are known and fresh from then
+// on.
+func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
+	out, err := r.api.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &r.arn})
+	if err != nil {
+		return Metadata{}, fmt.Errorf("describe the secret: %w", err) // the SDK has retried what can be
+	}
+	r.clock.hear(out.ResultMetadata)
+	m := Metadata{
+		At:              r.clock.Told(),
+		OwningService:   aws.ToString(out.OwningService),
+		RotationEnabled: aws.ToBool(out.RotationEnabled),
+		Schedule:        Schedule{Last: aws.ToTime(out.LastRotatedDate), Next: aws.ToTime(out.NextRotationDate)},
+		Labels:          out.VersionIdsToStages,
+	}
+	if rules := out.RotationRules; rules != nil {
+		m.Schedule.Expression, m.Schedule.Window = aws.ToString(rules.ScheduleExpression), aws.ToString(rules.Duration)
+		m.Schedule.Days = aws.ToInt64(rules.AutomaticallyAfterDays)
+	}
+	r.known.metadata, r.known.fresh = &m, true
+	return m, nil
+}
+
+// DescribeWith is Describe, repeated while the secret has no version of this id that has
+// a label: whoever made it may have done so right before. A version that does not
+// come is no error.
+func (r *Reader) DescribeWith(ctx context.Context, version string) (m Metadata, err error) {
+	err = r.retry.do(ctx, func() error {
+		if m, err = r.Describe(ctx); err != nil {
+			return err
+		}
+		if _, labelled := m.Labels[version]; !labelled {
+			return lagging{errNoVersion}
+		}
+		return nil
+	})
+	if errors.Is(err, errNoVersion) {
+		return m, ctx.Err()
+	}
+	return m, err
+}
+
+var errNoVersion = errors.New("no such version")
+
+// Known is what is known of the secret without another call, with the labels that this
+// invocation has moved since the last one. ok is false where it has to be described.
+func (r *Reader) Known() (m Metadata, ok bool) {
+	if r.known.metadata == nil {
+		return Metadata{}, false
+	}
+	m = *r.known.metadata
+	if !r.known.fresh {
+		m.At = r.clock.Now()
+	}
+	return m, true
+}
+
+// Fresh tells whether what is known was read, and this invocation has done nothing since.
+// Whoever decides to write has it fresh: otherwise another invocation may have written.
+func (r *Reader) Fresh() bool { return r.known.fresh }
+
+// Outdate says that this invocation has done something that may have taken long: what is
+// known is not fresh any more.
+func (r *Reader) Outdate() { r.known.fresh = false }
+
+// Current reads the AWSCURRENT version: by its id too, unless that is "".
+func (r *Reader) Current(ctx context.Context, id string) (Version, error) {
+	v, err := r.Await(ctx, id, Current)
+	if err != nil {
+		return Version{}, fmt.Errorf("read the AWSCURRENT version: %w", err)
+	}
+	return v, nil
+}
+
+// Version reads a version by its id. Its value never changes, so it is read once.
+func (r *Reader) Version(ctx context.Context, id string) (Version, error) {
+	if v, ok := r.Seen(id); ok {
+		return v, nil
+	}
+	v, err := r.Await(ctx, id, "")
+	if err != nil {
+		return Version{}, fmt.Errorf("read version %s: %w", id, err)
+	}
+	return v, nil
+}
+
+// Seen is a version that this invocation has read.
+func (r *Reader) Seen(id string) (Version, bool) {
+	v, ok := r.known.versions[id]
+	return v, ok
+}
+
+// Await is Read, repeated for some seconds while the version is missing.
+func (r *Reader) Await(ctx context.Context, id, label string) (v Version, err error) {
+	err = r.retry.do(ctx, func() error {
+		if v, err = r.Read(ctx, id, label); IsMissing(err) {
+			return lagging{err}
+		}
+		return err
+	})
+	return v, err
+}
+
+// Read reads the version that has an id and a label, of which one may be "". It fails if
+// the version does not have the label (see [IsMissing]), if it has no value yet, and if
+// the value is no JSON object.
+func (r *Reader) Read(ctx context.Context, id, label string) (Version, error) {
+	in := &sm.GetSecretValueInput{SecretId: &r.arn}
+	if id != "" {
+		in.VersionId = &id
+	}
+	if label != "" {
+		in.VersionStage = &label
+	}
+	out, err := r.api.GetSecretValue(ctx, in)
+	if err != nil {
+		return Version{}, err
+	}
+	if out.SecretString == nil {
+		return Version{}, errors.New("the secret holds binary data (SecretBinary): store a JSON object as SecretString")
+	}
+	doc, err := document.Parse(*out.SecretString)
+	if err != nil {
+		return Version{}, fmt.Errorf("version %s: %w: store a JSON object", aws.ToString(out.VersionId), err)
+	}
+	r.learn(doc)
+	r.clock.hear(out.ResultMetadata)
+	v := Version{ID: aws.ToString(out.VersionId), Labels: out.VersionStages, Created: aws.ToTime(out.CreatedDate), Doc: doc}
+	r.known.versions[v.ID] = v
+	return v, nil
+}
+
+// moved takes up a move of a label that this invocation has made. Other invocations may
+// have written meanwhile, so what is known is not fresh any more.
+func (k *knowledge) moved(label, to, from string) {
+	k.fresh = false
+	if k.metadata == nil {
+		return
+	}
+	m := *k.metadata
+	m.Labels = maps.Clone(m.Labels) // whoever was told it before may hold it
+	if from != "" {
+		m.Labels[from] = without(m.Labels[from], label)
+	}
+	if to != "" {
+		m.Labels[to] = append(without(m.Labels[to], label), label)
+	}
+	k.metadata = &m
+}
+
+// forget forgets what was known of the labels: a write may have changed more of them than
+// it says.
+func (k *knowledge) forget() { k.metadata, k.fresh = nil, false }
+
+func without(labels []string, label string) []string {
+	return slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return l == label })
+}
