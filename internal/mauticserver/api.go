@@ -32,21 +32,21 @@ var errNoRole = errors.New("call to a member function on null")
 
 // self is /api/users/self: who the caller is, by basic authentication or by an
 // access token.
-func (s *Server) self(w http.ResponseWriter, r *http.Request, t tablesOf) error {
-	if !s.options.APIEnabled {
+func (s *Server) self(w http.ResponseWriter, r *http.Request, v visit) error {
+	if !v.parameters.On("api_enabled") {
 		return apiDisabled(w)
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return s.selfByToken(w, r, t, token)
+		return s.selfByToken(w, r, v, token)
 	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		return refuse(w, http.StatusUnauthorized, "access_denied", "OAuth2 authentication required")
 	}
-	if !s.options.BasicAuth {
+	if !v.parameters.On("api_enable_basic_auth") {
 		return refuse(w, http.StatusForbidden, "access_denied", "Basic authentication is disabled.")
 	}
-	user, err := t.user(r.Context(), name)
+	user, err := v.user(r.Context(), name)
 	if err != nil {
 		return err
 	}
@@ -56,10 +56,10 @@ func (s *Server) self(w http.ResponseWriter, r *http.Request, t tablesOf) error 
 	return answer(w, http.StatusOK, map[string]any{"id": user.id, "username": user.name})
 }
 
-func (s *Server) selfByToken(w http.ResponseWriter, r *http.Request, t tablesOf, token string) error {
+func (s *Server) selfByToken(w http.ResponseWriter, r *http.Request, v visit, token string) error {
 	var expires int64
 	var role sql.NullInt64
-	err := t.row(r.Context(), "SELECT a.expires_at, c.role_id FROM {oauth2_accesstokens} a JOIN {oauth2_clients} c ON c.id = a.client_id WHERE a.token = ?",
+	err := v.row(r.Context(), "SELECT a.expires_at, c.role_id FROM {oauth2_accesstokens} a JOIN {oauth2_clients} c ON c.id = a.client_id WHERE a.token = ?",
 		[]any{token}, &expires, &role)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && expires < s.now().Unix():
@@ -74,15 +74,15 @@ func (s *Server) selfByToken(w http.ResponseWriter, r *http.Request, t tablesOf,
 
 // token is /oauth/v2/token. Mautic looks at the client first, then at its
 // secret, then at whether it may use the grant.
-func (s *Server) token(w http.ResponseWriter, r *http.Request, t tablesOf) error {
-	if !s.options.APIEnabled {
+func (s *Server) token(w http.ResponseWriter, r *http.Request, v visit) error {
+	if !v.parameters.On("api_enabled") {
 		return apiDisabled(w)
 	}
 	id, randomID, _ := strings.Cut(r.PostFormValue("client_id"), "_")
 	number, err := strconv.ParseInt(id, 10, 64)
 	var secret, grants string
 	if err == nil {
-		err = t.row(r.Context(), "SELECT secret, allowed_grant_types FROM {oauth2_clients} WHERE id = ? AND random_id = ?", []any{number, randomID}, &secret, &grants)
+		err = v.row(r.Context(), "SELECT secret, allowed_grant_types FROM {oauth2_clients} WHERE id = ? AND random_id = ?", []any{number, randomID}, &secret, &grants)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, t tablesOf) error
 		return refuse(w, http.StatusBadRequest, "unsupported_grant_type", "The stand-in has no other grant than client_credentials")
 	}
 	token := rand.Text() + rand.Text()
-	if _, err := t.db.ExecContext(r.Context(), t.named("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (?, ?, ?)"),
+	if _, err := v.db.ExecContext(r.Context(), v.named("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (?, ?, ?)"),
 		number, token, s.now().Add(TokenLifetime).Unix()); err != nil {
 		return err
 	}

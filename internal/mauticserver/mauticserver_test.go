@@ -29,7 +29,9 @@ type fixture struct {
 	seed     Seed
 	db       *mysqlserver.Server
 	database string
+	account  string // of the database
 	password string
+	open     Open
 	client   *http.Client
 }
 
@@ -42,13 +44,13 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 	f.sql("CREATE DATABASE " + f.database)
 	t.Cleanup(func() { db.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
 	user, password := mysqltest.UniqueUser(t, "ALL ON "+f.database+".*")
-	f.password = password
+	f.account, f.password = user, password
 	var err error
 	if f.seed, err = Schema(t.Context(), db.Admin(), f.database, "p_", seed); err != nil {
 		t.Fatal(err)
 	}
 	o.Password, o.Prefix = password, "p_"
-	o.Open = func(_ context.Context, password string) (*sql.DB, error) {
+	f.open = func(_ context.Context, password string) (*sql.DB, error) {
 		config := mysql.NewConfig()
 		config.Net, config.Addr, config.TLS = "tcp", db.Addr(), db.TLSConfig()
 		config.User, config.Passwd, config.DBName = user, password, f.database
@@ -59,11 +61,43 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 		}
 		return sql.OpenDB(connector), nil
 	}
+	if o.Open == nil {
+		o.Open = f.open
+	}
 	if f.Server, err = Start(o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// eachVersion runs a test as both versions of Mautic.
+func eachVersion(t *testing.T, test func(t *testing.T, version Version)) {
+	t.Helper()
+	t.Parallel()
+	for _, version := range Versions() {
+		t.Run(string(version), func(t *testing.T) { test(t, version) })
+	}
+}
+
+// kill closes the connections of the database's account.
+func (f *fixture) kill() {
+	f.t.Helper()
+	rows, err := f.db.Admin().QueryContext(context.Background(), "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?", f.account)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			f.t.Fatal(err)
+		}
+		f.sql(fmt.Sprintf("KILL %d", id))
+	}
+	if err := rows.Err(); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func (f *fixture) sql(statement string) {
