@@ -69,7 +69,7 @@ func (c Container) processEnv() map[string]string {
 }
 
 // Parameters are Mautic's settings by name, as "db_password": strings, int64s,
-// booleans, and nil.
+// booleans, nil, and lists of them as []any.
 type Parameters map[string]any
 
 // Text is a parameter as text; "" where there is none.
@@ -89,6 +89,15 @@ func (p Parameters) Text(name string) string {
 
 // On tells whether a parameter is true, as PHP sees it.
 func (p Parameters) On(name string) bool { return truth(p[name]) }
+
+// list is a parameter that is a list, as its texts.
+func (p Parameters) list(name string) (texts []string) {
+	entries, _ := p[name].([]any)
+	for _, entry := range entries {
+		texts = append(texts, Parameters{"": entry}.Text(""))
+	}
+	return texts
+}
 
 // configParameters is the variable that holds parameters as JSON.
 const configParameters = "MAUTIC_CONFIG_PARAMETERS"

@@ -68,7 +68,8 @@ $parameters = [
 	'set'   => getenv('SET'),
 	'unset' => getenv('UNSET'),
 	'or'    => getenv('UNSET') ?: getenv('ALSO_UNSET') ?: 'else',
-	'not'   => getenv('SET') ?: 'else'
+	'not'   => getenv('SET') ?: 'else',
+	'list'  => array('127.0.0.1', '::1'), 'empty' => [], 'nested' => ['a' => array()]
 ];
 `}.Parameters()
 	if err != nil {
@@ -85,9 +86,15 @@ $parameters = [
 	if p.Text("port") != "3306" || p.Text("on") != "1" || p.Text("off") != "" || p.Text("none") != "" || !p.On("port") || p.On("unset") {
 		t.Error("not what PHP makes of them")
 	}
+	if got := strings.Join(p.list("list"), " "); got != "127.0.0.1 ::1" || p.list("empty") != nil || p.list("text") != nil || !p.On("list") || p.On("empty") {
+		t.Errorf("the list is %q", got)
+	}
+	if again, err := readLocalPHP(LocalPHP(map[string]any{"list": p["list"]}), nil); err != nil || strings.Join(Parameters(again).list("list"), " ") != "127.0.0.1 ::1" {
+		t.Errorf("written and read again: %v, %v", again, err)
+	}
 	for _, bad := range []string{
 		"", "$parameters = array();", "<?php $parameters = array(", "<?php $parameters = array('a' => 'b)", "<?php $parameters = array('a' => f('b'));",
-		"<?php $parameters = array('a', 'b');", "<?php $parameters = array(1 => 2);", "<?php $parameters = array('a' => 1) 2;", "<?php $parameters = array(); echo 1;",
+		"<?php $parameters = array('a', 'b');", "<?php $parameters = array('a' => array('b');", "<?php $parameters = array(1 => 2);", "<?php $parameters = array('a' => 1) 2;", "<?php $parameters = array(); echo 1;",
 	} {
 		if _, err := readLocalPHP(bad, nil); err == nil {
 			t.Errorf("%q is taken", bad)

@@ -24,8 +24,8 @@ $parameters = array(
 `
 
 // LocalPHP writes a config/local.php with literal values, as Mautic's installer
-// and its configuration page do: strings, int64s, booleans, and nil. A % is
-// doubled, as Mautic wants it there.
+// and its configuration page do: strings, int64s, booleans, nil, and lists of
+// them as []any. A % is doubled, as Mautic wants it there.
 func LocalPHP(parameters map[string]any) string {
 	var b strings.Builder
 	b.WriteString("<?php\n$parameters = array(\n")
@@ -41,6 +41,12 @@ func phpLiteral(value any) string {
 		return "null"
 	case string:
 		return phpString(strings.ReplaceAll(value, "%", "%%"))
+	case []any:
+		var entries []string
+		for _, entry := range value {
+			entries = append(entries, phpLiteral(entry))
+		}
+		return "array(" + strings.Join(entries, ", ") + ")"
 	default:
 		return fmt.Sprint(value)
 	}
@@ -62,8 +68,11 @@ func readLocalPHP(text string, env map[string]string) (map[string]any, error) {
 	for _, want := range []string{"$parameters", "="} {
 		r.want(want)
 	}
-	parameters := r.array()
+	parameters, list := r.array()
 	r.want(";")
+	if list != nil {
+		r.fail("")
+	}
 	if r.err == nil && len(r.tokens) > 0 && r.tokens[0] != "?>" {
 		r.fail(r.tokens[0])
 	}
@@ -114,29 +123,43 @@ func (r *phpReader) want(token string) {
 	}
 }
 
-// array reads array(…) or […], without nested ones.
-func (r *phpReader) array() map[string]any {
+// array reads array(…) or […], with keys or without.
+func (r *phpReader) array() (entries map[string]any, list []any) {
 	end := "]"
 	if !r.has("[") {
 		r.want("array")
 		r.want("(")
 		end = ")"
 	}
-	entries := map[string]any{}
+	entries = map[string]any{}
 	for r.err == nil && !r.has(end) {
-		key := r.string(r.next())
-		r.want("=>")
-		entries[key] = r.expression()
+		value := r.expression()
+		if r.has("=>") {
+			key, ok := value.(string)
+			if !ok {
+				r.fail("")
+			}
+			entries[key] = r.expression()
+		} else {
+			list = append(list, value)
+		}
 		if r.has(end) {
 			break
 		}
 		r.want(",")
 	}
-	return entries
+	return entries, list
 }
 
 // expression reads a value. PHP's getenv is false for what is not there.
 func (r *phpReader) expression() (value any) {
+	if len(r.tokens) > 0 && (r.tokens[0] == "[" || r.tokens[0] == "array") {
+		entries, list := r.array()
+		if len(entries) > 0 {
+			return entries
+		}
+		return list
+	}
 	switch token := r.next(); {
 	case token == "true" || token == "false":
 		value = token == "true"
@@ -185,6 +208,8 @@ func truth(value any) bool {
 		return value != 0
 	case string:
 		return value != "" && value != "0"
+	case []any:
+		return len(value) > 0
 	default:
 		return false
 	}
