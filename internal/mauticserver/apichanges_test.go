@@ -139,3 +139,31 @@ func TestTheTablesOf7HaveMoreColumns(t *testing.T) {
 		}
 	})
 }
+
+func TestTablesThatAreFilledAnewAreAsNewOnes(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version Version) {
+		f := start(t, as(version, apiOn), Seed{})
+		all := func() (text string) {
+			for _, table := range tables(version) {
+				name, _, _ := strings.Cut(table, " ")
+				text += name + f.value("SELECT COUNT(*) FROM {"+name+"}") + " "
+			}
+			return text + f.value("SELECT CONCAT_WS('/', u.id, u.username, u.is_published, c.id, c.secret, w.id, w.name, w.secret, e.id) FROM {users} u, {oauth2_clients} c, {webhooks} w JOIN {webhook_events} e ON e.webhook_id = w.id WHERE w.id = 2")
+		}
+		before := all()
+		f.change("PATCH", "/api/hooks/1/edit", `{"secret": "x"}`)
+		f.sql("INSERT INTO {webhook_queue} (webhook_id, event_id) VALUES (1, 1)")
+		f.sql("INSERT INTO {oauth2_accesstokens} (client_id, user_id, token) VALUES (1, 1, 'x')")
+		f.sql("INSERT INTO {users} (role_id, is_published, username, email, password, first_name, last_name) VALUES (1, 1, 'b', 'b', '', '', '')")
+		f.sql("UPDATE {users} SET is_published = 0")
+		for range 2 {
+			seed, err := Refill(t.Context(), f.db.Admin(), f.database, "p_", Seed{Version: version})
+			if err != nil || seed.AdminUser != "admin" {
+				t.Fatal(err)
+			}
+			if got := all(); got != before {
+				t.Errorf("got  %s\nwant %s", got, before)
+			}
+		}
+	})
+}

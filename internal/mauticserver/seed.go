@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -81,38 +82,71 @@ func hashOf(password string, cost int) (string, error) {
 // into them: an administrator, a role, an OAuth2 client with the id 1, and
 // webhooks. It returns the seed with its defaults filled in.
 func Schema(ctx context.Context, db *sql.DB, database, prefix string, seed Seed) (Seed, error) {
-	seed.fill()
 	version, err := seed.Version.checked()
 	if err != nil {
 		return seed, err
 	}
+	s := &script{ctx: ctx, db: db, at: fmt.Sprintf("`%s`.`%s", database, prefix)}
+	for _, table := range tables(version) {
+		s.run("CREATE TABLE {" + strings.Replace(table, " ", "} ", 1) + " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+	}
+	return s.fill(seed)
+}
+
+// Refill puts the seed into tables that Schema has made before, as the same
+// version's, in place of all that they hold. It is much quicker than new tables.
+func Refill(ctx context.Context, db *sql.DB, database, prefix string, seed Seed) (Seed, error) {
+	version, err := seed.Version.checked()
+	if err != nil {
+		return seed, err
+	}
+	s := &script{ctx: ctx, db: db, at: fmt.Sprintf("`%s`.`%s", database, prefix)}
+	all := tables(version)
+	for _, table := range slices.Backward(all) { // what refers to another comes after it
+		name, _, _ := strings.Cut(table, " ")
+		s.run("DELETE FROM {" + name + "}")
+	}
+	return s.fill(seed)
+}
+
+// script runs statements, up to the first that fails. A name in braces is that of
+// a table.
+type script struct {
+	ctx context.Context
+	db  *sql.DB
+	at  string // what is before a table's name
+	err error
+}
+
+func (s *script) run(statement string, args ...any) {
+	if s.err == nil {
+		_, s.err = s.db.ExecContext(s.ctx, strings.NewReplacer("{", s.at, "}", "`").Replace(statement), args...)
+	}
+}
+
+func (s *script) fill(seed Seed) (Seed, error) {
+	seed.fill()
 	hash, err := hashOf(seed.AdminPassword, seed.HashCost)
 	if err != nil {
 		return seed, err
 	}
-	at := fmt.Sprintf("`%s`.`%s", database, prefix)
-	run := func(statement string, args ...any) {
-		if err == nil {
-			_, err = db.ExecContext(ctx, statement, args...)
-		}
-	}
-	for _, table := range tables(version) {
-		name, columns, _ := strings.Cut(table, " ")
-		run("CREATE TABLE " + at + name + "` " + strings.NewReplacer("{", at, "}", "`").Replace(columns) +
-			" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-	}
-	run("INSERT INTO " + at + "roles` (id, is_published, name, is_admin, readable_permissions) VALUES (1, 1, 'Administrators', 1, 'N;'), (2, 1, 'Editors', 0, 'N;')")
-	run("INSERT INTO "+at+"users` (role_id, is_published, username, email, password, first_name, last_name) VALUES (1, 1, ?, ?, ?, 'Ada', 'Admin')",
+	s.run("INSERT INTO {roles} (id, is_published, name, is_admin, readable_permissions) VALUES (1, 1, 'Administrators', 1, 'N;'), (2, 1, 'Editors', 0, 'N;')")
+	s.run("INSERT INTO {users} (id, role_id, is_published, username, email, password, first_name, last_name) VALUES (1, 1, 1, ?, ?, ?, 'Ada', 'Admin')",
 		seed.AdminUser, seed.AdminUser+"@example.com", hash)
-	run("INSERT INTO "+at+"oauth2_clients` (id, role_id, name, random_id, secret, redirect_uris, allowed_grant_types) VALUES (1, ?, ?, ?, ?, ?, ?)",
-		sql.NullInt64{Int64: 1, Valid: !seed.WithoutRole}, seed.ClientName, seed.ClientRandomID, seed.ClientSecret,
-		`a:1:{i:0;s:19:"https://example.com";}`, `a:3:{i:0;s:18:"authorization_code";i:1;s:13:"refresh_token";i:2;s:18:"client_credentials";}`)
-	for _, hook := range seed.Hooks {
-		run("INSERT INTO "+at+"webhooks` (is_published, name, webhook_url, secret) VALUES (1, ?, ?, ?)", hook, seed.Receiver, seed.HookSecret)
+	s.run("INSERT INTO {oauth2_clients} (id, role_id, name, random_id, secret, redirect_uris, allowed_grant_types) VALUES (1, ?, ?, ?, ?, ?, ?)",
+		sql.NullInt64{Int64: 1, Valid: !seed.WithoutRole}, seed.ClientName, seed.ClientRandomID, seed.ClientSecret, seedRedirects, seedGrants)
+	for i, hook := range seed.Hooks {
+		s.run("INSERT INTO {webhooks} (id, is_published, name, webhook_url, secret) VALUES (?, 1, ?, ?, ?)", i+1, hook, seed.Receiver, seed.HookSecret)
 	}
-	run("INSERT INTO " + at + "webhook_events` (webhook_id, event_type) SELECT id, '" + HookEvent + "' FROM " + at + "webhooks`")
-	if err != nil {
-		return seed, fmt.Errorf("make Mautic's tables in %s: %w", database, err)
+	s.run("INSERT INTO {webhook_events} (id, webhook_id, event_type) SELECT id, id, ? FROM {webhooks}", HookEvent)
+	if s.err != nil {
+		return seed, fmt.Errorf("make Mautic's tables at %s: %w", s.at, s.err)
 	}
 	return seed, nil
 }
+
+// What the seed's client has, as PHP serializes it.
+const (
+	seedRedirects = `a:1:{i:0;s:19:"https://example.com";}`
+	seedGrants    = `a:3:{i:0;s:18:"authorization_code";i:1;s:13:"refresh_token";i:2;s:18:"client_credentials";}`
+)
