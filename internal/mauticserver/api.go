@@ -30,59 +30,107 @@ func apiDisabled(w http.ResponseWriter) error {
 // errNoRole is what Mautic fails of when a client without a role calls its API.
 var errNoRole = errors.New("call to a member function on null")
 
-// self is /api/users/self: who the caller is, by basic authentication or by an
-// access token.
-func (s *Server) self(w http.ResponseWriter, r *http.Request, t tablesOf) error {
-	if !s.options.APIEnabled {
-		return apiDisabled(w)
+// A caller is whom the API knows who calls it as.
+type caller struct {
+	id    any // of the user; nil: a client calls for itself
+	name  string
+	admin bool
+}
+
+// caller finds out who calls the API, by basic authentication or by an access
+// token. Nil: it has answered that it does not know.
+func (s *Server) caller(w http.ResponseWriter, r *http.Request, v visit) (*caller, error) {
+	if !v.parameters.On("api_enabled") {
+		return nil, apiDisabled(w)
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return s.selfByToken(w, r, t, token)
+		return s.callerByToken(w, r, v, token)
 	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
-		return refuse(w, http.StatusUnauthorized, "access_denied", "OAuth2 authentication required")
+		return nil, refuse(w, http.StatusUnauthorized, "access_denied", "OAuth2 authentication required")
 	}
-	if !s.options.BasicAuth {
-		return refuse(w, http.StatusForbidden, "access_denied", "Basic authentication is disabled.")
+	if !v.parameters.On("api_enable_basic_auth") {
+		return nil, refuse(w, http.StatusForbidden, "access_denied", "Basic authentication is disabled.")
 	}
-	user, err := t.user(r.Context(), name)
+	user, err := v.user(r.Context(), name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !user.letsIn(password) {
-		return refuse(w, http.StatusUnauthorized, "access_denied", "Bad credentials.")
+		return nil, refuse(w, http.StatusUnauthorized, "access_denied", "Bad credentials.")
 	}
-	return answer(w, http.StatusOK, map[string]any{"id": user.id, "username": user.name})
+	return &caller{user.id, user.name, user.admin}, nil
 }
 
-func (s *Server) selfByToken(w http.ResponseWriter, r *http.Request, t tablesOf, token string) error {
+func (s *Server) callerByToken(w http.ResponseWriter, r *http.Request, v visit, token string) (*caller, error) {
 	var expires int64
-	var role sql.NullInt64
-	err := t.row(r.Context(), "SELECT a.expires_at, c.role_id FROM {oauth2_accesstokens} a JOIN {oauth2_clients} c ON c.id = a.client_id WHERE a.token = ?",
-		[]any{token}, &expires, &role)
+	var admin sql.NullBool // of the client's role
+	var name string
+	err := v.row(r.Context(), `SELECT a.expires_at, c.name, r.is_admin FROM {oauth2_accesstokens} a JOIN {oauth2_clients} c ON c.id = a.client_id
+		LEFT JOIN {roles} r ON r.id = c.role_id WHERE a.token = ?`, []any{token}, &expires, &name, &admin)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && expires < s.now().Unix():
-		return refuse(w, http.StatusUnauthorized, "invalid_grant", "The access token provided is invalid.")
+		return nil, refuse(w, http.StatusUnauthorized, "invalid_grant", "The access token provided is invalid.")
 	case err != nil:
-		return err
-	case !role.Valid:
-		return errNoRole
+		return nil, err
+	case !admin.Valid:
+		return nil, errNoRole
 	}
-	return answer(w, http.StatusOK, map[string]any{"id": nil, "role": role.Int64})
+	return &caller{nil, name, admin.Bool}, nil
+}
+
+// self is /api/users/self: who the caller is.
+func (s *Server) self(w http.ResponseWriter, r *http.Request, v visit) error {
+	who, err := s.caller(w, r, v)
+	if err != nil || who == nil {
+		return err
+	}
+	return answer(w, http.StatusOK, map[string]any{"id": who.id, "username": who.name})
+}
+
+// A change is a request to the API to change something, by an administrator.
+type change struct {
+	visit
+	by     *caller
+	id     string         // of what is to be changed
+	fields map[string]any // that it is to have
+}
+
+// changing is a page of the API that changes something.
+func (s *Server) changing(act func(w http.ResponseWriter, r *http.Request, c change) error) page {
+	return func(w http.ResponseWriter, r *http.Request, v visit) error {
+		who, err := s.caller(w, r, v)
+		if err != nil || who == nil {
+			return err
+		}
+		c := change{v, who, r.PathValue("id"), nil}
+		switch {
+		case !who.admin:
+			return refuse(w, http.StatusForbidden, "access_denied", "You do not have access to the requested area/action.")
+		case json.NewDecoder(r.Body).Decode(&c.fields) != nil:
+			return refuse(w, http.StatusBadRequest, "invalid_request", "Syntax error")
+		}
+		return act(w, r, c)
+	}
+}
+
+// notFound is the answer where there is no such thing to change.
+func notFound(w http.ResponseWriter) error {
+	return refuse(w, http.StatusNotFound, "not_found", "Item was not found.")
 }
 
 // token is /oauth/v2/token. Mautic looks at the client first, then at its
 // secret, then at whether it may use the grant.
-func (s *Server) token(w http.ResponseWriter, r *http.Request, t tablesOf) error {
-	if !s.options.APIEnabled {
+func (s *Server) token(w http.ResponseWriter, r *http.Request, v visit) error {
+	if !v.parameters.On("api_enabled") {
 		return apiDisabled(w)
 	}
 	id, randomID, _ := strings.Cut(r.PostFormValue("client_id"), "_")
 	number, err := strconv.ParseInt(id, 10, 64)
 	var secret, grants string
 	if err == nil {
-		err = t.row(r.Context(), "SELECT secret, allowed_grant_types FROM {oauth2_clients} WHERE id = ? AND random_id = ?", []any{number, randomID}, &secret, &grants)
+		err = v.row(r.Context(), "SELECT secret, allowed_grant_types FROM {oauth2_clients} WHERE id = ? AND random_id = ?", []any{number, randomID}, &secret, &grants)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -99,7 +147,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, t tablesOf) error
 		return refuse(w, http.StatusBadRequest, "unsupported_grant_type", "The stand-in has no other grant than client_credentials")
 	}
 	token := rand.Text() + rand.Text()
-	if _, err := t.db.ExecContext(r.Context(), t.named("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (?, ?, ?)"),
+	if _, err := v.db.ExecContext(r.Context(), v.named("INSERT INTO {oauth2_accesstokens} (client_id, token, expires_at) VALUES (?, ?, ?)"),
 		number, token, s.now().Add(TokenLifetime).Unix()); err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@ type fixture struct {
 	seed     Seed
 	db       *mysqlserver.Server
 	database string
+	account  string // of the database
 	password string
+	open     Open
 	client   *http.Client
 }
 
@@ -42,13 +44,14 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 	f.sql("CREATE DATABASE " + f.database)
 	t.Cleanup(func() { db.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
 	user, password := mysqltest.UniqueUser(t, "ALL ON "+f.database+".*")
-	f.password = password
+	f.account, f.password = user, password
 	var err error
+	seed.Version = o.Version
 	if f.seed, err = Schema(t.Context(), db.Admin(), f.database, "p_", seed); err != nil {
 		t.Fatal(err)
 	}
 	o.Password, o.Prefix = password, "p_"
-	o.Open = func(_ context.Context, password string) (*sql.DB, error) {
+	f.open = func(_ context.Context, password string) (*sql.DB, error) {
 		config := mysql.NewConfig()
 		config.Net, config.Addr, config.TLS = "tcp", db.Addr(), db.TLSConfig()
 		config.User, config.Passwd, config.DBName = user, password, f.database
@@ -59,6 +62,9 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 		}
 		return sql.OpenDB(connector), nil
 	}
+	if o.Open == nil {
+		o.Open = f.open
+	}
 	if f.Server, err = Start(o); err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +72,44 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 	return f
 }
 
-func (f *fixture) sql(statement string) {
+// eachVersion runs a test as both versions of Mautic.
+func eachVersion(t *testing.T, test func(t *testing.T, version Version)) {
+	t.Helper()
+	t.Parallel()
+	for _, version := range Versions() {
+		t.Run(string(version), func(t *testing.T) { test(t, version) })
+	}
+}
+
+// kill closes the connections of the database's account.
+func (f *fixture) kill() {
 	f.t.Helper()
-	if _, err := f.db.Admin().ExecContext(context.Background(), strings.NewReplacer("{", "`"+f.database+"`.`p_", "}", "`").Replace(statement)); err != nil {
+	rows, err := f.db.Admin().QueryContext(context.Background(), "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?", f.account)
+	if err != nil {
 		f.t.Fatal(err)
 	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			f.t.Fatal(err)
+		}
+		f.sql(fmt.Sprintf("KILL %d", id))
+	}
+	if err := rows.Err(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) sql(statement string) {
+	f.t.Helper()
+	if _, err := f.db.Admin().ExecContext(context.Background(), f.named(statement)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) named(statement string) string {
+	return strings.NewReplacer("{", "`"+f.database+"`.`p_", "}", "`").Replace(statement)
 }
 
 // ask returns status, body and where it redirects to.
@@ -106,36 +145,40 @@ func (f *fixture) signIn(password string) string {
 }
 
 func TestTheLoginPageNeedsTheDatabase(t *testing.T) {
-	f := start(t, Options{}, Seed{})
-	for password, want := range map[string]int{"wrong": 500, f.password: 200} {
-		f.SetPassword(password)
-		if got, _, _ := f.ask("GET", "/s/login", nil, nil); got != want {
-			t.Errorf("got %d, want %d", got, want)
+	eachVersion(t, func(t *testing.T, version Version) {
+		f := start(t, as(version, Options{}), Seed{})
+		for password, want := range map[string]int{"wrong": 500, f.password: 200} {
+			f.SetPassword(password)
+			if got, _, _ := f.ask("GET", "/s/login", nil, nil); got != want {
+				t.Errorf("got %d, want %d", got, want)
+			}
 		}
-	}
-	if got, _, _ := f.ask("GET", "/health", nil, nil); got != 404 {
-		t.Errorf("got %d for a page that Mautic does not have", got)
-	}
+		if got, _, _ := f.ask("GET", "/health", nil, nil); got != 404 {
+			t.Errorf("got %d for a page that Mautic does not have", got)
+		}
+	})
 }
 
 func TestSigningInTakesThePasswordAndEndsWhenItChanges(t *testing.T) {
-	f := start(t, Options{}, Seed{})
-	if location := f.signIn("wrong"); location != "/s/login" {
-		t.Errorf("a wrong password leads to %s", location)
-	}
-	if _, _, location := f.ask("POST", "/s/login_check", url.Values{"_username": {"admin"}, "_password": {f.seed.AdminPassword}}, nil); location != "/s/login" {
-		t.Error("signed in without a CSRF token")
-	}
-	if location := f.signIn(f.seed.AdminPassword); location != "/s/dashboard" {
-		t.Errorf("the right password leads to %s", location)
-	}
-	if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 200 {
-		t.Errorf("the dashboard answers %d", status)
-	}
-	f.sql("UPDATE {users} SET password = REVERSE(password)")
-	if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 302 {
-		t.Errorf("the dashboard answers %d after the password has changed", status)
-	}
+	eachVersion(t, func(t *testing.T, version Version) {
+		f := start(t, as(version, Options{}), Seed{})
+		if location := f.signIn("wrong"); location != "/s/login" {
+			t.Errorf("a wrong password leads to %s", location)
+		}
+		if _, _, location := f.ask("POST", "/s/login_check", url.Values{"_username": {"admin"}, "_password": {f.seed.AdminPassword}}, nil); location != "/s/login" {
+			t.Error("signed in without a CSRF token")
+		}
+		if location := f.signIn(f.seed.AdminPassword); location != "/s/dashboard" {
+			t.Errorf("the right password leads to %s", location)
+		}
+		if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 200 {
+			t.Errorf("the dashboard answers %d", status)
+		}
+		f.sql("UPDATE {users} SET password = REVERSE(password)")
+		if status, _, _ := f.ask("GET", "/s/dashboard", nil, nil); status != 302 {
+			t.Errorf("the dashboard answers %d after the password has changed", status)
+		}
+	})
 }
 
 func TestADashboardWithoutWidgetsRedirectsAsMauticsDoes(t *testing.T) {
@@ -149,21 +192,23 @@ func TestADashboardWithoutWidgetsRedirectsAsMauticsDoes(t *testing.T) {
 		{FirstDashboard, "", []string{"/s/dashboard", ""}},
 		{NoDefaultDashboard, "/mautic", []string{"/mautic/s/dashboard/import", "/mautic/s/dashboard/import"}},
 	} {
-		t.Run(string(tc.dashboard), func(t *testing.T) {
-			f := start(t, Options{Dashboard: tc.dashboard, Path: tc.path}, Seed{})
-			if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != tc.path+"/s/login" {
-				t.Errorf("without a session, sent to %q", location)
-			}
-			f.signIn(f.seed.AdminPassword)
-			for _, want := range tc.want {
-				if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != want {
-					t.Errorf("sent to %q, want %q", location, want)
+		for _, version := range Versions() {
+			t.Run(fmt.Sprint(version, tc.dashboard), func(t *testing.T) {
+				f := start(t, Options{Version: version, Dashboard: tc.dashboard, Path: tc.path}, Seed{})
+				if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != tc.path+"/s/login" {
+					t.Errorf("without a session, sent to %q", location)
 				}
-			}
-			if status, _, _ := f.ask("GET", "/s/dashboard/import", nil, nil); status != 200 {
-				t.Errorf("the import page answers %d", status)
-			}
-		})
+				f.signIn(f.seed.AdminPassword)
+				for _, want := range tc.want {
+					if _, _, location := f.ask("GET", "/s/dashboard", nil, nil); location != want {
+						t.Errorf("sent to %q, want %q", location, want)
+					}
+				}
+				if status, _, _ := f.ask("GET", "/s/dashboard/import", nil, nil); status != 200 {
+					t.Errorf("the import page answers %d", status)
+				}
+			})
+		}
 	}
 }
 
@@ -179,84 +224,92 @@ func TestWhoAmIAnswersAsTheSettingsAre(t *testing.T) {
 		{Options{APIEnabled: true, BasicAuth: true}, "", 200},
 		{Options{APIEnabled: true, BasicAuth: true}, "wrong", 401},
 	} {
-		t.Run(fmt.Sprint(tc.want, tc.options.APIEnabled), func(t *testing.T) {
-			f := start(t, tc.options, Seed{})
-			if tc.password == "" {
-				tc.password = f.seed.AdminPassword
-			}
-			if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin@example.com", tc.password) }); got != tc.want {
-				t.Errorf("got %d, want %d", got, tc.want)
-			}
-			f.sql("UPDATE {users} SET is_published = 0")
-			if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin", tc.password) }); got == 200 {
-				t.Error("a user who is not published gets in")
-			}
-		})
+		for _, version := range Versions() {
+			t.Run(fmt.Sprint(version, tc.want, tc.options.APIEnabled), func(t *testing.T) {
+				f := start(t, as(version, tc.options), Seed{})
+				if tc.password == "" {
+					tc.password = f.seed.AdminPassword
+				}
+				if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin@example.com", tc.password) }); got != tc.want {
+					t.Errorf("got %d, want %d", got, tc.want)
+				}
+				f.sql("UPDATE {users} SET is_published = 0")
+				if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.SetBasicAuth("admin", tc.password) }); got == 200 {
+					t.Error("a user who is not published gets in")
+				}
+			})
+		}
 	}
 }
 
 func TestTokensAreForTheClientsSecretAndOutliveIt(t *testing.T) {
-	f := start(t, Options{APIEnabled: true}, Seed{})
-	form := func(id, secret, grant string) url.Values {
-		return url.Values{"client_id": {id}, "client_secret": {secret}, "grant_type": {grant}}
-	}
-	for want, form := range map[string]url.Values{
-		"invalid_client":      form(f.seed.PublicClientID(), "wrong", "client_credentials"),
-		"unauthorized_client": form(f.seed.PublicClientID(), f.seed.ClientSecret, "password"),
-		"invalid_request":     form(f.seed.PublicClientID(), f.seed.ClientSecret, ""),
-	} {
-		if status, body, _ := f.ask("POST", "/oauth/v2/token", form, nil); status != 400 || !strings.Contains(body, want) {
-			t.Errorf("got %d %s, want %s", status, body, want)
+	eachVersion(t, func(t *testing.T, version Version) {
+		f := start(t, as(version, Options{APIEnabled: true}), Seed{})
+		form := func(id, secret, grant string) url.Values {
+			return url.Values{"client_id": {id}, "client_secret": {secret}, "grant_type": {grant}}
 		}
-	}
-	status, body, _ := f.ask("POST", "/oauth/v2/token", form(f.seed.PublicClientID(), f.seed.ClientSecret, "client_credentials"), nil)
-	var token struct {
-		Value   string `json:"access_token"`
-		Expires int    `json:"expires_in"`
-	}
-	if err := json.Unmarshal([]byte(body), &token); err != nil || status != 200 || token.Expires != 3600 {
-		t.Fatal(status, body, err)
-	}
-	call := func() int {
-		status, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) })
-		return status
-	}
-	f.sql("UPDATE {oauth2_clients} SET secret = 'new'")
-	if got := call(); got != 200 {
-		t.Errorf("got %d, and tokens outlive the secret", got)
-	}
-	f.sql("UPDATE {oauth2_clients} SET role_id = NULL")
-	if got := call(); got != 500 {
-		t.Errorf("got %d without a role", got)
-	}
-	f.sql("DELETE FROM {oauth2_accesstokens}")
-	if got := call(); got != 401 {
-		t.Errorf("got %d with a token that is gone", got)
-	}
+		for want, form := range map[string]url.Values{
+			"invalid_client":      form(f.seed.PublicClientID(), "wrong", "client_credentials"),
+			"unauthorized_client": form(f.seed.PublicClientID(), f.seed.ClientSecret, "password"),
+			"invalid_request":     form(f.seed.PublicClientID(), f.seed.ClientSecret, ""),
+		} {
+			if status, body, _ := f.ask("POST", "/oauth/v2/token", form, nil); status != 400 || !strings.Contains(body, want) {
+				t.Errorf("got %d %s, want %s", status, body, want)
+			}
+		}
+		status, body, _ := f.ask("POST", "/oauth/v2/token", form(f.seed.PublicClientID(), f.seed.ClientSecret, "client_credentials"), nil)
+		var token struct {
+			Value   string `json:"access_token"`
+			Expires int    `json:"expires_in"`
+		}
+		if err := json.Unmarshal([]byte(body), &token); err != nil || status != 200 || token.Expires != 3600 {
+			t.Fatal(status, body, err)
+		}
+		call := func() int {
+			status, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) })
+			return status
+		}
+		f.sql("UPDATE {oauth2_clients} SET secret = 'new'")
+		if got := call(); got != 200 {
+			t.Errorf("got %d, and tokens outlive the secret", got)
+		}
+		f.sql("UPDATE {oauth2_clients} SET role_id = NULL")
+		if got := call(); got != 500 {
+			t.Errorf("got %d without a role", got)
+		}
+		f.sql("DELETE FROM {oauth2_accesstokens}")
+		if got := call(); got != 401 {
+			t.Errorf("got %d with a token that is gone", got)
+		}
+	})
 }
 
 func TestATokenExpiresByTheGivenClock(t *testing.T) {
-	var ahead atomic.Int64
-	f := start(t, Options{APIEnabled: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}, Seed{})
-	form := url.Values{"client_id": {f.seed.PublicClientID()}, "client_secret": {f.seed.ClientSecret}, "grant_type": {"client_credentials"}}
-	_, body, _ := f.ask("POST", "/oauth/v2/token", form, nil)
-	var token struct {
-		Value string `json:"access_token"`
-	}
-	if err := json.Unmarshal([]byte(body), &token); err != nil {
-		t.Fatal(err)
-	}
-	for after, want := range map[time.Duration]int{TokenLifetime - time.Minute: 200, TokenLifetime + time.Minute: 401} {
-		ahead.Store(int64(after))
-		if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) }); got != want {
-			t.Errorf("got %d after %s, want %d", got, after, want)
+	eachVersion(t, func(t *testing.T, version Version) {
+		var ahead atomic.Int64
+		f := start(t, Options{Version: version, APIEnabled: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}, Seed{})
+		form := url.Values{"client_id": {f.seed.PublicClientID()}, "client_secret": {f.seed.ClientSecret}, "grant_type": {"client_credentials"}}
+		_, body, _ := f.ask("POST", "/oauth/v2/token", form, nil)
+		var token struct {
+			Value string `json:"access_token"`
 		}
-	}
+		if err := json.Unmarshal([]byte(body), &token); err != nil {
+			t.Fatal(err)
+		}
+		for after, want := range map[time.Duration]int{TokenLifetime - time.Minute: 200, TokenLifetime + time.Minute: 401} {
+			ahead.Store(int64(after))
+			if got, _, _ := f.ask("GET", "/api/users/self", nil, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Value) }); got != want {
+				t.Errorf("got %d after %s, want %d", got, after, want)
+			}
+		}
+	})
 }
 
 func TestAnAPIThatIsOffGivesNoTokens(t *testing.T) {
-	f := start(t, Options{}, Seed{WithoutRole: true})
-	if status, body, _ := f.ask("POST", "/oauth/v2/token", url.Values{"grant_type": {"client_credentials"}}, nil); status != 403 || !strings.Contains(body, "api_disabled") {
-		t.Errorf("got %d %s", status, body)
-	}
+	eachVersion(t, func(t *testing.T, version Version) {
+		f := start(t, as(version, Options{}), Seed{WithoutRole: true})
+		if status, body, _ := f.ask("POST", "/oauth/v2/token", url.Values{"grant_type": {"client_credentials"}}, nil); status != 403 || !strings.Contains(body, "api_disabled") {
+			t.Errorf("got %d %s", status, body)
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"slices"
 
 	"mautic-rotation/internal/mauticserver"
@@ -63,5 +62,5 @@ func (r *Rig) pagesPassword() (string, error) {
 			return task.Password, nil
 		}
 	}
-	return "", errors.New("no task runs that would serve a page")
+	return "", mauticserver.ErrNoTasks
 }

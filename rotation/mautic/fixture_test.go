@@ -3,7 +3,6 @@ package mautic
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -26,47 +25,74 @@ func TestMain(m *testing.M) { mysqltest.Main(m) }
 
 // fixture is a Mautic's database of its own on a shared server.
 type fixture struct {
-	t              *testing.T
-	server         *mysqlserver.Server
-	database       string
-	user, password string // who owns it
-	prefix         string
-	seed           mauticserver.Seed
-	log            logBuffer
+	home
+	t    *testing.T
+	seed mauticserver.Seed
+	log  logBuffer
 }
 
-// onEach runs a test on each pinned server.
+// onEach runs a test on each pinned server, for each version of Mautic.
 func onEach(t *testing.T, seed mauticserver.Seed, test func(f *fixture)) {
 	t.Helper()
-	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) { test(newFixture(t, server, seed)) })
+	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
+		for _, version := range mauticserver.Versions() {
+			as(t, version, server, seed, test)
+		}
+	})
 }
 
-// onEachMake leaves MariaDB 10.11 out, for tests that cut connections off at
-// every call, which are most of what this package's tests cost. What matters
-// there are transactions: by those 10.11 is as MySQL is, and 11.8 is not, which
-// has innodb_snapshot_isolation on. The same statements are tried on 10.11 uncut.
+// as runs a test for one version of Mautic.
+func as(t *testing.T, version mauticserver.Version, server *mysqlserver.Server, seed mauticserver.Seed, test func(f *fixture)) {
+	t.Helper()
+	seed.Version = version
+	t.Run("mautic-"+string(version), func(t *testing.T) {
+		t.Parallel()
+		test(newFixture(t, server, seed))
+	})
+}
+
+// onEachMake is for tests that cut connections off at every call, which are most
+// of what this package's tests cost. It leaves MariaDB 10.11 out: what matters
+// there are transactions, and by those 10.11 is as MySQL is, and 11.8 is not, which
+// has innodb_snapshot_isolation on. Each version of Mautic is on one of the servers:
+// to the statements, they differ in columns that none of them names. The same
+// statements are tried uncut on every server with every version.
 func onEachMake(t *testing.T, test func(f *fixture)) {
 	t.Helper()
-	mysqltest.EachMake(t, func(t *testing.T, server *mysqlserver.Server) { test(newFixture(t, server, mauticserver.Seed{})) })
+	mysqltest.EachMake(t, func(t *testing.T, server *mysqlserver.Server) {
+		version := mauticserver.Mautic70
+		if server.Series().IsMariaDB() {
+			version = mauticserver.Mautic51
+		}
+		as(t, version, server, mauticserver.Seed{}, test)
+	})
 }
 
 // onMySQL is for what lies in HTTP rather than in SQL.
 func onMySQL(t *testing.T, test func(f *fixture)) {
 	t.Helper()
+	mysqltest.NotInCheck(t)
 	t.Parallel()
-	test(newFixture(t, mysqltest.Shared(t), mauticserver.Seed{}))
+	for _, version := range mauticserver.Versions() {
+		as(t, version, mysqltest.Shared(t), mauticserver.Seed{}, test)
+	}
 }
 
 func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed) *fixture {
 	t.Helper()
-	f := &fixture{t: t, server: server, database: "d_" + strings.ToLower(rand.Text()[:12]), prefix: "m_"}
-	f.sql("CREATE DATABASE " + f.database)
-	t.Cleanup(func() { server.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
-	f.user, f.password = mysqltest.UniqueUserOn(t, server, "ALL ON "+f.database+".*")
+	f := &fixture{t: t}
 	var err error
-	if f.seed, err = mauticserver.Schema(t.Context(), server.Admin(), f.database, f.prefix, seed); err != nil {
+	if f.home, f.seed, err = homeFor(t.Context(), server, seed); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			err = f.home.giveBack()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	return f
 }
 
@@ -137,7 +163,7 @@ func (f *fixture) access() Access { return Access{Database: f} }
 func (f *fixture) withMautic(o mauticserver.Options) Access {
 	f.t.Helper()
 	o.Open = func(_ context.Context, password string) (*sql.DB, error) { return f.open(f.user, password) }
-	o.Password, o.Prefix = f.password, f.prefix
+	o.Version, o.Password, o.Prefix = f.version, f.password, f.prefix
 	server, err := mauticserver.Start(o)
 	if err != nil {
 		f.t.Fatal(err)
@@ -170,6 +196,9 @@ func (f *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&f
 // sql runs a statement as root. {table} is a table of Mautic's.
 func (f *fixture) sql(statement string, args ...any) {
 	f.t.Helper()
+	if !dataOnly.MatchString(statement) {
+		f.altered.Store(true)
+	}
 	if _, err := f.server.Admin().ExecContext(context.Background(), f.named(statement), args...); err != nil {
 		f.t.Fatal(err)
 	}

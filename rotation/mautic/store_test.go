@@ -112,7 +112,7 @@ func TestADatabaseOfNoNameAndOneThatIsNoMauticsAreRefused(t *testing.T) {
 	onEach(t, mauticserver.Seed{}, func(f *fixture) {
 		_, err := f.admin(Access{Database: nowhere{f}}).Generate(f.t.Context(), credential.Generation{Current: f.adminDoc("x")})
 		f.needs(err, "DATABASE_NAME")
-		f.sql("DROP TABLE {oauth2_refreshtokens}, {webhooks}")
+		f.sql("DROP TABLE {oauth2_refreshtokens}, {webhook_queue}, {webhook_events}, {webhooks}")
 		_, err = NewWebhook(WebhookConfig{Access: f.access()}).Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, "x")})
 		f.needs(err, "no table webhooks", "MAUTIC_TABLE_PREFIX")
 		_, err = NewAPI(APIConfig{Access: f.access()}).Generate(f.t.Context(), credential.Generation{Current: f.firstClient()})
