@@ -162,8 +162,8 @@ func (o options) search(chosen []*explore.Scenario) error {
 	}
 	workers.Wait()
 	took := time.Since(began)
-	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls, %d runs of the engine with %d different courses of answers; %s\n",
-		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, total.Runs, total.Moments, took.Round(time.Second))
+	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls, %d runs of the engine with %d different courses of answers, %d answers given again; %s\n",
+		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, total.Runs, total.Moments, total.Again, took.Round(time.Second))
 	if len(cut) > 0 {
 		fmt.Printf("not complete, for the time was over: %s\n", strings.Join(cut, ", "))
 	}

@@ -62,7 +62,7 @@ func (w *world) cameBy(place uint64) bool {
 	if w.ends == nil || w.over {
 		return w.over
 	}
-	state := w.digestInto(place, false)
+	state := hashOf(place, w.digest())
 	if broken, known := w.ends.known[state]; known && !w.ends.all {
 		w.broken, w.over = broken, true
 		return true
@@ -76,7 +76,7 @@ func (w *world) quietDigest() uint64 {
 	now := w.now
 	w.now = began
 	defer func() { w.now = now }()
-	return w.digestInto(0, false)
+	return hashOf(0, w.digest())
 }
 
 // settle reconciles until nothing changes, now and after each of some times. place tells

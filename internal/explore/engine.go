@@ -80,7 +80,8 @@ type killed struct{}
 type runs struct {
 	moments map[uint64]*moment
 	waiting []*moment // those whose run waits, and others; oldest first
-	Started int       // runs that have been started
+	started int       // runs that have been started
+	again   int       // answers that one had to be given again
 }
 
 // mostWaiting bounds the runs that wait: each has a stack.
@@ -125,6 +126,7 @@ func (w *world) again(m *moment) *run {
 	r.same(first)
 	for _, next := range slices.Backward(back) {
 		r.effects = nil
+		w.runs.again++
 		r.goOn(next.via)
 		r.same(next)
 	}
@@ -142,7 +144,7 @@ func (r *run) same(m *moment) {
 
 // start has the engine begin, up to the first call.
 func (w *world) start(a act, now time.Time) *run {
-	w.runs.Started++
+	w.runs.started++
 	r := &run{w: w, act: a, now: now, scrubbed: &scrub.Secrets{}}
 	r.resume, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		r.yield = yield

@@ -30,6 +30,7 @@ type Stats struct {
 	Endings   int // different ones
 	Calls     int
 	Runs      int // of the engine
+	Again     int // answers that one was given again
 	Moments   int // of it: different courses of answers
 }
 
@@ -41,6 +42,7 @@ func (s *Stats) Add(o Stats) {
 	s.Endings += o.Endings
 	s.Calls += o.Calls
 	s.Runs += o.Runs
+	s.Again += o.Again
 	s.Moments += o.Moments
 }
 
@@ -136,7 +138,7 @@ func (e *Explorer) isKnown(left int) bool {
 	if e.all {
 		return false
 	}
-	settled := e.w.digestInto(1, false)
+	settled, state := e.w.digests(left > 0)
 	if left == 0 {
 		if e.known[settled] > 0 {
 			return true
@@ -144,7 +146,6 @@ func (e *Explorer) isKnown(left int) bool {
 		e.known[settled] = 1
 		return false
 	}
-	state := e.w.digestInto(2, true)
 	if e.known[state] > uint8(left) {
 		return true
 	}
@@ -219,7 +220,8 @@ func (e *Explorer) follow(left int) {
 func (e *Explorer) close() {
 	e.w.close()
 	e.Stats.States, e.Stats.Endings, e.Stats.Calls = len(e.known), e.w.ends.played, e.w.calls
-	e.Stats.Runs, e.Stats.Moments = e.w.runs.Started, len(e.w.runs.moments)
+	e.Stats.Again = e.w.runs.again
+	e.Stats.Runs, e.Stats.Moments = e.w.runs.started, len(e.w.runs.moments)
 }
 
 // Cut tells that Complete or Sample was stopped before it was done.

@@ -267,9 +267,9 @@ func (w *world) wrote(before secretsmanager.Snapshot) {
 }
 
 // digest tells the world from any other one, and what the invocations of the pair have
-// been answered. What can matter to a further disturbance alone is left out if none
-// may follow. It is good until the next call.
-func (w *world) digest(disturbed bool) []byte {
+// been answered, but for what can matter to a further disturbance alone. It is good
+// until the next call.
+func (w *world) digest() []byte {
 	b := w.secrets.AppendDigest(w.buffer[:0])
 	n := func(v int) { b = binary.AppendVarint(b, int64(v)) }
 	text := func(t string) {
@@ -329,20 +329,36 @@ func (w *world) digest(disturbed bool) []byte {
 		if v.at != nil && !v.ended {
 			b = binary.LittleEndian.AppendUint64(b, v.at.id)
 		}
-		if disturbed {
-			b = appendTexts(appendTexts(b, v.proved), v.taking)
-		}
-	}
-	if disturbed {
-		for i := range w.late {
-			text(w.late[i].takes)
-		}
-		if w.current != nil {
-			b = w.current.AppendDigest(b)
-		}
 	}
 	w.buffer = b
 	return b
+}
+
+// digestOfDisturbances tells what else matters if something may disturb the history
+// further: what a stale read shows, and what the checker excuses.
+func (w *world) digestOfDisturbances() []byte {
+	b := w.buffer[:0]
+	for i := range w.pair {
+		b = appendTexts(appendTexts(b, w.pair[i].proved), w.pair[i].taking)
+	}
+	for i := range w.late {
+		b = append(append(b, w.late[i].takes...), 0)
+	}
+	if w.current != nil {
+		b = w.current.AppendDigest(b)
+	}
+	w.buffer = b
+	return b
+}
+
+// digests are hashes of the world: as it matters if nothing disturbs the history any
+// more, and as it does if something may; that is 0 unless it is asked for.
+func (w *world) digests(disturbed bool) (settled, state uint64) {
+	settled = hashOf(1, w.digest())
+	if disturbed {
+		state = hashOf(settled, w.digestOfDisturbances())
+	}
+	return settled, state
 }
 
 func flags(on ...bool) (n int) {
@@ -401,9 +417,8 @@ func (m metrics) Put(arn string, list ...rotation.Metric) {
 	}
 }
 
-// digestInto adds the digest to a hash.
-func (w *world) digestInto(h uint64, disturbed bool) uint64 {
-	b := w.digest(disturbed)
+// hashOf adds bytes to a hash.
+func hashOf(h uint64, b []byte) uint64 {
 	for ; len(b) >= 8; b = b[8:] {
 		h = mixNumber(h, binary.LittleEndian.Uint64(b))
 	}
