@@ -18,6 +18,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "of that sample")
 	flag.DurationVar(&o.most, "for", 0, "how long to search at most; 0: until it is complete")
 	flag.BoolVar(&o.first, "first", false, "end with the first violation: those of histories with fewer disturbances come first")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a profile of the processor's time to this file")
 	flag.BoolVar(&o.list, "list", false, "list the scenarios")
 	flag.Parse()
 	if err := o.run(); err != nil {
@@ -47,13 +49,24 @@ func main() {
 
 type options struct {
 	disturbances, workers, sample int
-	scenario, replay              string
+	scenario, replay, profile     string
 	seed                          uint64
 	most                          time.Duration
 	list, first                   bool
 }
 
 func (o options) run() error {
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if o.replay != "" {
 		return replay(o.replay)
 	}
@@ -149,8 +162,8 @@ func (o options) search(chosen []*explore.Scenario) error {
 	}
 	workers.Wait()
 	took := time.Since(began)
-	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls; %s\n",
-		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, took.Round(time.Second))
+	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls, %d runs of the engine with %d different courses of answers, %d answers given again; %s\n",
+		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, total.Runs, total.Moments, total.Again, took.Round(time.Second))
 	if len(cut) > 0 {
 		fmt.Printf("not complete, for the time was over: %s\n", strings.Join(cut, ", "))
 	}

@@ -1,194 +1,156 @@
 package explore
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"log/slog"
 	"slices"
-
-	"mautic-rotation/internal/scrub"
 )
 
-// An invocation is one of the function. It runs when it is given its turn, from one
-// call to the next, as a coroutine; or wholly at once, where nothing is to come in between.
+// An invocation is one of the function. It goes from call to call when it is given its
+// turn.
 type invocation struct {
-	w    *world
-	id   int
-	name string
-	err  error
-
-	next  func() (struct{}, bool)
-	stop  func()
-	yield func(struct{}) bool // nil: it runs at once
-
-	session int // the account whose lock for changing it holds, from 1; 0: none
-
-	proved  []string // values that it has seen accepted
-	answers uint64   // a hash of the calls and their answers so far
-	begun   bool
-	ended   bool
-	dead    bool // it was killed
-}
-
-// killed ends an invocation as the end of its process does: what is deferred can
-// make no call any more.
-type killed struct{}
-
-// An act is what an invocation does.
-type act func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error
-
-// start makes an invocation that is given its turns by turn.
-func (w *world) start(id int, name string, do act) *invocation {
-	v := &invocation{w: w, id: id, name: name}
-	v.next, v.stop = iter.Pull(func(yield func(struct{}) bool) {
-		v.yield = yield
-		v.run(do)
-	})
-	return v
-}
-
-// atOnce runs an invocation to its end.
-func (w *world) atOnce(name string, do act) error {
-	w.runs++
-	v := &invocation{w: w, id: 100 + w.runs, name: name}
-	before := w.active
-	w.active = v
-	v.run(do)
-	w.active = before
-	return v.err
-}
-
-func (v *invocation) run(do act) {
-	defer func() {
-		v.ended = true
-		switch r := recover().(type) {
-		case nil, killed:
-		default:
-			v.w.course.violated("panic in %s: %v", v.name, r)
-		}
-		v.w.unlockAll(v)
-	}()
-	v.err = do(context.Background(), v.w, slog.New(&listener{w: v.w}), v.w.scrubbed)
-	if v.err != nil {
-		v.w.heard(v.err.Error())
-	}
-	if v.w.trace != nil {
-		v.w.tell("     %s ends: %s", v.name, hidden(fmt.Sprint(v.err)))
-	}
-}
-
-// turn gives the invocation its turn, until it ends or gives it away.
-func (v *invocation) turn() {
-	v.w.active = v
-	v.begun = true
-	v.next()
-	v.w.active = nil
-}
-
-// kill ends it at the call that it is about to make.
-func (v *invocation) kill() {
-	v.dead = true
-	v.stop()
-	v.ended = true
-	v.w.unlockAll(v)
-}
-
-func (v *invocation) die() {
-	v.dead = true
-	panic(killed{})
+	id     int
+	name   string
+	at     *moment // what it has been answered so far, and its next call; nil: it has not begun
+	ended  bool
+	proved []string // values that it has seen accepted
+	taking []string // values that it has just made sure are old, and is about to take away
 }
 
 // A call is one that an invocation makes.
 type call struct {
 	what    string
-	write   bool // it changes something
-	aws     bool // the SDK asks again when a reply is lost
-	reads   bool // of Secrets Manager, which may lag behind a write
-	account int  // the target's; -1: it is no target's
+	detail  string // what tells it from others, where what does not
+	write   bool   // it changes something
+	aws     bool   // the SDK asks again when a reply is lost
+	reads   bool   // of Secrets Manager, which may lag behind a write
+	account int    // the target's; -1: it is no target's
+
+	// apply does what it does at the world's side, for the invocation that it is by. It
+	// returns the answer, and a text that tells that from others.
+	apply func(by int) (value any, text string, err error)
 }
 
 var errFault = errors.New("injected: no answer")
 
-// call makes a call of the invocation whose turn it is. apply does what it does at
-// the world's side, and returns the answer as a text that tells it from others.
-func (w *world) call(c call, apply func() (string, error)) error {
-	v := w.active
-	if v.dead {
-		panic(killed{}) // what is deferred by what was killed
+// enter has an invocation begin, unless it has.
+func (w *world) enter(v *invocation, a act) {
+	if v.at == nil {
+		w.reaches(v, w.first(a))
 	}
-	fault := w.course.before(v, c)
-	if fault == none {
-		answer, err := apply()
-		w.end(v, c, answer, err, "")
-		return err
-	}
-	return w.disturbed(v, c, fault, apply)
 }
 
-func (w *world) disturbed(v *invocation, c call, fault Disturbance, apply func() (string, error)) (err error) {
-	var answer string
+// reaches has an invocation go on to a moment.
+func (w *world) reaches(v *invocation, m *moment) {
+	v.at, w.now = m, m.now
+	for _, e := range m.effects {
+		e(w, v)
+	}
+	if m.call != nil {
+		return
+	}
+	if m.panics != "" {
+		w.violated("panic in %s: %s", v.name, m.panics)
+	}
+	if m.err != nil {
+		w.heard(m.err.Error())
+	}
+	if w.trace != nil {
+		w.tell("     %s ends: %s", v.name, hidden(fmt.Sprint(m.err)))
+	}
+	w.closes(v)
+}
+
+// closes has an invocation end, with its connections.
+func (w *world) closes(v *invocation) {
+	v.ended = true
+	w.unlockAll(v)
+}
+
+// kill ends an invocation at the call that it is about to make.
+func (w *world) kill(v *invocation) {
+	w.tell("     %s is killed", v.name)
+	v.taking = nil
+	w.closes(v)
+}
+
+// goesOn has an invocation make its call, with what goes wrong with it, and go on
+// to the next one.
+func (w *world) goesOn(v *invocation, fault Disturbance) {
+	c := v.at.call
+	var a answer
+	var text, how string
+	apply := func() {
+		var err error
+		a.value, text, err = c.apply(v.id)
+		a.err = err
+	}
+	killed := false
 	switch fault {
+	case none:
+		apply()
 	case Fails:
-		err = errFault
+		a.err = errFault
 	case KilledBefore:
-		w.tell("     %s is killed", v.name)
-		v.die()
+		w.kill(v)
+		return
 	case KilledAfter:
-		_, _ = apply()
-		w.end(v, c, "", nil, ", and is killed")
-		v.die()
+		apply()
+		killed = true
 	case ReplyLost:
-		_, _ = apply()
-		err = errFault
+		apply()
+		a, text = answer{err: errFault}, ""
 	case AskedAgain:
-		_, _ = apply()
-		answer, err = apply()
+		apply()
+		apply()
 	case LateByACall, LateAtItsEnd, LateAtTheEnd:
-		w.postpone(v, c, fault, apply)
-		err = errFault
+		w.postpone(v, fault)
+		a.err = errFault
 	case Stale:
-		answer, err = w.stale(apply)
+		w.stale(apply)
 	case LockLost:
 		w.loseLocks(func(holder int) bool { return holder == v.id })
-		answer, err = apply()
+		apply()
 	default:
 		panic(fmt.Sprintf("no such fault: %d", fault))
 	}
-	w.end(v, c, answer, err, ", "+fault.String())
-	return err
-}
-
-// end takes note of a call's answer.
-func (w *world) end(v *invocation, c call, answer string, err error, how string) {
-	h := v.answers
-	h = mix(h, c.what)
-	h = mix(h, answer)
-	if err != nil {
-		h = mix(h, err.Error())
+	if a.err != nil {
+		a.value = nil
 	}
-	v.answers = mixNumber(h, uint64(w.now.UnixMilli()))
+	a.now = w.now
+	h := mix(2, text)
+	if a.err != nil {
+		h = mix(h, a.err.Error())
+	}
+	a.hash = mixNumber(h, uint64(w.now.UnixMilli()))
 	if w.trace != nil {
 		outcome := "ok"
-		if err != nil {
-			outcome = hidden(err.Error())
+		if a.err != nil {
+			outcome = hidden(a.err.Error())
 		}
-		w.tell("%4d %s: %s%s: %s", w.course.step, v.name, c.what, how, outcome)
+		if fault != none {
+			how = ", " + fault.String()
+		}
+		w.tell("%4d %s: %s%s: %s", w.step, v.name, c.what, how, outcome)
 	}
 	w.tick()
+	if killed {
+		w.kill(v)
+		return
+	}
+	w.reaches(v, w.after(v.at, &a))
 }
 
 // stale has a read answered by the state before the latest write.
-func (w *world) stale(apply func() (string, error)) (string, error) {
+func (w *world) stale(apply func()) {
 	if w.current == nil {
-		return apply()
+		apply()
+		return
 	}
 	now := w.secrets.Snapshot()
 	w.secrets.Restore(*w.current)
-	answer, err := apply()
+	apply()
 	w.secrets.Restore(now)
-	return answer, err
 }
 
 // due is when a late call takes effect.
@@ -200,18 +162,19 @@ const (
 	atTheEnd
 )
 
-func (w *world) postpone(v *invocation, c call, fault Disturbance, apply func() (string, error)) {
-	l := late{what: c.what, by: v.id, account: -1, apply: apply, due: map[Disturbance]due{LateByACall: afterACall, LateAtItsEnd: atItsEnd, LateAtTheEnd: atTheEnd}[fault]}
+func (w *world) postpone(v *invocation, fault Disturbance) {
+	c := v.at.call
+	l := late{call: c, by: v.id, account: -1, due: map[Disturbance]due{LateByACall: afterACall, LateAtItsEnd: atItsEnd, LateAtTheEnd: atTheEnd}[fault]}
 	if l.due == afterACall {
 		l.calls = 2 // this one, and another
 	}
 	if c.account >= 0 && w.accounts[c.account].locks[changing] == v.id {
 		l.account = c.account // the server goes on with the statement, and holds the lock meanwhile
 	}
-	if c.account >= 0 && len(w.taking) > 0 {
-		l.takes = w.taking[len(w.taking)-1]
+	if c.account >= 0 && len(v.taking) > 0 {
+		l.takes = v.taking[len(v.taking)-1]
 	}
-	w.late = append(w.late, l)
+	w.late = append(slices.Clip(w.late), l)
 }
 
 // loseLocks has servers forget locks, with the connections that they belong to.
@@ -234,6 +197,7 @@ func (w *world) tick() {
 	if len(w.late) == 0 {
 		return
 	}
+	w.late = slices.Clone(w.late)
 	for i := range w.late {
 		if w.late[i].due == afterACall {
 			w.late[i].calls--
@@ -249,13 +213,12 @@ func (w *world) applyLate(is func(late) bool) {
 			i++
 			continue
 		}
-		w.late = append(w.late[:i:i], w.late[i+1:]...)
+		w.late = slices.Delete(slices.Clone(w.late), i, i+1)
+		_, _, err := l.call.apply(l.by)
 		if l.account >= 0 && w.accounts[l.account].locks[changing] == -1 {
 			w.accounts[l.account].locks[changing] = 0
 		}
-		_, err := l.apply()
-		w.took(l.takes)
-		w.tell("     late: %s: %v", l.what, err)
+		w.tell("     late: %s: %v", l.call.what, err)
 	}
 }
 

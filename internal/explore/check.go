@@ -20,27 +20,24 @@ type facts struct {
 	lost    []string // values that a cause outside has left without a label, or refused
 	leaked  []string // values that an emergency replaces
 	bad     []string // values that the application does not start with
-	taking  []string // values that an invocation has just made sure are old, and is about to take away
 	raced   []string // values that were made current from outside in that moment
 }
 
-func (f facts) cloneFacts() facts {
-	f.sites, f.alarms = slices.Clone(f.sites), slices.Clone(f.alarms)
-	f.lost, f.leaked, f.bad = slices.Clone(f.lost), slices.Clone(f.leaked), slices.Clone(f.bad)
-	f.taking, f.raced = slices.Clone(f.taking), slices.Clone(f.raced)
-	return f
-}
-
-func (f facts) appendFacts(b []byte) []byte {
+func (f *facts) appendFacts(b []byte) []byte {
 	b = binary.AppendUvarint(b, f.refused)
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))
 	}
-	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.taking, f.raced} {
-		b = binary.AppendVarint(b, int64(len(list)))
-		for _, text := range list {
-			b = append(append(b, text...), 0)
-		}
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced} {
+		b = appendTexts(b, list)
+	}
+	return b
+}
+
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendVarint(b, int64(len(list)))
+	for _, text := range list {
+		b = append(append(b, text...), 0)
 	}
 	return b
 }
@@ -57,6 +54,15 @@ var claims = map[string]bool{
 	"retired: the old value is refused":                 false,
 	"the target accepts AWSCURRENT's value again":       true,
 	"AWSCURRENT's value was refused, and was set again": true,
+}
+
+func isClaim(text string) bool {
+	for claim := range claims {
+		if strings.HasPrefix(text, claim) {
+			return true
+		}
+	}
+	return false
 }
 
 // claimed compares what the engine says of a version's value with the target.
@@ -182,7 +188,7 @@ func (w *world) excuse(moved bool) {
 			}
 			// What an emergency replaces, or an invocation is about to take away, is made
 			// current again at the risk of whoever does it.
-			atRisk := slices.Contains(w.taking, current.values[i]) || moved && slices.Contains(w.leaked, current.values[i])
+			atRisk := w.isTaken(current.values[i]) || moved && slices.Contains(w.leaked, current.values[i])
 			if atRisk && !slices.Contains(w.raced, current.values[i]) {
 				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
@@ -208,28 +214,19 @@ func (w *world) lose(value string) {
 	}
 }
 
-// aboutToTake tells that an invocation is about to take a value away, and waits for no
-// answer of Secrets Manager's any more: what is done there meanwhile comes too late.
-func (w *world) aboutToTake(value string) (done func()) {
-	w.taking = append(slices.Clip(w.taking), value)
-	return func() {
-		if !slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value }) {
-			w.took(value)
-		}
-	}
-}
-
-func (w *world) took(value string) {
-	if at := slices.Index(w.taking, value); at >= 0 {
-		w.taking = slices.Delete(slices.Clone(w.taking), at, at+1)
-	}
+// isTaken tells that a value is about to be taken away, and that whoever does so waits
+// for no answer of Secrets Manager's any more: what is done there meanwhile comes too late.
+func (w *world) isTaken(value string) bool {
+	return slices.Contains(w.pair[0].taking, value) || slices.Contains(w.pair[1].taking, value) ||
+		slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value })
 }
 
 // provedInVain excuses values that an invocation under way has seen accepted, right
 // before their server was restored.
 func (w *world) provedInVain() {
-	for _, v := range w.course.pair {
-		if v == nil || v.ended {
+	for i := range w.pair {
+		v := &w.pair[i]
+		if v.ended {
 			continue
 		}
 		for _, value := range v.proved {

@@ -61,195 +61,101 @@ func ParseScript(text string) (s Script, err error) {
 	return s, nil
 }
 
-// A course is one history on its way.
-type course struct {
-	w      *world
-	pair   [2]*invocation
-	script Script
-	next   int // of the script
-	step   int // how often somebody was about to make a call
-	left   int // disturbances that may follow those of the script
-
-	// visit tells whether a state was reached before. Then the history ends, since
-	// what follows was or is looked at from there.
-	visit  func(state uint64) (before bool)
-	points []point // after the script
-	list   []Disturbance
-
-	quiet  int // what runs now is not to be disturbed
-	calls  int // in all
-	over   bool
-	pruned bool
-	broken string
-}
-
-// point is where another disturbance may come.
-type point struct {
-	step        int
-	first, last int // of list
-}
-
-func (k *course) other(v *invocation) *invocation {
-	if k.pair[0] == v {
-		return k.pair[1]
-	}
-	return k.pair[0]
-}
-
-func (k *course) violated(format string, args ...any) {
-	if k.broken == "" {
-		k.broken = fmt.Sprintf(format, args...)
-	}
-	k.over = true
-}
-
 // mostCalls bounds a history: one that has more does not end.
 const mostCalls = 20000
 
-// before is called when an invocation is about to make a call. It returns what
-// goes wrong with that one.
-func (k *course) before(v *invocation, c call) Disturbance {
-	w := k.w
-	for {
-		k.calls++
-		if k.calls > mostCalls {
-			k.violated("the history does not end")
-		}
-		if !k.over {
-			k.judge("before " + c.what)
-		}
-		if k.over {
-			v.die()
-		}
-		if k.quiet > 0 {
-			return none
-		}
-		k.step++
-		d := k.disturbance()
-		switch {
-		case d == none:
-			if k.passed(v, &c) {
-				v.die()
-			}
-			return none
-		case d == Switch:
-			w.tell("%4d %s stops before %s", k.step, v.name, c.what)
-			if !v.yield(struct{}{}) {
-				v.die()
-			}
-			w.active = v
-		case d.outside():
-			k.outside(d)
-			w.active = v
-		default:
-			return d
+// begins has the pair begin.
+func (w *world) begin() {
+	w.step, w.since, w.turn = 0, 0, 0
+	for i := range w.pair {
+		w.pair[i] = invocation{id: i + 1, name: w.scenario.Pair[i].Name}
+	}
+	w.hasTurn(0)
+}
+
+// hasTurn gives an invocation its turn.
+func (w *world) hasTurn(i int) {
+	w.turn = i
+	v := &w.pair[i]
+	w.active = v
+	w.enter(v, w.scenario.Pair[i].do)
+	w.afterwards()
+}
+
+// afterwards gives the turn away if whoever has it has ended.
+func (w *world) afterwards() {
+	if v := &w.pair[w.turn]; v.ended {
+		w.active = nil
+		w.applyLate(func(l late) bool { return l.due == atItsEnd && l.by == v.id })
+		if !w.pair[1-w.turn].ended {
+			w.hasTurn(1 - w.turn)
 		}
 	}
 }
 
-func (k *course) outside(d Disturbance) {
-	k.quiet++
-	k.w.do(d)
-	k.quiet--
+// finished tells that both invocations have ended.
+func (w *world) finished() bool { return w.pair[0].ended && w.pair[1].ended }
+
+// arrives counts a step and judges the world, where somebody is about to make a call, or
+// both invocations have ended.
+func (w *world) arrives() {
+	w.step++
+	w.counts()
+	w.judge()
 }
 
-func (k *course) judge(when string) {
-	if broken := k.w.violation(); broken != "" {
-		k.violated("%s", hidden(broken))
-		k.w.tell("     VIOLATION %s: %s", when, k.broken)
+func (w *world) counts() {
+	w.calls++
+	if w.since++; w.since > mostCalls {
+		w.violated("the history does not end")
 	}
 }
 
-// disturbance is what the script has for this step.
-func (k *course) disturbance() Disturbance {
-	if k.next < len(k.script) && k.script[k.next].Step == k.step {
-		k.next++
-		return k.script[k.next-1].Disturbance
+// proceeds goes on from a step with what comes there: the call that is about to be made,
+// or what disturbs it.
+func (w *world) proceeds(d Disturbance) {
+	v := &w.pair[w.turn]
+	switch {
+	case d.outside():
+		w.quiet++
+		w.do(d)
+		w.quiet--
+	case d == Switch:
+		w.tell("%4d %s stops before %s", w.step, v.name, v.at.call.what)
+		w.hasTurn(1 - w.turn)
+	default:
+		w.active = v
+		w.goesOn(v, d)
+		w.afterwards()
 	}
-	return none
 }
 
-// passed takes note of a state, once the script is over, and of what may disturb
-// it. It returns true if the history ends here.
-func (k *course) passed(v *invocation, c *call) bool {
-	if k.next < len(k.script) || k.visit == nil {
-		return false
+func (w *world) judge() {
+	if w.over {
+		return
 	}
-	if k.visit(k.state(v)) {
-		k.over, k.pruned = true, true
-		return true
+	if broken := w.violation(); broken != "" {
+		w.violated("%s", hidden(broken))
+		w.tell("     VIOLATION: %s", w.broken)
 	}
-	if k.left > 0 {
-		first := len(k.list)
-		k.list = k.w.options(k.list, v, c)
-		k.points = append(k.points, point{k.step, first, len(k.list)})
-	}
-	return false
 }
 
-// state is the world, what each invocation has called and been answered, and how
-// many disturbances may follow.
-func (k *course) state(v *invocation) uint64 {
-	h := mixNumber(uint64(k.left)+1, 0)
-	for _, one := range k.pair {
-		switch {
-		case one.ended:
-			h = mixNumber(h, 1)
-		case !one.begun:
-			h = mixNumber(h, 2)
-		default:
-			h = mixNumber(mixNumber(h, 3), one.answers)
-		}
-		h = mixNumber(h, uint64(flags(one == v)))
-	}
-	return k.w.digestInto(h)
-}
-
-// run plays a history from a snapshot, without its end.
-func (k *course) run(from snapshot) {
-	w := k.w
-	w.restore(from)
-	w.checks = checker{}
-	w.course = k
-	for i, one := range w.scenario.Pair {
-		k.pair[i] = w.start(i+1, one.Name, one.do)
-	}
-	defer func() {
-		for _, v := range k.pair {
-			if !v.ended {
-				v.kill()
-			}
-		}
-	}()
-	for at := 0; ; {
-		v := k.pair[at]
-		v.turn()
-		if k.over {
-			return
-		}
-		if v.ended {
-			w.applyLate(func(l late) bool { return l.due == atItsEnd && l.by == v.id })
-		}
-		other := k.other(v)
-		if v.ended && other.ended {
-			break
-		}
-		if !other.ended {
-			at = 1 - at
+// atOnce runs an invocation to its end.
+func (w *world) atOnce(name string, do act) error {
+	w.state.runs++
+	v := &invocation{id: 100 + w.state.runs, name: name}
+	before := w.active
+	w.active = v
+	defer func() { w.active = before }()
+	for w.enter(v, do); !v.ended; w.goesOn(v, none) {
+		w.counts()
+		w.judge()
+		if w.over {
+			w.kill(v)
+			return errStopped
 		}
 	}
-	for !k.over {
-		k.judge("when both have ended")
-		k.step++
-		d := k.disturbance()
-		if d == none {
-			if !k.over {
-				k.passed(nil, nil)
-			}
-			return
-		}
-		k.outside(d)
-	}
+	return v.at.err
 }
 
 // mustRun runs an invocation at once; what it returns is told.
@@ -260,27 +166,27 @@ func (w *world) mustRun(name string, do act) {
 }
 
 func step(secret int, step rotation.Step, token string) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint(step, " ", secret, " ", token), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Rotate(ctx, rotation.Event{Step: step, SecretID: w.arns[secret], Token: token}, log, secrets)
-	}
+	}}
 }
 
 func reconcile(secret int) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Reconcile(ctx, w.arns[secret], log, secrets)
-	}
+	}}
 }
 
 func reconcileOnEvent(secret int) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile on an event ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.ReconcileOnEvent(ctx, w.arns[secret], log, secrets)
-	}
+	}}
 }
 
 func reconcileOnMove(m move) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile after a move ", m.secret, " ", m.at), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, log, secrets)
-	}
+	}}
 }
 
 // register asks Secrets Manager for a rotation.
@@ -295,10 +201,14 @@ func (w *world) register(secret int, token string) error {
 
 // rotate has Secrets Manager rotate a secret, or go on with a rotation, once.
 func (w *world) rotate(secret int, token string) error {
-	if err := w.register(secret, token); err != nil {
-		return err
+	err := w.register(secret, token)
+	if err == nil {
+		err = w.goThrough(secret, token, rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret)
 	}
-	return w.goThrough(secret, token, rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret)
+	if r := w.secrets.Rotation(w.arns[secret]); r != nil && err != nil {
+		w.secrets.Conclude(r, err)
+	}
+	return err
 }
 
 var errStopped = errors.New("the history is over")
@@ -308,7 +218,7 @@ func (w *world) goThrough(secret int, token string, steps ...rotation.Step) erro
 		if err := w.atOnce(string(s), step(secret, s, token)); err != nil {
 			return err
 		}
-		if w.course.over {
+		if w.over {
 			return errStopped
 		}
 	}

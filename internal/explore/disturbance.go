@@ -74,11 +74,12 @@ func (d Disturbance) String() string { return disturbanceNames[d] }
 // outside tells that it is something done from outside, and not to a call.
 func (d Disturbance) outside() bool { return d >= Edit }
 
-// options appends what may come now. c is the call that is about to be made; nil
-// where both invocations have ended.
-func (w *world) options(list []Disturbance, v *invocation, c *call) []Disturbance {
-	if c != nil {
-		if !w.course.other(v).ended {
+// options are what may come now.
+func (w *world) options() (list []Disturbance) {
+	if !w.finished() {
+		v := &w.pair[w.turn]
+		c := v.at.call
+		if !w.pair[1-w.turn].ended {
 			list = append(list, Switch)
 		}
 		list = append(list, Fails, KilledBefore)
@@ -265,10 +266,12 @@ type listener struct {
 func (l *listener) Enabled(context.Context, slog.Level) bool { return true }
 
 func (l *listener) Handle(_ context.Context, r slog.Record) error {
-	l.w.heard(r.Message)
+	l.hears(r.Message)
 	text, kind, of := r.Message+l.attrs, "", ""
 	r.Attrs(func(a slog.Attr) bool {
-		text += l.read(a)
+		if told := l.read(a); told != "" {
+			text += told
+		}
 		switch a.Key {
 		case "kind":
 			kind = a.Value.String()
@@ -277,11 +280,23 @@ func (l *listener) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	l.w.claimed(r.Message, kind, of)
+	if message := r.Message; isClaim(message) {
+		l.w.running.does(func(w *world, _ *invocation) { w.claimed(message, kind, of) })
+	}
 	if l.w.trace != nil {
-		l.w.tell("       %s %s: %s", r.Level, l.w.active.name, hidden(text))
+		l.w.running.does(func(w *world, v *invocation) { w.tell("       %s %s: %s", r.Level, v.name, hidden(text)) })
 	}
 	return nil
+}
+
+// hears looks for secret values in what the engine says.
+func (l *listener) hears(text string) { l.w.running.says(text) }
+
+// says has the world hear a text, if there is a secret value in it.
+func (r *run) says(text string) {
+	if strings.Contains(text, mark) {
+		r.does(func(w *world, _ *invocation) { w.heard(text) })
+	}
 }
 
 func (l *listener) read(a slog.Attr) string {
@@ -289,10 +304,10 @@ func (l *listener) read(a slog.Attr) string {
 	switch a.Value.Kind() {
 	case slog.KindString:
 		value = a.Value.String()
-		l.w.heard(value)
+		l.hears(value)
 	case slog.KindAny:
 		value = fmt.Sprint(a.Value.Any())
-		l.w.heard(value)
+		l.hears(value)
 	default:
 		if l.w.trace != nil {
 			value = a.Value.String()
@@ -317,13 +332,13 @@ func (l *listener) WithGroup(string) slog.Handler { return l }
 var _ slog.Handler = (*listener)(nil)
 
 func abandon(secret int) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("abandon ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Abandon(ctx, w.arns[secret], log, secrets)
-	}
+	}}
 }
 
 func release(secret int) act {
-	return func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("release ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Release(ctx, w.arns[secret], log, secrets)
-	}
+	}}
 }

@@ -9,14 +9,32 @@ import (
 // Every history ends fairly: nothing disturbs it any more, the services come up, the
 // schedule ticks, and an operator does what alarms ask for. Then a rotation has to succeed.
 
-// end plays the end, and returns what is wrong with it; "" for nothing.
-func (k *course) end() string {
-	w := k.w
-	w.course = k
+// endings are what is known of them.
+type endings struct {
+	known  map[uint64]string // what is wrong with an end that goes on from a state; "" for nothing
+	on     []uint64          // the states of the end that is being played
+	played int               // that no other one came to at once
+	all    bool              // each is played to its end: for a test that compares
+}
+
+// end plays the end of a history. It stops where another one has come by: what follows
+// is the same, and so is what is wrong with it.
+func (w *world) end() {
+	w.quiet++
+	defer func() { w.quiet-- }()
 	w.active = nil
-	k.quiet++
-	defer func() { k.quiet-- }()
+	e := w.ends
+	e.on = e.on[:0]
+	defer func() {
+		for _, state := range e.on {
+			e.known[state] = w.broken
+		}
+	}()
 	w.tell("     — the end begins")
+	if w.cameBy(0) {
+		return
+	}
+	e.played++
 	w.applyLate(func(late) bool { return true })
 	w.loseLocks(func(int) bool { return true })
 	w.ill = well
@@ -26,16 +44,31 @@ func (k *course) end() string {
 			w.scale(i, 1)
 		}
 	}
-	for _, one := range []func() string{w.goesOn, w.remedied, w.rotatesAgain} {
-		if broken := one(); broken != "" && !k.over {
-			k.violated("at the end: %s", hidden(broken))
-			w.tell("     VIOLATION %s", k.broken)
+	w.pair, w.turn = [2]invocation{}, 0
+	for _, one := range []func() string{w.takesUp, w.remedied, w.rotatesAgain} {
+		if broken := one(); broken != "" && !w.over {
+			w.violated("at the end: %s", hidden(broken))
+			w.tell("     VIOLATION %s", w.broken)
 		}
-		if k.over {
+		if w.over {
 			break
 		}
 	}
-	return k.broken
+}
+
+// cameBy tells that another end has gone on from the present state, at the same place of
+// it. Then this one is over.
+func (w *world) cameBy(place uint64) bool {
+	if w.ends == nil || w.over {
+		return w.over
+	}
+	state := hashOf(place, w.digest())
+	if broken, known := w.ends.known[state]; known && !w.ends.all {
+		w.broken, w.over = broken, true
+		return true
+	}
+	w.ends.on = append(w.ends.on, state)
+	return false
 }
 
 // quietDigest is the digest, but for the time.
@@ -43,11 +76,12 @@ func (w *world) quietDigest() uint64 {
 	now := w.now
 	w.now = began
 	defer func() { w.now = now }()
-	return w.digestInto(0)
+	return hashOf(0, w.digest())
 }
 
-// settle reconciles until nothing changes, now and after each of some times.
-func (w *world) settle() {
+// settle reconciles until nothing changes, now and after each of some times. place tells
+// it from other places of the end.
+func (w *world) settle(place uint64) {
 	// After a minute, and when whatever has a deadline is over it.
 	pauses := []time.Duration{time.Minute, 25 * time.Hour}
 	if observe := w.scenario.Observe; observe > 0 {
@@ -56,9 +90,12 @@ func (w *world) settle() {
 	if overlap := w.scenario.Overlap; overlap > 0 {
 		pauses = append(pauses, overlap)
 	}
-	for _, pause := range pauses {
+	for at, pause := range pauses {
 		w.now = w.now.Add(pause)
-		for range 12 {
+		for i := range 12 {
+			if w.cameBy(mixNumber(mixNumber(place, uint64(at)), uint64(i))) {
+				return
+			}
 			before := w.quietDigest()
 			moves := w.moves
 			w.moves = nil
@@ -68,7 +105,7 @@ func (w *world) settle() {
 			for secret := range w.arns {
 				w.mustRun("reconcile", reconcile(secret))
 			}
-			if w.course.over {
+			if w.over {
 				return
 			}
 			w.rollOut()
@@ -88,9 +125,9 @@ func (w *world) pending(secret int) string {
 	return ""
 }
 
-// goesOn has Secrets Manager take up the rotation that is under way, and an operator
+// takesUp has Secrets Manager take up the rotation that is under way, and an operator
 // abandon it if that fails.
-func (w *world) goesOn() string {
+func (w *world) takesUp() string {
 	for secret := range w.arns {
 		if pending := w.pending(secret); pending != "" {
 			if err := w.rotate(secret, pending); err != nil {
@@ -98,7 +135,7 @@ func (w *world) goesOn() string {
 			}
 		}
 	}
-	w.settle()
+	w.settle(1)
 	for secret := range w.arns {
 		if w.pending(secret) == "" {
 			continue
@@ -107,7 +144,7 @@ func (w *world) goesOn() string {
 		if pending := w.pending(secret); pending != "" {
 			return "after an abandon, AWSPENDING is still on version " + pending
 		}
-		w.settle()
+		w.settle(2 + uint64(secret))
 	}
 	return ""
 }
@@ -137,14 +174,14 @@ func (w *world) remedied() string {
 		}
 	}
 	w.excuse(false)
-	w.settle()
+	w.settle(10)
 	if w.open() == "" {
 		return ""
 	}
 	for secret := range w.arns {
 		w.mustRun("release", release(secret))
 	}
-	w.settle()
+	w.settle(11)
 	return w.open()
 }
 
@@ -152,6 +189,9 @@ func (w *world) remedied() string {
 func (w *world) rotatesAgain() string {
 	w.lagging = ""
 	for secret := range w.arns {
+		if w.cameBy(20 + uint64(secret)) {
+			return ""
+		}
 		before := slices.Clone(w.labelled(secret, "AWSCURRENT").values)
 		full := make([]bool, len(before)) // a value that nobody knows of takes the new one's place
 		for i := range before {
@@ -161,7 +201,7 @@ func (w *world) rotatesAgain() string {
 		if err := w.rotate(secret, w.nextToken("all.")); err != nil {
 			return fmt.Sprintf("the last rotation fails: %v", err)
 		}
-		w.settle()
+		w.settle(mix(12+uint64(secret), fmt.Sprint(before, full)))
 		for i, value := range w.labelled(secret, "AWSCURRENT").values {
 			if value == before[i] && !full[i] {
 				return "the last rotation has not changed " + value

@@ -55,15 +55,15 @@ func (w *world) taskStarts(service int) {
 		return
 	}
 	t := w.newTask(service)
-	if w.broken(t) {
+	if w.cannotStart(t) {
 		w.services[service].failed = true
 		return
 	}
-	w.tasks = append(w.tasks, t)
+	w.tasks = append(slices.Clip(w.tasks), t)
 }
 
-// broken tells that the application does not start with a task's values.
-func (w *world) broken(t task) bool {
+// cannotStart tells that the application does not start with a task's values.
+func (w *world) cannotStart(t task) bool {
 	return w.scenario.Broken && slices.ContainsFunc(t.values, func(v string) bool { return v != "" && slices.Contains(w.bad, v) })
 }
 
@@ -80,7 +80,7 @@ func (w *world) taskRestarts(service int) {
 	if at < 0 {
 		return
 	}
-	if t := w.newTask(service); !w.broken(t) {
+	if t := w.newTask(service); !w.cannotStart(t) {
 		w.tasks = slices.Clone(w.tasks)
 		w.tasks[at] = t
 	}
@@ -114,46 +114,50 @@ func (f fleet) Deploying(ctx context.Context, since time.Time) ([]rollout.Servic
 	return services, err
 }
 
-func (f fleet) Observe(_ context.Context, _ string, since time.Time) (list []rollout.Service, err error) {
-	w := f.w
-	err = w.call(call{what: "look at the services", account: -1}, func() (string, error) {
-		list = nil
-		for i := range w.services {
-			s := &w.services[i]
-			if s.missing {
-				list = append(list, rollout.Service{Name: f.name(i), Missing: "it does not exist"})
-				continue
-			}
-			out := rollout.Service{Name: f.name(i), Desired: s.desired, Deployed: !s.deployed.Before(since), Deploying: w.indexOfTask(i, true) >= 0 && !s.failed}
-			for n := range w.tasks {
-				switch t := &w.tasks[n]; {
-				case t.service != i:
-				case t.created.Before(since):
-					out.Older = append(out.Older, fmt.Sprintf("a task of %s", t.created.Format(time.TimeOnly)))
-				default:
-					out.Fresh++
-				}
-			}
-			if s.failed && out.Deployed {
-				out.Failed = "circuit breaker"
-			}
-			list = append(list, out)
-		}
-		return fmt.Sprint(list), nil
+func (f fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout.Service, error) {
+	list, err := ask(f.w, call{what: "look at the services", account: -1}, func(int) ([]rollout.Service, string, error) {
+		list := f.w.observed(since)
+		return list, fmt.Sprint(list), nil
 	})
-	return list, err
+	return slices.Clone(list), err
+}
+
+func (w *world) observed(since time.Time) (list []rollout.Service) {
+	for i := range w.services {
+		s := &w.services[i]
+		if s.missing {
+			list = append(list, rollout.Service{Name: fleet{w}.name(i), Missing: "it does not exist"})
+			continue
+		}
+		out := rollout.Service{Name: fleet{w}.name(i), Desired: s.desired, Deployed: !s.deployed.Before(since), Deploying: w.indexOfTask(i, true) >= 0 && !s.failed}
+		for n := range w.tasks {
+			switch t := &w.tasks[n]; {
+			case t.service != i:
+			case t.created.Before(since):
+				out.Older = append(out.Older, fmt.Sprintf("a task of %s", t.created.Format(time.TimeOnly)))
+			default:
+				out.Fresh++
+			}
+		}
+		if s.failed && out.Deployed {
+			out.Failed = "circuit breaker"
+		}
+		list = append(list, out)
+	}
+	return list
 }
 
 func (f fleet) RedeployService(_ context.Context, name string, _ *slog.Logger) error {
 	w := f.w
-	return w.call(call{what: "redeploy " + name, write: true, account: -1}, func() (string, error) {
+	_, err := ask(w, call{what: "redeploy " + name, write: true, account: -1}, func(int) (string, string, error) {
 		i := int(name[len(name)-1] - '0')
 		if w.services[i].missing {
-			return "", errors.New("there is no such service")
+			return "", "", errors.New("there is no such service")
 		}
 		w.deploy(i)
-		return "", nil
+		return "", "", nil
 	})
+	return err
 }
 
 func (w *world) deploy(i int) { w.services[i].deployed, w.services[i].failed = w.now, false }
@@ -174,7 +178,7 @@ func (w *world) scale(i, desired int) {
 func (f fleet) TaskAt(context.Context, string) (string, bool) { return "", false }
 
 func (f fleet) Preflight(context.Context, string) []credential.Check {
-	err := f.w.call(call{what: "check the services", account: -1}, func() (string, error) { return "", nil })
+	_, err := ask(f.w, call{what: "check the services", account: -1}, func(int) (string, string, error) { return "", "", nil })
 	return []credential.Check{{What: "the services", Problem: err}}
 }
 
@@ -189,13 +193,14 @@ const (
 )
 
 func (a application) Check(context.Context) error {
-	return a.w.call(call{what: "ask the application", account: -1}, func() (string, error) {
+	_, err := ask(a.w, call{what: "ask the application", account: -1}, func(int) (string, string, error) {
 		switch a.w.ill {
 		case unclear:
-			return "", fmt.Errorf("403: %w", rollout.ErrUnclear)
+			return "", "", fmt.Errorf("403: %w", rollout.ErrUnclear)
 		case unhealthy:
-			return "", errors.New("503")
+			return "", "", errors.New("503")
 		}
-		return "", nil
+		return "", "", nil
 	})
+	return err
 }

@@ -49,11 +49,11 @@ var tokenOf = token("", 77)
 // begins has a rotation registered, and taken through steps.
 func (w *world) begins(tok string, steps ...rotation.Step) {
 	if err := w.register(0, tok); err != nil {
-		w.course.violated("%v", err)
+		w.violated("%v", err)
 	}
 	if len(steps) > 0 {
 		if err := w.goThrough(0, tok, steps...); err != nil {
-			w.course.violated("%v", err)
+			w.violated("%v", err)
 		}
 	}
 }
@@ -63,9 +63,9 @@ var allSteps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotati
 // rotated is a secret that was rotated once, long ago, so that it has a ledger.
 func (w *world) rotated() {
 	w.begins(token("", 1), allSteps...)
-	w.settle()
+	w.settle(0)
 	if what := w.open(); what != "" {
-		w.course.violated("%s", what)
+		w.violated("%s", what)
 	}
 	w.backup = w.copied().accounts // of before the rotation that the pair is about
 }
@@ -104,7 +104,7 @@ func (w *world) breaksWith(tok string) {
 
 func (w *world) mustGo(tok string, steps ...rotation.Step) {
 	if err := w.goThrough(0, tok, steps...); err != nil {
-		w.course.violated("%v", err)
+		w.violated("%v", err)
 	}
 }
 

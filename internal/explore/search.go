@@ -5,19 +5,21 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 )
 
 // An Explorer tries the histories of one scenario.
 type Explorer struct {
-	w       *world
-	from    snapshot
-	visited map[uint64]struct{}
-	endings map[uint64]string // what is wrong with the end that follows a state
-	Stats   Stats
-	Found   []Violation
-	found   map[string]int // by what is violated
-	stop    func() bool    // nil: never
-	cut     bool
+	w      *world
+	from   snapshot
+	script Script
+	known  map[uint64]uint8 // states, and how many disturbances after them were looked at, from 1
+	Stats  Stats
+	Found  []Violation
+	found  map[string]int // by what is violated
+	stop   func() bool    // nil: never
+	cut    bool
+	all    bool // no state is taken for known: for a test that compares
 }
 
 // Stats count what was tried.
@@ -27,6 +29,9 @@ type Stats struct {
 	States    int // different ones
 	Endings   int // different ones
 	Calls     int
+	Runs      int // of the engine
+	Again     int // answers that one was given again
+	Moments   int // of it: different courses of answers
 }
 
 // Add adds another scenario's.
@@ -36,6 +41,9 @@ func (s *Stats) Add(o Stats) {
 	s.States += o.States
 	s.Endings += o.Endings
 	s.Calls += o.Calls
+	s.Runs += o.Runs
+	s.Again += o.Again
+	s.Moments += o.Moments
 }
 
 // A Violation is a history in which something does not hold.
@@ -43,7 +51,7 @@ type Violation struct {
 	Scenario string
 	Script   Script
 	What     string
-	Times    int // how many histories show the same
+	Times    int // how many histories show the same, of those that no other one led up to
 }
 
 func (v Violation) String() string {
@@ -53,7 +61,7 @@ func (v Violation) String() string {
 // New prepares a scenario. It fails if what comes before its invocations does not
 // go as it should.
 func New(s *Scenario) (*Explorer, error) {
-	e := &Explorer{w: newWorld(s), visited: map[uint64]struct{}{}, endings: map[uint64]string{}, found: map[string]int{}}
+	e := &Explorer{w: newWorld(s), known: map[uint64]uint8{}, found: map[string]int{}}
 	if err := e.prepare(nil); err != nil {
 		return nil, err
 	}
@@ -63,60 +71,100 @@ func New(s *Scenario) (*Explorer, error) {
 func (e *Explorer) prepare(trace io.Writer) error {
 	w := e.w
 	w.trace = trace
-	w.course = &course{w: w, quiet: 1}
 	if w.scenario.Before != nil {
 		w.scenario.Before(w)
 	}
-	if w.course.broken != "" {
-		return fmt.Errorf("scenario %s: before its invocations: %s", w.scenario.Name, w.course.broken)
+	if w.broken != "" {
+		w.close()
+		return fmt.Errorf("scenario %s: before its invocations: %s", w.scenario.Name, w.broken)
 	}
 	if w.backup == nil {
 		w.backup = w.copied().accounts
 	}
 	w.current = nil
+	w.ends = &endings{known: map[uint64]string{}}
 	e.from = w.snapshot()
 	return nil
 }
 
-// play plays one history, and its end unless one like it was played.
-func (e *Explorer) play(script Script, left int, visit func(uint64) bool) *course {
-	w := e.w
-	k := &course{w: w, script: script, left: left, visit: visit}
-	k.run(e.from)
-	e.Stats.Histories++
-	if k.pruned {
-		e.Stats.Pruned++
-	}
-	if !k.over {
-		state := w.digestInto(1)
-		broken, known := e.endings[state]
-		if !known || visit == nil {
-			broken = k.end()
-			e.endings[state] = broken
-			e.Stats.Endings++
-		}
-		if broken != "" {
-			k.violated("%s", broken)
-		}
-	}
-	e.Stats.Calls += k.calls
-	if k.broken != "" {
-		e.note(script, k.broken)
-	}
-	return k
+// point is where another disturbance may come.
+type point struct {
+	at   snapshot
+	list []Disturbance
 }
 
-func (e *Explorer) note(script Script, what string) {
+// walk goes on from where the world is, without a disturbance, up to the end or to a
+// state that is known. It returns where up to left more of them may come.
+func (e *Explorer) walk(left int, isKnown func(left int) bool) (points []point) {
+	w := e.w
+	e.Stats.Histories++
+	for !w.over {
+		w.arrives()
+		if w.over {
+			break
+		}
+		if isKnown(left) {
+			e.Stats.Pruned++
+			return points
+		}
+		if left > 0 {
+			if list := w.options(); len(list) > 0 {
+				points = append(points, point{w.snapshot(), list})
+			}
+		}
+		if w.finished() {
+			w.end()
+			break
+		}
+		w.proceeds(none)
+	}
+	if w.broken != "" {
+		e.note(w.broken)
+	}
+	return points
+}
+
+// disturb goes to a point, and on from there with a disturbance.
+func (e *Explorer) disturb(p *point, d Disturbance) {
+	w := e.w
+	w.restore(&p.at)
+	e.script = append(e.script, At{w.step, d})
+	w.proceeds(d)
+}
+
+// isKnown tells that a state was reached before with as many disturbances that may
+// follow, or more. Then what follows was or is looked at from there.
+func (e *Explorer) isKnown(left int) bool {
+	if e.all {
+		return false
+	}
+	settled, state := e.w.digests(left > 0)
+	if left == 0 {
+		if e.known[settled] > 0 {
+			return true
+		}
+		e.known[settled] = 1
+		return false
+	}
+	if e.known[state] > uint8(left) {
+		return true
+	}
+	e.known[state], e.known[settled] = uint8(left)+1, 1
+	return false
+}
+
+// note takes note of a violation.
+func (e *Explorer) note(what string) {
 	what = general(what)
 	if at, known := e.found[what]; known {
 		e.Found[at].Times++
-		if shorter(script, e.Found[at].Script) {
-			e.Found[at].Script = append(Script(nil), script...)
+		if shorter(e.script, e.Found[at].Script) {
+			e.Found[at].Script = slices.Clone(e.script)
 		}
 		return
 	}
 	e.found[what] = len(e.Found)
-	e.Found = append(e.Found, Violation{e.w.scenario.Name, append(Script(nil), script...), what, 1})
+	e.Found = append(e.Found, Violation{e.w.scenario.Name, slices.Clone(e.script), what, 1})
 }
 
 // shorter tells whether a script has fewer disturbances, or earlier ones.
@@ -132,34 +180,48 @@ func shorter(a, b Script) bool {
 	return false
 }
 
+// begin has the history begin, with nothing before it.
+func (e *Explorer) begin() {
+	e.w.restore(&e.from)
+	e.script = e.script[:0]
+	e.w.begin()
+}
+
 // Complete tries every history with at most so many disturbances.
 func (e *Explorer) Complete(disturbances int, stop func() bool) {
 	e.stop = stop
-	visit := func(state uint64) bool {
-		if _, before := e.visited[state]; before {
-			return true
-		}
-		e.visited[state] = struct{}{}
-		return false
+	for most := range disturbances + 1 { // those with fewer come first
+		e.begin()
+		e.follow(most)
 	}
-	for most := range disturbances + 1 { // the shortest come first
-		e.follow(nil, most, visit)
-	}
-	e.Stats.States = len(e.visited)
+	e.close()
 }
 
-// follow plays a history, and all that disturb it further.
-func (e *Explorer) follow(script Script, left int, visit func(uint64) bool) {
+// follow tries the history that goes on from where the world is, and all that disturb
+// it further.
+func (e *Explorer) follow(left int) {
 	if e.stop != nil && e.stop() {
 		e.cut = true
 		return
 	}
-	k := e.play(script, left, visit)
-	for _, p := range k.points {
-		for _, d := range k.list[p.first:p.last] {
-			e.follow(append(script[:len(script):len(script)], At{p.step, d}), left-1, visit)
+	depth := len(e.script)
+	points := e.walk(left, e.isKnown)
+	for i := range points {
+		for _, d := range points[i].list {
+			e.disturb(&points[i], d)
+			e.follow(left - 1)
+			e.script = e.script[:depth]
 		}
+		points[i] = point{}
 	}
+}
+
+// close ends what a search has left, and counts it.
+func (e *Explorer) close() {
+	e.w.close()
+	e.Stats.States, e.Stats.Endings, e.Stats.Calls = len(e.known), e.w.ends.played, e.w.calls
+	e.Stats.Again = e.w.runs.again
+	e.Stats.Runs, e.Stats.Moments = e.w.runs.started, len(e.w.runs.moments)
 }
 
 // Cut tells that Complete or Sample was stopped before it was done.
@@ -169,38 +231,53 @@ func (e *Explorer) Cut() bool { return e.cut }
 // tried a number of them or is stopped.
 func (e *Explorer) Sample(disturbances, number int, seed uint64, stop func() bool) {
 	random := rand.New(rand.NewPCG(seed, uint64(disturbances)))
-	never := func(uint64) bool { return false }
+	never := func(int) bool { return false }
+	defer e.close()
 	for range number {
 		if stop != nil && stop() {
 			e.cut = true
 			return
 		}
-		var script Script
+		e.begin()
 		for range disturbances {
-			k := &course{w: e.w, script: script, left: 1, visit: never}
-			k.run(e.from)
-			if len(k.points) == 0 {
+			points := e.walk(1, never)
+			if len(points) == 0 {
 				break
 			}
-			p := k.points[random.IntN(len(k.points))]
-			script = append(script, At{p.step, k.list[p.first+random.IntN(p.last-p.first)]})
+			p := &points[random.IntN(len(points))]
+			e.disturb(p, p.list[random.IntN(len(p.list))])
 		}
-		e.play(script, 0, never)
+		e.walk(0, never)
 	}
 }
 
 // Replay plays one history and tells what happens in it.
 func Replay(s *Scenario, script Script, out io.Writer) (broken string, err error) {
-	e := &Explorer{w: newWorld(s), endings: map[uint64]string{}, found: map[string]int{}}
+	e := &Explorer{w: newWorld(s), found: map[string]int{}}
 	if err := e.prepare(out); err != nil {
 		return "", err
 	}
+	defer e.w.close()
 	fmt.Fprintf(out, "     — the history begins: %s\n", script)
-	k := e.play(script, 0, nil)
-	if k.next < len(script) && k.broken == "" {
-		return "", fmt.Errorf("the history has %d steps, and none of the script's %q", k.step, script[k.next:])
+	w := e.w
+	e.begin()
+	for rest := script; !w.over; {
+		w.arrives()
+		switch {
+		case w.over:
+		case len(rest) > 0 && rest[0].Step == w.step:
+			w.proceeds(rest[0].Disturbance)
+			rest = rest[1:]
+		case !w.finished():
+			w.proceeds(none)
+		case len(rest) > 0:
+			return "", fmt.Errorf("the history has %d steps, and none of the script's %q", w.step, rest)
+		default:
+			w.end()
+			w.over = true
+		}
 	}
-	return k.broken, nil
+	return w.broken, nil
 }
 
 // general is a violation without what differs from history to history: ids and times.

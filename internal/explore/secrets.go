@@ -40,14 +40,14 @@ func asSDK(err error) error {
 	return &smithy.GenericAPIError{Code: refused.Code, Message: refused.Message}
 }
 
-func (a api) DescribeSecret(ctx context.Context, in *sm.DescribeSecretInput, _ ...func(*sm.Options)) (out *sm.DescribeSecretOutput, err error) {
-	w := a.w
-	err = w.call(call{what: "DescribeSecret", reads: true, account: -1}, func() (string, error) {
-		d, err := w.secrets.DescribeSecret(ctx, secretsmanager.SecretIDInput{SecretID: *in.SecretId})
+func (a api) DescribeSecret(ctx context.Context, in *sm.DescribeSecretInput, _ ...func(*sm.Options)) (*sm.DescribeSecretOutput, error) {
+	w, arn := a.w, *in.SecretId
+	out, err := ask(w, call{what: "DescribeSecret", detail: arn, reads: true, account: -1}, func(int) (*sm.DescribeSecretOutput, string, error) {
+		d, err := w.secrets.DescribeSecret(ctx, secretsmanager.SecretIDInput{SecretID: arn})
 		if err != nil {
-			return "", asSDK(err)
+			return nil, "", asSDK(err)
 		}
-		out = &sm.DescribeSecretOutput{ARN: &d.ARN, VersionIdsToStages: d.Stages, RotationEnabled: d.RotationEnabled, ResultMetadata: w.times.reply(w.now)}
+		out := &sm.DescribeSecretOutput{ARN: &d.ARN, VersionIdsToStages: d.Stages, RotationEnabled: d.RotationEnabled, ResultMetadata: w.times.reply(w.now)}
 		if d.OwningService != "" {
 			out.OwningService = &d.OwningService
 		}
@@ -60,75 +60,85 @@ func (a api) DescribeSecret(ctx context.Context, in *sm.DescribeSecretInput, _ .
 		if rules := d.RotationRules; rules != nil {
 			out.RotationRules = &types.RotationRulesType{ScheduleExpression: &rules.ScheduleExpression}
 		}
-		return string(w.secrets.AppendDigest(nil)), nil
+		return out, string(w.secrets.AppendDigest(nil)), nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	own := *out // the engine may note in it what it has changed
+	own.VersionIdsToStages = make(map[string][]string, len(out.VersionIdsToStages))
+	for id, labels := range out.VersionIdsToStages {
+		own.VersionIdsToStages[id] = slices.Clone(labels)
+	}
+	return &own, nil
 }
 
-func (a api) GetSecretValue(ctx context.Context, in *sm.GetSecretValueInput, _ ...func(*sm.Options)) (out *sm.GetSecretValueOutput, err error) {
+func (a api) GetSecretValue(ctx context.Context, in *sm.GetSecretValueInput, _ ...func(*sm.Options)) (*sm.GetSecretValueOutput, error) {
 	w := a.w
-	id, stage := aws.ToString(in.VersionId), aws.ToString(in.VersionStage)
-	err = w.call(call{what: "GetSecretValue " + id + " " + stage, reads: true, account: -1}, func() (string, error) {
-		v, err := w.secrets.GetSecretValue(ctx, secretsmanager.GetSecretValueInput{SecretID: *in.SecretId, VersionID: id, VersionStage: stage})
+	arn, id, stage := *in.SecretId, aws.ToString(in.VersionId), aws.ToString(in.VersionStage)
+	out, err := ask(w, call{what: "GetSecretValue " + id + " " + stage, detail: arn, reads: true, account: -1}, func(int) (*sm.GetSecretValueOutput, string, error) {
+		v, err := w.secrets.GetSecretValue(ctx, secretsmanager.GetSecretValueInput{SecretID: arn, VersionID: id, VersionStage: stage})
 		if err != nil {
-			return "", asSDK(err)
+			return nil, "", asSDK(err)
 		}
 		created := time.Time(v.CreatedDate)
-		out = &sm.GetSecretValueOutput{
-			ARN: &v.ARN, VersionId: &v.VersionID, SecretString: v.SecretString, VersionStages: slices.Clone(v.VersionStages), CreatedDate: &created,
-			ResultMetadata: w.times.reply(w.now),
-		}
-		answer := v.VersionID + *v.SecretString
+		answer := v.VersionID + " " + created.Format(time.RFC3339Nano) + *v.SecretString
 		for _, l := range v.VersionStages {
-			answer += l
+			answer += " " + l
 		}
-		return answer, nil
+		return &sm.GetSecretValueOutput{
+			ARN: &v.ARN, VersionId: &v.VersionID, SecretString: v.SecretString, VersionStages: v.VersionStages, CreatedDate: &created,
+			ResultMetadata: w.times.reply(w.now),
+		}, answer, nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	own := *out
+	own.VersionStages = slices.Clone(out.VersionStages)
+	return &own, nil
 }
 
-func (a api) PutSecretValue(ctx context.Context, in *sm.PutSecretValueInput, _ ...func(*sm.Options)) (out *sm.PutSecretValueOutput, err error) {
+func (a api) PutSecretValue(ctx context.Context, in *sm.PutSecretValueInput, _ ...func(*sm.Options)) (*sm.PutSecretValueOutput, error) {
 	w := a.w
 	token := aws.ToString(in.ClientRequestToken)
 	put := secretsmanager.PutSecretValueInput{
 		SecretID: *in.SecretId, ClientRequestToken: token, SecretString: in.SecretString,
 		VersionStages: slices.Clone(in.VersionStages), RotationToken: aws.ToString(in.RotationToken),
 	}
+	detail := put.SecretID + " " + aws.ToString(in.SecretString)
 	for _, label := range put.VersionStages {
-		w.heard(label)
+		w.running.says(label)
+		detail += " " + label
 	}
-	err = w.call(call{what: "PutSecretValue " + token, write: true, aws: true, account: -1}, func() (string, error) {
+	return ask(w, call{what: "PutSecretValue " + token, detail: detail, write: true, aws: true, account: -1}, func(int) (*sm.PutSecretValueOutput, string, error) {
 		before := w.secrets.Snapshot()
 		v, err := w.secrets.PutSecretValue(ctx, put)
 		w.wrote(before)
 		if err != nil {
-			return "", asSDK(err)
+			return nil, "", asSDK(err)
 		}
-		out = &sm.PutSecretValueOutput{ARN: &v.ARN, VersionId: &v.VersionID, VersionStages: slices.Clone(v.VersionStages), ResultMetadata: w.times.reply(w.now)}
-		return v.VersionID, nil
+		return &sm.PutSecretValueOutput{ARN: &v.ARN, VersionId: &v.VersionID, VersionStages: slices.Clone(v.VersionStages), ResultMetadata: w.times.reply(w.now)}, v.VersionID, nil
 	})
-	return out, err
 }
 
-func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVersionStageInput, _ ...func(*sm.Options)) (out *sm.UpdateSecretVersionStageOutput, err error) {
+func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVersionStageInput, _ ...func(*sm.Options)) (*sm.UpdateSecretVersionStageOutput, error) {
 	w := a.w
 	update := secretsmanager.UpdateSecretVersionStageInput{
 		SecretID: *in.SecretId, VersionStage: *in.VersionStage,
 		MoveToVersionID: aws.ToString(in.MoveToVersionId), RemoveFromVersionID: aws.ToString(in.RemoveFromVersionId),
 	}
-	w.heard(update.VersionStage)
+	w.running.says(update.VersionStage)
 	what := "UpdateSecretVersionStage " + update.VersionStage + " from " + update.RemoveFromVersionID + " to " + update.MoveToVersionID
-	err = w.call(call{what: what, write: true, aws: true, account: -1}, func() (string, error) {
+	return ask(w, call{what: what, detail: update.SecretID, write: true, aws: true, account: -1}, func(int) (*sm.UpdateSecretVersionStageOutput, string, error) {
 		before := w.secrets.Snapshot()
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
 		w.wrote(before)
 		if err != nil {
-			return "", asSDK(err)
+			return nil, "", asSDK(err)
 		}
-		out = &sm.UpdateSecretVersionStageOutput{ResultMetadata: w.times.reply(w.now)}
-		return "", nil
+		return &sm.UpdateSecretVersionStageOutput{ResultMetadata: w.times.reply(w.now)}, "", nil
 	})
-	return out, err
 }
 
 // serverTimes are the replies' metadata, by the second that they tell.

@@ -144,34 +144,38 @@ func (k *kind) secretOf(d document.Document) int { return k.w.parse(d.Raw()).sec
 // at is the account that a document is about.
 func (k *kind) at(d document.Document) int { return k.w.accountOf(k.secretOf(d), k.index) }
 
-// next makes up a value.
-func (k *kind) next(d document.Document) string {
+// next makes up a value. It is part of a call, since it depends on what was made before.
+func (k *kind) next(at int) string {
 	k.w.made++
-	return fmt.Sprintf("%s%s-%d-%d", mark, k.name, k.at(d)/len(k.w.kinds), k.w.made)
+	return fmt.Sprintf("%s%s-%d-%d", mark, k.name, at/len(k.w.kinds), k.w.made)
 }
 
-// ask and tell make a call of the target, which reads or writes.
-func (k *kind) ask(d document.Document, what string, apply func(*account) (string, error)) error {
-	return k.do(d, call{what: k.name + ": " + what}, apply)
+// ask and tell make a call of the target, which reads or writes. What they return
+// tells the answer from others. tell is told what it writes, too.
+func (k *kind) ask(d document.Document, what string, apply func(*account) (string, error)) (string, error) {
+	return k.do(d, call{what: k.name + ": " + what}, func(a *account, _ int) (string, error) { return apply(a) })
 }
 
-func (k *kind) tell(d document.Document, what string, apply func(*account) (string, error)) error {
-	return k.do(d, call{what: k.name + ": " + what, write: true}, apply)
+func (k *kind) tell(d document.Document, what, detail string, apply func(*account) (string, error)) (string, error) {
+	return k.do(d, call{what: k.name + ": " + what, detail: detail, write: true}, func(a *account, _ int) (string, error) { return apply(a) })
 }
 
-func (k *kind) do(d document.Document, c call, apply func(*account) (string, error)) error {
-	c.account = k.at(d)
-	v := k.w.active
-	err := k.w.call(c, func() (string, error) {
-		if a := &k.w.accounts[c.account]; v.session != c.account+1 || a.locks[changing] == v.id || a.locks[changing] == -1 {
-			return apply(a)
+func (k *kind) do(d document.Document, c call, apply func(a *account, by int) (string, error)) (string, error) {
+	w, at := k.w, k.at(d)
+	c.account, c.detail = at, fmt.Sprint(at, " ", c.detail)
+	locked := w.running.session == at+1
+	answer, err := ask(w, c, func(by int) (string, string, error) {
+		a := &w.accounts[at]
+		if locked && a.locks[changing] != by && a.locks[changing] != -1 {
+			return "", "", errFault // the lock was lost with its connection
 		}
-		return "", errFault // the lock was lost with its connection
+		answer, err := apply(a, by)
+		return answer, answer, err
 	})
 	if errors.Is(err, errFault) {
-		return credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
+		return "", credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
 	}
-	return err
+	return answer, err
 }
 
 func (k *kind) refused() error {
@@ -180,13 +184,17 @@ func (k *kind) refused() error {
 
 func (k *kind) probe(d document.Document, why string) error {
 	value := k.value(d)
-	return k.ask(d, why, func(a *account) (string, error) {
-		if a.accepts(value) {
-			k.w.active.proved = append(k.w.active.proved, value)
-			return "accepted", nil
-		}
+	_, err := k.do(d, call{what: k.name + ": " + why, detail: value}, func(a *account, _ int) (string, error) { return k.accepted(a, value) })
+	return err
+}
+
+func (k *kind) accepted(a *account, value string) (string, error) {
+	if !a.accepts(value) {
 		return "", k.refused()
-	})
+	}
+	v := k.w.active
+	v.proved = append(slices.Clip(v.proved), value)
+	return "accepted", nil
 }
 
 func (k *kind) Probe(_ context.Context, d document.Document) (credential.Outcome, error) {
@@ -199,10 +207,17 @@ func (k *kind) Test(_ context.Context, c credential.Change) error { return k.pro
 func (k *kind) Preflight(context.Context, document.Document) []credential.Check { return nil }
 
 func (k *kind) Generate(_ context.Context, g credential.Generation) (document.Document, error) {
-	if err := k.probe(g.Current, "rehearse"); err != nil {
+	value, at := k.value(g.Current), k.at(g.Current)
+	next, err := k.do(g.Current, call{what: k.name + ": rehearse", detail: value}, func(a *account, _ int) (string, error) {
+		if _, err := k.accepted(a, value); err != nil {
+			return "", err
+		}
+		return k.next(at), nil
+	})
+	if err != nil {
 		return document.Document{}, err
 	}
-	return g.Current.Replace(k.field(), k.next(g.Current))
+	return g.Current.Replace(k.field(), next)
 }
 
 // plain is a kind whose target accepts one value: a row of Mautic's.
@@ -231,11 +246,7 @@ func (k *plain) swap(ctx context.Context, c credential.Change, to document.Docum
 	defer unlock()
 	want := k.value(to)
 	for attempt := 1; ; attempt++ {
-		was := ""
-		err := k.ask(to, "read", func(a *account) (string, error) {
-			was = a.values[0].text
-			return was, nil
-		})
+		was, err := k.ask(to, "read", func(a *account) (string, error) { return a.values[0].text, nil })
 		if err != nil || was == want {
 			return err
 		}
@@ -245,7 +256,7 @@ func (k *plain) swap(ctx context.Context, c credential.Change, to document.Docum
 		if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 			return err
 		}
-		err = k.tell(to, "set in place of what was read", func(a *account) (string, error) {
+		_, err = k.tell(to, "set in place of what was read", was+" "+want, func(a *account) (string, error) {
 			if !a.accepts(was) {
 				return "", errMoved
 			}
@@ -273,22 +284,22 @@ func (k *kind) lock(d document.Document, which int) (unlock func(), err error) {
 	if !k.locks {
 		return func() {}, nil
 	}
-	v, at := k.w.active, k.at(d)
+	at := k.at(d)
+	r := k.w.running
 	what := [...]string{changing: "lock", ending: "lock the end"}[which]
-	err = k.ask(d, what, func(a *account) (string, error) {
+	_, err = k.do(d, call{what: k.name + ": " + what}, func(a *account, by int) (string, error) {
 		if a.locks[which] != 0 {
 			return "", errLocked
 		}
-		a.locks[which] = v.id
+		a.locks[which] = by
 		return "", nil
 	})
 	if which == changing {
-		v.session = at + 1
+		r.session = at + 1
 	}
 	return func() {
-		if v.session = 0; !v.dead {
-			k.w.unlock(v, at, which)
-		}
+		r.session = 0
+		r.does(func(w *world, v *invocation) { w.unlock(v, at, which) })
 	}, err
 }
 
@@ -305,13 +316,14 @@ func (k *dual) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	current, pending := k.value(c.Current), k.value(c.Pending)
-	return k.tell(c.Current, "set", func(a *account) (string, error) {
+	_, err = k.tell(c.Current, "set", current+" "+pending, func(a *account) (string, error) {
 		if !a.accepts(current) {
 			return "", k.refused()
 		}
 		a.set(k.w.now, current, pending)
 		return "", nil
 	})
+	return err
 }
 
 func (k *dual) PutBack(_ context.Context, c credential.Change) error {
@@ -328,15 +340,32 @@ func (k *dual) Exclusive(_ context.Context, o credential.Overlap) (release func(
 
 func (k *dual) InUse(_ context.Context, o credential.Overlap, watch time.Duration) (use credential.Use, err error) {
 	old := k.value(o.Old)
-	err = k.ask(o.Current, "look for use", func(a *account) (string, error) {
+	use.Told = !k.w.scenario.Untold
+	looks := use.Told || o.Quarantined
+	use.Seen, err = k.do(o.Current, call{what: k.name + ": look for use", detail: fmt.Sprint(old, " ", looks, watch)}, func(*account, int) (seen string, err error) {
 		k.w.now = k.w.now.Add(watch)
-		use.Told = !k.w.scenario.Untold
-		if use.Told || o.Quarantined {
-			use.Seen = k.w.usedBy(k.index, old)
+		if looks {
+			seen = k.w.usedBy(k.index, old)
 		}
-		return use.Seen, nil
+		return seen, nil
 	})
-	return use, err
+	if err != nil {
+		return credential.Use{}, err
+	}
+	return use, nil
+}
+
+// aboutToTake tells that an invocation is about to take a value away, and waits for no
+// answer of Secrets Manager's any more.
+func (r *run) aboutToTake(value string) (done func()) {
+	r.does(func(_ *world, v *invocation) { v.taking = append(slices.Clip(v.taking), value) })
+	return func() {
+		r.does(func(_ *world, v *invocation) {
+			if at := slices.Index(v.taking, value); at >= 0 {
+				v.taking = slices.Delete(slices.Clone(v.taking), at, at+1)
+			}
+		})
+	}
 }
 
 // usedBy tells who uses a value.
@@ -369,17 +398,18 @@ func (k *dual) takeAway(ctx context.Context, o credential.Overlap, what string) 
 	}
 	defer unlock()
 	current, old := k.value(o.Current), k.value(o.Old)
-	defer k.w.aboutToTake(old)()
+	defer k.w.running.aboutToTake(old)()
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
-	return k.tell(o.Current, what, func(a *account) (string, error) {
+	_, err = k.tell(o.Current, what, current+" "+old, func(a *account) (string, error) {
 		if !a.accepts(current) {
 			return "", k.refused()
 		}
 		a.remove(old)
 		return "", nil
 	})
+	return err
 }
 
 func (k *dual) Restore(_ context.Context, o credential.Overlap) error {
@@ -389,7 +419,7 @@ func (k *dual) Restore(_ context.Context, o credential.Overlap) error {
 		return err
 	}
 	defer unlock()
-	return k.tell(o.Current, "restore", func(a *account) (string, error) {
+	_, err = k.tell(o.Current, "restore", current+" "+old, func(a *account) (string, error) {
 		switch {
 		case a.accepts(current) && a.accepts(old):
 			return "", nil
@@ -403,10 +433,11 @@ func (k *dual) Restore(_ context.Context, o credential.Overlap) error {
 		a.set(k.w.now, current, old)
 		return "", nil
 	})
+	return err
 }
 
 func (k *dual) Revoke(_ context.Context, o credential.Overlap) (string, error) {
-	err := k.tell(o.Current, "revoke", func(*account) (string, error) { return "", nil })
+	_, err := k.tell(o.Current, "revoke", "", func(*account) (string, error) { return "", nil })
 	return "what was issued", err
 }
 
@@ -414,7 +445,7 @@ func (k *dual) Revoke(_ context.Context, o credential.Overlap) (string, error) {
 type swapper struct{ dual }
 
 func (k *swapper) Swaps(_ context.Context, o credential.Overlap) (swaps bool, err error) {
-	err = k.ask(o.Current, "find the way", func(*account) (string, error) { return "", nil })
+	_, err = k.ask(o.Current, "find the way", func(*account) (string, error) { return "", nil })
 	return err == nil, err
 }
 
@@ -466,13 +497,14 @@ func (k *swapper) replace(ctx context.Context, confirm func(context.Context) err
 		return err
 	}
 	was, want := k.value(from), k.value(to)
-	return k.tell(from, "replace", func(a *account) (string, error) {
+	_, err := k.tell(from, "replace", was+" "+want, func(a *account) (string, error) {
 		if !a.accepts(was) {
 			return "", k.refused()
 		}
 		a.set(k.w.now, want)
 		return "", nil
 	})
+	return err
 }
 
 // issuer is a kind whose target makes the values: access keys of IAM, two at most,
@@ -492,7 +524,7 @@ func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next do
 	}
 	current := k.value(g.Current)
 	if g.Emergency {
-		err := k.tell(g.Current, "delete the old key for an emergency", func(a *account) (string, error) {
+		_, err := k.tell(g.Current, "delete the old key for an emergency", current, func(a *account) (string, error) {
 			if len(a.values) == quota {
 				a.set(k.w.now, current)
 			}
@@ -502,12 +534,12 @@ func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next do
 			return document.Document{}, err
 		}
 	}
-	made := ""
-	err = k.tell(g.Current, "make a key", func(a *account) (string, error) {
+	at := k.at(g.Current)
+	made, err := k.tell(g.Current, "make a key", "", func(a *account) (string, error) {
 		if len(a.values) == quota {
 			return "", errors.New("there is no place for another key")
 		}
-		made = k.next(g.Current)
+		made := k.next(at)
 		a.values = append(slices.Clone(a.values), held{made, true, k.w.now})
 		return made, nil
 	})
@@ -531,16 +563,17 @@ func (k *issuer) Quarantine(ctx context.Context, o credential.Overlap) error {
 
 func (k *issuer) Restore(ctx context.Context, o credential.Overlap) error {
 	old := k.value(o.Old)
-	return k.tell(o.Current, "activate", func(a *account) (string, error) {
+	_, err := k.tell(o.Current, "activate", old, func(a *account) (string, error) {
 		if !a.turn(old, true) {
 			return "", errors.New("the key is deleted")
 		}
 		return "", nil
 	})
+	return err
 }
 
 func (k *issuer) Retire(ctx context.Context, o credential.Overlap) error {
-	defer k.w.aboutToTake(k.value(o.Old))()
+	defer k.w.running.aboutToTake(k.value(o.Old))()
 	if err := k.change(ctx, o, "deactivate", false); err != nil {
 		return err
 	}
@@ -548,10 +581,11 @@ func (k *issuer) Retire(ctx context.Context, o credential.Overlap) error {
 		return err
 	}
 	old := k.value(o.Old)
-	return k.tell(o.Current, "delete", func(a *account) (string, error) {
+	_, err := k.tell(o.Current, "delete", old, func(a *account) (string, error) {
 		a.remove(old)
 		return "", nil
 	})
+	return err
 }
 
 func (k *issuer) change(ctx context.Context, o credential.Overlap, what string, on bool) error {
@@ -559,14 +593,15 @@ func (k *issuer) change(ctx context.Context, o credential.Overlap, what string, 
 		return err
 	}
 	old := k.value(o.Old)
-	defer k.w.aboutToTake(old)()
+	defer k.w.running.aboutToTake(old)()
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
-	return k.tell(o.Current, what, func(a *account) (string, error) {
+	_, err := k.tell(o.Current, what, old, func(a *account) (string, error) {
 		a.turn(old, on)
 		return "", nil
 	})
+	return err
 }
 
 func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []string, err error) {
@@ -579,11 +614,14 @@ func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []s
 }
 
 func (k *issuer) sweep(ctx context.Context, d document.Document, o credential.Ownership) (removed []string, err error) {
-	var keys []held
-	err = k.ask(d, "list the keys", func(a *account) (string, error) {
-		keys = slices.Clone(a.values)
-		return fmt.Sprint(keys), nil
+	at := k.at(d)
+	keys, err := ask(k.w, call{what: k.name + ": list the keys", account: at}, func(int) ([]held, string, error) {
+		keys := k.w.accounts[at].values
+		return keys, fmt.Sprint(keys), nil
 	})
+	if errors.Is(err, errFault) {
+		err = credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
+	}
 	if err != nil || len(keys) < quota {
 		return nil, err
 	}
@@ -598,10 +636,10 @@ func (k *issuer) sweep(ctx context.Context, d document.Document, o credential.Ow
 		return nil, nil // the keys may be another secret's
 	}
 	for _, key := range keys {
-		if kept(key) || stored.Busy && k.w.now.Sub(key.made) < credential.MaxInvocation {
+		if kept(key) || stored.Busy && k.w.running.now.Sub(key.made) < credential.MaxInvocation {
 			continue
 		}
-		err := k.tell(d, "delete a lost key", func(a *account) (string, error) {
+		_, err := k.tell(d, "delete a lost key", key.text, func(a *account) (string, error) {
 			a.remove(key.text)
 			return "", nil
 		})

@@ -12,7 +12,6 @@ import (
 
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/secretsmanager"
-	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 )
@@ -26,23 +25,24 @@ type world struct {
 	kinds    []kindOf
 	secrets  *secretsmanager.Core
 	arns     []string
+	runs     runs
+	running  *run // the engine, while it runs; nil: the world's side does
 
 	state
-	scrubbed *scrub.Secrets // of the history
-	active   *invocation    // whose turn it is; never nil while the engine runs
-	checks   checker
-	course   *course
-	trace    io.Writer // where a history is told; nil: nowhere
+	active *invocation // whose call is made
+	quiet  int         // what happens now is not to be disturbed
+	calls  int         // in all
+	ends   *endings    // that are known; nil: none is played
+	trace  io.Writer   // where a history is told; nil: nowhere
 
-	backup  []account          // what a restored server has
-	read    map[string]*stored // what each text stores, by the text
-	seen    [][]version        // each secret's versions; nil: to be read again
-	times   serverTimes
-	buffer  []byte
-	current *secretsmanager.Snapshot // before the latest write, for a stale read
+	backup []account          // what a restored server has
+	read   map[string]*stored // what each text stores, by the text
+	times  serverTimes
+	buffer []byte
 }
 
-// state is the part of a world that a snapshot copies.
+// state is the part of a world that a snapshot copies. What a slice in it holds is not
+// changed in place, but for those that copied clones.
 type state struct {
 	now      time.Time
 	accounts []account
@@ -51,11 +51,22 @@ type state struct {
 	late     []late
 	moves    []move
 	made     int    // values and tokens so far
-	runs     int    // invocations so far
+	runs     int    // invocations that ran at once so far
 	lagging  string // a value that a program beside the services uses
 	ill      int    // of the application: well, unhealthy, unclear
 
-	facts // of the checker
+	facts                            // of the checker
+	current *secretsmanager.Snapshot // before the latest write, for a stale read
+	seen    [][]version              // each secret's versions; nil: to be read again
+
+	// The history so far.
+	pair   [2]invocation
+	turn   int    // whose it is
+	step   int    // how often somebody was about to make a call
+	since  int    // calls since the history began
+	over   bool   // it goes no further
+	broken string // what does not hold; "" if nothing does not
+	checks checker
 }
 
 // A move of AWSCURRENT, of which an event is on its way.
@@ -66,27 +77,22 @@ type move struct {
 
 // late is a call that takes effect after its caller has given it up.
 type late struct {
-	what    string
+	call    *call
 	by      int // the invocation that made it
 	due     due
 	calls   int    // that are made before it is due
 	account int    // whose lock it holds; -1: none
 	takes   string // the value that it takes away; empty: none
-	apply   func() (string, error)
 }
 
 // copied is what a snapshot keeps.
-func (s state) copied() state {
-	s.accounts = slices.Clone(s.accounts)
-	for i := range s.accounts {
-		s.accounts[i].values = slices.Clone(s.accounts[i].values)
-	}
-	s.services, s.tasks, s.late, s.moves = slices.Clone(s.services), slices.Clone(s.tasks), slices.Clone(s.late), slices.Clone(s.moves)
-	s.facts = s.cloneFacts()
-	return s
+func (s *state) copied() state {
+	c := *s
+	c.accounts, c.services, c.alarms, c.seen = slices.Clone(s.accounts), slices.Clone(s.services), slices.Clone(s.alarms), slices.Clone(s.seen)
+	return c
 }
 
-// snapshot is a world at a moment at which no invocation runs.
+// snapshot is a world at a moment at which the engine does not run.
 type snapshot struct {
 	state   state
 	secrets secretsmanager.Snapshot
@@ -94,11 +100,10 @@ type snapshot struct {
 
 func (w *world) snapshot() snapshot { return snapshot{w.copied(), w.secrets.Snapshot()} }
 
-func (w *world) restore(s snapshot) {
+func (w *world) restore(s *snapshot) {
 	w.state = s.state.copied()
 	w.secrets.Restore(s.secrets)
-	w.forgetVersions()
-	w.active, w.current, w.scrubbed = nil, nil, &scrub.Secrets{}
+	w.active = nil
 }
 
 // began is by AWS's clock, with a part of a second.
@@ -106,7 +111,7 @@ var began = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 
 // newWorld makes the world of a scenario, before anything has happened in it.
 func newWorld(s *Scenario) *world {
-	w := &world{scenario: s, state: state{now: began}, scrubbed: &scrub.Secrets{}, read: map[string]*stored{}, times: serverTimes{}}
+	w := &world{scenario: s, state: state{now: began}, runs: runs{moments: map[uint64]*moment{}}, read: map[string]*stored{}, times: serverTimes{}}
 	env := host.Env{
 		Account: host.Account{Region: "us-east-1", ID: "123456789012"},
 		Now:     func() time.Time { return w.now }, RealNow: func() time.Time { return w.now },
@@ -134,12 +139,12 @@ func newWorld(s *Scenario) *world {
 		SecretsManager: api{w}, Kinds: kinds, Services: services, Health: health, Limits: s.limits(), Clock: clock{w},
 		Metrics: metrics{w},
 	})
-	w.begin(max(1, s.Secrets))
+	w.makes(max(1, s.Secrets))
 	return w
 }
 
-// begin makes the secrets, the accounts and the tasks.
-func (w *world) begin(secrets int) {
+// makes makes the secrets, the accounts and the tasks.
+func (w *world) makes(secrets int) {
 	for secret := range secrets {
 		text := fmt.Sprintf(`{"site": "mautic-0", "account": "%d"`, secret)
 		for _, k := range w.kinds {
@@ -185,7 +190,7 @@ func (w *world) accountOf(secret, kind int) int { return secret*len(w.kinds) + k
 // hear takes note of what Secrets Manager tells.
 func (w *world) hear(e host.Event) {
 	if e, ok := e.(secretsmanager.LabelUpdated); ok && slices.Contains(e.Labels, "AWSCURRENT") {
-		w.moves = append(w.moves, move{slices.Index(w.arns, e.Secret), e.At})
+		w.moves = append(slices.Clip(w.moves), move{slices.Index(w.arns, e.Secret), e.At})
 	}
 }
 
@@ -261,7 +266,9 @@ func (w *world) wrote(before secretsmanager.Snapshot) {
 	w.forgetVersions()
 }
 
-// digest tells the world from any other one. It is good until the next call.
+// digest tells the world from any other one, and what the invocations of the pair have
+// been answered, but for what can matter to a further disturbance alone. It is good
+// until the next call.
 func (w *world) digest() []byte {
 	b := w.secrets.AppendDigest(w.buffer[:0])
 	n := func(v int) { b = binary.AppendVarint(b, int64(v)) }
@@ -278,6 +285,7 @@ func (w *world) digest() []byte {
 		for _, v := range a.values {
 			text(v.text)
 			n(flags(v.on))
+			b = binary.AppendVarint(b, v.made.UnixMilli())
 		}
 	}
 	for i := range w.services {
@@ -285,6 +293,7 @@ func (w *world) digest() []byte {
 		n(flags(w.services[i].failed, w.services[i].missing))
 		n(w.services[i].desired)
 	}
+	n(len(w.tasks))
 	for i := range w.tasks {
 		t := &w.tasks[i]
 		n(t.service)
@@ -296,10 +305,15 @@ func (w *world) digest() []byte {
 	}
 	n(len(w.late))
 	for i := range w.late {
-		text(w.late[i].what)
-		n(int(w.late[i].due))
-		n(w.late[i].calls)
+		l := &w.late[i]
+		text(l.call.what)
+		text(l.call.detail)
+		n(l.by)
+		n(int(l.due))
+		n(l.calls)
+		n(l.account)
 	}
+	n(len(w.moves))
 	for _, m := range w.moves {
 		n(m.secret)
 		b = binary.AppendVarint(b, m.at.UnixMilli())
@@ -308,8 +322,43 @@ func (w *world) digest() []byte {
 	n(w.ill)
 	text(w.lagging)
 	b = w.appendFacts(b)
+	n(w.turn)
+	for i := range w.pair {
+		v := &w.pair[i]
+		n(flags(v.at == nil, v.ended))
+		if v.at != nil && !v.ended {
+			b = binary.LittleEndian.AppendUint64(b, v.at.id)
+		}
+	}
 	w.buffer = b
 	return b
+}
+
+// digestOfDisturbances tells what else matters if something may disturb the history
+// further: what a stale read shows, and what the checker excuses.
+func (w *world) digestOfDisturbances() []byte {
+	b := w.buffer[:0]
+	for i := range w.pair {
+		b = appendTexts(appendTexts(b, w.pair[i].proved), w.pair[i].taking)
+	}
+	for i := range w.late {
+		b = append(append(b, w.late[i].takes...), 0)
+	}
+	if w.current != nil {
+		b = w.current.AppendDigest(b)
+	}
+	w.buffer = b
+	return b
+}
+
+// digests are hashes of the world: as it matters if nothing disturbs the history any
+// more, and as it does if something may; that is 0 unless it is asked for.
+func (w *world) digests(disturbed bool) (settled, state uint64) {
+	settled = hashOf(1, w.digest())
+	if disturbed {
+		state = hashOf(settled, w.digestOfDisturbances())
+	}
+	return settled, state
 }
 
 func flags(on ...bool) (n int) {
@@ -348,10 +397,10 @@ func (c *counter) Read(b []byte) (int, error) {
 // clock is the world's, for the engine.
 type clock struct{ w *world }
 
-func (c clock) Now() time.Time { return c.w.now }
+func (c clock) Now() time.Time { return c.w.running.now }
 
 func (c clock) Wait(_ context.Context, d time.Duration) error {
-	c.w.now = c.w.now.Add(max(0, d))
+	c.w.running.now = c.w.running.now.Add(max(0, d))
 	return nil
 }
 
@@ -359,17 +408,17 @@ type metrics struct{ w *world }
 
 func (m metrics) Put(arn string, list ...rotation.Metric) {
 	for _, one := range list {
-		if one.Name == "AttentionNeeded" {
-			if secret := slices.Index(m.w.arns, arn); secret >= 0 {
-				m.w.alarms[secret] = int(one.Value)
-			}
+		if one.Name != "AttentionNeeded" {
+			continue
+		}
+		if secret, n := slices.Index(m.w.arns, arn), int(one.Value); secret >= 0 {
+			m.w.running.does(func(w *world, _ *invocation) { w.alarms[secret] = n })
 		}
 	}
 }
 
-// digestInto adds the digest to a hash.
-func (w *world) digestInto(h uint64) uint64 {
-	b := w.digest()
+// hashOf adds bytes to a hash.
+func hashOf(h uint64, b []byte) uint64 {
 	for ; len(b) >= 8; b = b[8:] {
 		h = mixNumber(h, binary.LittleEndian.Uint64(b))
 	}
@@ -377,4 +426,11 @@ func (w *world) digestInto(h uint64) uint64 {
 		h = (h ^ uint64(c)) * 0x100000001b3
 	}
 	return mixNumber(h, 0)
+}
+
+func (w *world) violated(format string, args ...any) {
+	if w.broken == "" {
+		w.broken = fmt.Sprintf(format, args...)
+	}
+	w.over = true
 }

@@ -23,44 +23,53 @@ const Replacement = "[secret]"
 // Secrets holds the secret values that one invocation knows. It is safe for
 // concurrent use; the zero value is ready and knows none.
 type Secrets struct {
-	mu       sync.RWMutex
-	forms    []string
-	replacer *strings.Replacer
+	mu       sync.Mutex
+	values   []string
+	replacer *strings.Replacer // of all values; nil: to be made
 }
 
 // Add makes values known. Empty ones are passed over.
 func (s *Secrets) Add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" || slices.Contains(s.forms, v) })
-	if len(values) == 0 {
-		return // a version is read more than once
-	}
 	for _, value := range values {
-		for _, form := range writtenForms(value) {
-			if form != "" && !slices.Contains(s.forms, form) {
-				s.forms = append(s.forms, form)
-			}
+		if value != "" && !slices.Contains(s.values, value) { // a version is read more than once
+			s.values = append(s.values, value)
+			s.replacer = nil
 		}
 	}
-	// Longest first, so that a value that contains another goes as a whole.
-	slices.SortFunc(s.forms, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(s.forms))
-	for _, form := range s.forms {
-		pairs = append(pairs, form, Replacement)
-	}
-	s.replacer = strings.NewReplacer(pairs...)
 }
 
 // Text returns text with every known value, in each form that it is commonly
 // written in, replaced.
 func (s *Secrets) Text(text string) string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.replacer == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.values) == 0 {
 		return text
 	}
+	if s.replacer == nil { // most values come before the first text
+		s.replacer = replacer(s.values)
+	}
 	return s.replacer.Replace(text)
+}
+
+func replacer(values []string) *strings.Replacer {
+	var forms []string
+	for _, value := range values {
+		for _, form := range writtenForms(value) {
+			if form != "" && !slices.Contains(forms, form) {
+				forms = append(forms, form)
+			}
+		}
+	}
+	// Longest first, so that a value that contains another goes as a whole.
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	pairs := make([]string, 0, 2*len(forms))
+	for _, form := range forms {
+		pairs = append(pairs, form, Replacement)
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // Error returns an error with err's scrubbed text, and nil for nil. The result

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +80,7 @@ func (p Page) Label() (string, error) {
 }
 
 func (e Entry) part(kind string) (string, error) {
-	if !kindName.MatchString(kind) || !slices.Contains(states, e.State) || e.Count < 1 || e.Count > maxCount {
+	if !isKind(kind) || !slices.Contains(states, e.State) || e.Count < 1 || e.Count > maxCount {
 		return "", fmt.Errorf("no entry of the ledger: kind %q, state %q, count %d", kind, e.State, e.Count)
 	}
 	text := fmt.Sprintf("%s=%s.%d", kind, e.State, e.Count)
@@ -89,7 +88,7 @@ func (e Entry) part(kind string) (string, error) {
 		text += "@" + e.At.UTC().Format(timeLayout)
 	}
 	if b := e.Before; b != nil {
-		if b.Refused < 0 || !serverName.MatchString(b.Server) {
+		if b.Refused < 0 || !isServer(b.Server) {
 			return "", fmt.Errorf("no baseline: %d refused logins at server %q", b.Refused, b.Server)
 		}
 		text += fmt.Sprintf("~%s.%s.%s", base36(b.Refused), b.Server, base36(b.Up.Unix()))
@@ -118,11 +117,21 @@ func (r Rollout) words() string {
 	return strings.Join(words, ",")
 }
 
-var (
-	kindName   = regexp.MustCompile(`^[a-z]{1,8}$`)
-	serverName = regexp.MustCompile(`^[0-9a-z]{1,6}$`)
-	entryText  = regexp.MustCompile(`^([a-z]+)\.([1-9][0-9]{0,3})(?:@([0-9TZ]+))?(?:~([0-9a-z]+)\.([0-9a-z]{1,6})\.([0-9a-z]+))?$`)
+// consists tells that a text of up to so many characters consists of some alone. It
+// takes the place of regular expressions: each label is read again with each look at
+// the secret.
+func consists(text, of string, most int) bool {
+	return text != "" && len(text) <= most && strings.Trim(text, of) == ""
+}
+
+const (
+	letters = "abcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
 )
+
+func isKind(name string) bool   { return consists(name, letters, 8) }
+func isServer(name string) bool { return consists(name, digits+letters, 6) }
+func isBase36(text string) bool { return consists(text, digits+letters, MaxLabel) }
 
 func base36(n int64) string { return strconv.FormatInt(n, 36) }
 
@@ -159,7 +168,7 @@ func parseParts(version string, parts []string) (p Page, err error) {
 			return Page{}, fmt.Errorf("it names %s twice", key)
 		case key == rolloutKey:
 			p.Rollout, err = parseRollout(value)
-		case kindName.MatchString(key):
+		case isKind(key):
 			p.Entries[key], err = parseEntry(value)
 		default:
 			err = fmt.Errorf("%q is no kind", key)
@@ -172,28 +181,34 @@ func parseParts(version string, parts []string) (p Page, err error) {
 }
 
 func parseEntry(text string) (e Entry, err error) {
-	match := entryText.FindStringSubmatch(text)
-	if match == nil || !slices.Contains(states, State(match[1])) {
+	head, baseline, hasBaseline := strings.Cut(text, "~")
+	head, at, hasTime := strings.Cut(head, "@")
+	state, count, _ := strings.Cut(head, ".")
+	e.State = State(state)
+	if !slices.Contains(states, e.State) || !consists(count, digits, 4) || count[0] == '0' || hasTime && !consists(at, digits+"TZ", MaxLabel) {
 		return Entry{}, fmt.Errorf("%q is no entry", text)
 	}
-	e.State = State(match[1])
-	if e.Count, err = strconv.Atoi(match[2]); err != nil {
+	if e.Count, err = strconv.Atoi(count); err != nil {
 		return Entry{}, err
 	}
-	if match[3] != "" {
-		if e.At, err = parseTime(timeLayout, match[3]); err != nil {
+	if hasTime {
+		if e.At, err = parseTime(timeLayout, at); err != nil {
 			return Entry{}, err
 		}
 	}
-	if match[5] == "" {
+	if !hasBaseline {
 		return e, nil
 	}
-	refused, errRefused := strconv.ParseInt(match[4], 36, 64)
-	up, errUp := strconv.ParseInt(match[6], 36, 64)
+	parts := strings.Split(baseline, ".")
+	if len(parts) != 3 || !isBase36(parts[0]) || !isServer(parts[1]) || !isBase36(parts[2]) {
+		return Entry{}, fmt.Errorf("%q is no entry", text)
+	}
+	refused, errRefused := strconv.ParseInt(parts[0], 36, 64)
+	up, errUp := strconv.ParseInt(parts[2], 36, 64)
 	if err := errors.Join(errRefused, errUp); err != nil {
 		return Entry{}, err
 	}
-	e.Before = &Baseline{Refused: refused, Server: match[5], Up: time.Unix(up, 0).UTC()}
+	e.Before = &Baseline{Refused: refused, Server: parts[1], Up: time.Unix(up, 0).UTC()}
 	return e, nil
 }
 

@@ -77,7 +77,7 @@ func parseFirst(parts []string) (p Page, err error) {
 		p.Entries[AllKinds] = Entry{State: Failed, Count: count, At: since}
 	}
 	for kind := range p.Entries {
-		if !kindName.MatchString(kind) {
+		if !isKind(kind) {
 			return Page{}, fmt.Errorf("%q is no kind", kind)
 		}
 	}

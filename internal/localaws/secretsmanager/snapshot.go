@@ -48,6 +48,14 @@ func (c *Core) AppendDigest(b []byte) []byte {
 	return b
 }
 
+// AppendDigest appends to b what [Core.AppendDigest] would, of the Core as it was.
+func (s Snapshot) AppendDigest(b []byte) []byte {
+	for _, r := range s.records {
+		b = append(b, r.state.digest()...)
+	}
+	return b
+}
+
 // digest is the hash of all that can be read of the secret, computed once.
 func (s *secret) digest() []byte {
 	if s.sum != nil {
