@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mautic-rotation/internal/mauticserver"
 	"mautic-rotation/internal/rig"
 )
 
@@ -26,7 +27,7 @@ const jobInterval = time.Second
 func application() *rig.Application {
 	return &rig.Application{
 		Services: []string{webService, workerService, cronService},
-		Roles:    map[string]rig.Role{webService: rig.Web, workerService: rig.Worker, cronService: rig.Cron},
+		Roles:    map[string]mauticserver.Role{webService: mauticserver.Web, workerService: mauticserver.Worker, cronService: mauticserver.Cron},
 		Tasks:    2, Interval: 20 * time.Millisecond, CronInterval: jobInterval, MailInterval: 500 * time.Millisecond,
 		StartTime: 400 * time.Millisecond, DrainTime: 400 * time.Millisecond,
 	}
@@ -107,10 +108,33 @@ func tellsOfUse(log string) bool {
 	return false
 }
 
-// jobsOfATick are how many cron jobs may be refused before a reconcile sees it: one
-// begins while the reconcile before it ends.
-const jobsOfATick = int(tick/jobInterval) + 1
-
-// jobsMayFail: where the server does not tell which password a login was by, what
-// uses the old one shows by being refused.
-func (d *demo) jobsMayFail() bool { return d.jobsHadOldPassword && d.db.quiet }
+// jobsFailedWhileTried tells for how long the old database password was refused before it
+// was seen that it is in use, and that logins failed then alone, and cron jobs alone:
+// where the server does not tell which password a login was by, what uses the old one
+// shows by being refused.
+func (d *demo) jobsFailedWhileTried(log string) (span time.Duration, only bool) {
+	var from, until time.Time
+	for line := range strings.SplitSeq(log, "\n") {
+		var entry struct {
+			Audit, Kind string
+			Timestamp   time.Time
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil || entry.Kind != "database" {
+			continue
+		}
+		switch {
+		case entry.Audit == "quarantined" && from.IsZero():
+			from = entry.Timestamp
+		case entry.Audit == "held" && until.IsZero():
+			until = entry.Timestamp
+		}
+	}
+	only = !from.IsZero() && until.After(from)
+	for _, t := range d.app.Records() {
+		// The log has the time after the password was taken out of the account.
+		if t.Failures > 0 && (t.Service != cronService || t.LastFailed.Before(from.Add(-time.Second)) || t.FirstFailed.After(until)) {
+			only = false
+		}
+	}
+	return until.Sub(from), only
+}

@@ -39,6 +39,10 @@ type Container struct {
 	Role     Role              // "" is Web
 	Env      map[string]string // the container's variables
 	LocalPHP string            // what config/local.php holds; "": there is none
+
+	// JobsHaveEnv: an entry point that goes before the image's own hands the variables
+	// to the jobs of the role Cron, as docs/deploy.md shows.
+	JobsHaveEnv bool
 }
 
 // An Open logs in to Mautic's database with a password. The caller closes what
@@ -60,7 +64,7 @@ func (open Open) loggedIn(ctx context.Context, password string) (*sql.DB, error)
 // processEnv is what Mautic's own processes in the container get of its
 // variables. The image's cron hands on PHP_INI_VALUE_* alone (5.x to 7.x).
 func (c Container) processEnv() map[string]string {
-	if c.Role != Cron {
+	if c.Role != Cron || c.JobsHaveEnv {
 		return c.Env
 	}
 	env := maps.Clone(c.Env)

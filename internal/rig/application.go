@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/mauticserver"
 )
 
 // ClusterName is the name of the rig's ECS cluster.
@@ -22,10 +23,10 @@ const ClusterName = "mautic-prod-cluster"
 // they start, and then use what they read, over and over, each in its service's
 // role, and send mail if asked for.
 type Application struct {
-	Services []string        // their names
-	Roles    map[string]Role // of the services; of those that are left out: Web
-	Tasks    int             // of each service; of one with the role Cron: one
-	Interval time.Duration   // between two logins or messages of a task
+	Services []string                     // their names
+	Roles    map[string]mauticserver.Role // of the services; of those that are left out: Web
+	Tasks    int                          // of each service; of one with the role Cron: one
+	Interval time.Duration                // between two logins or messages of a task
 
 	// CronInterval is the time between two jobs of a task with the role Cron; 0:
 	// Interval.
@@ -85,7 +86,9 @@ type TaskRecord struct {
 	Started, Stopped time.Time
 	Logins, Failures int // a worker's: messages
 	FirstFailure     error
-	begun            int // logins
+	FirstFailed      time.Time // the begin of the first login that failed
+	LastFailed       time.Time // the end of the last one
+	begun            int       // logins
 
 	Mails, MailFailures int
 	FirstMailFailure    error
@@ -102,7 +105,7 @@ func (a *Application) start(r *Rig) error {
 			// One task more than usual while it deploys, so that they are
 			// replaced one after the other.
 			MaximumPercent: 100 + (100+tasks-1)/tasks,
-			Environment:    map[string]string{RoleVariable: string(a.role(name))},
+			Environment:    map[string]string{roleVariable: string(a.role(name))},
 			Command:        a.command(name),
 			Secrets:        a.secrets(r.SecretARN),
 			StartTime:      a.StartTime,
@@ -161,14 +164,16 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 func (a *Application) use(ctx context.Context, once func(context.Context) error, record *TaskRecord) error {
 	// Not with the task's context: a login that the end of the task breaks
 	// off is no failed one, so it is let finish.
+	begun := time.Now()
 	a.note(func() { record.begun++ })
 	err := once(context.WithoutCancel(ctx))
 	a.note(func() {
 		record.Logins++
 		if err != nil {
 			record.Failures++
+			record.LastFailed = time.Now()
 			if record.FirstFailure == nil {
-				record.FirstFailure = err
+				record.FirstFailure, record.FirstFailed = err, begun
 			}
 		}
 	})

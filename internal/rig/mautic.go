@@ -44,12 +44,12 @@ func (r *Rig) startMautic(ctx context.Context) error {
 // openForPages logs in to the database as the application does: the pages are
 // those of its newest task of the role Web, with the password that this one was started with.
 // Where none runs, it is that of AWSCURRENT.
-func (r *Rig) openForPages(context.Context, string) (*sql.DB, error) {
+func (r *Rig) openForPages(ctx context.Context, _ string) (*sql.DB, error) {
 	password, err := r.pagesPassword()
 	if err != nil {
 		return nil, err
 	}
-	return r.MySQL.Open(r.User, password, r.Database)
+	return r.open(ctx, password)
 }
 
 func (r *Rig) pagesPassword() (string, error) {
@@ -58,7 +58,7 @@ func (r *Rig) pagesPassword() (string, error) {
 		return r.PasswordLabelled("AWSCURRENT")
 	}
 	for _, task := range slices.Backward(app.Records()) {
-		if task.Stopped.IsZero() && app.role(task.Service) == Web {
+		if task.Stopped.IsZero() && app.role(task.Service) == mauticserver.Web {
 			return task.Password, nil
 		}
 	}
