@@ -329,7 +329,7 @@ func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kin
 	for _, kind := range kinds {
 		name := kind.Name()
 		switch e := page.Entries[name]; {
-		case emergency && e.State != ledger.Revoking:
+		case emergency: // once more too: a release beside this one may be about to write that it stays
 			page = page.With(name, ledger.Revoking, r.aws.Told())
 		case !e.State.Live():
 			accepted, err := r.accepted(ctx, kind, current, pending)

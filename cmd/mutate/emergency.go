@@ -51,4 +51,18 @@ var emergencyMutations = []mutation{
 		new:    "		case false:\n",
 		killer: test{engine, "TestWhatAnEmergencyHasReplacedIsTakenAwayThoughSomebodyHasMovedAWSCURRENT"},
 	},
+	{
+		name: "leaked-and-released", what: "a release keeps a value that an emergency is replacing",
+		file:   "rotation/operator.go",
+		old:    "	return !replaced\n",
+		new:    "	return true\n",
+		killer: test{engine, "TestAReleaseDoesNotKeepAValueThatAnEmergencyIsReplacing"},
+	},
+	{
+		name: "leaked-and-released-late", what: "a release that comes late keeps a value that an emergency is replacing",
+		file:   "rotation/steps.go",
+		old:    "		case emergency: //",
+		new:    "		case emergency && e.State != ledger.Revoking: //",
+		killer: test{engine, "TestAReleaseThatComesLateDoesNotKeepAValueThatAnEmergencyIsReplacing"},
+	},
 }
