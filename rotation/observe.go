@@ -125,7 +125,7 @@ type findings struct {
 	probes map[place]plan.Probe
 	use    map[place]watched
 	mine   map[place]bool        // values that this invocation has quarantined
-	swaps  map[string]bool       // kinds whose target accepts one value alone
+	swaps  map[string]bool       // whether a kind's target accepts one value alone
 	unset  map[string]string     // kinds whose wanted value could not be set again, and why
 	routes map[string]plan.Probe // whether a kind's target can be written to
 	others *others               // nil: they were not looked at
@@ -191,6 +191,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	s.plan = plan.Observation{
 		Now: m.At, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
 		Moved:     r.found.moved,
+		Emergency: r.byEmergency(s.current),
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
 		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
@@ -252,6 +253,12 @@ func (r *run) edited(ctx context.Context, s *sight) (bool, error) {
 	}
 	err = editedMeanwhile(r.named(s.plan.RotatingKinds), current, pending)
 	return errors.Is(err, errEdited), nil // what cannot be compared is told by the steps
+}
+
+// byEmergency tells whether an emergency has made a version, as its id says.
+func (r *run) byEmergency(version string) bool {
+	request, err := plan.RequestInToken(version, names(r.kinds))
+	return err == nil && request.Emergency
 }
 
 // noteMove takes up an event that told of a move of AWSCURRENT. What follows a move

@@ -62,6 +62,14 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
 
+// release writes its labels without the lock of an overlap: a target that has changed has
+// another lock than before, IAM has none, and an operator's word must not wait for a target that
+// cannot be reached. It loses nothing to a take-away in progress. What is held, none takes
+// away. What is released as foreign may be taken away by one that was decided before, as if the
+// release had come a moment later; where both write about the value, both labels stay until they
+// are merged, and if what the take-away wrote counts, the value is restored, and the alarm asks for
+// the release again. An emergency is not like that: its mark counts more than a release
+// that was decided before (see labelOld), and mayStay keeps off those that come after.
 func (r *run) release(ctx context.Context) error {
 	s, err := r.look(ctx, true)
 	if err != nil || s.idle() && !s.heldOff() {
@@ -105,7 +113,7 @@ func (r *run) release(ctx context.Context) error {
 			case unjudged[place{name, page.Version}]:
 				released = released.With(name, ledger.Foreign, s.m.At)
 				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
-			case e.State == ledger.Revoking && s.storesWanted(name, page.Version):
+			case e.State == ledger.Revoking && s.storesWanted(name, page.Version) && r.mayStay(s, name):
 				released = released.With(name, ledger.Proven, s.m.At)
 				r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
@@ -129,6 +137,9 @@ func (r *run) release(ctx context.Context) error {
 		case ledger.Failed:
 			page = page.Without(name)
 		case ledger.Revoking:
+			if !r.mayStay(s, name) {
+				continue
+			}
 			page = page.With(name, ledger.Proven, s.m.At)
 			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", s.current)
 		}
@@ -151,6 +162,16 @@ func (r *run) release(ctx context.Context) error {
 		return nil // to write the same again could remove a label that replaces another one
 	}
 	return r.writePage(ctx, page)
+}
+
+// mayStay tells whether a value that may have leaked can be released. While a rotation is
+// replacing it, it cannot: its promotion would leave it accepted.
+func (r *run) mayStay(s *sight, kind string) bool {
+	replaced := slices.Contains(s.plan.RotatingKinds, kind)
+	if replaced {
+		r.log.Warn("a value that may have leaked is not released, since a rotation is replacing it", "kind", kind)
+	}
+	return !replaced
 }
 
 // storesWanted tells whether a labelled version stores AWSCURRENT's value of a kind.

@@ -299,7 +299,7 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 	if err != nil {
 		return err
 	}
-	if err := r.labelOld(ctx, current, kinds, asked.Emergency, m); err != nil {
+	if err := r.labelOld(ctx, current, pending, kinds, asked.Emergency, m); err != nil {
 		return err
 	}
 	if _, err := r.write.MoveCurrent(ctx, current.ID, r.event.Token); err != nil {
@@ -317,22 +317,28 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 
 // labelOld makes sure that the old value of each kind is in the ledger before
 // another one is wanted. In an emergency it is marked, to be taken away once the
-// promotion is done.
-func (r *run) labelOld(ctx context.Context, current secret.Version, kinds []credential.Kind, emergency bool, m secret.Metadata) error {
+// promotion is done. Otherwise a value that no label tells of yet has to be seen accepted:
+// one that is refused is not live, and nobody may go back to it.
+func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kinds []credential.Kind, emergency bool, m secret.Metadata) error {
 	book, err := ledger.Read(m.Labels)
 	if err != nil {
 		return err
-	}
-	state := ledger.Proven
-	if emergency {
-		state = ledger.Revoking
 	}
 	page := book.Page(current.ID)
 	was := page
 	for _, kind := range kinds {
 		name := kind.Name()
-		if e := page.Entries[name]; !e.State.Live() || emergency && e.State != state {
-			page = page.With(name, state, r.aws.Told())
+		switch e := page.Entries[name]; {
+		case emergency: // once more too: a release beside this one may be about to write that it stays
+			page = page.With(name, ledger.Revoking, r.aws.Told())
+		case !e.State.Live():
+			accepted, err := r.accepted(ctx, kind, current, pending)
+			if err != nil {
+				return err
+			}
+			if accepted {
+				page = page.With(name, ledger.Proven, r.aws.Now()) // after the probe, which is use of the value too
+			}
 		}
 	}
 	if len(page.Entries) != len(was.Entries) || changedEntries(was, page) {
@@ -341,6 +347,27 @@ func (r *run) labelOld(ctx context.Context, current secret.Version, kinds []cred
 		}
 	}
 	return nil
+}
+
+// accepted asks a target that accepts two values whether it accepts AWSCURRENT's. One that
+// accepts one value at a time had it until setSecret replaced it: that counts as well.
+func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pending secret.Version) (bool, error) {
+	name := kind.Name()
+	single, err := r.acceptsOne(ctx, kind, pending.Doc, current.Doc)
+	if err != nil || single {
+		return single, err
+	}
+	if err := r.ask(ctx, plan.Action{Kind: name, Version: current.ID}); err != nil {
+		return false, err
+	}
+	switch r.found.probes[place{name, current.ID}] {
+	case plan.Accepted:
+		return true, nil
+	case plan.Denied:
+		r.log.Warn("the old value is refused already, so it gets no label", "kind", name, "of", current.ID)
+		return false, nil
+	}
+	return false, fmt.Errorf("the pending %s credential is not promoted yet, since its target does not tell whether it accepts the old one, which has no label: see the log, and try again", name)
 }
 
 // promotedInWords tells what a promotion has changed of each kind.

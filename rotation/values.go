@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/secret"
@@ -79,6 +80,9 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 	}
 	r.firstEdition(s, &k)
+	if k.Unnoted, err = r.unnoted(ctx, s, kind, k, current, byValue); err != nil {
+		return plan.Kind{}, false, err
+	}
 	k.Swaps = r.swaps(ctx, s, kind, k)
 	if k.Route = r.found.routes[name]; k.Route == plan.NotAsked && !isRouter(kind) {
 		k.Route = plan.Accepted
@@ -127,23 +131,60 @@ func foreignAlone(book ledger.Book, kind string) bool {
 	})
 }
 
-// swaps asks a kind that accepts two values as a rule whether it does of this change.
+// swaps tells whether a kind that accepts two values as a rule accepts one of this
+// change.
 func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind) bool {
-	swapper, ok := kind.(credential.Swapper)
-	if !ok || len(k.Old) == 0 || k.Lost != "" {
+	other := k.Unnoted.Version
+	if len(k.Old) > 0 {
+		other = k.Old[0].Version
+	}
+	if !k.Overlaps || other == "" || k.Lost != "" {
 		return false
 	}
-	if swaps, known := r.found.swaps[k.Name]; known {
-		return swaps
-	}
-	current, old, err := r.both(ctx, s, k.Old[0].Version)
+	current, old, err := r.both(ctx, s, other)
+	swaps := false
 	if err == nil {
-		r.found.swaps[k.Name], err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", k.Name)})
+		swaps, err = r.acceptsOne(ctx, kind, current, old)
 	}
 	if err != nil {
 		r.log.Warn("whether the target accepts two values is not known", "kind", k.Name, "error", err)
 	}
-	return r.found.swaps[k.Name]
+	return swaps
+}
+
+// acceptsOne asks a kind whether its target accepts one value at a time, once.
+func (r *run) acceptsOne(ctx context.Context, kind credential.Kind, current, old document.Document) (one bool, err error) {
+	name := kind.Name()
+	if one, known := r.found.swaps[name]; known {
+		return one, nil
+	}
+	if swapper, ok := kind.(credential.Swapper); ok {
+		one, err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", name)})
+	} else if _, overlaps := kind.(credential.Retirer); !overlaps {
+		one = true
+	}
+	if err == nil {
+		r.found.swaps[name] = one
+	}
+	return one, err
+}
+
+// unnoted is a value that AWSCURRENT's has replaced without a label: somebody has moved
+// AWSCURRENT to the pending version by hand, and the step has not come to label the old one. Its
+// version has AWSPREVIOUS.
+func (r *run) unnoted(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind, current credential.Value, labelled map[credential.Value]*plan.Value) (plan.Value, error) {
+	previous := s.m.Labels.Version(secret.Previous)
+	if k.Lost != "" || !k.Wanted.Current || k.Wanted.Entry.State != ledger.Pending || previous == "" {
+		return plan.Value{}, nil
+	}
+	v, err := r.valueIn(ctx, kind, previous)
+	switch {
+	case errors.Is(err, errNoValue) || err == nil && (v.Target != current.Target || labelled[v] != nil):
+		return plan.Value{}, nil
+	case err != nil:
+		return plan.Value{}, err
+	}
+	return plan.Value{Version: previous, Probe: r.found.probes[place{k.Name, previous}]}, nil
 }
 
 // shared tells whether a label names another kind than this one whose target

@@ -150,4 +150,18 @@ var byHandMutations = []mutation{
 		new:    "	without := []plan.Do{}\n",
 		killer: test{engine, "TestFinishSecretDoesNotRollBack"},
 	},
+	{
+		name: "replaced-by-hand-unnoted", what: "an old value has no label where somebody has moved AWSCURRENT before the step",
+		file:   "rotation/plan/decide.go",
+		old:    "len(unnoted) > 0 {\n",
+		new:    "false && len(unnoted) > 0 {\n",
+		killer: test{engine, "TestAnOldValueIsNotedThoughSomebodyHasMovedAWSCURRENTBeforeTheStep"},
+	},
+	{
+		name: "refused-and-proven", what: "a label says that an old value was accepted, which its target refuses",
+		file:   "rotation/steps.go",
+		old:    "	if err != nil || single {\n		return single, err\n	}\n",
+		new:    "	if err != nil || !single {\n		return !single, err\n	}\n",
+		killer: test{engine, "TestAnOldValueThatIsRefusedIsNotSaidToBeProvenAndNeverSet"},
+	},
 }

@@ -5,8 +5,8 @@ var emergencyMutations = []mutation{
 	{
 		name: "leaked-kept", what: "a value that may have leaked is taken away in its own time only",
 		file:   "rotation/steps.go",
-		old:    "		state = ledger.Revoking\n",
-		new:    "",
+		old:    "page.With(name, ledger.Revoking, r.aws.Told())",
+		new:    "page.With(name, ledger.Proven, r.aws.Told())",
 		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
 	},
 	{
@@ -43,5 +43,26 @@ var emergencyMutations = []mutation{
 		old:    "	return do(Alarm, \"not rotated: the value may have leaked, and its target accepts it",
 		new:    "	return do(Wait, \"nothing: the value may have leaked, and its target accepts it",
 		killer: test{engine, "TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone"},
+	},
+	{
+		name: "leaked-and-moved-by-hand", what: "a value that may have leaked is kept where somebody has moved AWSCURRENT before the step",
+		file:   "rotation/plan/decide.go",
+		old:    "		case o.Emergency:\n",
+		new:    "		case false:\n",
+		killer: test{engine, "TestWhatAnEmergencyHasReplacedIsTakenAwayThoughSomebodyHasMovedAWSCURRENT"},
+	},
+	{
+		name: "leaked-and-released", what: "a release keeps a value that an emergency is replacing",
+		file:   "rotation/operator.go",
+		old:    "	return !replaced\n",
+		new:    "	return true\n",
+		killer: test{engine, "TestAReleaseDoesNotKeepAValueThatAnEmergencyIsReplacing"},
+	},
+	{
+		name: "leaked-and-released-late", what: "a release that comes late keeps a value that an emergency is replacing",
+		file:   "rotation/steps.go",
+		old:    "		case emergency: //",
+		new:    "		case emergency && e.State != ledger.Revoking: //",
+		killer: test{engine, "TestAReleaseThatComesLateDoesNotKeepAValueThatAnEmergencyIsReplacing"},
 	},
 }

@@ -140,7 +140,7 @@ var stepMutations = []mutation{
 	{
 		name: "promoted-over-unnoted", what: "AWSCURRENT moves before a label says that the old values are accepted",
 		file:   "rotation/steps.go",
-		old:    "	if err := r.labelOld(ctx, current, kinds, asked.Emergency, m); err != nil {\n",
+		old:    "	if err := r.labelOld(ctx, current, pending, kinds, asked.Emergency, m); err != nil {\n",
 		new:    "	if err := error(nil); err != nil {\n",
 		killer: test{engine, "TestTheOldVersionIsNotedBeforeItIsPromotedOver"},
 	},

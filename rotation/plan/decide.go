@@ -119,6 +119,9 @@ func Decide(o Observation) (actions []Action) {
 	if promotedNow(o) {
 		return []Action{{Do: Wait, Why: "whoever has promoted AWSCURRENT, or rolled it back, begins the rollout"}}
 	}
+	if unnoted := noteReplaced(o); len(unnoted) > 0 {
+		return unnoted // before AWSCURRENT's values count as proven: from then on nobody would look for these
+	}
 	settled := map[string]bool{} // kinds whose wanted value is accepted, and known to be
 	for _, k := range o.Kinds {
 		a, done := wanted(k, o)
@@ -167,6 +170,29 @@ func givenUp(o Observation) (version string) {
 		}
 	}
 	return ""
+}
+
+// noteReplaced has values labelled that AWSCURRENT's have replaced, and that no label tells
+// of. What its target refuses is not live; only where a target accepts one value
+// is that of no account, for it was the old one until the rotation.
+func noteReplaced(o Observation) (actions []Action) {
+	for _, k := range o.Kinds {
+		a := Action{Kind: k.Name, Version: k.Unnoted.Version}
+		switch {
+		case a.Version == "":
+			continue
+		case o.Emergency:
+			a.Do, a.Why = NoteLeaked, "an emergency has replaced it, and no label tells of it"
+		case !k.single() && k.Unnoted.Probe == Denied:
+			continue
+		case !k.single() && k.Unnoted.Probe == NotAsked:
+			a.Do, a.Why = Ask, "AWSCURRENT was moved away from it by hand, and no label tells of it"
+		default:
+			a.Do, a.Why = NoteOld, "AWSCURRENT was moved away from it by hand, and no label tells of it"
+		}
+		actions = append(actions, a)
+	}
+	return actions
 }
 
 // promotedNow tells that AWSCURRENT was promoted or rolled back, and that this was

@@ -31,6 +31,9 @@ type Observation struct {
 	// Finishing: this is the step that has promoted AWSCURRENT, and begins its rollout.
 	Finishing bool
 
+	// Emergency: an emergency has made the version that is AWSCURRENT.
+	Emergency bool
+
 	// Rotating: AWSPENDING is on another version than AWSCURRENT. To store a version
 	// would have Secrets Manager abandon that rotation.
 	Rotating bool
@@ -154,6 +157,11 @@ type Kind struct {
 
 	Wanted Value
 	Old    []Value // the other live values; a value that several versions store is listed once
+
+	// Unnoted is the value that AWSCURRENT's has just replaced, where no label tells of it:
+	// AWSCURRENT was moved by hand to the version that was pending. It has a Version and
+	// a Probe alone; "" for the Version: there is none.
+	Unnoted Value
 }
 
 // A Value is one value of a kind, on all the versions that store it.
