@@ -3,9 +3,17 @@ package explore
 import (
 	"go/parser"
 	gotoken "go/token"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
+
+// What the engine has been answered is kept, so the garbage collector has much to look
+// at, and little to free.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // Every history with at most one disturbance, and some with two.
 func TestWhatMustAlwaysHoldDoesInEveryHistoryWithOneDisturbance(t *testing.T) {
