@@ -155,6 +155,7 @@ func (r *run) readPending(ctx context.Context) (version, error) {
 func (r *run) readRetrying(ctx context.Context, id, label string) (v version, err error) {
 	err = r.retry.do(ctx, func() error {
 		if v, err = r.read(ctx, id, label); isMissing(err) {
+			r.fresh = false // the version may be gone since the labels were read, and this takes time
 			return lagging{err}
 		}
 		return err
