@@ -164,6 +164,16 @@ func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 	return r.lookAt(ctx, m, tick)
 }
 
+// lookToWrite is look for who writes on what it tells: it looks again if to read the
+// versions took time.
+func (r *run) lookToWrite(ctx context.Context, tick bool) (*sight, error) {
+	s, err := r.look(ctx, tick)
+	if err == nil && !r.read.Fresh() {
+		s, err = r.look(ctx, tick)
+	}
+	return s, err
+}
+
 // look reads the labels, and of the versions what a decision depends on.
 func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
 	m, err := r.read.Describe(ctx)

@@ -71,7 +71,7 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 // the release again. An emergency is not like that: its mark counts more than a release
 // that was decided before (see labelOld), and mayStay keeps off those that come after.
 func (r *run) release(ctx context.Context) error {
-	s, err := r.look(ctx, true)
+	s, err := r.lookToWrite(ctx, true)
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
@@ -79,13 +79,13 @@ func (r *run) release(ctx context.Context) error {
 		if err := r.lookAround(ctx, rollout); err != nil {
 			return err
 		}
-		if s, err = r.look(ctx, true); err != nil {
+		if s, err = r.lookToWrite(ctx, true); err != nil {
 			return err
 		}
 	}
 	if s.plan.Others.Unseen {
 		r.lookElsewhere(ctx)
-		if s, err = r.look(ctx, true); err != nil {
+		if s, err = r.lookToWrite(ctx, true); err != nil {
 			return err
 		}
 	}

@@ -221,12 +221,14 @@ func (w *world) isTaken(value string) bool {
 		slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value })
 }
 
-// provedInVain excuses values that an invocation under way has seen accepted, right
-// before their server was restored.
+// provedInVain excuses values that an invocation has seen accepted right before their
+// server was restored, if it is under way, or if a call of its is: a promotion that was
+// sent before, and arrives later, makes such a value current. What follows has to mend
+// that, or tell of it.
 func (w *world) provedInVain() {
 	for i := range w.pair {
 		v := &w.pair[i]
-		if v.ended {
+		if v.ended && !slices.ContainsFunc(w.late, func(l late) bool { return l.by == v.id }) {
 			continue
 		}
 		for _, value := range v.proved {

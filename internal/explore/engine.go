@@ -51,7 +51,7 @@ type answer struct {
 	hash  uint64
 }
 
-// A run is the engine on its way through an act. It is a coroutine that stops right
+// A run is the engine on its way through an act, as a coroutine that stops right
 // before each call.
 type run struct {
 	w        *world
@@ -60,16 +60,22 @@ type run struct {
 	session  int // the account whose lock for changing it holds, from 1; 0: none
 	effects  []effect
 	scrubbed *scrub.Secrets
+	on       *coroutine
 
-	resume func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
 	about  *call
 	answer *answer
 	ended  bool
 	dead   bool
 	err    error
 	panics string
+}
+
+// A coroutine runs one act after another: a stack grows once.
+type coroutine struct {
+	run    *run // nil: it waits for one
+	resume func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
 }
 
 // killed ends a run as the end of its process does: what is deferred can make no call
@@ -80,8 +86,9 @@ type killed struct{}
 type runs struct {
 	moments map[uint64]*moment
 	waiting []*moment // those whose run waits, and others; oldest first
-	started int       // runs that have been started
-	again   int       // answers that one had to be given again
+	idle    []*coroutine
+	started int // runs that have been started
+	again   int // answers that one had to be given again
 }
 
 // mostWaiting bounds the runs that wait: each has a stack.
@@ -146,12 +153,27 @@ func (r *run) same(m *moment) {
 func (w *world) start(a act, now time.Time) *run {
 	w.runs.started++
 	r := &run{w: w, act: a, now: now, scrubbed: &scrub.Secrets{}}
-	r.resume, r.stop = iter.Pull(func(yield func(struct{}) bool) {
-		r.yield = yield
-		r.do()
-	})
+	if last := len(w.runs.idle) - 1; last >= 0 {
+		r.on, w.runs.idle = w.runs.idle[last], w.runs.idle[:last]
+	} else {
+		r.on = newCoroutine()
+	}
+	r.on.run = r
 	r.turn()
 	return r
+}
+
+func newCoroutine() *coroutine {
+	c := &coroutine{}
+	c.resume, c.stop = iter.Pull(func(yield func(struct{}) bool) {
+		c.yield = yield
+		for c.run != nil {
+			if c.run.do(); !yield(struct{}{}) {
+				return
+			}
+		}
+	})
+	return c
 }
 
 func (r *run) do() {
@@ -169,8 +191,12 @@ func (r *run) do() {
 func (r *run) turn() {
 	r.w.running = r
 	r.about = nil
-	r.resume()
+	r.on.resume()
 	r.w.running = nil
+	if r.ended {
+		r.w.runs.idle = append(r.w.runs.idle, r.on)
+		r.on.run, r.on = nil, nil
+	}
 }
 
 func (r *run) goOn(a *answer) {
@@ -182,7 +208,7 @@ func (r *run) goOn(a *answer) {
 func (r *run) end() {
 	r.w.running = r
 	r.dead = true
-	r.stop()
+	r.on.stop()
 	r.w.running = nil
 }
 
@@ -218,7 +244,10 @@ func (w *world) close() {
 			m.run = nil
 		}
 	}
-	w.runs.waiting = nil
+	for _, c := range w.runs.idle {
+		c.stop()
+	}
+	w.runs.waiting, w.runs.idle = nil, nil
 }
 
 // does notes an effect on the world.
@@ -236,7 +265,7 @@ func ask[T any](w *world, c call, apply func(by int) (T, string, error)) (T, err
 	}
 	c.apply = func(by int) (any, string, error) { return apply(by) }
 	r.about = &c
-	if !r.yield(struct{}{}) {
+	if !r.on.yield(struct{}{}) {
 		r.dead = true
 		panic(killed{})
 	}

@@ -3,9 +3,17 @@ package explore
 import (
 	"go/parser"
 	gotoken "go/token"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
+
+// What the engine has been answered is kept, so the garbage collector has much to look
+// at, and little to free.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // Every history with at most one disturbance, and some with two.
 func TestWhatMustAlwaysHoldDoesInEveryHistoryWithOneDisturbance(t *testing.T) {
@@ -80,6 +88,8 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"held-reconciles: 16 emergency",
 		"database-finishSecret-reconcile: 1 move-back, 18 move-back",
 		"database-finishSecret-reconcile: 6 task-restarts, 7 old-document",
+		"held-release: 2 move-back, 3 emergency",
+		"no-restart-finishSecret-reconcile: 6 late-at-the-end, 9 server-restored",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()

@@ -94,8 +94,9 @@ type point struct {
 }
 
 // walk goes on from where the world is, without a disturbance, up to the end or to a
-// state that is known. It returns where up to left more of them may come.
-func (e *Explorer) walk(left int, isKnown func(left int) bool) (points []point) {
+// state that is known. It returns where up to left more of them may come. The end
+// itself is played if toTheEnd.
+func (e *Explorer) walk(left int, isKnown func(left int) bool, toTheEnd bool) (points []point) {
 	w := e.w
 	e.Stats.Histories++
 	for !w.over {
@@ -113,7 +114,9 @@ func (e *Explorer) walk(left int, isKnown func(left int) bool) (points []point) 
 			}
 		}
 		if w.finished() {
-			w.end()
+			if toTheEnd {
+				w.end()
+			}
 			break
 		}
 		w.proceeds(none)
@@ -205,7 +208,7 @@ func (e *Explorer) follow(left int) {
 		return
 	}
 	depth := len(e.script)
-	points := e.walk(left, e.isKnown)
+	points := e.walk(left, e.isKnown, true)
 	for i := range points {
 		for _, d := range points[i].list {
 			e.disturb(&points[i], d)
@@ -240,14 +243,14 @@ func (e *Explorer) Sample(disturbances, number int, seed uint64, stop func() boo
 		}
 		e.begin()
 		for range disturbances {
-			points := e.walk(1, never)
+			points := e.walk(1, never, false)
 			if len(points) == 0 {
 				break
 			}
 			p := &points[random.IntN(len(points))]
 			e.disturb(p, p.list[random.IntN(len(p.list))])
 		}
-		e.walk(0, never)
+		e.walk(0, never, true)
 	}
 }
 

@@ -192,7 +192,7 @@ func parseEntry(text string) (e Entry, err error) {
 		return Entry{}, err
 	}
 	if hasTime {
-		if e.At, err = parseTime(timeLayout, at); err != nil {
+		if e.At, err = parseTime(at); err != nil {
 			return Entry{}, err
 		}
 	}
@@ -214,15 +214,15 @@ func parseEntry(text string) (e Entry, err error) {
 
 func parseRollout(text string) (r Rollout, err error) {
 	words := strings.Split(text, ",")
-	if r.Since, err = parseTime(timeLayout, words[0]); err != nil {
+	if r.Since, err = parseTime(words[0]); err != nil {
 		return Rollout{}, err
 	}
 	for _, word := range words[1:] {
 		switch {
 		case strings.HasPrefix(word, wordUnhealthy):
-			r.Unhealthy, err = parseTime(timeLayout, strings.TrimPrefix(word, wordUnhealthy))
+			r.Unhealthy, err = parseTime(strings.TrimPrefix(word, wordUnhealthy))
 		case strings.HasPrefix(word, wordConverged):
-			r.Converged, err = parseTime(timeLayout, strings.TrimPrefix(word, wordConverged))
+			r.Converged, err = parseTime(strings.TrimPrefix(word, wordConverged))
 		case word == wordPromoted:
 			r.Promoted = true
 		case word == wordRolledBack:
@@ -239,13 +239,30 @@ func parseRollout(text string) (r Rollout, err error) {
 	return r, nil
 }
 
-// parseTime reads a time by a layout, if timeLayout can write it again.
-func parseTime(layout, text string) (time.Time, error) {
-	at, err := time.Parse(layout, text)
-	if err != nil {
+// parseTime reads what timeLayout writes.
+func parseTime(text string) (time.Time, error) {
+	var n [6]int
+	if len(text) != len(timeLayout) || text[8] != 'T' || text[15] != 'Z' {
 		return time.Time{}, fmt.Errorf("%q is no time", text)
 	}
-	at = at.UTC()
+	for i, digits := range []string{text[:4], text[4:6], text[6:8], text[9:11], text[11:13], text[13:15]} {
+		for _, c := range []byte(digits) {
+			if c < '0' || c > '9' {
+				return time.Time{}, fmt.Errorf("%q is no time", text)
+			}
+			n[i] = 10*n[i] + int(c-'0')
+		}
+	}
+	at := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
+	hour, minute, second := at.Clock()
+	if year, month, day := at.Date(); [6]int{year, int(month), day, hour, minute, second} != n {
+		return time.Time{}, fmt.Errorf("%q is no time", text)
+	}
+	return within(at, text)
+}
+
+// within is a time that timeLayout can write, and that can be rounded up.
+func within(at time.Time, text string) (time.Time, error) {
 	if year := at.Add(time.Second).Year(); at.Year() < 1 || year > 9999 {
 		return time.Time{}, fmt.Errorf("%q is no year that a label can hold", text)
 	}

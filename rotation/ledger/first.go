@@ -51,7 +51,10 @@ func parseFirst(parts []string) (p Page, err error) {
 		case "gone":
 			retired = kindsIn(value)
 		case "since":
-			if since, err = parseTime(time.RFC3339Nano, value); err != nil {
+			if since, err = time.Parse(time.RFC3339Nano, value); err != nil {
+				return Page{}, fmt.Errorf("%q is no time", value)
+			}
+			if since, err = within(since.UTC(), value); err != nil {
 				return Page{}, err
 			}
 		case "n":

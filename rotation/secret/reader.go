@@ -119,6 +119,7 @@ func (r *Reader) Seen(id string) (Version, bool) {
 func (r *Reader) Await(ctx context.Context, id, label string) (v Version, err error) {
 	err = r.retry.do(ctx, func() error {
 		if v, err = r.Read(ctx, id, label); IsMissing(err) {
+			r.known.fresh = false // the version may be gone since the labels were read, and this takes time
 			return lagging{err}
 		}
 		return err
