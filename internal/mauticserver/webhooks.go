@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +48,21 @@ func Signature(secret, body string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// NewHook makes a webhook as a person does in Mautic's pages, and returns its
+// secret: each gets one of its own, of 64 hexadecimal digits.
+func (s *Server) NewHook(ctx context.Context, name, receiver string) (secret string, err error) {
+	random := make([]byte, 32)
+	rand.Read(random) // never fails: crypto/rand ends the program instead
+	secret = hex.EncodeToString(random)
+	return secret, s.inWeb(ctx, func(v visit) error {
+		err := v.exec(ctx, "INSERT INTO {webhooks} (is_published, name, webhook_url, secret) VALUES (1, ?, ?, ?)", name, receiver, secret)
+		if err != nil {
+			return err
+		}
+		return v.exec(ctx, "INSERT INTO {webhook_events} (webhook_id, event_type) SELECT id, ? FROM {webhooks} WHERE name = ?", HookEvent, name)
+	})
 }
 
 // Trigger has something happen that the webhooks tell of. A delivery is queued
