@@ -49,7 +49,7 @@ func TestAnyPageBelowSNeedsALogin(t *testing.T) {
 
 func TestAHookThatIsMadeInThePagesHasASecretOfItsOwn(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
-		f, r, _, _ := hooked(t, version, map[string]any{"queue_mode": "immediate_process"})
+		f, r, _, _ := hooked(t, version, nil)
 		secret, err := f.NewHook(t.Context(), "made in the pages", r.URL)
 		if err != nil || len(secret) != 64 {
 			t.Fatal(len(secret), err)
