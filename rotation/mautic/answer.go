@@ -24,6 +24,8 @@ func remedy(base *url.URL, page string, status int, location string) string {
 			return "set MAUTIC_URL to " + to
 		}
 		return "Mautic itself does not redirect there: have what does (single sign-on, a firewall) let the function's requests for " + page + " through, or correct MAUTIC_URL"
+	case status == http.StatusUnauthorized && base != nil && base.User != nil:
+		return "what is in front of Mautic refuses the user and the password in MAUTIC_URL: correct them"
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired:
 		return "a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for " + page + " through"
 	case status == http.StatusTooManyRequests:
