@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,7 +61,7 @@ func (m *mauticDeployment) likeItsTasks() {
 					return m.MySQL.Open(m.User, task.Password, m.Database)
 				}
 			}
-			return nil, errors.New("no task runs")
+			return nil, mauticserver.ErrNoTasks
 		},
 		APIEnabled: true, BasicAuth: true,
 	})

@@ -126,6 +126,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, v visit) error {
 	if !v.parameters.On("api_enabled") {
 		return apiDisabled(w)
 	}
+	// What it does with the header where basic authentication is on was not tried.
+	if _, _, ok := r.BasicAuth(); ok && !v.parameters.On("api_enable_basic_auth") {
+		return refuse(w, http.StatusForbidden, "access_denied", "Basic authentication is disabled.")
+	}
 	id, randomID, _ := strings.Cut(r.PostFormValue("client_id"), "_")
 	number, err := strconv.ParseInt(id, 10, 64)
 	var secret, grants string

@@ -111,6 +111,7 @@ func (s *Server) pages() map[string]page {
 		"POST /s/login_check":     s.loginCheck,
 		"GET /s/dashboard":        s.dashboard,
 		"GET /s/dashboard/import": s.dashboardImport,
+		"GET /s/":                 s.privatePage,
 		"GET /api/users/self":     s.self,
 		"POST /oauth/v2/token":    s.token,
 	}

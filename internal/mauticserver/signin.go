@@ -132,3 +132,14 @@ func (s *Server) dashboardImport(w http.ResponseWriter, r *http.Request, v visit
 	_, err = fmt.Fprint(w, "<!DOCTYPE html><title>Dashboard import | Mautic</title>")
 	return err
 }
+
+// privatePage is any other page below /s/: whoever is not signed in is sent to the
+// login page, whether there is such a page or not. So /s/login/s/login, of a URL
+// that is not the base URL, redirects.
+func (s *Server) privatePage(w http.ResponseWriter, r *http.Request, v visit) error {
+	user, err := s.signedIn(w, r, v)
+	if err == nil && user != 0 {
+		http.NotFound(w, r)
+	}
+	return err
+}

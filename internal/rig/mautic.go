@@ -17,8 +17,8 @@ type Mautic struct {
 }
 
 // newSeed makes the credentials that the rig's secret holds from the start.
-func newSeed() mauticserver.Seed {
-	return mauticserver.Seed{AdminPassword: rand.Text(), ClientSecret: rand.Text(), HookSecret: rand.Text()}
+func newSeed(version mauticserver.Version) mauticserver.Seed {
+	return mauticserver.Seed{Version: version, AdminPassword: rand.Text(), ClientSecret: rand.Text(), HookSecret: rand.Text()}
 }
 
 // startMautic makes the tables and starts the pages.
@@ -28,6 +28,7 @@ func (r *Rig) startMautic(ctx context.Context) error {
 		return err
 	}
 	server, err := mauticserver.Start(mauticserver.Options{
+		Version:    r.options.MauticVersion,
 		Open:       r.openForPages,
 		APIEnabled: true,
 		BasicAuth:  true,

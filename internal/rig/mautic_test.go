@@ -33,6 +33,30 @@ func status(t *testing.T, r *Rig, page string, header func(*http.Request)) int {
 	return answer.StatusCode
 }
 
+func TestAMauticIsOfTheVersionThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[mauticserver.Version]int{mauticserver.Mautic51: 404, mauticserver.Mautic70: 302, "": 302} {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, Options{MySQL: mysqltest.Shared(t), Mautic: true, MauticVersion: version})
+			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			answer, err := client.Get(r.Mautic.URL() + "/installer")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != want {
+				t.Errorf("/installer answers %d, want %d", answer.StatusCode, want)
+			}
+			var columns int
+			row := r.MySQL.Admin().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'roles' AND COLUMN_NAME = 'uuid'", r.Database)
+			if err := row.Scan(&columns); err != nil || (columns == 1) != (want == 302) {
+				t.Errorf("%d columns that 7.0 adds, %v", columns, err)
+			}
+		})
+	}
+}
+
 func TestSecretHoldsWhatMauticAccepts(t *testing.T) {
 	mysqltest.Each(t, func(t *testing.T, server *mysqlserver.Server) {
 		r := newRig(t, Options{MySQL: server, Mautic: true})

@@ -81,6 +81,9 @@ type Options struct {
 	// into the secret, and has the function rotate all of them.
 	Mautic bool
 
+	// MauticVersion is which Mautic's they are.
+	MauticVersion mauticserver.Version
+
 	// Pages, when it is not nil, comes before Mautic's pages.
 	Pages func(http.Handler) http.Handler
 }
@@ -135,7 +138,7 @@ func New(ctx context.Context, o Options) (_ *Rig, err error) {
 		o.Timeout = time.Minute
 	}
 	id := strings.ToLower(rand.Text()[:10])
-	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: SecretName, options: o, seed: newSeed()}
+	r := &Rig{MySQL: o.MySQL, User: "mautic_" + id, Database: "mautic_" + id, Password: rand.Text(), SecretName: SecretName, options: o, seed: newSeed(o.MauticVersion)}
 	r.closing = make(chan struct{})
 	r.beginClose = sync.OnceFunc(func() { close(r.closing) })
 	defer func() {

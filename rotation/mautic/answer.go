@@ -6,23 +6,30 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
 
-// loginRemedy is what to do about a login page that answers another status than
-// 200, by the likeliest cause.
-func loginRemedy(base *url.URL, status int, location string) string {
+// remedy is what to do about a page that answers with a status that Mautic does
+// not give it, by the likeliest cause. The login page should answer 200.
+func remedy(base *url.URL, page string, status int, location string) string {
 	switch {
+	case base != nil && pageIn(base) != "" && status < 500:
+		root := *base
+		root.Path = strings.TrimSuffix(base.Path, pageIn(base))
+		return "MAUTIC_URL is the URL of a page, and has to be the base URL, below which Mautic's pages are: set it to " + shownBase(&root)
 	case status >= 300 && status < 400:
-		if to := redirectedBase(base, location); to != "" {
+		if to := redirectedBase(base, page, location); to != "" {
 			return "set MAUTIC_URL to " + to
 		}
-		return "Mautic's login page does not redirect: have what does (single sign-on, a firewall) let the function's requests for " + loginPage + " through, or correct MAUTIC_URL"
+		return "Mautic itself does not redirect there: have what does (single sign-on, a firewall) let the function's requests for " + page + " through, or correct MAUTIC_URL"
+	case status == http.StatusUnauthorized && base != nil && base.User != nil:
+		return "what is in front of Mautic refuses the user and the password in MAUTIC_URL: correct them"
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired:
-		return "a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for " + loginPage + " through"
+		return "a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for " + page + " through"
 	case status == http.StatusTooManyRequests:
-		return "a rate limit in front of Mautic answers so: exempt the function's requests for " + loginPage + " from it"
+		return "a rate limit in front of Mautic answers so: exempt the function's requests for " + page + " from it"
 	case status == http.StatusInternalServerError:
 		return "that is a broken Mautic, mostly one that cannot log in to its database: see its log"
 	case status >= 500:
@@ -32,16 +39,30 @@ func loginRemedy(base *url.URL, status int, location string) string {
 	}
 }
 
-// redirectedBase is the base URL whose login page one at base redirects to; ""
-// where it redirects to something else, or to itself.
-func redirectedBase(base *url.URL, location string) string {
-	to, err := base.JoinPath(loginPage).Parse(location)
+// aPage is what the URL of one of Mautic's pages, or of its API, ends in.
+var aPage = regexp.MustCompile(`/(?:index\.php/)?(?:s(?:/[a-z_/]*)?|api(?:/.*)?|oauth/.*|installer)/?$`)
+
+// pageIn is the page in what should be a base URL; "": none. Mautic may be
+// installed below a path of such a name, so it is asked first.
+func pageIn(base *url.URL) string { return aPage.FindString(base.Path) }
+
+// shownBase is a base URL as a setting has it, without the password of what is in
+// front.
+func shownBase(base *url.URL) string {
+	shown := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
+	return shown.String()
+}
+
+// redirectedBase is the base URL whose page one at base redirects to; "" where it
+// redirects to something else, or to itself.
+func redirectedBase(base *url.URL, page, location string) string {
+	to, err := base.JoinPath(page).Parse(location)
 	if err != nil || to.Host == "" {
 		return ""
 	}
-	path, ok := strings.CutSuffix(strings.TrimSuffix(to.Path, "/"), "/"+loginPage)
+	path, ok := strings.CutSuffix(strings.TrimSuffix(to.Path, "/"), "/"+page)
 	same := to.Scheme == base.Scheme && strings.EqualFold(to.Host, base.Host) && path == strings.TrimSuffix(base.Path, "/")
-	root := (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: path}).String()
+	root := shownBase(&url.URL{Scheme: to.Scheme, Host: to.Host, Path: path})
 	if _, err := parseBase(root); err != nil || !ok || same || brief(root) != root {
 		return ""
 	}

@@ -145,5 +145,9 @@ func (k *API) apiChecks(ctx context.Context, p pair) []credential.Check {
 	if credential.OutcomeOf(err) == credential.Denied {
 		err = nil
 	}
-	return append(checks, credential.Check{What: "Mautic's API is switched on", Problem: err})
+	checks = append(checks, credential.Check{What: "Mautic's API is switched on", Problem: err})
+	if err == nil {
+		checks = append(checks, credential.Check{What: "calls reach Mautic's API", Problem: mautic.letThrough(ctx)})
+	}
+	return checks
 }

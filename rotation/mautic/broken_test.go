@@ -1,8 +1,6 @@
 package mautic
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -12,10 +10,11 @@ import (
 
 func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 	onMySQL(t, func(f *fixture) {
-		broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
-		defer broken.Close()
+		broken := f.mautic(apiOn)
+		broken.SetPassword("the one before")
 		stored, access := f.access(), f.access()
-		access.URL = broken.URL
+		access.URL = broken.URL()
+		f.needs(healthOf(f.t, access.URL).Check(f.t.Context()), "answers 500", "mostly one that cannot log in to its database")
 		for name, tc := range map[string]struct {
 			set, test credential.Kind
 			change    credential.Change

@@ -87,7 +87,7 @@ func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed
 	}
 	t.Cleanup(func() {
 		if !t.Failed() {
-			err = f.home.giveBack()
+			err = f.giveBack()
 		}
 		if err != nil {
 			t.Error(err)
@@ -162,14 +162,22 @@ func (f *fixture) access() Access { return Access{Database: f} }
 // withMautic starts a Mautic for the database and returns access to both.
 func (f *fixture) withMautic(o mauticserver.Options) Access {
 	f.t.Helper()
-	o.Open = func(_ context.Context, password string) (*sql.DB, error) { return f.open(f.user, password) }
+	return Access{Database: f, URL: f.mautic(o).URL()}
+}
+
+// mautic starts a Mautic for the database.
+func (f *fixture) mautic(o mauticserver.Options) *mauticserver.Server {
+	f.t.Helper()
+	if o.Open == nil {
+		o.Open = func(_ context.Context, password string) (*sql.DB, error) { return f.open(f.user, password) }
+	}
 	o.Version, o.Password, o.Prefix = f.version, f.password, f.prefix
 	server, err := mauticserver.Start(o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { server.Close() })
-	return Access{Database: f, URL: server.URL()}
+	return server
 }
 
 // doc is a document with the database's credentials and more members.

@@ -64,7 +64,7 @@ func (h *Health) Check(ctx context.Context) error {
 	if status == http.StatusOK {
 		return nil
 	}
-	err = fmt.Errorf("GET %s answers %s%s: %s", page.Redacted(), brief(response.Status), target(location), loginRemedy(h.base, status, location))
+	err = fmt.Errorf("GET %s answers %s%s: %s", page.Redacted(), brief(response.Status), target(location), remedy(h.base, loginPage, status, location))
 	if status >= 500 {
 		return err
 	}

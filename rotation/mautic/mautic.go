@@ -3,11 +3,13 @@
 // that webhooks are signed with ("webhook"). It also tells whether Mautic is
 // healthy.
 //
-// Mautic has no API that changes any of the three without harm: it answers
-// 200 to a new password and ignores it, has no REST resource for clients, and
-// writes webhook secrets into its audit log. So all are set by SQL, in
-// Mautic's own tables, with the database credentials of the document, and
-// tried out over HTTP, as their users do.
+// Mautic's REST API changes none of the three without harm: it answers 200 to
+// a new password and ignores it, has no resource for clients, and writes
+// webhook secrets into its audit log. (Version 2 of the API, since Mautic 7.0,
+// changes a password and a webhook, for whoever has a credential that works.) So
+// all are set by SQL, in Mautic's own tables, with the database credentials of
+// the document, and tried out over HTTP, as their users do. Mautic 5.1 and 7.0
+// differ in nothing that is done here.
 //
 //	access := mautic.Access{Database: opener, URL: "https://mautic.example.com"}
 //	kinds := []credential.Kind{
@@ -66,7 +68,9 @@ type Access struct {
 	TablePrefix string
 
 	// URL is Mautic's base URL, as https://mautic.example.com. Empty: nothing
-	// is tried over HTTP, and what the tables hold has to do for a test.
+	// is tried over HTTP, and what the tables hold has to do for a test. A user and
+	// a password in it are for what is in front of Mautic's pages, and are not sent
+	// to its API.
 	URL string
 
 	// Client makes the requests to URL. Nil means http.DefaultClient. Its

@@ -2,7 +2,6 @@ package mautic
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -30,8 +29,9 @@ const (
 
 // site is Mautic as its users see it.
 type site struct {
-	base   *url.URL
-	client *http.Client
+	base    *url.URL
+	client  *http.Client
+	timeout time.Duration // of a request
 }
 
 // site returns nil when no URL is set.
@@ -47,7 +47,7 @@ func (a Access) site() (*site, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &site{base: base, client: direct(client)}, nil
+	return &site{base: base, client: direct(client), timeout: pageTimeout}, nil
 }
 
 func parseBase(base string) (*url.URL, error) {
@@ -68,9 +68,10 @@ func direct(client *http.Client) *http.Client {
 
 // reply is an answer, with the beginning of its body.
 type reply struct {
-	status   int
-	location string
-	body     string
+	status    int
+	location  string
+	challenge string // what it asks a login for, of the header WWW-Authenticate
+	body      string
 }
 
 // ask makes one request for a page of Mautic's.
@@ -79,13 +80,13 @@ func (s *site) ask(ctx context.Context, client *http.Client, method, path string
 }
 
 func (s *site) askAt(ctx context.Context, client *http.Client, method string, at *url.URL, form url.Values, header func(*http.Request)) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	asking, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	request, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	request, err := http.NewRequestWithContext(asking, method, at.String(), body)
 	if err != nil {
 		return reply{}, err
 	}
@@ -95,16 +96,29 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 	if header != nil {
 		header(request)
 	}
+	began := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
-		return reply{}, credential.Failf(credential.Unreachable, "%s", unanswered(method, at.Redacted(), pageTimeout, err))
+		return reply{}, credential.Failf(credential.Unreachable, "%s", s.unanswered(ctx, method, at.Redacted(), began, err))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
 	if err != nil {
-		return reply{}, credential.Failf(credential.Unreachable, "%s %s: the answer broke off: %w", method, at.Redacted(), err)
+		return reply{}, credential.Failf(credential.Unreachable, "the answer broke off: %s", s.unanswered(ctx, method, at.Redacted(), began, err))
 	}
-	return reply{status: response.StatusCode, location: response.Header.Get("Location"), body: string(text)}, nil
+	return reply{
+		status: response.StatusCode, location: response.Header.Get("Location"),
+		challenge: response.Header.Get("WWW-Authenticate"), body: string(text),
+	}, nil
+}
+
+// unanswered tells of a request that got no whole answer: in the time that it may
+// take, or in what was left of the caller's.
+func (s *site) unanswered(ctx context.Context, method, shown string, began time.Time, err error) string {
+	if ctx.Err() != nil {
+		return fmt.Sprintf("%s %s was cut off after %s, when the time for it was over, which is shorter than the %s that it may take: raise the function's timeout", method, shown, time.Since(began).Round(time.Millisecond), s.timeout)
+	}
+	return unanswered(method, shown, s.timeout, err)
 }
 
 // shown is a page's URL without a password.
@@ -174,7 +188,7 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status == http.StatusInternalServerError:
 		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
-		return "", s.odd(http.MethodGet, loginPage, r, loginRemedy(s.base, r.status, r.location))
+		return "", s.odd(http.MethodGet, loginPage, r, remedy(s.base, loginPage, r.status, r.location))
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {
@@ -184,7 +198,7 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 }
 
 // errBroken says that Mautic is there and does not work.
-var errBroken = errors.New(loginRemedy(nil, http.StatusInternalServerError, ""))
+var errBroken = errors.New(remedy(nil, loginPage, http.StatusInternalServerError, ""))
 
 // check finds out whether there is a Mautic at the URL.
 func (s *site) check(ctx context.Context) error {
@@ -241,78 +255,4 @@ func (a Access) siteChecks(ctx context.Context, without string) []credential.Che
 		}
 	}
 	return []credential.Check{check}
-}
-
-// basicAuth asks who the user is, by basic authentication. Accepted means that
-// the password is right. Denied is no proof: some web servers keep the header
-// from PHP. Unknown: the API or its basic authentication is switched off.
-func (s *site) basicAuth(ctx context.Context, user, password string) (credential.Outcome, error) {
-	r, err := s.ask(ctx, s.client, http.MethodGet, selfPage, nil, func(request *http.Request) { request.SetBasicAuth(user, password) })
-	if err != nil {
-		return credential.OutcomeOf(err), err
-	}
-	switch r.status {
-	case http.StatusOK:
-		return credential.Accepted, nil
-	case http.StatusUnauthorized:
-		return credential.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
-	case http.StatusForbidden:
-		return credential.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
-	default:
-		return credential.Unreachable, s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
-	}
-}
-
-// errNoAPI says that a client cannot be tried, since Mautic's API is off.
-var errNoAPI = errors.New("the API of Mautic is switched off (403 api_disabled), so the client cannot be tried: switch it on (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to have the stored secret do for a test")
-
-// errNoGrant says that a client's secret is right, and that it is not one for
-// client_credentials. Mautic looks at the secret first.
-var errNoGrant = errors.New("the client may not use the grant client_credentials")
-
-// token gets an access token for a client. Its secret goes into the form: the
-// Basic header answers 403 where basic authentication is off.
-func (s *site) token(ctx context.Context, client, secret string) (string, error) {
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret}}
-	r, err := s.ask(ctx, s.client, http.MethodPost, tokenPage, form, nil)
-	if err != nil {
-		return "", err
-	}
-	var answer struct {
-		Token string          `json:"access_token"`
-		Error json.RawMessage `json:"error"`
-	}
-	_ = json.Unmarshal([]byte(r.body), &answer) // what is no JSON has neither
-	said := func(code string) bool {
-		return strings.Contains(string(answer.Error), code) || strings.Contains(r.body, code)
-	}
-	switch {
-	case r.status == http.StatusOK && answer.Token != "":
-		return answer.Token, nil
-	case r.status == http.StatusForbidden && said("api_disabled"):
-		return "", errNoAPI
-	case r.status == http.StatusBadRequest && said("invalid_client"):
-		return "", credential.Failf(credential.Denied, "the API client %s and its secret are refused (400 invalid_client)", client)
-	case r.status == http.StatusBadRequest && said("unauthorized_client"):
-		return "", errNoGrant
-	default:
-		return "", s.odd(http.MethodPost, tokenPage, r, "Mautic's log may say why it gives no token")
-	}
-}
-
-// callAPI makes a call with an access token. Any user may ask who it is.
-func (s *site) callAPI(ctx context.Context, token string) error {
-	r, err := s.ask(ctx, s.client, http.MethodGet, selfPage, nil, func(request *http.Request) { request.Header.Set("Authorization", "Bearer "+token) })
-	switch {
-	case err != nil:
-		return err
-	case r.status == http.StatusOK:
-		return nil
-	case r.status == http.StatusUnauthorized:
-		return s.odd(http.MethodGet, selfPage, r, "Mautic refuses a token that it has just issued: is the Authorization header kept from PHP (Apache: CGIPassAuth on)?")
-	case r.status == http.StatusInternalServerError:
-		return s.odd(http.MethodGet, selfPage, r, "Mautic fails so when an API client has no role: give the client a role in Mautic")
-	default:
-		return s.odd(http.MethodGet, selfPage, r, "Mautic's log may say why")
-	}
 }

@@ -20,7 +20,7 @@ var meanings = map[uint16]string{
 	mysql.AccessDenied:        "the database's password is wrong, or it knows no such user from this host",
 	mysql.DatabaseDenied:      "%s has no access to the database: GRANT it",
 	mysql.NoDatabase:          "there is no such database: correct its name in the secret or in DATABASE_NAME",
-	mysql.NoColumn:            "a column is missing: this is not a table of Mautic 4 to 6, or MAUTIC_TABLE_PREFIX names another application's",
+	mysql.NoColumn:            "a column is missing: this is not a table of Mautic 5 to 7, or MAUTIC_TABLE_PREFIX names another application's",
 	mysql.NoTable:             "a table is missing: check the database's name and MAUTIC_TABLE_PREFIX",
 	mysql.LockWaitTimeout:     "another session held a lock on the row or the table for more than 5 s, and nothing was changed: try again",
 	mysql.Deadlock:            "a deadlock with another session, and nothing was changed: try again",

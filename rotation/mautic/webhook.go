@@ -53,7 +53,7 @@ type WebhookConfig struct {
 // deliveries of webhooks with. Use NewWebhook.
 //
 // Mautic signs with one secret at a time, and a delivery that its receiver
-// rejects is lost. So what overlaps is what receivers accept: the next secret
+// rejects is lost (5.1), or late (7.0). So what overlaps is what receivers accept: the next secret
 // stands in the document long before Mautic signs with it, and the previous
 // one for as long after it. A mautic:webhooks:process that runs while the
 // secret is set signs with the old one until it ends, for up to 600 s.

@@ -213,6 +213,47 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 	})
 }
 
+func TestAHookThatWasMadeInMauticsPagesIsNamedAndLeftAlone(t *testing.T) {
+	onEach(t, mauticserver.Seed{}, func(f *fixture) {
+		own, err := f.mautic(mauticserver.Options{}).NewHook(f.t.Context(), "made in the pages", "https://receiver.example.com")
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		ownIsThere := func() {
+			f.t.Helper()
+			if f.value("SELECT secret FROM {webhooks} WHERE name = 'made in the pages'") != own {
+				f.t.Error("its secret has changed")
+			}
+		}
+		c := f.hookChange()
+		all := NewWebhook(WebhookConfig{Access: f.access()})
+		err = f.generate(all, c.Current)
+		f.needs(err, `the webhook "made in the pages" has another secret in Mautic than the document, so nothing was changed`, "MAUTIC_WEBHOOKS")
+		// Or the engine would try again, in place of leaving the kind out.
+		if credential.MayPass(err) || strings.Contains(err.Error(), own) {
+			f.t.Errorf("it may pass, or shows a secret: %v", err)
+		}
+		if found := problems(all.Preflight(f.t.Context(), c.Current)); !strings.Contains(found, `"made in the pages"`) || strings.Contains(found, `"contacts"`) {
+			f.t.Errorf("the preflight finds %s", found)
+		}
+		ownIsThere()
+
+		named := NewWebhook(WebhookConfig{Access: f.access(), Hooks: []string{"contacts", "emails"}})
+		if found := problems(named.Preflight(f.t.Context(), c.Current)); found != "" {
+			f.t.Errorf("where the others are named, the preflight finds %s", found)
+		}
+		for _, err := range []error{f.generate(named, c.Current), named.Set(f.t.Context(), c), named.Test(f.t.Context(), c), named.PutBack(f.t.Context(), c), named.Set(f.t.Context(), c)} {
+			if err != nil {
+				f.t.Error(err)
+			}
+		}
+		ownIsThere()
+		if got := f.hookSecrets(); got != nextHookSecret+","+nextHookSecret+","+own {
+			f.t.Errorf("the secrets are %s", got)
+		}
+	})
+}
+
 func TestAnEmergencyFindsTheHooksOfARotationThatWasGivenUp(t *testing.T) {
 	onEach(t, mauticserver.Seed{HookSecret: nextHookSecret}, func(f *fixture) {
 		k := NewWebhook(WebhookConfig{Access: f.access()})
