@@ -195,9 +195,9 @@ func (s Scenario) app() *rig.Application {
 	if len(services) == 0 {
 		services = []string{"mautic-prod-service"}
 	}
-	app := &rig.Application{Services: services, Tasks: 1, Interval: 100 * time.Millisecond, Literal: s.literal}
+	app := &rig.Application{Services: services, Tasks: 1, Interval: 500 * time.Millisecond, WithFunction: true, Literal: s.literal}
 	if s.seldom {
-		app.Interval, app.LastLogin, app.DrainTime = time.Hour, true, 5*time.Second
+		app.Interval, app.WithFunction, app.LastLogin, app.DrainTime = time.Hour, false, true, 5*time.Second
 	}
 	return app
 }

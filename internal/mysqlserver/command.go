@@ -39,7 +39,7 @@ func (in *installation) serve(ctx context.Context, s *Server, o Options) (*proce
 		"--datadir=" + s.dir.data(),
 		"--tmpdir=" + s.dir.temp(),
 		"--socket=" + s.dir.socket(),
-		"--pid-file=" + filepath.Join(s.dir.path, "pid"),
+		"--pid-file=" + s.dir.pid(),
 		"--init-file=" + s.dir.initFile(),
 		"--bind-address=" + s.Host(),
 		fmt.Sprintf("--port=%d", s.port),

@@ -69,6 +69,7 @@ func (d *runDir) data() string     { return filepath.Join(d.path, "data") }
 func (d *runDir) tls() string      { return filepath.Join(d.path, "tls") }
 func (d *runDir) log() string      { return filepath.Join(d.path, "server.log") }
 func (d *runDir) initFile() string { return filepath.Join(d.path, "init.sql") }
+func (d *runDir) pid() string      { return filepath.Join(d.path, "pid") }
 
 // temp is for the server's temporary tables. A server that starts deletes all of them that it finds, so in a directory that
 // servers share it would delete those of the others, whose statements then fail.

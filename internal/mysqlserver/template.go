@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mautic-rotation/internal/cache"
@@ -20,7 +21,7 @@ func (in *installation) template(ctx context.Context, progress func(string)) (st
 		return "", err
 	}
 	args := in.initArgs()
-	key := sha256.Sum256([]byte(in.version + "\n" + strings.Join(args, "\n")))
+	key := sha256.Sum256([]byte(in.version + "\n" + strings.Join(slices.Concat(args, in.firstStartArgs()), "\n")))
 	dir := filepath.Join(base, fmt.Sprintf("%s-data-%x", in.how.series, key[:6]))
 	err = cache.Once(ctx, dir, func(unfinished string) error {
 		progress(fmt.Sprintf("Initialising a data directory for %s, once.", in.origin))
@@ -59,7 +60,41 @@ func (in *installation) initialise(ctx context.Context, args []string, dir strin
 		return fmt.Errorf("%w:\n%s", err, out)
 	}
 
+	err = in.firstStart(ctx, work)
+	if err != nil {
+		return err
+	}
 	return copyDir(work.data(), dir)
+}
+
+// firstStartArgs are those of the start that firstStart makes, besides the paths. MariaDB makes none.
+func (in *installation) firstStartArgs() []string {
+	if in.how.series.IsMariaDB() {
+		return nil
+	}
+	return append(in.localArgs(), "--skip-networking")
+}
+
+// firstStart starts a server in a new data directory, and ends it at once. A MySQL's first start writes its views once more, which
+// takes it a fifth of the processor time of a start: no copy is to do that again.
+func (in *installation) firstStart(ctx context.Context, work *runDir) error {
+	args := in.firstStartArgs()
+	if args == nil {
+		return nil
+	}
+	err := os.WriteFile(work.initFile(), []byte("SHUTDOWN;\n"), 0o600)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	out, err := in.run(ctx, append(args,
+		"--datadir="+work.data(), "--tmpdir="+work.temp(), "--socket="+work.socket(), "--pid-file="+work.pid(), "--init-file="+work.initFile(),
+	)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("starting it for the first time: %w:\n%s", err, out)
+	}
+	return nil
 }
 
 // bootstrapScript returns the SQL that initialises a MariaDB server: what its own mariadb-install-db feeds it, which is a shell

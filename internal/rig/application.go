@@ -13,6 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mauticserver"
 )
 
@@ -36,6 +39,12 @@ type Application struct {
 	// with, which config/local.php holds literally, as in the official image: its cron
 	// does not hand on the container's variables.
 	JobsLackVariables atomic.Bool
+
+	// WithFunction makes tasks log in too whenever the function may have changed
+	// their account: it moves a label before and after. So that what it leaves
+	// the account in is seen each time, and an Interval can be long: logins are
+	// most of what the server does.
+	WithFunction bool
 
 	// MailInterval is the time between two messages of a task, which logs in
 	// afresh for each of them; 0: it sends none. It takes Options.SES.
@@ -77,6 +86,7 @@ type Application struct {
 	mu      sync.Mutex
 	tasks   []*TaskRecord
 	changed chan struct{} // closed, and made anew, after each login and each task's end
+	asked   chan struct{} // closed, and made anew, when each task is to log in once more
 }
 
 // TaskRecord is what a task did.
@@ -96,6 +106,14 @@ type TaskRecord struct {
 
 // start runs the application's services.
 func (a *Application) start(r *Rig) error {
+	a.askForLogins()
+	if a.WithFunction {
+		r.AWS.Subscribe(func(e host.Event) {
+			if mayFollowChange(e) {
+				a.askForLogins()
+			}
+		})
+	}
 	for _, name := range a.Services {
 		tasks := a.tasksOf(name)
 		_, err := r.AWS.ECS.RunService(localecs.Service{
@@ -145,6 +163,7 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	pace := time.NewTicker(a.interval(task.Service))
 	defer pace.Stop()
 	for {
+		asked := a.loginsAsked()
 		if err := a.use(ctx, once, record); err == nil && !a.Slow.Load() {
 			task.Ready()
 		}
@@ -155,9 +174,39 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 				return a.use(ctx, once, record)
 			}
 			return nil
+		case <-asked:
 		case <-pace.C:
 		}
 	}
+}
+
+// mayFollowChange tells of an event whether the function may have changed an
+// account just before.
+func mayFollowChange(e host.Event) bool {
+	switch e := e.(type) {
+	case wire.CallFinished:
+		return e.Call.Caller.Function != "" && e.Call.Operation == "UpdateSecretVersionStage"
+	case locallambda.InvocationFinished:
+		return true
+	}
+	return false
+}
+
+// askForLogins has each task log in once more, now.
+func (a *Application) askForLogins() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asked != nil {
+		close(a.asked)
+	}
+	a.asked = make(chan struct{})
+}
+
+// loginsAsked closes when a task is to log in once more.
+func (a *Application) loginsAsked() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
 }
 
 // use makes one use of the database, and records it.
@@ -241,8 +290,8 @@ func (a *Application) NoLoginFailed(ctx context.Context) error {
 	return nil
 }
 
-// awaitLogins waits until each task that runs has made a login that began after
-// the call.
+// awaitLogins has each task that runs make a login that begins after the call,
+// and waits for them.
 func (a *Application) awaitLogins(ctx context.Context) error {
 	begun := map[string]int{} // by task
 	for _, t := range a.Records() {
@@ -253,6 +302,7 @@ func (a *Application) awaitLogins(ctx context.Context) error {
 	if len(begun) == 0 {
 		return errors.New("no task of the application runs")
 	}
+	a.askForLogins()
 	for {
 		a.mu.Lock()
 		changed, waiting := a.changed, ""

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"crypto/sha1"
 	"database/sql"
 	"encoding/json"
@@ -16,6 +17,8 @@ import (
 
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 )
@@ -189,7 +192,7 @@ func TestApplicationRunsOnEachServer(t *testing.T) {
 
 func TestNoLoginFailedLetsEachTaskLogInOnceMore(t *testing.T) {
 	t.Parallel()
-	app := &Application{Services: []string{"web", "cron"}, Tasks: 2, Interval: 10 * time.Millisecond}
+	app := &Application{Services: []string{"web", "cron"}, Tasks: 2, Interval: time.Hour}
 	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
 	before := app.Records()
 	if err := app.NoLoginFailed(t.Context()); err != nil {
@@ -205,6 +208,51 @@ func TestNoLoginFailedLetsEachTaskLogInOnceMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefused(t, app.NoLoginFailed(t.Context()), 1045)
+}
+
+func TestTasksLogInWhenTheFunctionMayHaveChangedTheirAccount(t *testing.T) {
+	t.Parallel()
+	app := &Application{Services: []string{"web"}, Tasks: 2, Interval: time.Hour, WithFunction: true}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
+	r.AWS.Lambda.DeleteFunction(FunctionName) // one that does nothing takes its place
+	_, err := r.AWS.Lambda.CreateFunction(locallambda.Function{
+		Name: FunctionName, Handler: func(context.Context, []byte) ([]byte, error) { return nil, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := app.Logins()
+	if err := r.Reconcile(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(2 * time.Minute); ; {
+		if after, failed := app.Logins(); after >= before+2 && failed == 0 {
+			break
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("the tasks have not logged in after an invocation: %+v", app.Records())
+		}
+	}
+
+	moved := wire.Call{Operation: "UpdateSecretVersionStage", Caller: wire.Caller{Function: FunctionName}}
+	read, byHand := moved, moved
+	read.Operation, byHand.Caller = "GetSecretValue", wire.Caller{}
+	for what, test := range map[string]struct {
+		event host.Event
+		want  bool
+	}{
+		"the function has moved a label":   {wire.CallFinished{Call: moved}, true},
+		"somebody has moved a label":       {wire.CallFinished{Call: byHand}, false},
+		"the function has read a value":    {wire.CallFinished{Call: read}, false},
+		"an invocation has ended":          {locallambda.InvocationFinished{}, true},
+		"a process of the function begins": {locallambda.EnvironmentStarted{}, false},
+	} {
+		if got := mayFollowChange(test.event); got != test.want {
+			t.Errorf("%s: tasks log in: %v, want %v", what, got, test.want)
+		}
+	}
 }
 
 func TestAnApplicationWithoutTasksHasNotBeenObserved(t *testing.T) {
