@@ -2,8 +2,9 @@
 // Manager's four-step protocol, so that no login of the running application
 // fails meanwhile.
 //
-// The engine here knows versions, labels and the document. What a credential
-// is, and who accepts it, is the business of a [credential.Kind]: see the
+// The engine here knows versions, labels and the document. Package secret reads and writes
+// them, package plan decides, and package ledger has the words of the labels. What a credential
+// is, and who accepts it, is the business of a [credential.Kind]: see the other
 // packages below this one. Wired together:
 //
 //	rotator := rotation.New(rotation.Config{SecretsManager: client, Kinds: []credential.Kind{databaseKind}, Services: services})

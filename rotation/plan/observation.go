@@ -8,6 +8,10 @@
 // A reconcile observes, decides, and acts, and then begins again with a new
 // observation, until nothing is left but to wait. So a decision never depends on
 // what an action before it has brought about.
+//
+// For the four steps it decides two things more: [Guard] whether a step may act for its
+// version at all, and [Select] which kinds a rotation changes, by a [Request] in words or by
+// the [Schedule].
 package plan
 
 import (

@@ -47,6 +47,15 @@ func TestATokenMayAskInWords(t *testing.T) {
 	}
 }
 
+func TestLabelsThatNoRotationCanFollowAreFoundOnEveryVersion(t *testing.T) {
+	got := UnreadableRequests(map[string][]string{
+		"v1": {"AWSCURRENT", "rotate;only.webhook", "rotate;everything"}, "v2": {"rotate;emergency", "rotate;only"}, "v3": {"mine"},
+	}, allKinds)
+	if want := map[string][]string{"v1": {"rotate;everything"}, "v2": {"rotate;emergency", "rotate;only"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
 // FuzzRequest reads tokens and labels: words are those that are known, or there is
 // an error that says how to write them.
 func FuzzRequest(f *testing.F) {
