@@ -147,17 +147,19 @@ func (f *fixture) signIn(password string) string {
 	return location
 }
 
-func TestTheLoginPageNeedsTheDatabase(t *testing.T) {
+func TestEveryPageNeedsTheDatabase(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
-		f := start(t, as(version, Options{}), Seed{})
-		for password, want := range map[string]int{"wrong": 500, f.password: 200} {
-			f.SetPassword(password)
-			if got, _, _ := f.ask("GET", "/s/login", nil, nil); got != want {
-				t.Errorf("got %d, want %d", got, want)
+		f := start(t, as(version, apiOn), Seed{})
+		basic := func(r *http.Request) { r.SetBasicAuth("admin", f.seed.AdminPassword) }
+		for page, want := range map[string]int{"/s/login": 200, "/api/users/self": 200, "/health": 404, "/": 404} {
+			f.SetPassword(f.password)
+			if got, _, _ := f.ask("GET", page, nil, basic); got != want {
+				t.Errorf("%s answers %d, want %d", page, got, want)
 			}
-		}
-		if got, _, _ := f.ask("GET", "/health", nil, nil); got != 404 {
-			t.Errorf("got %d for a page that Mautic does not have", got)
+			f.SetPassword("wrong")
+			if got, _, _ := f.ask("GET", page, nil, basic); got != 500 {
+				t.Errorf("%s answers %d without the database", page, got)
+			}
 		}
 	})
 }
@@ -308,11 +310,20 @@ func TestATokenExpiresByTheGivenClock(t *testing.T) {
 	})
 }
 
-func TestAnAPIThatIsOffGivesNoTokens(t *testing.T) {
+func TestAnAPIThatIsOffDoesNothing(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
 		f := start(t, as(version, Options{}), Seed{WithoutRole: true})
 		if status, body, _ := f.ask("POST", "/oauth/v2/token", url.Values{"grant_type": {"client_credentials"}}, nil); status != 403 || !strings.Contains(body, "api_disabled") {
 			t.Errorf("got %d %s", status, body)
+		}
+		for _, path := range []string{"/api/users/1/edit", "/api/hooks/1/edit", "/api/v2/users/1", "/api/v2/webhooks/1"} {
+			want := 403
+			if version == Mautic51 && strings.HasPrefix(path, "/api/v2") {
+				want = 404
+			}
+			if status := f.change("PATCH", path, `{"secret": "x"}`); status != want || f.value("SELECT COUNT(*) FROM {webhooks} WHERE secret = 'x'") != "0" {
+				t.Errorf("%s answers %d", path, status)
+			}
 		}
 	})
 }
