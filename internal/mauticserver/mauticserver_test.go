@@ -2,7 +2,6 @@ package mauticserver
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -27,6 +26,7 @@ type fixture struct {
 	*Server
 	t        *testing.T
 	seed     Seed
+	own      *mysqltest.Database
 	db       *mysqlserver.Server
 	database string
 	account  string // of the database
@@ -38,23 +38,23 @@ type fixture struct {
 func start(t *testing.T, o Options, seed Seed) *fixture {
 	t.Helper()
 	t.Parallel()
-	db := mysqltest.Shared(t)
 	jar, _ := cookiejar.New(nil)
-	f := &fixture{t: t, db: db, database: "s_" + strings.ToLower(rand.Text()[:12]), client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	f.sql("CREATE DATABASE " + f.database)
-	t.Cleanup(func() { db.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
-	user, password := mysqltest.UniqueUser(t, "ALL ON "+f.database+".*")
-	f.account, f.password = user, password
-	var err error
+	f := &fixture{t: t, db: mysqltest.Shared(t), client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	seed.Version = o.Version
-	if f.seed, err = Schema(t.Context(), db.Admin(), f.database, "p_", seed); err != nil {
-		t.Fatal(err)
-	}
-	o.Password, o.Prefix = password, "p_"
+	f.own = mysqltest.DatabaseOf(t, f.db, "mautic "+string(o.Version), func(d *mysqltest.Database, isNew bool) (err error) {
+		fill := Refill
+		if isNew {
+			fill = Schema
+		}
+		f.seed, err = fill(t.Context(), f.db.Admin(), d.Name, "p_", seed)
+		return err
+	})
+	f.database, f.account, f.password = f.own.Name, f.own.User, f.own.Password
+	o.Password, o.Prefix = f.password, "p_"
 	f.open = func(_ context.Context, password string) (*sql.DB, error) {
 		config := mysql.NewConfig()
-		config.Net, config.Addr, config.TLS = "tcp", db.Addr(), db.TLSConfig()
-		config.User, config.Passwd, config.DBName = user, password, f.database
+		config.Net, config.Addr, config.TLS = "tcp", f.db.Addr(), f.db.TLSConfig()
+		config.User, config.Passwd, config.DBName = f.account, password, f.database
 		config.Logger = &mysql.NopLogger{}
 		connector, err := mysql.NewConnector(config)
 		if err != nil {
@@ -65,6 +65,7 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 	if o.Open == nil {
 		o.Open = f.open
 	}
+	var err error
 	if f.Server, err = Start(o); err != nil {
 		t.Fatal(err)
 	}
@@ -78,29 +79,6 @@ func eachVersion(t *testing.T, test func(t *testing.T, version Version)) {
 	t.Parallel()
 	for _, version := range Versions() {
 		t.Run(string(version), func(t *testing.T) { test(t, version) })
-	}
-}
-
-// kill closes the connections of the database's account.
-func (f *fixture) kill() {
-	f.t.Helper()
-	rows, err := f.db.Admin().QueryContext(context.Background(), "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?", f.account)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			f.t.Fatal(err)
-		}
-		// One that has just been closed may have gone meanwhile (1094).
-		if _, err := f.db.Admin().ExecContext(context.Background(), fmt.Sprintf("KILL %d", id)); err != nil && !strings.Contains(err.Error(), "1094") {
-			f.t.Fatal(err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		f.t.Fatal(err)
 	}
 }
 
