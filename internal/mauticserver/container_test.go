@@ -160,6 +160,7 @@ func TestOnceTheOldPasswordIsGoneEveryCronJobFailsWhileEveryPageAnswers200(t *te
 		}
 		t.Cleanup(func() { consumer.Close() })
 
+		f.own.Altered.Store(true)
 		const replaced = "Replaced-1-password"
 		f.sql("ALTER USER '" + f.account + "'@'%' IDENTIFIED BY '" + replaced + "'")
 		f.SetContainer(in(Web, replaced))
@@ -177,7 +178,9 @@ func TestOnceTheOldPasswordIsGoneEveryCronJobFailsWhileEveryPageAnswers200(t *te
 		if err := consumer.Handle(t.Context()); err != nil {
 			t.Error(err)
 		}
-		f.kill()
+		if err := f.own.EndConnections(); err != nil {
+			t.Fatal(err)
+		}
 		if err := consumer.Handle(t.Context()); err == nil {
 			t.Error("the consumer goes on without its connection")
 		}

@@ -114,6 +114,7 @@ func (s *Server) pages() map[string]page {
 		"GET /s/":                 s.privatePage,
 		"GET /api/users/self":     s.self,
 		"POST /oauth/v2/token":    s.token,
+		"/":                       s.noPage,
 	}
 	maps.Copy(all, s.changes())
 	if s.options.Version != Mautic51 {

@@ -2,7 +2,6 @@ package mauticserver
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -27,6 +26,7 @@ type fixture struct {
 	*Server
 	t        *testing.T
 	seed     Seed
+	own      *mysqltest.Database
 	db       *mysqlserver.Server
 	database string
 	account  string // of the database
@@ -38,23 +38,23 @@ type fixture struct {
 func start(t *testing.T, o Options, seed Seed) *fixture {
 	t.Helper()
 	t.Parallel()
-	db := mysqltest.Shared(t)
 	jar, _ := cookiejar.New(nil)
-	f := &fixture{t: t, db: db, database: "s_" + strings.ToLower(rand.Text()[:12]), client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	f.sql("CREATE DATABASE " + f.database)
-	t.Cleanup(func() { db.Admin().ExecContext(context.Background(), "DROP DATABASE "+f.database) })
-	user, password := mysqltest.UniqueUser(t, "ALL ON "+f.database+".*")
-	f.account, f.password = user, password
-	var err error
+	f := &fixture{t: t, db: mysqltest.Shared(t), client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	seed.Version = o.Version
-	if f.seed, err = Schema(t.Context(), db.Admin(), f.database, "p_", seed); err != nil {
-		t.Fatal(err)
-	}
-	o.Password, o.Prefix = password, "p_"
+	f.own = mysqltest.DatabaseOf(t, f.db, "mautic "+string(o.Version), func(d *mysqltest.Database, isNew bool) (err error) {
+		fill := Refill
+		if isNew {
+			fill = Schema
+		}
+		f.seed, err = fill(t.Context(), f.db.Admin(), d.Name, "p_", seed)
+		return err
+	})
+	f.database, f.account, f.password = f.own.Name, f.own.User, f.own.Password
+	o.Password, o.Prefix = f.password, "p_"
 	f.open = func(_ context.Context, password string) (*sql.DB, error) {
 		config := mysql.NewConfig()
-		config.Net, config.Addr, config.TLS = "tcp", db.Addr(), db.TLSConfig()
-		config.User, config.Passwd, config.DBName = user, password, f.database
+		config.Net, config.Addr, config.TLS = "tcp", f.db.Addr(), f.db.TLSConfig()
+		config.User, config.Passwd, config.DBName = f.account, password, f.database
 		config.Logger = &mysql.NopLogger{}
 		connector, err := mysql.NewConnector(config)
 		if err != nil {
@@ -65,6 +65,7 @@ func start(t *testing.T, o Options, seed Seed) *fixture {
 	if o.Open == nil {
 		o.Open = f.open
 	}
+	var err error
 	if f.Server, err = Start(o); err != nil {
 		t.Fatal(err)
 	}
@@ -78,26 +79,6 @@ func eachVersion(t *testing.T, test func(t *testing.T, version Version)) {
 	t.Parallel()
 	for _, version := range Versions() {
 		t.Run(string(version), func(t *testing.T) { test(t, version) })
-	}
-}
-
-// kill closes the connections of the database's account.
-func (f *fixture) kill() {
-	f.t.Helper()
-	rows, err := f.db.Admin().QueryContext(context.Background(), "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ?", f.account)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			f.t.Fatal(err)
-		}
-		f.sql(fmt.Sprintf("KILL %d", id))
-	}
-	if err := rows.Err(); err != nil {
-		f.t.Fatal(err)
 	}
 }
 
@@ -144,17 +125,19 @@ func (f *fixture) signIn(password string) string {
 	return location
 }
 
-func TestTheLoginPageNeedsTheDatabase(t *testing.T) {
+func TestEveryPageNeedsTheDatabase(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
-		f := start(t, as(version, Options{}), Seed{})
-		for password, want := range map[string]int{"wrong": 500, f.password: 200} {
-			f.SetPassword(password)
-			if got, _, _ := f.ask("GET", "/s/login", nil, nil); got != want {
-				t.Errorf("got %d, want %d", got, want)
+		f := start(t, as(version, apiOn), Seed{})
+		basic := func(r *http.Request) { r.SetBasicAuth("admin", f.seed.AdminPassword) }
+		for page, want := range map[string]int{"/s/login": 200, "/api/users/self": 200, "/health": 404, "/": 404} {
+			f.SetPassword(f.password)
+			if got, _, _ := f.ask("GET", page, nil, basic); got != want {
+				t.Errorf("%s answers %d, want %d", page, got, want)
 			}
-		}
-		if got, _, _ := f.ask("GET", "/health", nil, nil); got != 404 {
-			t.Errorf("got %d for a page that Mautic does not have", got)
+			f.SetPassword("wrong")
+			if got, _, _ := f.ask("GET", page, nil, basic); got != 500 {
+				t.Errorf("%s answers %d without the database", page, got)
+			}
 		}
 	})
 }
@@ -305,11 +288,20 @@ func TestATokenExpiresByTheGivenClock(t *testing.T) {
 	})
 }
 
-func TestAnAPIThatIsOffGivesNoTokens(t *testing.T) {
+func TestAnAPIThatIsOffDoesNothing(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
 		f := start(t, as(version, Options{}), Seed{WithoutRole: true})
 		if status, body, _ := f.ask("POST", "/oauth/v2/token", url.Values{"grant_type": {"client_credentials"}}, nil); status != 403 || !strings.Contains(body, "api_disabled") {
 			t.Errorf("got %d %s", status, body)
+		}
+		for _, path := range []string{"/api/users/1/edit", "/api/hooks/1/edit", "/api/v2/users/1", "/api/v2/webhooks/1"} {
+			want := 403
+			if version == Mautic51 && strings.HasPrefix(path, "/api/v2") {
+				want = 404
+			}
+			if status := f.change("PATCH", path, `{"secret": "x"}`); status != want || f.value("SELECT COUNT(*) FROM {webhooks} WHERE secret = 'x'") != "0" {
+				t.Errorf("%s answers %d", path, status)
+			}
 		}
 	})
 }

@@ -80,6 +80,13 @@ func (s *Server) serve(p page) http.Handler {
 	})
 }
 
+// noPage is any page that is not there, as /health. Mautic finds out when it has
+// its database.
+func (s *Server) noPage(w http.ResponseWriter, r *http.Request, _ visit) error {
+	http.NotFound(w, r)
+	return nil
+}
+
 // installer is /installer of Mautic 7.0. Where config/local.php has no site_url,
 // it is open to anybody, without a login. (What 5.1 does was not tried: it has
 // no such page here. Nor was what 7.0 answers once it is installed, but that it

@@ -93,6 +93,21 @@ func (f *fixture) trigger() {
 	}
 }
 
+// process runs a mautic:webhooks:process in a container.
+func (f *fixture) process(c Container, times int) {
+	f.t.Helper()
+	run, err := f.ProcessWebhooks(f.t.Context(), c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer run.Close()
+	for range times {
+		if err := run.Send(f.t.Context()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
 func (f *fixture) queued(want string) {
 	f.t.Helper()
 	if got := f.value("SELECT COUNT(*) FROM {webhook_queue}"); got != want {
@@ -114,17 +129,6 @@ func TestTheSignatureIsTheRawHMACOfTheBodyInBase64(t *testing.T) {
 func TestADeliveryThatIsRejectedIsLostOn51AndTriedAgainOn7(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
 		f, r, advance, cron := hooked(t, version, nil)
-		send := func() {
-			t.Helper()
-			run, err := f.ProcessWebhooks(t.Context(), cron)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer run.Close()
-			if err := run.Send(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
 		r.answer(http.StatusUnauthorized)
 		f.trigger()
 		r.got(t, "old") // at once
@@ -133,14 +137,14 @@ func TestADeliveryThatIsRejectedIsLostOn51AndTriedAgainOn7(t *testing.T) {
 			return
 		}
 		f.queued("1")
-		send() // which does nothing then
+		f.process(cron, 1) // which does nothing then
 		if err := f.Retry(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		r.got(t) // too early
 		f.sql("UPDATE {webhooks} SET secret = 'new'")
 		advance(3601 * time.Second)
-		send()
+		f.process(cron, 1)
 		r.got(t)
 		r.answer(http.StatusOK)
 		if err := f.Retry(t.Context()); err != nil {
@@ -171,14 +175,7 @@ func TestARunningProcessKeepsTheOldSecretUntilItEnds(t *testing.T) {
 		if err := run.Send(t.Context()); !errors.Is(err, ErrRunEnded) {
 			t.Errorf("got %v", err)
 		}
-		next, err := f.ProcessWebhooks(t.Context(), cron)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer next.Close()
-		if err := next.Send(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.process(cron, 1)
 		r.got(t, "new")
 		f.queued("0")
 	})
@@ -189,16 +186,7 @@ func TestAnAnswer410UnpublishesTheHook(t *testing.T) {
 		f, r, _, cron := hooked(t, version, map[string]any{"queue_mode": byCommand})
 		f.trigger()
 		r.answer(http.StatusGone)
-		run, err := f.ProcessWebhooks(t.Context(), cron)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer run.Close()
-		for range 2 {
-			if err := run.Send(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
+		f.process(cron, 2)
 		r.got(t, "old")
 		if f.value("SELECT is_published FROM {webhooks}") != "0" {
 			t.Error("it is still published")
@@ -216,14 +204,7 @@ func TestAPrivateReceiverIsRefusedBy7UnlessItIsNamed(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version Version) {
 		f, r, _, cron := hooked(t, version, map[string]any{"queue_mode": byCommand, "webhook_allowed_private_addresses": []any{"192.0.2.1"}})
 		f.trigger()
-		run, err := f.ProcessWebhooks(t.Context(), cron)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer run.Close()
-		if err := run.Send(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.process(cron, 1)
 		if version == Mautic51 {
 			r.got(t, "old")
 		} else {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -25,10 +26,14 @@ func TestMain(m *testing.M) { mysqltest.Main(m) }
 
 // fixture is a Mautic's database of its own on a shared server.
 type fixture struct {
-	home
-	t    *testing.T
-	seed mauticserver.Seed
-	log  logBuffer
+	t              *testing.T
+	own            *mysqltest.Database
+	server         *mysqlserver.Server
+	database       string
+	user, password string // who owns it
+	prefix         string
+	seed           mauticserver.Seed
+	log            logBuffer
 }
 
 // onEach runs a test on each pinned server, for each version of Mautic.
@@ -80,21 +85,21 @@ func onMySQL(t *testing.T, test func(f *fixture)) {
 
 func newFixture(t *testing.T, server *mysqlserver.Server, seed mauticserver.Seed) *fixture {
 	t.Helper()
-	f := &fixture{t: t}
-	var err error
-	if f.home, f.seed, err = homeFor(t.Context(), server, seed); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			err = f.giveBack()
+	f := &fixture{t: t, server: server, prefix: "m_"}
+	f.own = mysqltest.DatabaseOf(t, server, "mautic "+string(seed.Version), func(d *mysqltest.Database, isNew bool) (err error) {
+		fill := mauticserver.Refill
+		if isNew {
+			fill = mauticserver.Schema
 		}
-		if err != nil {
-			t.Error(err)
-		}
+		f.seed, err = fill(t.Context(), server.Admin(), d.Name, f.prefix, seed)
+		return err
 	})
+	f.database, f.user, f.password = f.own.Name, f.own.User, f.own.Password
 	return f
 }
+
+// dataOnly are the statements that leave a database as it was, but for its rows.
+var dataOnly = regexp.MustCompile(`^(SELECT|INSERT|UPDATE|DELETE|REPLACE) `)
 
 // Fields implements Database.
 func (f *fixture) Where() string { return "/database_password" }
@@ -171,7 +176,7 @@ func (f *fixture) mautic(o mauticserver.Options) *mauticserver.Server {
 	if o.Open == nil {
 		o.Open = func(_ context.Context, password string) (*sql.DB, error) { return f.open(f.user, password) }
 	}
-	o.Version, o.Password, o.Prefix = f.version, f.password, f.prefix
+	o.Version, o.Password, o.Prefix = f.seed.Version, f.password, f.prefix
 	server, err := mauticserver.Start(o)
 	if err != nil {
 		f.t.Fatal(err)
@@ -205,7 +210,7 @@ func (f *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&f
 func (f *fixture) sql(statement string, args ...any) {
 	f.t.Helper()
 	if !dataOnly.MatchString(statement) {
-		f.altered.Store(true)
+		f.own.Altered.Store(true)
 	}
 	if _, err := f.server.Admin().ExecContext(context.Background(), f.named(statement), args...); err != nil {
 		f.t.Fatal(err)
