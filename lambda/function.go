@@ -32,13 +32,14 @@ type RotationError string
 
 func (e RotationError) Error() string { return string(e) }
 
-// handle takes an event of any shape that the function accepts. Whatever goes
-// out, by the log or as an error, is scrubbed of the secret values that the
-// invocation has come to know.
-func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) {
+// handle takes an event of any shape that the function accepts. It returns nothing for
+// a step, and an [answer] for an action. Whatever goes out, by the log, as an error or in
+// an answer, is scrubbed of the secret values that the invocation has come to know.
+func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, err error) {
 	var secrets scrub.Secrets
 	ctx = scrub.NewContext(ctx, &secrets)
-	log := slog.New(scrub.Handler(f.logs, &secrets))
+	var collected answers
+	log := slog.New(scrub.Handler(collected.handler(f.logs), &secrets))
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("requestId", lc.AwsRequestID)
 	}
@@ -48,30 +49,33 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (err error) 
 			err = errors.New("the function has a defect: its log has the stack, without secret values")
 		}
 		if err != nil {
-			err = RotationError(secrets.Text(err.Error()))
+			reply, err = nil, RotationError(secrets.Text(err.Error()))
 		}
 	}()
 	req, err := parse(raw)
 	if err != nil {
 		log.Error("refused the event", "error", err)
-		return err
+		return nil, err
 	}
 	if req.action != "" {
-		return f.do(ctx, req, log, &secrets)
+		err := f.do(ctx, req, log, &secrets, collected.begin)
+		collected.answer.Schema, collected.answer.Action = answerSchema, req.action
+		return collected.answer, err
 	}
 	if err := f.serves(req.step.SecretID); err != nil {
 		log.Error("refused the event", "error", err)
-		return err
+		return nil, err
 	}
 	log = log.With("step", req.step.Step, "secret", req.step.SecretID, "version", req.step.Token)
 	start := time.Now()
 	err = f.rotator.Rotate(ctx, req.step, log, &secrets)
 	f.ended(log, req.step.SecretID, string(req.step.Step), start, err)
-	return err
+	return nil, err
 }
 
-// do carries out an action, for one secret or for all.
-func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets) error {
+// do carries out an action, for one secret or for all, and tells begin of each before it
+// is handled.
+func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets, begin func(arn string)) error {
 	arns := f.secrets
 	if req.secret != "" {
 		if err := f.serves(req.secret); err != nil {
@@ -95,6 +99,7 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	}
 	return inTurn(ctx, arns, func(ctx context.Context, arn string, mayWait bool) error {
 		log := log.With("action", req.action, "secret", arn)
+		begin(arn)
 		start := time.Now()
 		err := withCause(ctx, act(ctx, arn, log, secrets))
 		if mayWait && errors.Is(err, rotation.ErrTooLittleTime) {
