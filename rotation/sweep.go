@@ -50,11 +50,13 @@ func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 			continue
 		}
 		pending := slices.Contains(labels, labelPending)
-		read := r.readRetrying
+		read, label := r.readRetrying, labels[0]
 		if pending {
-			read = r.read // which has no value until createSecret has succeeded
+			// It has no value until createSecret has succeeded. One that has lost the label
+			// meanwhile, to an edit, stores its value still: AWSCURRENT may have the same.
+			read, label = r.read, ""
 		}
-		v, err := read(ctx, id, labels[0])
+		v, err := read(ctx, id, label)
 		switch {
 		case isMissing(err) && pending:
 			s.Busy = id != r.event.Token
