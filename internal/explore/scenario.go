@@ -90,6 +90,20 @@ func (w *world) promoted() {
 	w.begins(tokenOf, allSteps...)
 }
 
+// killedBefore has an invocation be killed when it is about to make a call.
+func (w *world) killedBefore(what string, do act) {
+	v := &invocation{id: 99, name: do.name}
+	w.active = v
+	for w.enter(v, do); !v.ended; w.goesOn(v, none) {
+		if strings.HasPrefix(v.at.call.what, what) {
+			w.kill(v)
+			w.active = nil
+			return
+		}
+	}
+	w.violated("%s does not make the call %s", do.name, what)
+}
+
 // without has somebody take the first kind's field out of the document.
 func (w *world) without() {
 	current := w.labelled(0, "AWSCURRENT")
@@ -363,8 +377,9 @@ func Scenarios() (all []*Scenario) {
 		w.pass(25 * time.Hour)
 	}, tick, of(rotation.TestSecret, tokenOf))
 
-	add("emergency-given-up-reconciles", with, func(w *world) {
+	add("emergency-given-up-late", with, func(w *world) {
 		leaked(allSteps[:3]...)(w)
+		w.killedBefore("UpdateSecretVersionStage AWSCURRENT", step(0, rotation.FinishSecret, emergency))
 		w.mustRun("abandon", abandon(0))
 	}, tick, again)
 	add("emergency-over-failing", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
