@@ -48,6 +48,36 @@ type checker struct {
 	untrue string // what the engine says of a target, and is not so
 }
 
+// isOver tells that a version's rotation has ended without a promotion that holds: the
+// version is there, and neither AWSPENDING nor AWSCURRENT.
+func (w *world) isOver(version string) bool {
+	for secret := range w.arns {
+		for _, v := range w.versions(secret) {
+			if v.id == version {
+				return !v.has("AWSPENDING") && !v.has("AWSCURRENT")
+			}
+		}
+	}
+	return false
+}
+
+// isSet tells that an account accepts the value of a version; or, if it is no account,
+// that the version is AWSCURRENT.
+func (w *world) isSet(version string, account int) bool {
+	for secret := range w.arns {
+		for _, v := range w.versions(secret) {
+			switch {
+			case v.id != version:
+			case account < 0:
+				return v.has("AWSCURRENT")
+			default:
+				return w.accounts[account].accepts(v.values[account%len(w.kinds)])
+			}
+		}
+	}
+	return false
+}
+
 // claims are what the engine says right after a call of a target, and whether the
 // target accepts the value then.
 var claims = map[string]bool{

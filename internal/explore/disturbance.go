@@ -340,13 +340,13 @@ func (l *listener) WithGroup(string) slog.Handler { return l }
 var _ slog.Handler = (*listener)(nil)
 
 func abandon(secret int) act {
-	return act{fmt.Sprint("abandon ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("abandon ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Abandon(ctx, w.arns[secret], log, secrets)
 	}}
 }
 
 func release(secret int) act {
-	return act{fmt.Sprint("release ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Release(ctx, w.arns[secret], log, secrets)
 	}}
 }
