@@ -51,11 +51,13 @@ func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 			continue
 		}
 		pending := slices.Contains(labels, secret.Pending)
-		read := r.read.Await
+		read, label := r.read.Await, labels[0]
 		if pending {
-			read = r.read.Read // which has no value until createSecret has succeeded
+			// It has no value until createSecret has succeeded. One that has lost the label
+			// meanwhile, to an edit, stores its value still: AWSCURRENT may have the same.
+			read, label = r.read.Read, ""
 		}
-		v, err := read(ctx, id, labels[0])
+		v, err := read(ctx, id, label)
 		switch {
 		case secret.IsMissing(err) && pending:
 			s.Busy = id != r.event.Token

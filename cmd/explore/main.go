@@ -167,11 +167,14 @@ func (o options) search(chosen []*explore.Scenario) error {
 	if len(cut) > 0 {
 		fmt.Printf("not complete, for the time was over: %s\n", strings.Join(cut, ", "))
 	}
-	reached, err := rows()
+	reached, missed, err := rows()
 	if err != nil {
 		return err
 	}
 	fmt.Println(reached)
+	if missed > 0 && o.scenario == "" && len(cut) == 0 && o.disturbances > 0 {
+		faults = append(faults, fmt.Errorf("%d rows of decide were not reached: explore what reaches them, or delete them", missed))
+	}
 	if found > 0 {
 		faults = append(faults, fmt.Errorf("%d violations", found))
 	}

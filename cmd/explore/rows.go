@@ -13,26 +13,27 @@ import (
 )
 
 // rows tells which of the rows of plan.Decide were reached: of the blocks of package
-// plan, as the program was built with -cover -coverpkg to count them.
-func rows() (string, error) {
+// plan, as the program was built with -cover -coverpkg to count them. missed is how many
+// were not; 0 if they were not counted.
+func rows() (told string, missed int, err error) {
 	dir, err := os.MkdirTemp("", "explore-rows-")
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer os.RemoveAll(dir)
 	if err := coverage.WriteMetaDir(dir); err != nil {
-		return "rows of decide reached: not measured (" + err.Error() + "); make explore does", nil
+		return "rows of decide reached: not measured (" + err.Error() + "); make explore does", 0, nil
 	}
 	if err := coverage.WriteCountersDir(dir); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	profile := filepath.Join(dir, "profile")
 	if out, err := exec.Command("go", "tool", "covdata", "textfmt", "-i="+dir, "-o="+profile).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go tool covdata: %w: %s", err, out)
+		return "", 0, fmt.Errorf("go tool covdata: %w: %s", err, out)
 	}
 	text, err := os.ReadFile(profile)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	return inWords(text)
 }
@@ -40,8 +41,8 @@ func rows() (string, error) {
 // block is a line of a coverage profile: file:line.column,line.column statements count.
 var block = regexp.MustCompile(`^[^/]+/(rotation/plan/[^:]+):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)
 
-func inWords(profile []byte) (string, error) {
-	var missed []string
+func inWords(profile []byte) (told string, missed int, err error) {
+	var lines []string
 	all := 0
 	for line := range bytes.Lines(profile) {
 		match := block.FindStringSubmatch(strings.TrimSpace(string(line)))
@@ -53,11 +54,11 @@ func inWords(profile []byte) (string, error) {
 		}
 		first, err := strconv.Atoi(match[2])
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
-		missed = append(missed, fmt.Sprintf("  not reached: %s:%d: %s", match[1], first, source(match[1], first)))
+		lines = append(lines, fmt.Sprintf("  not reached: %s:%d: %s", match[1], first, source(match[1], first)))
 	}
-	return strings.Join(append([]string{fmt.Sprintf("rows of decide reached: %d of %d", all-len(missed), all)}, missed...), "\n"), nil
+	return strings.Join(append([]string{fmt.Sprintf("rows of decide reached: %d of %d", all-len(lines), all)}, lines...), "\n"), len(lines), nil
 }
 
 // source is a line of a file, if the program runs in the module's directory.

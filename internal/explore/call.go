@@ -15,16 +15,19 @@ type invocation struct {
 	ended  bool
 	proved []string // values that it has seen accepted
 	taking []string // values that it has just made sure are old, and is about to take away
+	void   bool     // it is a step of a rotation that is over, as it has been told
 }
 
 // A call is one that an invocation makes.
 type call struct {
-	what    string
-	detail  string // what tells it from others, where what does not
-	write   bool   // it changes something
-	aws     bool   // the SDK asks again when a reply is lost
-	reads   bool   // of Secrets Manager, which may lag behind a write
-	account int    // the target's; -1: it is no target's
+	what   string
+	detail string // what tells it from others, where what does not
+	write  bool   // it changes something
+	aws    bool   // the SDK asks again when a reply is lost
+	reads  bool   // of Secrets Manager, which may lag behind a write
+
+	describes bool // it tells where the labels are
+	account   int  // the target's; -1: it is no target's
 
 	// apply does what it does at the world's side, for the invocation that it is by. It
 	// returns the answer, and a text that tells that from others.
@@ -78,6 +81,8 @@ func (w *world) kill(v *invocation) {
 // to the next one.
 func (w *world) goesOn(v *invocation, fault Disturbance) {
 	c := v.at.call
+	over := v.void && c.write && w.isOver(v.at.act.version)
+	before := over && w.isSet(v.at.act.version, c.account)
 	var a answer
 	var text, how string
 	apply := func() {
@@ -133,6 +138,10 @@ func (w *world) goesOn(v *invocation, fault Disturbance) {
 		}
 		w.tell("%4d %s: %s%s: %s", w.step, v.name, c.what, how, outcome)
 	}
+	if over && !before && w.isSet(v.at.act.version, c.account) {
+		w.violated("a step acts for a rotation that is over, as it has been told: %s", hidden(c.what))
+	}
+	v.void = v.void || fault == none && c.describes && w.isOver(v.at.act.version)
 	w.tick()
 	if killed {
 		w.kill(v)

@@ -48,6 +48,36 @@ type checker struct {
 	untrue string // what the engine says of a target, and is not so
 }
 
+// isOver tells that a version's rotation has ended without a promotion that holds: the
+// version is there, and neither AWSPENDING nor AWSCURRENT.
+func (w *world) isOver(version string) bool {
+	for secret := range w.arns {
+		for _, v := range w.versions(secret) {
+			if v.id == version {
+				return !v.has("AWSPENDING") && !v.has("AWSCURRENT")
+			}
+		}
+	}
+	return false
+}
+
+// isSet tells that an account accepts the value of a version; or, if it is no account,
+// that the version is AWSCURRENT.
+func (w *world) isSet(version string, account int) bool {
+	for secret := range w.arns {
+		for _, v := range w.versions(secret) {
+			switch {
+			case v.id != version:
+			case account < 0:
+				return v.has("AWSCURRENT")
+			default:
+				return w.accounts[account].accepts(v.values[account%len(w.kinds)])
+			}
+		}
+	}
+	return false
+}
+
 // claims are what the engine says right after a call of a target, and whether the
 // target accepts the value then.
 var claims = map[string]bool{
@@ -140,16 +170,17 @@ func (w *world) violation() string {
 // violationOf looks at one account: AWSCURRENT's value is accepted, and a version
 // that is kept stores each value that is.
 func (w *world) violationOf(secret, kind int, single bool, list []version, current *version) string {
-	at := w.accountOf(secret, kind)
-	a := &w.accounts[at]
-	accepted := a.accepts(current.values[kind])
+	at, value := w.accountOf(secret, kind), current.values[kind]
+	a := &w.accounts[w.accountOf(current.secret, kind)]
+	accepted := a.accepts(value)
 	if accepted {
 		w.refused &^= 1 << at
 	}
-	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, current.values[kind]) {
-		return fmt.Sprintf("the value of AWSCURRENT (%s, version %s) is refused", current.values[kind], current.id)
+	copied := current.secret != secret // it is the other secret's: an emergency of that one asks nobody
+	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, value) && !(copied && slices.Contains(w.leaked, value)) {
+		return fmt.Sprintf("the value of AWSCURRENT (%s, version %s) is refused", value, current.id)
 	}
-	if _, issues := w.kinds[kind].(*issuer); issues {
+	if _, issues := w.kinds[kind].(*issuer); issues || copied {
 		return "" // a key that is made is accepted before it can be stored
 	}
 	for i := range a.values {
@@ -182,7 +213,7 @@ func (w *world) excuse(moved bool) {
 		current := w.labelled(secret, "AWSCURRENT")
 		for i := range w.kinds {
 			at := w.accountOf(secret, i)
-			a := &w.accounts[at]
+			a := &w.accounts[w.accountOf(current.secret, i)]
 			if !a.accepts(current.values[i]) {
 				w.refused |= 1 << at
 			}
@@ -193,7 +224,7 @@ func (w *world) excuse(moved bool) {
 				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
 			for _, v := range a.values {
-				if !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
+				if current.secret == secret && !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
 					w.lose(v.text)
 				}
 			}
@@ -260,6 +291,7 @@ func (w *world) open() string {
 		for _, v := range w.versions(secret) {
 			for kind, e := range ledgerOf(v) {
 				switch {
+				case strings.Contains(e.label, "=foreign.") && w.isSingle(kind): // remembered with what is foreign
 				case kind == "rollout" && v.id == current.id && !strings.Contains(e.state, "converged="):
 					return "the rollout has not converged: " + e.label
 				case kind == "rollout", e.state == "failed", e.state == "foreign":
@@ -269,18 +301,37 @@ func (w *world) open() string {
 			}
 		}
 		for i, k := range w.kinds {
-			at := w.accountOf(secret, i)
+			at := w.accountOf(current.secret, i)
 			for _, v := range w.accounts[at].values {
-				if v.text != current.values[i] && !slices.Contains(w.lost, v.text) {
+				if current.secret == secret && v.text != current.values[i] && !slices.Contains(w.lost, v.text) && !w.isForeign(secret, i, v.text) {
 					return fmt.Sprintf("%s is accepted of %s, and is not AWSCURRENT's value", v.text, k.Name())
 				}
 			}
-			if !w.accounts[at].accepts(current.values[i]) {
+			copied := current.secret != secret && slices.Contains(w.leaked, current.values[i])
+			if value := current.values[i]; value != "" && !w.accounts[at].accepts(value) && !copied {
 				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused", k.Name(), current.values[i])
 			}
 		}
 	}
 	return ""
+}
+
+// isSingle tells that a kind's target accepts one value at a time.
+func (w *world) isSingle(kind string) bool {
+	return slices.ContainsFunc(w.kinds, func(k kindOf) bool { return k.Name() == kind && k.base().single })
+}
+
+// isForeign tells that an operator has released a value that could not be judged, so that
+// it stays.
+func (w *world) isForeign(secret, kind int, value string) bool {
+	for _, v := range w.versions(secret) {
+		for name, e := range ledgerOf(v) {
+			if v.values[kind] == value && name == w.kinds[kind].Name() && e.state == "foreign" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noted is what a version's labels say of a kind.

@@ -166,25 +166,25 @@ func (w *world) mustRun(name string, do act) {
 }
 
 func step(secret int, step rotation.Step, token string) act {
-	return act{fmt.Sprint(step, " ", secret, " ", token), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint(step, " ", secret, " ", token), token, func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Rotate(ctx, rotation.Event{Step: step, SecretID: w.arns[secret], Token: token}, log, secrets)
 	}}
 }
 
 func reconcile(secret int) act {
-	return act{fmt.Sprint("reconcile ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Reconcile(ctx, w.arns[secret], log, secrets)
 	}}
 }
 
 func reconcileOnEvent(secret int) act {
-	return act{fmt.Sprint("reconcile on an event ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile on an event ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.ReconcileOnEvent(ctx, w.arns[secret], log, secrets)
 	}}
 }
 
 func reconcileOnMove(m move) act {
-	return act{fmt.Sprint("reconcile after a move ", m.secret, " ", m.at), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("reconcile after a move ", m.secret, " ", m.at), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, log, secrets)
 	}}
 }

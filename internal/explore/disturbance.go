@@ -245,10 +245,18 @@ func (w *world) moveTo(from, to *version) {
 	}
 }
 
+// update moves a label of a secret's version: the first one's that has the version.
 func (w *world) update(label, from, to string) bool {
+	at := 0
+	for secret := range w.arns {
+		if slices.ContainsFunc(w.versions(secret), func(v version) bool { return v.id == from || v.id == to }) {
+			at = secret
+			break
+		}
+	}
 	before := w.secrets.Snapshot()
 	_, err := w.secrets.UpdateSecretVersionStage(context.Background(), secretsmanager.UpdateSecretVersionStageInput{
-		SecretID: w.arns[0], VersionStage: label, RemoveFromVersionID: from, MoveToVersionID: to,
+		SecretID: w.arns[at], VersionStage: label, RemoveFromVersionID: from, MoveToVersionID: to,
 	})
 	w.wrote(before)
 	if err != nil {
@@ -332,13 +340,13 @@ func (l *listener) WithGroup(string) slog.Handler { return l }
 var _ slog.Handler = (*listener)(nil)
 
 func abandon(secret int) act {
-	return act{fmt.Sprint("abandon ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("abandon ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Abandon(ctx, w.arns[secret], log, secrets)
 	}}
 }
 
 func release(secret int) act {
-	return act{fmt.Sprint("release ", secret), func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		return w.engine.Release(ctx, w.arns[secret], log, secrets)
 	}}
 }

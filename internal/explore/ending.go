@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -166,9 +167,10 @@ func (w *world) remedied() string {
 		}
 	}
 	for secret := range w.arns {
+		w.completes(secret)
 		current := w.labelled(secret, "AWSCURRENT")
 		for i := range w.kinds {
-			if a := &w.accounts[w.accountOf(secret, i)]; !a.accepts(current.values[i]) {
+			if a := &w.accounts[w.accountOf(current.secret, i)]; !a.accepts(current.values[i]) {
 				a.set(w.now, current.values[i])
 			}
 		}
@@ -185,6 +187,51 @@ func (w *world) remedied() string {
 	return w.open()
 }
 
+// completes has an operator store what a document is to have: a value for each kind, and
+// the other secret's where it is a copy.
+func (w *world) completes(secret int) {
+	current := w.labelled(secret, "AWSCURRENT")
+	for i, k := range w.kinds {
+		value := current.values[i]
+		switch {
+		case current.secret != secret:
+			value = w.labelled(current.secret, "AWSCURRENT").values[i]
+		case value == "":
+			value = w.accounts[w.accountOf(secret, i)].values[0].text
+		}
+		if value == current.values[i] {
+			continue
+		}
+		field, was := fmt.Sprintf(", %q: %q", k.Name(), value), fmt.Sprintf(", %q: %q", k.Name(), current.values[i])
+		if text := strings.Replace(current.text, was, field, 1); text != current.text {
+			w.put(secret, text)
+		} else {
+			w.put(secret, strings.TrimSuffix(current.text, "}")+field+"}")
+		}
+		current = w.labelled(secret, "AWSCURRENT")
+	}
+}
+
+// takesAwayForeign has an operator do what a rotation asks for where a value was released
+// that could not be judged: take it away at its target, and its label.
+func (w *world) takesAwayForeign(secret int) {
+	for _, v := range w.versions(secret) {
+		for i, k := range w.kinds {
+			for kind, e := range ledgerOf(v) {
+				if kind != k.Name() || e.state != "foreign" {
+					continue
+				}
+				w.tell("     — an operator takes the released value of version %s away", v.id)
+				if current := w.labelled(secret, "AWSCURRENT").values[i]; v.values[i] != current {
+					w.accounts[w.accountOf(secret, i)].set(w.now, current)
+				}
+				w.update(e.label, v.id, "")
+			}
+		}
+	}
+	w.excuse(false)
+}
+
 // rotatesAgain rotates everything once more.
 func (w *world) rotatesAgain() string {
 	w.lagging = ""
@@ -192,6 +239,11 @@ func (w *world) rotatesAgain() string {
 		if w.cameBy(20 + uint64(secret)) {
 			return ""
 		}
+		if w.labelled(secret, "AWSCURRENT").secret != secret {
+			continue // it is the other one's that it has
+		}
+		w.completes(secret)
+		w.takesAwayForeign(secret)
 		before := slices.Clone(w.labelled(secret, "AWSCURRENT").values)
 		full := make([]bool, len(before)) // a value that nobody knows of takes the new one's place
 		for i := range before {
@@ -200,6 +252,9 @@ func (w *world) rotatesAgain() string {
 		w.alarms[secret] = 0
 		if err := w.rotate(secret, w.nextToken("all.")); err != nil {
 			return fmt.Sprintf("the last rotation fails: %v", err)
+		}
+		if w.scenario.Copied {
+			w.completes(1)
 		}
 		w.settle(mix(12+uint64(secret), fmt.Sprint(before, full)))
 		for i, value := range w.labelled(secret, "AWSCURRENT").values {

@@ -19,8 +19,9 @@ import (
 
 // An act is what an invocation does. Its name tells it from any other.
 type act struct {
-	name string
-	do   func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error
+	name    string
+	version string // that it is a step for; "": it is no step
+	do      func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error
 }
 
 // A moment is an invocation right before a call, or at its end.

@@ -89,6 +89,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"database-finishSecret-reconcile: 1 move-back, 18 move-back",
 		"database-finishSecret-reconcile: 6 task-restarts, 7 old-document",
 		"held-release: 2 move-back, 3 emergency",
+		"mixed-finishSecret-reconcile: 1 day, 26 edit",
 		"no-restart-finishSecret-reconcile: 6 late-at-the-end, 9 server-restored",
 	} {
 		t.Run(history, func(t *testing.T) {

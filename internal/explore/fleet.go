@@ -34,7 +34,7 @@ func (w *world) newTask(service int) task {
 	for secret := range w.arns {
 		current := w.labelled(secret, "AWSCURRENT")
 		for i, k := range w.kinds {
-			if k.NeedsRestart() && current != nil {
+			if k.NeedsRestart() && current != nil && current.secret == secret {
 				t.values[w.accountOf(secret, i)] = current.values[i]
 			}
 		}

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"mautic-rotation/internal/localaws/secretsmanager"
@@ -14,6 +16,7 @@ type Scenario struct {
 	Services int // 0: one; NoServices: none
 	Secrets  int // 0: one
 
+	Copied  bool          // the other secret stores the first one's values
 	Health  bool          // the application is asked
 	Fleet   bool          // services are deleted, or scaled to zero
 	Broken  bool          // the application does not start with the values that are bad
@@ -63,6 +66,9 @@ var allSteps = []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotati
 // rotated is a secret that was rotated once, long ago, so that it has a ledger.
 func (w *world) rotated() {
 	w.begins(token("", 1), allSteps...)
+	if w.scenario.Copied {
+		w.completes(1)
+	}
 	w.settle(0)
 	if what := w.open(); what != "" {
 		w.violated("%s", what)
@@ -82,6 +88,40 @@ var (
 func (w *world) promoted() {
 	w.rotated()
 	w.begins(tokenOf, allSteps...)
+}
+
+// killedBefore has an invocation be killed when it is about to make a call.
+func (w *world) killedBefore(what string, do act) {
+	v := &invocation{id: 99, name: do.name}
+	w.active = v
+	for w.enter(v, do); !v.ended; w.goesOn(v, none) {
+		if strings.HasPrefix(v.at.call.what, what) {
+			w.kill(v)
+			w.active = nil
+			return
+		}
+	}
+	w.violated("%s does not make the call %s", do.name, what)
+}
+
+// without has somebody take the first kind's field out of the document.
+func (w *world) without() {
+	current := w.labelled(0, "AWSCURRENT")
+	w.put(0, strings.Replace(current.text, fmt.Sprintf(", %q: %q", w.kinds[0].Name(), current.values[0]), "", 1))
+	w.excuse(false)
+}
+
+// firstEdition has the labels of the first edition, on the version that was promoted over.
+func (w *world) firstEdition() {
+	current := w.labelled(0, "AWSCURRENT").id
+	for _, v := range w.versions(0) {
+		for _, label := range v.labels {
+			if strings.HasPrefix(label, "rotation;") {
+				w.update(label, v.id, "")
+			}
+		}
+	}
+	w.update("rotation;old;live=database;next="+current, "", w.labelled(0, "AWSPREVIOUS").id)
 }
 
 // newRotation has another rotation begin, with words, and go through steps.
@@ -104,6 +144,12 @@ func (w *world) breaksWith(tok string) {
 
 func (w *world) mustGo(tok string, steps ...rotation.Step) {
 	if err := w.goThrough(0, tok, steps...); err != nil {
+		w.violated("%v", err)
+	}
+}
+
+func (w *world) mustRotate(secret int, tok string) {
+	if err := w.rotate(secret, tok); err != nil {
 		w.violated("%v", err)
 	}
 }
@@ -331,7 +377,78 @@ func Scenarios() (all []*Scenario) {
 		w.pass(25 * time.Hour)
 	}, tick, of(rotation.TestSecret, tokenOf))
 
+	add("emergency-given-up-late", with, func(w *world) {
+		leaked(allSteps[:3]...)(w)
+		w.killedBefore("UpdateSecretVersionStage AWSCURRENT", step(0, rotation.FinishSecret, emergency))
+		w.mustRun("abandon", abandon(0))
+	}, tick, again)
+	add("emergency-over-failing", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
+		w.rotated()
+		w.begins(tokenOf, allSteps[:3]...)
+		w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
+		w.mustGo(tokenOf, rotation.FinishSecret)
+		w.leak(0)
+		w.newRotation("emergency.", allSteps[:3]...)
+		w.rollOut()
+	}, of(rotation.FinishSecret, emergency), tick)
+
+	// What is rare.
+	add("held-released", Scenario{Kinds: withOverlap, Health: true}, func(w *world) {
+		held(w)
+		w.lagging = ""
+		w.mustRun("release", release(0))
+		w.ticks(1)
+		w.rollOut()
+	}, tick, again)
+	add("quarantine-rollback", Scenario{Kinds: []string{"database", "api"}, Broken: true}, (*world).breaks, tick, again)
+	add("refused-rollback", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
+		w.breaks()
+		w.accounts[0].set(w.now, w.labelled(0, "AWSCURRENT").values[0])
+		w.excuse(false)
+	}, tick, again)
+	lost := Scenario{Kinds: []string{"database", "admin"}, Without: []Disturbance{EditValue}}
+	add("lost-release", lost, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.without()
+	}, releasing, tick)
+	add("released-as-foreign", lost, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.without()
+		w.mustRun("release", release(0))
+	}, tick, again)
+	add("first-edition", Scenario{Kinds: withOverlap}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.firstEdition()
+	}, tick, again)
+
 	// Two secrets that share services.
-	add("two-secrets-reconciles", Scenario{Kinds: withOverlap, Secrets: 2}, (*world).promoted, tick, Invocation{"reconcile of the other", reconcile(1)})
+	other := Invocation{"reconcile of the other", reconcile(1)}
+	add("two-secrets-rolled-out", Scenario{Kinds: withOverlap, Secrets: 2}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+	}, tick, other)
+	add("two-secrets-untold", Scenario{Kinds: withOverlap, Secrets: 2, Untold: true, Observe: time.Hour}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+		w.ticks(2)
+		w.pass(2 * time.Hour)
+		w.ticks(1)
+		w.pass(time.Hour)
+	}, tick, again)
+	add("two-secrets-rollback", Scenario{Kinds: withOverlap, Secrets: 2, Broken: true}, func(w *world) {
+		w.promoted()
+		w.pass(time.Minute)
+		w.mustRotate(1, token("", 79))
+		w.bad = []string{w.labelled(1, "AWSCURRENT").values[0]}
+		w.rollOut()
+	}, tick, other)
+	add("two-secrets-copied", Scenario{Kinds: withOverlap, Secrets: 2, Copied: true}, func(w *world) {
+		w.promoted()
+		w.rollOut()
+	}, tick, again)
+	add("two-secrets-reconciles", Scenario{Kinds: withOverlap, Secrets: 2}, (*world).promoted, tick, other)
 	return all
 }

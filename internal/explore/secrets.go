@@ -42,7 +42,7 @@ func asSDK(err error) error {
 
 func (a api) DescribeSecret(ctx context.Context, in *sm.DescribeSecretInput, _ ...func(*sm.Options)) (*sm.DescribeSecretOutput, error) {
 	w, arn := a.w, *in.SecretId
-	out, err := ask(w, call{what: "DescribeSecret", detail: arn, reads: true, account: -1}, func(int) (*sm.DescribeSecretOutput, string, error) {
+	out, err := ask(w, call{what: "DescribeSecret", detail: arn, reads: true, describes: true, account: -1}, func(int) (*sm.DescribeSecretOutput, string, error) {
 		d, err := w.secrets.DescribeSecret(ctx, secretsmanager.SecretIDInput{SecretID: arn})
 		if err != nil {
 			return nil, "", asSDK(err)

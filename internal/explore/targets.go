@@ -236,6 +236,12 @@ func (k *plain) PutBack(ctx context.Context, c credential.Change) error {
 	})
 }
 
+// Route looks whether the database can be reached by which Mautic's own are written.
+func (k *plain) Route(_ context.Context, c credential.Change) error {
+	_, err := k.ask(c.Current, "reach", func(*account) (string, error) { return "", nil })
+	return err
+}
+
 var errMoved = errors.New("the target's value has changed meanwhile")
 
 func (k *plain) swap(ctx context.Context, c credential.Change, to document.Document, replaceable func(string) error) error {

@@ -135,20 +135,24 @@ func newWorld(s *Scenario) *world {
 	if s.Health {
 		health = application{w}
 	}
+	w.makes(max(1, s.Secrets))
 	w.engine = rotation.New(rotation.Config{
 		SecretsManager: api{w}, Kinds: kinds, Services: services, Health: health, Limits: s.limits(), Clock: clock{w},
-		Metrics: metrics{w},
+		Metrics: metrics{w}, Secrets: w.arns,
 	})
-	w.makes(max(1, s.Secrets))
 	return w
 }
 
 // makes makes the secrets, the accounts and the tasks.
 func (w *world) makes(secrets int) {
 	for secret := range secrets {
-		text := fmt.Sprintf(`{"site": "mautic-0", "account": "%d"`, secret)
+		of := secret
+		if w.scenario.Copied {
+			of = 0
+		}
+		text := fmt.Sprintf(`{"site": "mautic-0", "account": "%d"`, of)
 		for _, k := range w.kinds {
-			value := fmt.Sprintf("%s%s-%d-0", mark, k.Name(), secret)
+			value := fmt.Sprintf("%s%s-%d-0", mark, k.Name(), of)
 			text += fmt.Sprintf(`, %q: %q`, k.Name(), value)
 			w.accounts = append(w.accounts, account{values: []held{{text: value, on: true, made: w.now}}})
 		}
@@ -184,7 +188,7 @@ func (w *world) nextToken(words string) string {
 	return token(words, w.made)
 }
 
-// account is the index of a kind's account of a secret.
+// accountOf is the index of a kind's account of a secret.
 func (w *world) accountOf(secret, kind int) int { return secret*len(w.kinds) + kind }
 
 // hear takes note of what Secrets Manager tells.
@@ -327,7 +331,7 @@ func (w *world) digest() []byte {
 	n(w.turn)
 	for i := range w.pair {
 		v := &w.pair[i]
-		n(flags(v.at == nil, v.ended))
+		n(flags(v.at == nil, v.ended, v.void))
 		if v.at != nil && !v.ended {
 			b = binary.LittleEndian.AppendUint64(b, v.at.id)
 		}

@@ -129,10 +129,6 @@ func TestHoweverAWSCURRENTChangesWhatTasksUseStaysAcceptedUntilTheyAreReplaced(t
 		// The value cannot be compared.
 		{"the host or the pointer was changed", converged(), func(_ *Observation, k *Kind) { k.Lost = "AWSCURRENT's database value is for another target" }, "database: alarm; database: wait; smtp: quarantine the value" + rest},
 		{"the kind was moved to another secret", another(converged(), NotAsked), func(_ *Observation, k *Kind) { k.Lost = "AWSCURRENT has no database_password" }, "database: alarm; smtp: wait; api: wait; admin: wait; webhook: wait" + nothingTaken},
-		{"the same, and an operator has released it", another(converged(), NotAsked), func(_ *Observation, k *Kind) {
-			k.Lost = "AWSCURRENT has no database_password"
-			k.Old[0].Entry.State, k.Old[1].Entry.State = ledger.Foreign, ledger.Foreign
-		}, "smtp: note the value on AWSCURRENT; api: note the value on AWSCURRENT; admin: note the value on AWSCURRENT; webhook: note the value on AWSCURRENT" + nothingTaken},
 		{"no version has the value where the settings say it is", converged(), func(_ *Observation, k *Kind) { k.Lost, k.Old = "it has no such credential", nil }, "database: alarm; smtp: quarantine the value" + rest},
 		{"the kind is lost, and its old value in quarantine", converged(), func(o *Observation, k *Kind) {
 			k.Lost, k.Old[0].Entry = "AWSCURRENT has no database_password", entry(ledger.Quarantined, o.Now)

@@ -141,7 +141,7 @@ func unsettled(o Observation) string {
 		return ""
 	}
 	for _, k := range o.Kinds {
-		if s := k.Wanted.Entry.State; k.Restarts && !k.letGo() && s != ledger.Proven && s != ledger.Revoking {
+		if s := k.Wanted.Entry.State; k.Restarts && s != ledger.Proven && s != ledger.Revoking {
 			return k.Name
 		}
 	}

@@ -18,8 +18,6 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return []Action{{Do: d, Kind: k.Name, Version: w.Version, Why: fmt.Sprintf(format, args...)}}
 	}
 	switch {
-	case k.letGo():
-		return nil, false
 	case k.Lost != "":
 		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
 	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
@@ -55,12 +53,6 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	default:
 		return do(Prove, "its target accepts it"), false
 	}
-}
-
-// letGo tells that an operator has released a kind that is lost: nothing of it is
-// touched any more.
-func (k Kind) letGo() bool {
-	return k.Lost != "" && len(k.Old) > 0 && !slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State != ledger.Foreign })
 }
 
 // mayHaveLeaked decides about a wanted value that an emergency was to replace. It is
