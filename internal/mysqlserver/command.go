@@ -86,9 +86,16 @@ var (
 		"--table-open-cache=64",
 		"--table-definition-cache=400",
 
-		// Of the performance schema, whose tables tell who is connected and what the error log says, all but what takes memory:
-		// 400 MB come down to 270.
+		// Of the performance schema, whose tables tell who is connected and what the error log says, all but what takes memory,
+		// and time at each start and login: 400 MB come down to 200. It does not measure, but a thread's state is its stage.
 		"--performance-schema=ON",
+		"--performance-schema-max-memory-classes=0",
+		"--performance-schema-max-statement-classes=0",
+		"--performance-schema-max-mutex-classes=0",
+		"--performance-schema-max-rwlock-classes=0",
+		"--performance-schema-max-cond-classes=0",
+		"--performance-schema-max-file-classes=0",
+		"--performance-schema-max-socket-classes=0",
 		"--performance-schema-error-size=0",
 		"--performance-schema-digests-size=0",
 		"--performance-schema-events-statements-history-long-size=0",
