@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation"
 )
 
 // answerSchema is the number of the answer's form. A field may be added without another
@@ -80,10 +80,10 @@ func (c *answers) take(message string, fields map[string]string) {
 	case fields["audit"] != "":
 		e.What, e.Text = fields["audit"], message
 		s.Changed = append(s.Changed, e)
-	case fields["decision"] == string(plan.Alarm):
+	case fields["decision"] == rotation.DecidedToAlarm:
 		e.Text = fields["why"]
 		s.Needs = append(s.Needs, e)
-	case fields["decision"] == string(plan.Wait):
+	case fields["decision"] == rotation.DecidedToWait:
 		e.Text = fields["why"]
 		s.Waiting = append(s.Waiting, e)
 	}

@@ -74,6 +74,12 @@ func (r *run) measure(metrics ...Metric) {
 // what. With the line's requestId, time and versions that is who, what and when.
 const audit = "audit"
 
+// Decisions that a reconcile leaves as they are, as the log has them under "decision".
+const (
+	DecidedToWait  = string(plan.Wait)  // it goes on by itself
+	DecidedToAlarm = string(plan.Alarm) // it needs a person
+)
+
 // What is changed, as the log says it.
 const (
 	didStore      = "stored"
