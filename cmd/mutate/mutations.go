@@ -64,4 +64,6 @@ const (
 	engine  = "rotation"
 	planner = "rotation/plan"
 	book    = "rotation/ledger"
+
+	explorer = "internal/explore"
 )

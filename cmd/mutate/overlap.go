@@ -314,4 +314,32 @@ var overlapMutations = []mutation{
 		new:    "	case false:\n",
 		killer: test{engine, "TestReleaseEndsARolloutThatDoesNotConverge"},
 	},
+	{
+		name: "released-on-stale-labels", what: "a release writes what it decided before a version went",
+		file:   "rotation/observe.go",
+		old:    "	if err == nil && !r.fresh {\n		s, err = r.look(ctx, tick)\n	}\n	return s, err\n",
+		new:    "	return s, err\n",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "stored-and-lost", what: "a key counts as lost whose version is AWSPENDING no more",
+		file:   "rotation/sweep.go",
+		old:    "			read, label = r.read, \"\"\n",
+		new:    "			read = r.read\n",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "edit-takes-the-rollout", what: "an edit of another field loses the rollout that is under way",
+		file:   "rotation/act.go",
+		old:    "		page.Rollout = was // an edit has left it on the version before\n",
+		new:    "",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "overdue-though-steady", what: "a promotion is rolled back whose tasks run, since an old one does not stop",
+		file:   "rotation/plan/rollout.go",
+		old:    "		case s.Fresh < s.Desired && overdue(o):\n",
+		new:    "		case overdue(o):\n",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
 }

@@ -78,6 +78,52 @@ func (w *world) isSet(version string, account int) bool {
 	return false
 }
 
+// reasonToGoBack tells whether a move of AWSCURRENT by the engine is no rollback, or one that
+// has a reason: the targets refuse a value, or the services do not run with them.
+func (w *world) reasonToGoBack(by int, label, from, to string) bool {
+	if label != "AWSCURRENT" || w.ill != well || len(w.services) == 0 || w.active == nil || w.active.id != by {
+		return true // the reason for what comes late may have passed
+	}
+	if to == w.active.at.act.version {
+		return true // it is a promotion
+	}
+	var bad, good *version
+	for i := range w.versions(w.secretOf(from)) {
+		switch v := &w.versions(w.secretOf(from))[i]; v.id {
+		case from:
+			bad = v
+		case to:
+			good = v
+		}
+	}
+	if bad == nil || good == nil || slices.Equal(bad.values, good.values) {
+		return true // a fence
+	}
+	for i, value := range bad.values {
+		if !w.accounts[w.accountOf(bad.secret, i)].accepts(value) {
+			return true
+		}
+	}
+	for i := range w.services {
+		if s := w.services[i]; s.failed || s.missing || s.desired > 0 && w.indexOfTask(i, false) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// secretOf is the secret that has a version; the first one if none has.
+func (w *world) secretOf(version string) int {
+	for secret := range w.arns {
+		for _, v := range w.versions(secret) {
+			if v.id == version {
+				return secret
+			}
+		}
+	}
+	return 0
+}
+
 // claims are what the engine says right after a call of a target, and whether the
 // target accepts the value then.
 var claims = map[string]bool{

@@ -48,6 +48,7 @@ const (
 	TaskStops
 	TaskRestarts
 	ServerRestored
+	KeyDeleted
 	MinutePasses
 	DayPasses
 	Unhealthy
@@ -64,7 +65,7 @@ var disturbanceNames = [disturbances]string{
 	LateByACall: "late-by-a-call", LateAtItsEnd: "late-at-its-end", LateAtTheEnd: "late-at-the-end", Stale: "stale", LockLost: "lock-lost",
 	Edit: "edit", EditValue: "edit-value", MoveBack: "move-back", MoveToPending: "move-to-pending", OldDocument: "old-document",
 	TakePendingOff: "take-pending-off", Abandon: "abandon", Release: "release", Emergency: "emergency",
-	Deployment: "deployment", TaskStarts: "task-starts", TaskStops: "task-stops", TaskRestarts: "task-restarts", ServerRestored: "server-restored",
+	Deployment: "deployment", TaskStarts: "task-starts", TaskStops: "task-stops", TaskRestarts: "task-restarts", ServerRestored: "server-restored", KeyDeleted: "key-deleted",
 	MinutePasses: "minute", DayPasses: "day", Unhealthy: "unhealthy", Unclear: "unclear",
 	ServiceDeleted: "service-deleted", ScaledToZero: "scaled-to-zero",
 }
@@ -133,10 +134,24 @@ func (w *world) possible(d Disturbance) bool {
 			}
 		}
 		return false
+	case KeyDeleted:
+		return w.keyInUse() >= 0
 	case Unhealthy, Unclear:
 		return w.scenario.Health && w.ill == well
 	}
 	return true
+}
+
+// keyInUse is the account that an access key of AWSCURRENT belongs to, and that has
+// another one, so that a promotion can be taken back; -1: there is none.
+func (w *world) keyInUse() int {
+	current := w.labelled(0, "AWSCURRENT")
+	for i, value := range current.values {
+		if a := &w.accounts[i]; current.secret == 0 && !w.isServer(i) && a.accepts(value) && len(a.values) == quota {
+			return i
+		}
+	}
+	return -1
 }
 
 // isServer tells that an account is one of a server that can be restored.
@@ -201,6 +216,10 @@ func (w *world) do(d Disturbance) {
 				w.accounts[i].values, w.accounts[i].locks = slices.Clone(w.backup[i].values), [2]int{}
 			}
 		}
+		w.provedInVain()
+	case KeyDeleted:
+		at := w.keyInUse()
+		w.accounts[at].remove(current.values[at%len(w.kinds)])
 		w.provedInVain()
 	case MinutePasses:
 		w.now = w.now.Add(time.Minute)

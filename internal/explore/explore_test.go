@@ -3,6 +3,7 @@ package explore
 import (
 	"go/parser"
 	gotoken "go/token"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -65,6 +66,42 @@ func TestAHistoryIsTheSameHoweverOftenItIsPlayed(t *testing.T) {
 	}
 }
 
+// Nothing is lost by what is left out: without it, the same states are reached, and the
+// same ends.
+func TestASearchThatLeavesOutKnownStatesReachesAllOfThem(t *testing.T) {
+	t.Parallel()
+	for name, most := range map[string]int{"two-secrets-reconciles": 2, "mixed-setSecret-again": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := *scenario(t, name)
+			if most == 2 { // of what comes from outside, an edit and a deployment alone
+				s.Without = []Disturbance{EditValue, MoveBack, OldDocument, MoveToPending, Release, Emergency, TaskStarts, TaskStops, TaskRestarts, ServerRestored, MinutePasses, DayPasses}
+			}
+			var searches [2]*Explorer
+			for i := range searches {
+				e, err := New(&s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.all = i == 1
+				e.w.ends.all = e.all
+				e.Complete(most, nil)
+				searches[i] = e
+			}
+			few, all := searches[0], searches[1]
+			if few.Stats.Calls >= all.Stats.Calls || few.Stats.Pruned == 0 {
+				t.Errorf("%d calls and %d: nothing was left out", few.Stats.Calls, all.Stats.Calls)
+			}
+			if !maps.Equal(few.seen, all.seen) {
+				t.Errorf("%d states are reached, and %d without what is left out", len(few.seen), len(all.seen))
+			}
+			if !maps.Equal(few.w.ends.known, all.w.ends.known) {
+				t.Errorf("%d states of ends are reached, and %d without what is left out", len(few.w.ends.known), len(all.w.ends.known))
+			}
+		})
+	}
+}
+
 func scenario(t *testing.T, name string) *Scenario {
 	t.Helper()
 	for _, s := range Scenarios() {
@@ -76,7 +113,7 @@ func scenario(t *testing.T, name string) *Scenario {
 	return nil
 }
 
-// What was found once.
+// What was found once, and what shows that an old fault would be found (see cmd/mutate).
 func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 	t.Parallel()
 	for _, history := range []string{
@@ -89,6 +126,10 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"database-finishSecret-reconcile: 1 move-back, 18 move-back",
 		"database-finishSecret-reconcile: 6 task-restarts, 7 old-document",
 		"held-release: 2 move-back, 3 emergency",
+		"mixed-setSecret-again: 3 take-pending-off",
+		"database-setSecret-again: 1 move-back",
+		"database-rollout-reconciles: 1 edit",
+		"old-task-stays: undisturbed",
 		"mixed-finishSecret-reconcile: 1 day, 26 edit",
 		"no-restart-finishSecret-reconcile: 6 late-at-the-end, 9 server-restored",
 	} {

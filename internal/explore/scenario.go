@@ -16,6 +16,7 @@ type Scenario struct {
 	Services int // 0: one; NoServices: none
 	Secrets  int // 0: one
 
+	Lost    bool          // AWSCURRENT lacks the first kind's value, so that an operator may release what is left of it
 	Copied  bool          // the other secret stores the first one's values
 	Health  bool          // the application is asked
 	Fleet   bool          // services are deleted, or scaled to zero
@@ -406,7 +407,7 @@ func Scenarios() (all []*Scenario) {
 		w.accounts[0].set(w.now, w.labelled(0, "AWSCURRENT").values[0])
 		w.excuse(false)
 	}, tick, again)
-	lost := Scenario{Kinds: []string{"database", "admin"}, Without: []Disturbance{EditValue}}
+	lost := Scenario{Kinds: []string{"database", "admin"}, Lost: true, Without: []Disturbance{EditValue}}
 	add("lost-release", lost, func(w *world) {
 		w.promoted()
 		w.rollOut()

@@ -13,7 +13,8 @@ type Explorer struct {
 	w      *world
 	from   snapshot
 	script Script
-	known  map[uint64]uint8 // states, and how many disturbances after them were looked at, from 1
+	known  map[uint64]uint8    // states, and how many disturbances after them were looked at
+	seen   map[uint64]struct{} // states, as they matter if nothing disturbs the history any more
 	Stats  Stats
 	Found  []Violation
 	found  map[string]int // by what is violated
@@ -61,7 +62,7 @@ func (v Violation) String() string {
 // New prepares a scenario. It fails if what comes before its invocations does not
 // go as it should.
 func New(s *Scenario) (*Explorer, error) {
-	e := &Explorer{w: newWorld(s), known: map[uint64]uint8{}, found: map[string]int{}}
+	e := &Explorer{w: newWorld(s), known: map[uint64]uint8{}, seen: map[uint64]struct{}{}, found: map[string]int{}}
 	if err := e.prepare(nil); err != nil {
 		return nil, err
 	}
@@ -136,23 +137,22 @@ func (e *Explorer) disturb(p *point, d Disturbance) {
 }
 
 // isKnown tells that a state was reached before with as many disturbances that may
-// follow, or more. Then what follows was or is looked at from there.
+// follow, or more. Then what follows was or is looked at from there. That is sound, for
+// what follows depends on nothing else: the digests hold all of the world that anything
+// reads, and where each invocation stands, which tells all that it has been answered.
+// If nothing may follow, a state is known that was reached with more to follow, too, and
+// what matters to disturbances alone tells no states apart.
 func (e *Explorer) isKnown(left int) bool {
-	if e.all {
-		return false
-	}
 	settled, state := e.w.digests(left > 0)
+	_, before := e.seen[settled]
+	e.seen[settled] = struct{}{}
 	if left == 0 {
-		if e.known[settled] > 0 {
-			return true
-		}
-		e.known[settled] = 1
-		return false
+		return before && !e.all
 	}
-	if e.known[state] > uint8(left) {
-		return true
+	if most, before := e.known[state]; before && most >= uint8(left) {
+		return !e.all
 	}
-	e.known[state], e.known[settled] = uint8(left)+1, 1
+	e.known[state] = uint8(left)
 	return false
 }
 
@@ -222,7 +222,7 @@ func (e *Explorer) follow(left int) {
 // close ends what a search has left, and counts it.
 func (e *Explorer) close() {
 	e.w.close()
-	e.Stats.States, e.Stats.Endings, e.Stats.Calls = len(e.known), e.w.ends.played, e.w.calls
+	e.Stats.States, e.Stats.Endings, e.Stats.Calls = len(e.seen), e.w.ends.played, e.w.calls
 	e.Stats.Again = e.w.runs.again
 	e.Stats.Runs, e.Stats.Moments = e.w.runs.started, len(e.w.runs.moments)
 }

@@ -130,10 +130,13 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 	}
 	w.running.says(update.VersionStage)
 	what := "UpdateSecretVersionStage " + update.VersionStage + " from " + update.RemoveFromVersionID + " to " + update.MoveToVersionID
-	return ask(w, call{what: what, detail: update.SecretID, write: true, aws: true, account: -1}, func(int) (*sm.UpdateSecretVersionStageOutput, string, error) {
-		before := w.secrets.Snapshot()
+	return ask(w, call{what: what, detail: update.SecretID, write: true, aws: true, account: -1}, func(by int) (*sm.UpdateSecretVersionStageOutput, string, error) {
+		before, reason := w.secrets.Snapshot(), w.reasonToGoBack(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
 		w.wrote(before)
+		if err == nil && !reason {
+			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
+		}
 		if err != nil {
 			return nil, "", asSDK(err)
 		}
