@@ -4,6 +4,13 @@
 GO   ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 
+# All is built in the way in which the function is: so what was compiled for one
+# target or in one clone need not be for the next, and tests link and start faster.
+# The race detector alone is C.
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(GOFLAGS) $(if $(filter -trimpath,$(GOFLAGS)),,-trimpath))
+race: export CGO_ENABLED := 1
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -148,8 +148,8 @@ func (f *fixture) aborted() (connections int) {
 
 func TestAStatementThatWaitsForAnotherOneFailsSoonAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	f := newFixtureOn(t, mysqltest.Own(t, mysqlserver.MySQL), dualPrivilege)
-	f.mustSet(f.first, abandonedPassword) // what is read first is in the caches
+	f := newFixtureOn(t, mysqltest.Borrow(t, mysqlserver.MySQL), dualPrivilege) // the whole server waits
+	f.mustSet(f.first, abandonedPassword)                                       // what is read first is in the caches
 	conn, err := f.server.Admin().Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
