@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -168,58 +169,112 @@ func (m machine) bash(script string, variables ...string) string {
 	return string(out)
 }
 
-// passwordOfAJob runs the first job of the crontab as the image's cron does, and returns
-// the password that Mautic's template of local.php takes.
-func (m machine) passwordOfAJob(crontab string) string {
+// ofAJob runs a job by a crontab as Debian's cron does, and returns a variable that it
+// has, as PHP sees it; "none" for one that it has not. The first job comes after all
+// settings here.
+func (m machine) ofAJob(crontab, variable string) string {
 	m.t.Helper()
-	var settings []string
+	shell := "/bin/sh"
+	settings := []string{"PATH=" + filepath.Join(m.root, "bin") + ":/usr/bin:/bin", "HOME=/var/www"}
 	for line := range strings.Lines(string(read(m.t, filepath.Join(m.root, crontab)))) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.Contains(name, " ") && name != "PATH" {
+		if !strings.HasSuffix(line, "\n") {
+			m.t.Errorf("crontab refuses a file whose last line does not end: %q", line)
+		}
+		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		value = strings.Trim(value, " \t")
+		switch name = strings.TrimSpace(name); {
+		case !ok || strings.Contains(name, " ") || name == "PATH":
+		case name == "SHELL":
+			shell = value
+		default:
 			settings = append(settings, name+"="+paths.ReplaceAllString(value, m.root+"/$2"))
 		}
 	}
-	return m.bash(`php -r 'echo getenv("MAUTIC_DB_PASSWORD") === false ? "none" : getenv("MAUTIC_DB_PASSWORD");'`, settings...)
+	cmd := exec.Command(shell, "-c", `php -r '$v = getenv("`+variable+`"); echo $v === false ? "none" : $v;'`)
+	cmd.Dir, cmd.Env = m.root, settings
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "none: " + err.Error()
+	}
+	return string(out)
 }
 
-// crontab is what the image has, as far as it matters here.
-const crontab = "SHELL=/bin/bash\nBASH_ENV=/tmp/cron.env\n\n0,15,30,45 * * * * php /var/www/html/bin/console mautic:segments:update\n"
+// imageCrontab is what the image has, as far as it matters here.
+const imageCrontab = "SHELL=/bin/bash\nPATH=/usr/local/bin:/usr/bin:/bin\nBASH_ENV=/tmp/cron.env\n\n" + job
 
-func TestCronJobsGetThePasswordByTheEntryPoint(t *testing.T) {
+const job = "0,15,30,45 * * * * php /var/www/html/bin/console mautic:segments:update\n"
+
+func TestCronJobsGetTheVariablesByTheEntryPoint(t *testing.T) {
 	t.Parallel()
-	for _, own := range []bool{false, true} {
-		m := newMachine(t)
-		template := "templates/mautic_cron"
-		if own { // the deployment has a crontab of its own, on a volume
-			template = "opt/mautic/cron/mautic"
-		}
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(m.root, template)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(m.root, template), []byte(crontab), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := m.passwordOfAJob(template); got != "none" {
-			t.Errorf("without the entry point a job has the password %q", got)
-		}
-		m.program("/entrypoint.sh", `echo "entry point of $DOCKER_MAUTIC_ROLE, umask $(umask)"`)
-		const odd = `new 'pass"word$HOME%` + "\nline"
-		for _, password := range []string{"first-Pa.ss_w~0rd", odd} {
-			said := m.bash(string(read(t, "official-image/cron-entrypoint.sh")),
-				"DOCKER_MAUTIC_ROLE=mautic_cron", "MAUTIC_DB_PASSWORD="+password, "PHP_INI_VALUE_MEMORY_LIMIT=512M", "OTHER=x")
-			if said != "entry point of mautic_cron, umask "+m.bash("umask") {
-				t.Errorf("the image's own entry point said %q", said)
+	for name, tc := range map[string]struct{ crontab, at string }{
+		"the image's crontab":             {imageCrontab, "templates/mautic_cron"},
+		"the image's, on a volume":        {imageCrontab, "opt/mautic/cron/mautic"},
+		"one without settings":            {job, "opt/mautic/cron/mautic"},
+		"one that names another shell":    {"SHELL=/bin/sh\nBASH_ENV=/tmp/cron.env\n" + job, "opt/mautic/cron/mautic"},
+		"one with spaces in its settings": {"SHELL = /bin/sh\n BASH_ENV = /tmp/cron.env\n" + job, "opt/mautic/cron/mautic"},
+		"one that sets a variable anew":   {"BASH_ENV=/tmp/a\n" + job + "BASH_ENV=/tmp/b\n" + job, "opt/mautic/cron/mautic"},
+		"one with the line ends of DOS":   {strings.ReplaceAll(imageCrontab, "\n", "\r\n"), "opt/mautic/cron/mautic"},
+		"one whose last line has no end":  {strings.TrimSuffix(imageCrontab, "\n"), "opt/mautic/cron/mautic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(m.root, tc.at)), 0o755); err != nil {
+				t.Fatal(err)
 			}
-			if got := m.passwordOfAJob("opt/mautic/cron/mautic"); got != password {
-				t.Errorf("a job has the password %q, want %q", got, password)
+			if err := os.WriteFile(filepath.Join(m.root, tc.at), []byte(tc.crontab), 0o600); err != nil {
+				t.Fatal(err)
 			}
-		}
-		info, err := os.Stat(filepath.Join(m.root, "run/cron.env"))
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("the file of the variables: %v, %v", info, err)
-		}
-		if owner := string(read(t, filepath.Join(m.root, "chowned"))); !strings.HasPrefix(owner, "www-data ") {
-			t.Errorf("it is given to %q", owner)
-		}
+			m.program("/entrypoint.sh", `echo "entry point of $DOCKER_MAUTIC_ROLE, umask $(umask)"`)
+			const odd = `new 'pass"word$HOME%` + "\nline"
+			for _, password := range []string{"first-Pa.ss_w~0rd", odd} {
+				said := m.bash(string(read(t, "official-image/cron-entrypoint.sh")), "HOME=/root",
+					"DOCKER_MAUTIC_ROLE=mautic_cron", "MAUTIC_DB_PASSWORD="+password, "PHP_INI_VALUE_MEMORY_LIMIT=512M", "MAILER_DSN=smtp://x")
+				if said != "entry point of mautic_cron, umask "+m.bash("umask") {
+					t.Errorf("the image's own entry point said %q", said)
+				}
+				for variable, want := range map[string]string{
+					"MAUTIC_DB_PASSWORD": password, "PHP_INI_VALUE_MEMORY_LIMIT": "512M", "MAILER_DSN": "smtp://x", "HOME": "/var/www",
+				} {
+					if got := m.ofAJob("opt/mautic/cron/mautic", variable); got != want {
+						t.Errorf("a job has %s %q, want %q", variable, got, want)
+					}
+				}
+			}
+			if got := string(read(t, filepath.Join(m.root, "opt/mautic/cron/mautic"))); strings.Count(got, job) != strings.Count(tc.crontab+"\n", "segments:update") {
+				t.Errorf("the jobs are %q", got)
+			}
+			info, err := os.Stat(filepath.Join(m.root, "run/cron.env"))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the file of the variables: %v, %v", info, err)
+			}
+			if owner := string(read(t, filepath.Join(m.root, "chowned"))); !strings.HasPrefix(owner, "www-data ") {
+				t.Errorf("it is given to %q", owner)
+			}
+		})
+	}
+}
+
+// TestTheEntryPointWritesNoCrontabThatIsRight: it may be on a volume that is mounted
+// read-only, and on one that other tasks read at the moment.
+func TestTheEntryPointWritesNoCrontabThatIsRight(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.program("/entrypoint.sh", "")
+	at := filepath.Join(m.root, "opt/mautic/cron/mautic")
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at, []byte("SHELL=/bin/bash\nBASH_ENV="+m.root+"/run/cron.env\n\n"+job), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(at, long, long); err != nil {
+		t.Fatal(err)
+	}
+	m.bash(string(read(t, "official-image/cron-entrypoint.sh")), "MAUTIC_DB_PASSWORD=x")
+	if info, err := os.Stat(at); err != nil || !info.ModTime().Equal(long) {
+		t.Errorf("it was written: %v, %v", info, err)
 	}
 }
 

@@ -12,11 +12,16 @@ import (
 
 // secretUse looks for a secret in a task definition's containers, their log
 // drivers included. It is a problem when one reads a version that a rotation
-// does not move on, and a warning when none reads the secret at all.
+// does not move on, and a warning when none reads the secret at all, or one has
+// Mautic's database password in the task definition itself.
 func secretUse(definition types.TaskDefinition, secretARN string) (problem, warning error) {
-	var pins []error
+	var pins, literals []error
 	read := false
 	for _, container := range definition.ContainerDefinitions {
+		if _, given := plain(container, passwordVariable); given {
+			literals = append(literals, fmt.Errorf("container %s: the task definition has the value of %s itself (environment), which no rotation changes: register a revision of task definition %s that takes it from the secret (secrets, valueFrom) and deploy it",
+				aws.ToString(container.Name), passwordVariable, aws.ToString(definition.Family)))
+		}
 		secrets := container.Secrets
 		if container.LogConfiguration != nil {
 			secrets = slices.Concat(secrets, container.LogConfiguration.SecretOptions)
@@ -33,11 +38,11 @@ func secretUse(definition types.TaskDefinition, secretARN string) (problem, warn
 			}
 		}
 	}
-	if !read {
+	if !read && len(literals) == 0 {
 		return nil, fmt.Errorf("no container of task definition %s reads it, and a restart changes nothing: take the service out of ECS_SERVICES, or look for the credential as a literal in its configuration",
 			aws.ToString(definition.Family))
 	}
-	return errors.Join(pins...), nil
+	return errors.Join(pins...), errors.Join(literals...)
 }
 
 // Mautic's official image takes its role from a variable. In the role of cron, its jobs
@@ -49,27 +54,61 @@ const (
 	jobsFile     = "BASH_ENV"
 )
 
-// cronJobs tells whether a container has the official image's role of cron, and the
-// warning that its jobs do not get its variables. An entry point or a command that
-// mentions the file of the jobs' variables is taken to write them there.
+// cronJobs tells whether a container has the official image's role of cron, or may have
+// it, and the warning that its jobs do not get its variables. An entry point or a command
+// that mentions the file of the jobs' variables is taken to write them there.
 func cronJobs(definition types.TaskDefinition) (warning error, found bool) {
-	var without []string
+	var without []error
 	for _, container := range definition.ContainerDefinitions {
-		if !slices.ContainsFunc(container.Environment, func(v types.KeyValuePair) bool {
-			return aws.ToString(v.Name) == roleVariable && aws.ToString(v.Value) == cronRole
-		}) {
+		has := cronRoleOf(container)
+		if has == "" {
 			continue
 		}
 		found = true
 		if !strings.Contains(strings.Join(slices.Concat(container.EntryPoint, container.Command), " "), jobsFile) {
-			without = append(without, aws.ToString(container.Name))
+			without = append(without, fmt.Errorf("container %s %s: the cron of Mautic's image hands none of a container's variables to the jobs, so they log in with what config/local.php holds, and each fails once that is refused. "+
+				"Give the container the entry point in docs/deploy.md, \"Cron jobs\"; if its image writes the variables into the file that %s names in the crontab, nothing has to be done", aws.ToString(container.Name), has, jobsFile))
 		}
 	}
-	if len(without) == 0 {
-		return nil, found
+	return errors.Join(without...), found
+}
+
+// cronRoleOf tells in words that a container has the role of cron, or may have it, since
+// the role comes from where the function does not look; "" if it has another one. What
+// the task definition itself gives goes before a file of variables.
+func cronRoleOf(container types.ContainerDefinition) string {
+	if role, given := plain(container, roleVariable); given {
+		if role == cronRole {
+			return "has the role " + cronRole
+		}
+		return ""
 	}
-	return fmt.Errorf("container %s has the role %s, and the cron of Mautic's image hands none of its variables to the jobs: they log in with what config/local.php holds, and each fails once that is refused. "+
-		"Give the container the entry point in docs/deploy.md, \"Cron jobs\"; if its image writes the variables into the file that %s names in the crontab, nothing has to be done", strings.Join(without, ", "), cronRole, jobsFile), true
+	const perhaps = "may have the role " + cronRole + " (" + roleVariable + " comes from %s, which the function does not read)"
+	switch {
+	case fromSecret(container, roleVariable):
+		return fmt.Sprintf(perhaps, "a secret")
+	case len(container.EnvironmentFiles) > 0 && fromSecret(container, passwordVariable):
+		return fmt.Sprintf(perhaps, "an environment file, it seems")
+	}
+	return ""
+}
+
+// passwordVariable is where Mautic takes its database password from, before any file.
+const passwordVariable = "MAUTIC_DB_PASSWORD"
+
+// plain is the value that a task definition itself gives a variable.
+func plain(container types.ContainerDefinition, variable string) (value string, given bool) {
+	for _, v := range container.Environment {
+		if aws.ToString(v.Name) == variable {
+			return aws.ToString(v.Value), true
+		}
+	}
+	return "", false
+}
+
+// fromSecret tells whether a variable's value is a secret's.
+func fromSecret(container types.ContainerDefinition, variable string) bool {
+	return slices.ContainsFunc(container.Secrets, func(s types.Secret) bool { return aws.ToString(s.Name) == variable })
 }
 
 // mutableImages names the containers whose image is told by a tag: what a tag

@@ -75,6 +75,54 @@ func TestEveryContainerThatPinsAVersionIsNamed(t *testing.T) {
 	}
 }
 
+func TestAPasswordInTheTaskDefinitionIsNoSecrets(t *testing.T) {
+	t.Parallel()
+	pair := func(name, value string) types.KeyValuePair { return types.KeyValuePair{Name: &name, Value: &value} }
+	agent := types.ContainerDefinition{Name: aws.String("agent"), Secrets: []types.Secret{{Name: aws.String("KEY"), ValueFrom: aws.String(secretARN + ":agent_key::")}}}
+	app := types.ContainerDefinition{Name: aws.String("app"), Environment: []types.KeyValuePair{pair("MAUTIC_DB_HOST", "db"), pair("MAUTIC_DB_PASSWORD", "literal-5f1c")}}
+	for _, containers := range [][]types.ContainerDefinition{{app}, {app, agent}} {
+		problem, warning := secretUse(types.TaskDefinition{Family: aws.String("mautic"), ContainerDefinitions: containers}, secretARN)
+		says(t, "problem", problem, "")
+		says(t, "warning", warning, "container app: the task definition has the value of MAUTIC_DB_PASSWORD itself")
+		if warning != nil && strings.Contains(warning.Error(), "5f1c") {
+			t.Errorf("it shows the password: %v", warning)
+		}
+	}
+}
+
+func TestWhichContainersAreOfTheRoleOfCron(t *testing.T) {
+	t.Parallel()
+	role := func(value string) []types.KeyValuePair {
+		return []types.KeyValuePair{{Name: aws.String("DOCKER_MAUTIC_ROLE"), Value: &value}}
+	}
+	secret := func(name string) []types.Secret {
+		return []types.Secret{{Name: &name, ValueFrom: aws.String(secretARN + ":" + name + "::")}}
+	}
+	file := []types.EnvironmentFile{{Type: types.EnvironmentFileTypeS3, Value: aws.String("arn:aws:s3:::config/mautic.env")}}
+	const perhaps = "container app may have the role mautic_cron (DOCKER_MAUTIC_ROLE comes from "
+	for _, tc := range []struct {
+		name      string
+		container types.ContainerDefinition
+		want      string
+		found     bool
+	}{
+		{name: "no role", container: types.ContainerDefinition{Secrets: secret("MAUTIC_DB_PASSWORD")}},
+		{name: "web", container: types.ContainerDefinition{Environment: role("mautic_web"), Secrets: secret("MAUTIC_DB_PASSWORD"), EnvironmentFiles: file}},
+		{name: "cron", container: types.ContainerDefinition{Environment: role("mautic_cron")}, want: "container app has the role mautic_cron", found: true},
+		{name: "a role from a secret", container: types.ContainerDefinition{Secrets: secret("DOCKER_MAUTIC_ROLE")}, want: perhaps + "a secret", found: true},
+		{name: "a role from a secret, with the entry point", container: types.ContainerDefinition{Secrets: secret("DOCKER_MAUTIC_ROLE"), Command: []string{"echo BASH_ENV=/run/cron.env"}}, found: true},
+		{name: "a role from a file", container: types.ContainerDefinition{Secrets: secret("MAUTIC_DB_PASSWORD"), EnvironmentFiles: file}, want: perhaps + "an environment file", found: true},
+		{name: "a sidecar with a file", container: types.ContainerDefinition{Secrets: secret("AGENT_KEY"), EnvironmentFiles: file}},
+	} {
+		tc.container.Name = aws.String("app")
+		warning, found := cronJobs(types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("sidecar")}, tc.container}})
+		says(t, tc.name, warning, tc.want)
+		if found != tc.found {
+			t.Errorf("%s: found %v", tc.name, found)
+		}
+	}
+}
+
 func TestMutableImages(t *testing.T) {
 	t.Parallel()
 	const digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -19,6 +19,8 @@ func remedy(base *url.URL, page string, status int, location string) string {
 		root := *base
 		root.Path = strings.TrimSuffix(base.Path, pageIn(base))
 		return "MAUTIC_URL is the URL of a page, and has to be the base URL, below which Mautic's pages are: set it to " + shownBase(&root)
+	case toInstaller.MatchString(location):
+		return "Mautic is not installed as its tasks see it, and shows its installer to everybody: put config/local.php back as it was (docs/deploy.md, \"How Mautic must be set up\")"
 	case status >= 300 && status < 400:
 		if to := redirectedBase(base, page, location); to != "" {
 			return "set MAUTIC_URL to " + to
@@ -28,6 +30,8 @@ func remedy(base *url.URL, page string, status int, location string) string {
 		return "what is in front of Mautic refuses the user and the password in MAUTIC_URL: correct them"
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired:
 		return "a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for " + page + " through"
+	case status == http.StatusAccepted || status == http.StatusMethodNotAllowed:
+		return "AWS WAF answers so when it asks for a challenge (202) or a CAPTCHA (405): exempt the function's requests for " + page + " from it"
 	case status == http.StatusTooManyRequests:
 		return "a rate limit in front of Mautic answers so: exempt the function's requests for " + page + " from it"
 	case status == http.StatusInternalServerError:
@@ -40,7 +44,10 @@ func remedy(base *url.URL, page string, status int, location string) string {
 }
 
 // aPage is what the URL of one of Mautic's pages, or of its API, ends in.
-var aPage = regexp.MustCompile(`/(?:index\.php/)?(?:s(?:/[a-z_/]*)?|api(?:/.*)?|oauth/.*|installer)/?$`)
+var aPage = regexp.MustCompile(`/(?:index\.php/)?(?:s(?:/[\w/-]*)?|api(?:/.*)?|oauth/.*|installer(?:/.*)?)/?$`)
+
+// toInstaller is where Mautic redirects every page to while it has no site_url.
+var toInstaller = regexp.MustCompile(`/installer(?:/[^?#]*)?(?:[?#].*)?$`)
 
 // pageIn is the page in what should be a base URL; "": none. Mautic may be
 // installed below a path of such a name, so it is asked first.

@@ -78,7 +78,7 @@ func TestTheURLOfAPageIsToldFromTheBaseURL(t *testing.T) {
 		for _, path := range []string{"", "/mautic"} {
 			access := f.withMautic(mauticserver.Options{APIEnabled: true, Path: path})
 			base := access.URL
-			for _, page := range []string{"/s/login", "/s/login/", "/s/dashboard", "/s", "/api", "/api/users/self", "/oauth/v2/token", "/index.php/s/login", "/installer"} {
+			for _, page := range []string{"/s/login", "/s/login/", "/s/dashboard", "/s", "/api", "/api/users/self", "/oauth/v2/token", "/index.php/s/login", "/installer", "/installer/step/1", "/s/contacts/view/12", "/s/config/edit"} {
 				access.URL = base + page
 				for _, err := range []error{
 					healthOf(f.t, access.URL).Check(f.t.Context()),
@@ -141,6 +141,32 @@ func TestAnAPIThatFailsHasMoreThanOneCause(t *testing.T) {
 		lost.Store("")
 		f.sql("UPDATE {oauth2_clients} SET role_id = NULL WHERE id > 1")
 		f.needs(k.Test(f.t.Context(), c), "answers 500: likely the API client has no role")
+	})
+}
+
+func TestAnAPIThatAFirewallRefusesIsNotLookedForInMauticsLog(t *testing.T) {
+	onMySQL(t, func(f *fixture) {
+		var closed atomic.Value // the path at which the firewall refuses
+		closed.Store("")
+		options := apiOn
+		options.Wrap = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == closed.Load() {
+					http.Error(w, "Request blocked", http.StatusForbidden)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+		k := NewAPI(APIConfig{Access: f.withMautic(options)})
+		c := f.apiChange(k)
+		if err := k.Set(f.t.Context(), c); err != nil {
+			f.t.Fatal(err)
+		}
+		for _, page := range []string{tokenPage, selfPage} {
+			closed.Store("/" + page)
+			f.needs(k.Test(f.t.Context(), c), page+" answers 403: a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for "+page+" through")
+		}
 	})
 }
 

@@ -56,12 +56,17 @@ func TestMauticIsIllIfItAnswers5xxAndOtherAnswersAreUnclear(t *testing.T) {
 		{status: 302, location: "/s/login", want: "answers 302 Found to /s/login: set MAUTIC_URL to http://127.0.0.1:"},
 		{status: 302, location: "https://sso.example.com/authorize?state=secret#secret", want: "to https://sso.example.com/authorize: Mautic itself does not redirect there: have what does (single sign-on, a firewall) let the function's requests for s/login through"},
 		{status: 302, location: "/mautic/s/login?next=1", want: "answers 302 Found to /mautic/s/login: Mautic itself does not redirect there"},
+		{status: 302, location: "/mautic/installer", want: "answers 302 Found to /mautic/installer: Mautic is not installed as its tasks see it, and shows its installer to everybody: put config/local.php back"},
+		{status: 302, location: "https://mautic.example.com/index.php/installer/step/0?x=secret", want: "/index.php/installer/step/0: Mautic is not installed"},
 		{status: 302, location: "http://%?secret", want: "is answered by something that is no usable HTTP response: correct MAUTIC_URL"},
 		{status: 302, want: "answers 302 Found: Mautic itself does not redirect there"},
 		{status: 401, want: "answers 401 Unauthorized: a firewall or basic authentication in front of Mautic"},
 		{status: 403, want: "answers 403 Forbidden: a firewall or basic authentication in front of Mautic"},
 		{status: 404, want: "answers 404 Not Found: this is not the base URL of a Mautic: correct MAUTIC_URL"},
 		{status: 429, want: "answers 429 Too Many Requests: a rate limit in front of Mautic"},
+		{status: 202, want: "answers 202 Accepted: AWS WAF answers so when it asks for a challenge"},
+		{status: 405, want: "answers 405 Method Not Allowed: AWS WAF answers so"},
+		{status: 407, want: "answers 407 Proxy Authentication Required: a firewall or basic authentication in front of Mautic"},
 		{status: 204, want: "answers 204 No Content: this is not the base URL of a Mautic"},
 	} {
 		err := healthOf(t, answering(t, tc.status, tc.location).URL+"/mautic/").Check(t.Context())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"mautic-rotation/rotation/credential"
@@ -38,12 +39,16 @@ func (s *site) apiRemedy(path string, r reply, likely string) string {
 			"have it let the function's requests below oauth/ and api/ through without, or unset MAUTIC_URL, and what is stored has to do for a test. (Apache: if there is nothing in front, set CGIPassAuth on)"
 	case r.status == http.StatusInternalServerError:
 		return likely + "Mautic's log says why (var/logs): likely are a database that it has lost, a migration that has not run since an update, and a cache that it cannot write"
-	case r.status >= 500 || r.status == http.StatusTooManyRequests || r.status >= 300 && r.status < 400:
+	case slices.Contains(fromInFront, r.status) || r.status >= 500 || r.status >= 300 && r.status < 400:
 		return remedy(s.base, path, r.status, r.location)
 	default:
 		return likely + "Mautic's log may say why"
 	}
 }
+
+// fromInFront are what Mautic's API does not answer to the requests that are made here,
+// but for a 403 that says that it is switched off, which is told apart before.
+var fromInFront = []int{http.StatusAccepted, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusTooManyRequests}
 
 // asksForBasic tells whether what answers wants a basic authentication.
 func (r reply) asksForBasic() bool {
