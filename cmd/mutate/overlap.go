@@ -317,15 +317,15 @@ var overlapMutations = []mutation{
 	{
 		name: "released-on-stale-labels", what: "a release writes what it decided before a version went",
 		file:   "rotation/observe.go",
-		old:    "	if err == nil && !r.fresh {\n		s, err = r.look(ctx, tick)\n	}\n	return s, err\n",
+		old:    "	if err == nil && !r.read.Fresh() {\n		s, err = r.look(ctx, tick)\n	}\n	return s, err\n",
 		new:    "	return s, err\n",
 		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 	},
 	{
 		name: "stored-and-lost", what: "a key counts as lost whose version is AWSPENDING no more",
 		file:   "rotation/sweep.go",
-		old:    "			read, label = r.read, \"\"\n",
-		new:    "			read = r.read\n",
+		old:    "			read, label = r.read.Read, \"\"\n",
+		new:    "			read = r.read.Read\n",
 		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 	},
 	{
