@@ -109,6 +109,27 @@ var byHandMutations = []mutation{
 		killer: test{planner, "TestARotationThatEndedOtherwiseLeavesNothingAccepted"},
 	},
 	{
+		name: "set-again-while-rotating", what: "AWSCURRENT's value is set again at a target to which a rotation has given the pending one",
+		file:   "rotation/plan/wanted.go",
+		old:    "w.Probe == Denied && k.single() && slices.Contains(o.RotatingKinds, k.Name)",
+		new:    "false",
+		killer: test{planner, "TestARotationThatEndedOtherwiseLeavesNothingAccepted"},
+	},
+	{
+		name: "cron-not-warned-of", what: "the preflight says nothing of cron jobs that get none of their container's variables",
+		file:   "rotation/ecs/taskdefinition.go",
+		old:    "if !strings.Contains(strings.Join(slices.Concat(container.EntryPoint, container.Command), \" \"), jobsFile) {",
+		new:    "if false {",
+		killer: test{"rotation/ecs", "TestPreflightWarnsOfCronJobsThatGetNoneOfTheirContainersVariables"},
+	},
+	{
+		name: "answered-without-needs", what: "the answer to an action leaves out what needs a person",
+		file:   "lambda/answer.go",
+		old:    "		s.Needs = append(s.Needs, e)\n",
+		new:    "",
+		killer: test{"lambda", "TestAnAnswerHasWhatTheLogHasWhateverItsLevel"},
+	},
+	{
 		name: "fenced-beside-a-rotation", what: "a version is stored while another rotation is under way, which that ends",
 		file:   "rotation/plan/decide.go",
 		old:    "version != \"\" && !o.Rotating && ",
