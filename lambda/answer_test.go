@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,5 +106,47 @@ func TestEachActionAnswersWhatItDidAndWhatIsLeft(t *testing.T) {
 	released := d.answerTo(actionRelease)
 	if words := changes(released); !slices.Contains(words, "released") || !slices.Contains(words, "redeployed") || len(released.Secrets[0].Needs) != 0 {
 		t.Errorf("the release answers %+v", *released.Secrets[0])
+	}
+}
+
+// TestTheDocumentationHasEveryAuditWord: an answer's "changed" and the log's "audit" are
+// read by programs, by the table in docs/operate.md.
+func TestTheDocumentationHasEveryAuditWord(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/operate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n| audit |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	constant := regexp.MustCompile("\\t(did[A-Z]\\w*) += \"([a-z-]+)\"")
+	use := regexp.MustCompile("\\baudit\"?, (?:(did[A-Z]\\w*)|\"([a-z-]+)\")")
+	words, found := map[string]string{}, map[string]bool{}
+	err = filepath.WalkDir("../rotation", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range constant.FindAllStringSubmatch(string(source), -1) {
+			words[m[1]] = m[2]
+		}
+		for _, m := range use.FindAllStringSubmatch(string(source), -1) {
+			found[m[1]+m[2]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 10 || len(words) < 10 {
+		t.Errorf("found %v and %v alone", found, words)
+	}
+	for w := range found {
+		if named, ok := words[w]; ok {
+			w = named
+		}
+		if !strings.Contains(table, "`"+w+"`") {
+			t.Errorf("docs/operate.md lacks %s", w)
+		}
 	}
 }

@@ -68,7 +68,7 @@ type Access struct {
 	TablePrefix string
 
 	// URL is Mautic's base URL, as https://mautic.example.com. Empty: nothing
-	// is tried over HTTP, and what the tables hold has to do for a test. A user and
+	// is tried over HTTP, and values are only read back from the tables. A user and
 	// a password in it are for what is in front of Mautic's pages, and are not sent
 	// to its API.
 	URL string

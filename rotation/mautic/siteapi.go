@@ -36,7 +36,7 @@ func (s *site) apiRemedy(path string, r reply, likely string) string {
 	switch {
 	case r.asksForBasic():
 		return "what is in front of Mautic asks for a user and a password of its own, and Mautic's API goes by the same header, so a credential in MAUTIC_URL cannot be sent along: " +
-			"have it let the function's requests below oauth/ and api/ through without, or unset MAUTIC_URL, and what is stored has to do for a test. (Apache: if there is nothing in front, set CGIPassAuth on)"
+			"have it let the function's requests below oauth/ and api/ through without, or unset MAUTIC_URL: then the values are only read back from the tables. (Apache: if there is nothing in front, set CGIPassAuth on)"
 	case r.status == http.StatusInternalServerError:
 		return likely + "Mautic's log says why (var/logs): likely are a database that it has lost, a migration that has not run since an update, and a cache that it cannot write"
 	case slices.Contains(fromInFront, r.status) || r.status >= 500 || r.status >= 300 && r.status < 400:

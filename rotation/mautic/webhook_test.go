@@ -191,6 +191,9 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 			before := f.hookSecrets()
 			_, err := k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, firstHookSecret, nextHookSecret)})
 			f.needs(err, `"emails"`, "MAUTIC_WEBHOOKS")
+			if none := strings.Contains(err.Error(), `"emails" (whose secret is empty)`); none != (own == "") {
+				f.t.Errorf("with the secret %q: %v", own, err)
+			}
 			f.needs(k.Set(f.t.Context(), f.hookChange()), `"emails"`, "MAUTIC_WEBHOOKS")
 			if f.hookSecrets() != before {
 				f.t.Error("a secret has changed")
@@ -204,10 +207,12 @@ func TestAWebhookWithASecretOfItsOwnIsRefusedByNameBeforeAnythingChanges(t *test
 			f.t.Error("not the named ones, or not they alone")
 		}
 		_, err := NewWebhook(WebhookConfig{Access: f.access(), Hooks: []string{"contacts", "none"}}).Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, nextHookSecret)})
-		f.needs(err, `no webhook ["none"]`)
+		f.needs(err, `there is no webhook "none" in Mautic, which has "contacts", "emails", "forms": correct MAUTIC_WEBHOOKS`)
 		f.sql("DELETE FROM {webhooks}")
-		_, err = k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, firstHookSecret)})
-		f.needs(err, "there is no webhook in Mautic", "/webhooks/secret")
+		for _, k := range []*Webhook{k, named} {
+			_, err = k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, firstHookSecret)})
+			f.needs(err, "there is no webhook in Mautic", "/webhooks/secret")
+		}
 		_, err = k.Generate(f.t.Context(), credential.Generation{Current: hooksDoc(f, "")})
 		f.needs(err, "/webhooks/secret is empty")
 	})

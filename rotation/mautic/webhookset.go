@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mautic-rotation/rotation/credential"
@@ -20,9 +21,11 @@ type hook struct {
 
 // hooks returns the hooks whose secret this is.
 func (k *Webhook) hooks(ctx context.Context, s *store) (hooks []hook, err error) {
+	var there []string
 	err = s.rows(ctx, "SELECT id, name, secret FROM {webhooks} ORDER BY id", nil, func(scan func(...any) error) error {
 		var h hook
 		err := scan(&h.id, &h.name, &h.secret)
+		there = append(there, h.name)
 		if len(k.config.Hooks) == 0 || slices.Contains(k.config.Hooks, h.name) {
 			hooks = append(hooks, h)
 		}
@@ -38,12 +41,21 @@ func (k *Webhook) hooks(ctx context.Context, s *store) (hooks []hook, err error)
 		}
 	}
 	switch {
-	case len(missing) > 0:
-		return nil, fmt.Errorf("there is no webhook %q in Mautic: correct MAUTIC_WEBHOOKS, or create the webhook", missing)
-	case len(hooks) == 0:
+	case len(missing) > 0 && len(there) > 0:
+		return nil, fmt.Errorf("there is no webhook %s in Mautic, which has %s: correct MAUTIC_WEBHOOKS, or create the webhook", quoted(missing), brief(quoted(there)))
+	case len(there) == 0:
 		return nil, fmt.Errorf("there is no webhook in Mautic: create it, or take field %s out of the secret", k.config.Layout.Secret)
 	}
 	return hooks, nil
+}
+
+// quoted lists names.
+func quoted(names []string) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, strconv.Quote(name))
+	}
+	return strings.Join(all, ", ")
 }
 
 // others names the hooks whose secret is none of these. An empty one, which a
@@ -51,7 +63,11 @@ func (k *Webhook) hooks(ctx context.Context, s *store) (hooks []hook, err error)
 func others(hooks []hook, secrets ...string) (names []string) {
 	for _, h := range hooks {
 		if h.secret == "" || !slices.Contains(secrets, h.secret) {
-			names = append(names, fmt.Sprintf("%q", h.name))
+			name := strconv.Quote(h.name)
+			if h.secret == "" {
+				name += " (whose secret is empty)"
+			}
+			names = append(names, name)
 		}
 	}
 	return names
