@@ -18,7 +18,6 @@ import (
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/localaws/host"
 	locallambda "mautic-rotation/internal/localaws/lambda"
-	"mautic-rotation/internal/localaws/localtest"
 )
 
 type echo struct {
@@ -262,9 +261,12 @@ func TestRequestsThatAWSRefusesOutright(t *testing.T) {
 	}
 }
 
+// helperVariable makes the test program the process that TestHelperParent is.
+const helperVariable = "LOCALAWS_TEST_HELPER_PARENT"
+
 // TestHelperParent is not a test: it is the process that TestChildrenDieWithAKilledParent kills.
 func TestHelperParent(t *testing.T) {
-	if os.Getenv(localtest.BuildDirVariable) == "" {
+	if os.Getenv(helperVariable) == "" {
 		t.Skip("only as a child of TestChildrenDieWithAKilledParent")
 	}
 	f := start(t, localaws.Options{})

@@ -5,24 +5,17 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"mautic-rotation/internal/localaws/localtest"
 )
 
 func TestChildrenDieWithAKilledParent(t *testing.T) {
 	t.Parallel()
-	binary, err := localtest.FunctionBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	parent := exec.Command(os.Args[0], "-test.run=^TestHelperParent$")
-	parent.Env = append(os.Environ(), localtest.BuildDirVariable+"="+filepath.Dir(binary))
+	parent.Env = append(os.Environ(), helperVariable+"=yes")
 	stderr, err := parent.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

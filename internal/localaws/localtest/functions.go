@@ -3,13 +3,10 @@ package localtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,54 +14,34 @@ import (
 	locallambda "mautic-rotation/internal/localaws/lambda"
 )
 
-// buildDir is where the function is built.
-var buildDir string
+// functionVariable makes a test program the function.
+const functionVariable = "LOCALAWS_TEST_FUNCTION"
 
-// BuildDirVariable is, if it is set, the build directory of another process, which has built the function already. A process
-// that a test kills is started with it, because it could not clean up.
-const BuildDirVariable = "LOCALAWS_TEST_BUILD_DIR"
-
-// Main is a package's TestMain, if its tests use [FunctionBinary].
+// Main is a package's TestMain, if its tests use [Fixture.Function]: that is the test program itself, so that nothing has to be
+// built.
 func Main(m *testing.M) {
-	if buildDir = os.Getenv(BuildDirVariable); buildDir != "" {
-		os.Exit(m.Run())
+	if os.Getenv(functionVariable) != "" {
+		serve()
 	}
-	dir, err := os.MkdirTemp("", "localaws")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	buildDir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	mainCalled = true
+	os.Exit(m.Run())
 }
 
-// FunctionBinary builds the Lambda function in testdata once.
-var FunctionBinary = sync.OnceValues(func() (string, error) {
-	if buildDir == "" {
-		return "", errors.New("the package's TestMain has to call localtest.Main")
-	}
-	binary := filepath.Join(buildDir, "bootstrap")
-	if os.Getenv(BuildDirVariable) != "" {
-		return binary, nil
-	}
-	const source = "mautic-rotation/internal/localaws/localtest/testdata/function"
-	out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, nil
-})
+var mainCalled bool
 
-// Function registers the function of testdata.
+// Function registers a function that does what its events say.
 func (f *Fixture) Function(fn locallambda.Function) (arn string) {
 	f.T.Helper()
-	binary, err := FunctionBinary()
+	if !mainCalled {
+		f.T.Fatal("the package's TestMain has to call localtest.Main")
+	}
+	binary, err := os.Executable()
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	fn.Binary = binary
+	env := map[string]string{functionVariable: "yes"}
+	maps.Copy(env, fn.Env)
+	fn.Binary, fn.Env = binary, env
 	return f.Handler(fn)
 }
 

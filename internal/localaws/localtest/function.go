@@ -1,5 +1,4 @@
-// Command function is a Lambda function for the tests of localaws: it does what its event says.
-package main
+package localtest
 
 import (
 	"context"
@@ -25,12 +24,14 @@ type event struct {
 	Step, SecretID, ClientRequestToken string
 }
 
-func main() {
+// serve is the Lambda function of the tests of localaws: it does what its events say. It does not return.
+func serve() {
 	if os.Getenv("EXIT_AT_START") != "" {
 		fmt.Println("leaving before the first invocation")
 		os.Exit(3)
 	}
 	lambda.Start(handle)
+	os.Exit(1) // not reached: the function ends with its environment
 }
 
 func handle(ctx context.Context, e event) (any, error) {
@@ -78,7 +79,7 @@ func handle(ctx context.Context, e event) (any, error) {
 		os.Exit(7)
 	case "kill":
 		p, _ := os.FindProcess(os.Getpid())
-		p.Kill()
+		_ = p.Kill() // ends this process
 	case "hang":
 		select {}
 	}
