@@ -74,6 +74,11 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	r.tellLeftOut(chosen)
+	// Of the first rotation nobody knows what AWSCURRENT stores: if it was moved by hand, and
+	// edited, its version would go, with the only copy of what tasks use.
+	if err := r.labelOld(ctx, current, r.named(chosen.kinds), false, m); err != nil {
+		return err
+	}
 	stored, err := r.putPending(ctx, pending, chosen.kinds, m.now)
 	if err != nil {
 		return err

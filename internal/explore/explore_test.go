@@ -127,6 +127,8 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"database-finishSecret-reconcile: 6 task-restarts, 7 old-document",
 		"held-release: 2 move-back, 3 emergency",
 		"no-restart-finishSecret-reconcile: 39 move-back, 53 move-back",
+		"first-rotation-again: 1 move-to-pending, 2 edit",
+		"first-rotation-again: 1 abandon, 2 server-restored",
 		"mixed-setSecret-again: 3 take-pending-off",
 		"database-setSecret-again: 1 move-back",
 		"database-rollout-reconciles: 1 edit",
