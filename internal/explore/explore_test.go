@@ -129,6 +129,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"no-restart-finishSecret-reconcile: 39 move-back, 53 move-back",
 		"first-rotation-again: 1 move-to-pending, 2 edit",
 		"first-rotation-again: 1 abandon, 2 server-restored",
+		"database-converged-reconciles: 15 move-back, 17 stale",
 		"mixed-setSecret-again: 3 take-pending-off",
 		"database-setSecret-again: 1 move-back",
 		"database-rollout-reconciles: 1 edit",
