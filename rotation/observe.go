@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -151,6 +152,12 @@ func newFindings() *findings {
 		probes: map[place]plan.Probe{}, use: map[place]watched{},
 		mine: map[place]bool{}, swaps: map[string]bool{}, unset: map[string]string{}, routes: map[string]plan.Probe{},
 	}
+}
+
+// changed tells that a kind's target may have been given another value: whichever it
+// accepted before, AWSCURRENT's among them, it may refuse now.
+func (f *findings) changed(kind string) {
+	maps.DeleteFunc(f.probes, func(p place, _ plan.Probe) bool { return p.kind == kind })
 }
 
 // see is look without reading the labels again, as far as they are known: whoever

@@ -74,6 +74,14 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	r.tellLeftOut(chosen)
+	// Of the first rotation nobody knows what AWSCURRENT stores: if it was moved by hand, and
+	// edited, its version would go, with the only copy of what tasks use. An emergency does
+	// not want it.
+	if !chosen.Emergency {
+		if err := r.labelOld(ctx, current, secret.Version{ID: r.event.Token, Doc: pending}, r.named(chosen.Kinds), false, m); err != nil {
+			return err
+		}
+	}
 	stored, err := r.putPending(ctx, pending, chosen.Kinds, m.At)
 	if err != nil {
 		return err
@@ -365,7 +373,7 @@ func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pendi
 		r.log.Warn("the old value is refused already, so it gets no label", "kind", name, "of", current.ID)
 		return false, nil
 	}
-	return false, fmt.Errorf("the pending %s credential is not promoted yet, since its target does not tell whether it accepts the old one, which has no label: see the log, and try again", name)
+	return false, fmt.Errorf("the %s credential is not rotated yet, since its target does not tell whether it accepts the one in AWSCURRENT, which has no label: see the log, and try again", name)
 }
 
 // promotedInWords tells what a promotion has changed of each kind.

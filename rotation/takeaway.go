@@ -472,6 +472,7 @@ func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
 		Current: current, Pending: old, Log: r.log.With("kind", a.Kind),
 		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
 	})
+	r.found.changed(a.Kind)
 	if credential.OutcomeOf(err) == credential.Denied && s.isRefused(a.Kind) {
 		// It has neither value: another one may be what it accepts.
 		r.log.Warn("the target has no value of this rotation", "kind", a.Kind, "of", a.Version, "error", err)

@@ -19,7 +19,7 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 		return err
 	}
 	err := r.trySetAgain(ctx, s, a)
-	delete(r.found.probes, place{a.Kind, a.Version})
+	r.found.changed(a.Kind)
 	if err == nil {
 		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "of", s.current)
 		r.notice(didRestore, "the target of %s refused AWSCURRENT's value, which it had accepted before. It was set again", a.Kind)

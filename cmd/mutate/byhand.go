@@ -48,8 +48,8 @@ var byHandMutations = []mutation{
 	{
 		name: "put-back-for-a-moved-current", what: "a rollback writes at a target though AWSCURRENT has moved once more",
 		file:   "rotation/takeaway.go",
-		old:    "		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },\n	})\n	if credential.OutcomeOf(err) == credential.Denied && s",
-		new:    "		Confirm: func(context.Context) error { return nil },\n	})\n	if credential.OutcomeOf(err) == credential.Denied && s",
+		old:    "		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },\n	})\n	r.found.changed(a.Kind)\n",
+		new:    "		Confirm: func(context.Context) error { return nil },\n	})\n	r.found.changed(a.Kind)\n",
 		killer: test{engine, "TestNothingIsPutBackOnceAWSCURRENTHasMovedOnceMore"},
 	},
 	{

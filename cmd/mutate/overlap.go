@@ -342,4 +342,18 @@ var overlapMutations = []mutation{
 		new:    "		case overdue(o):\n",
 		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 	},
+	{
+		name: "first-unnoted", what: "the first rotation stores a value before a label tells of AWSCURRENT's",
+		file:   "rotation/steps.go",
+		old:    "	if !chosen.Emergency {\n		if err := r.labelOld(",
+		new:    "	if false {\n		if err := r.labelOld(",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "stale-answer", what: "a target's answer counts though it was given another value since",
+		file:   "rotation/observe.go",
+		old:    "	maps.DeleteFunc(f.probes, func(p place, _ plan.Probe) bool { return p.kind == kind })\n",
+		new:    "	maps.DeleteFunc(f.probes, func(p place, a plan.Probe) bool { return p.kind == kind && a != plan.Accepted })\n",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
 }

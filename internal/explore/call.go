@@ -113,6 +113,7 @@ func (w *world) goesOn(v *invocation, fault Disturbance) {
 		a.err = errFault
 	case Stale:
 		w.stale(apply)
+		w.excuseStale(v)
 	case LockLost:
 		w.loseLocks(func(holder int) bool { return holder == v.id })
 		apply()

@@ -298,6 +298,19 @@ func (w *world) isTaken(value string) bool {
 		slices.ContainsFunc(w.late, func(l late) bool { return l.takes == value })
 }
 
+// excuseStale excuses a value that has become current again right before an invocation
+// takes it away, and that a stale read hides from it: no read tells it apart from one that
+// comes a moment later.
+func (w *world) excuseStale(v *invocation) {
+	for secret := range w.arns {
+		for _, value := range w.labelled(secret, "AWSCURRENT").values {
+			if slices.Contains(v.taking, value) && !slices.Contains(w.raced, value) {
+				w.raced = append(slices.Clip(w.raced), value)
+			}
+		}
+	}
+}
+
 // provedInVain excuses values that an invocation has seen accepted right before their
 // server was restored, if it is under way, or if a call of its is: a promotion that was
 // sent before, and arrives later, makes such a value current. What follows has to mend
