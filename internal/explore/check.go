@@ -223,7 +223,7 @@ func (w *world) violationOf(secret, kind int, single bool, list []version, curre
 		w.refused &^= 1 << at
 	}
 	copied := current.secret != secret // it is the other secret's: an emergency of that one asks nobody
-	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, value) && !(copied && slices.Contains(w.leaked, value)) {
+	if !accepted && !single && w.refused&(1<<at) == 0 && !slices.Contains(w.raced, value) && (!copied || !slices.Contains(w.leaked, value)) {
 		return fmt.Sprintf("the value of AWSCURRENT (%s, version %s) is refused", value, current.id)
 	}
 	if _, issues := w.kinds[kind].(*issuer); issues || copied {
@@ -330,10 +330,10 @@ func (w *world) provedInVain() {
 	}
 }
 
-// leak tells that all present values may have leaked.
-func (w *world) leak(secret int) {
+// leak tells that all present values of the first secret may have leaked.
+func (w *world) leak() {
 	w.leaked = slices.Clone(w.leaked)
-	for _, v := range w.versions(secret) {
+	for _, v := range w.versions(0) {
 		for _, value := range v.values {
 			if value != "" && !slices.Contains(w.leaked, value) {
 				w.leaked = append(w.leaked, value)

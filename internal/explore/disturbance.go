@@ -186,13 +186,13 @@ func (w *world) do(d Disturbance) {
 	case TakePendingOff:
 		w.update("AWSPENDING", w.labelled(0, "AWSPENDING").id, "")
 	case Abandon:
-		w.mustRun("abandon", abandon(0))
+		w.mustRun("abandon", abandon())
 		return
 	case Release:
 		w.mustRun("release", release(0))
 		return
 	case Emergency:
-		w.leak(0)
+		w.leak()
 		if err := w.rotate(0, w.nextToken("emergency.")); err != nil {
 			w.tell("     the emergency: %s", hidden(err.Error()))
 		}
@@ -358,9 +358,9 @@ func (l *listener) WithGroup(string) slog.Handler { return l }
 
 var _ slog.Handler = (*listener)(nil)
 
-func abandon(secret int) act {
-	return act{fmt.Sprint("abandon ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.Abandon(ctx, w.arns[secret], log, secrets)
+func abandon() act {
+	return act{"abandon", "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+		return w.engine.Abandon(ctx, w.arns[0], log, secrets)
 	}}
 }
 

@@ -238,7 +238,7 @@ func (w *world) rotatesAgain() string {
 			continue // it is the other one's that it has
 		}
 		w.completes(secret)
-		if w.scenario.Lost {
+		if w.scenario.Lost || w.scenario.Copied {
 			w.takesAwayForeign(secret)
 		}
 		before := slices.Clone(w.labelled(secret, "AWSCURRENT").values)

@@ -176,7 +176,7 @@ func Scenarios() (all []*Scenario) {
 	}
 	tick, event := Invocation{"reconcile", reconcile(0)}, Invocation{"reconcile on an event", reconcileOnEvent(0)}
 	again := Invocation{"another reconcile", reconcile(0)}
-	abandoning, releasing := Invocation{"abandon", abandon(0)}, Invocation{"release", release(0)}
+	abandoning, releasing := Invocation{"abandon", abandon()}, Invocation{"release", release(0)}
 	of := func(s rotation.Step, tok string) Invocation { return Invocation{string(s), step(0, s, tok)} }
 	repeated := func(s rotation.Step, tok string) Invocation {
 		return Invocation{string(s) + " again", step(0, s, tok)}
@@ -286,7 +286,7 @@ func Scenarios() (all []*Scenario) {
 	}, tick, again)
 	add("emergency-rollback", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
 		w.breaks()
-		w.leak(0)
+		w.leak()
 		w.newRotation("emergency.", allSteps[:3]...)
 	}, of(rotation.FinishSecret, token("emergency.", 78)), tick)
 	add("rollback-rotation", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
@@ -338,7 +338,7 @@ func Scenarios() (all []*Scenario) {
 	leaked := func(steps ...rotation.Step) func(*world) {
 		return func(w *world) {
 			w.promoted()
-			w.leak(0)
+			w.leak()
 			w.newRotation("emergency.", steps...)
 		}
 	}
@@ -353,7 +353,7 @@ func Scenarios() (all []*Scenario) {
 	add("emergency-no-restart", Scenario{Kinds: noRestart, Overlap: 7 * 24 * time.Hour}, leaked(allSteps[:3]...), of(rotation.FinishSecret, emergency), tick)
 	add("emergency-given-up", with, func(w *world) {
 		leaked(allSteps[:3]...)(w)
-		w.mustRun("abandon", abandon(0))
+		w.mustRun("abandon", abandon())
 	}, releasing, tick)
 
 	// Rotations that are given up.
@@ -381,14 +381,14 @@ func Scenarios() (all []*Scenario) {
 	add("emergency-given-up-late", with, func(w *world) {
 		leaked(allSteps[:3]...)(w)
 		w.killedBefore("UpdateSecretVersionStage AWSCURRENT", step(0, rotation.FinishSecret, emergency))
-		w.mustRun("abandon", abandon(0))
+		w.mustRun("abandon", abandon())
 	}, tick, again)
 	add("emergency-over-failing", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
 		w.rotated()
 		w.begins(tokenOf, allSteps[:3]...)
 		w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
 		w.mustGo(tokenOf, rotation.FinishSecret)
-		w.leak(0)
+		w.leak()
 		w.newRotation("emergency.", allSteps[:3]...)
 		w.rollOut()
 	}, of(rotation.FinishSecret, emergency), tick)
