@@ -69,7 +69,7 @@ func TestWhatARotationWouldFailByIsNamedBeforeAnythingChanges(t *testing.T) {
 		},
 		{
 			"no such hook", m.wrongSetting("MAUTIC_WEBHOOKS", "nowhere", ""),
-			[]string{`no webhook ["nowhere"] in Mautic`, "correct MAUTIC_WEBHOOKS"}, "webhook",
+			[]string{`no webhook "nowhere" in Mautic`, "correct MAUTIC_WEBHOOKS"}, "webhook",
 		},
 		{
 			"no privilege on one table",

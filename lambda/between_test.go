@@ -23,7 +23,7 @@ func TestAValueWrittenByHandAtAnyMomentSurvives(t *testing.T) {
 		"before the password is set":              is("setSecret", "DescribeSecret", ""),
 		"between setSecret and testSecret":        is("testSecret", "GetSecretValue", "AWSCURRENT"),
 		"between testSecret and finishSecret":     is("finishSecret", "DescribeSecret", ""),
-		"before the old version is noted":         is("finishSecret", "UpdateSecretVersionStage", "=proven.1"),
+		"before the old version is noted":         is("createSecret", "UpdateSecretVersionStage", "=proven.1"),
 		"right before the promotion":              is("finishSecret", "UpdateSecretVersionStage", "VersionStage=AWSCURRENT"),
 		"right before the redeploy":               is("finishSecret", "UpdateService", ""),
 		"before the old password is taken away":   is("", "UpdateSecretVersionStage", "=quarantined."),

@@ -78,7 +78,7 @@ func (r *run) createSecret(ctx context.Context) error {
 	// edited, its version would go, with the only copy of what tasks use. An emergency does
 	// not want it.
 	if !chosen.Emergency {
-		if err := r.labelOld(ctx, current, secret.Version{ID: r.event.Token, Doc: pending}, r.named(chosen.Kinds), false, m); err != nil {
+		if err := r.labelOld(ctx, current, secret.Version{ID: r.event.Token, Doc: pending}, r.named(chosen.Kinds), first, m); err != nil {
 			return err
 		}
 	}
@@ -305,7 +305,11 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 	if err != nil {
 		return err
 	}
-	if err := r.labelOld(ctx, current, pending, kinds, asked.Emergency, m); err != nil {
+	when := last
+	if asked.Emergency {
+		when = leaked
+	}
+	if err := r.labelOld(ctx, current, pending, kinds, when, m); err != nil {
 		return err
 	}
 	if _, err := r.write.MoveCurrent(ctx, current.ID, r.event.Token); err != nil {
@@ -321,11 +325,19 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 	return nil
 }
 
+// occasion is when the old values are labelled.
+type occasion int
+
+const (
+	first  occasion = iota // before another value is stored: what is not known is for later
+	last                   // before another one is promoted: each has to be known
+	leaked                 // the same, in an emergency: each is marked, to be taken away
+)
+
 // labelOld makes sure that the old value of each kind is in the ledger before
-// another one is wanted. In an emergency it is marked, to be taken away once the
-// promotion is done. Otherwise a value that no label tells of yet has to be seen accepted:
+// another one is wanted. A value that no label tells of yet has to be seen accepted:
 // one that is refused is not live, and nobody may go back to it.
-func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kinds []credential.Kind, emergency bool, m secret.Metadata) error {
+func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kinds []credential.Kind, when occasion, m secret.Metadata) error {
 	book, err := ledger.Read(m.Labels)
 	if err != nil {
 		return err
@@ -335,11 +347,14 @@ func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kin
 	for _, kind := range kinds {
 		name := kind.Name()
 		switch e := page.Entries[name]; {
-		case emergency: // once more too: a release beside this one may be about to write that it stays
+		case when == leaked: // once more too: a release beside this one may be about to write that it stays
 			page = page.With(name, ledger.Revoking, r.aws.Told())
 		case !e.State.Live():
 			accepted, err := r.accepted(ctx, kind, current, pending)
-			if err != nil {
+			switch {
+			case err != nil && when == first:
+				r.log.Info("whether AWSCURRENT's value is accepted is to be found out before the promotion", "kind", name, "error", err)
+			case err != nil:
 				return err
 			}
 			if accepted {
@@ -373,7 +388,7 @@ func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pendi
 		r.log.Warn("the old value is refused already, so it gets no label", "kind", name, "of", current.ID)
 		return false, nil
 	}
-	return false, fmt.Errorf("the %s credential is not rotated yet, since its target does not tell whether it accepts the one in AWSCURRENT, which has no label: see the log, and try again", name)
+	return false, fmt.Errorf("the pending %s credential is not promoted yet, since its target does not tell whether it accepts the old one, which has no label: see the log, and try again", name)
 }
 
 // promotedInWords tells what a promotion has changed of each kind.

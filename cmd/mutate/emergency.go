@@ -61,8 +61,8 @@ var emergencyMutations = []mutation{
 	{
 		name: "leaked-and-released-late", what: "a release that comes late keeps a value that an emergency is replacing",
 		file:   "rotation/steps.go",
-		old:    "		case emergency: //",
-		new:    "		case emergency && e.State != ledger.Revoking: //",
+		old:    "		case when == leaked: //",
+		new:    "		case when == leaked && e.State != ledger.Revoking: //",
 		killer: test{engine, "TestAReleaseThatComesLateDoesNotKeepAValueThatAnEmergencyIsReplacing"},
 	},
 }
