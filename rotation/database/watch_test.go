@@ -197,6 +197,7 @@ func TestAnOverlapEndsForUserNamesOfAnyCharacters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := mysqltest.Shared(t)
+			name := name + " of watch" // other tests have users of these names on the same server
 			f := &fixture{Kind: newKind(t, server.CAFile()), t: t, server: server, user: name, first: abandonedPassword}
 			if err := server.CreateUser(t.Context(), name, "%", f.first, dualPrivilege, logPrivilege); err != nil {
 				t.Fatal(err)
