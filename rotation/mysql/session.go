@@ -76,6 +76,7 @@ func Open(l Login) (*sql.DB, error) {
 type Session struct {
 	db   *sql.DB
 	conn *sql.Conn
+	lock string // the name of the lock that it took last; "": none
 }
 
 // Connect logs in. It makes one attempt, whatever happens: a certificate error
@@ -92,8 +93,18 @@ func Connect(ctx context.Context, db *sql.DB) (*Session, error) {
 	return &Session{db: db, conn: conn}, nil
 }
 
-// Close ends the connection, and with it its locks.
+// releaseTime is for giving a lock back: the server does so anyway, once it has seen that
+// the connection has ended.
+const releaseTime = time.Second
+
+// Close ends the connection, and with it its locks: so that whoever asks next gets them,
+// before the server has seen it.
 func (s *Session) Close() {
+	if s.lock != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+		_, _ = s.conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", s.lock)
+		cancel()
+	}
 	s.conn.Close()
 	s.db.Close()
 }
@@ -156,7 +167,11 @@ func (s *Session) Texts(ctx context.Context, query string, args ...any) (found [
 func (s *Session) TryLock(ctx context.Context, name string, wait int) (bool, error) {
 	var got *int // NULL when the server could not tell
 	err := s.Row(ctx, "SELECT GET_LOCK(?, ?)", []any{name, wait}, &got)
-	return err == nil && got != nil && *got == 1, err
+	if err != nil || got == nil || *got != 1 {
+		return false, err
+	}
+	s.lock = name
+	return true, nil
 }
 
 // LockName names a lock by its purpose and by what it is on. Names hold for the
