@@ -45,7 +45,7 @@ func connect(t *testing.T, l mysql.Login) *mysql.Session {
 	return s
 }
 
-func TestALockKeepsOtherSessionsOutUntilItsConnectionEnds(t *testing.T) {
+func TestALockKeepsOtherSessionsOutUntilItsSessionIsClosed(t *testing.T) {
 	onBoth(t, func(t *testing.T, login mysql.Login) {
 		one, other := connect(t, login), connect(t, login)
 		name := mysql.LockName("set", login.User+"@%")
@@ -61,8 +61,27 @@ func TestALockKeepsOtherSessionsOutUntilItsConnectionEnds(t *testing.T) {
 			t.Fatalf("for another purpose: got %v, %v", ok, err)
 		}
 		one.Close()
-		if ok, err := other.TryLock(t.Context(), name, mysql.LockWait); err != nil || !ok {
-			t.Errorf("after the connection has ended: got %v, %v", ok, err)
+		if ok, err := other.TryLock(t.Context(), name, 0); err != nil || !ok {
+			t.Errorf("after it was closed: got %v, %v", ok, err)
+		}
+	})
+}
+
+// The server ends a connection a moment after the client has: without a release, some of
+// these would find the lock taken.
+func TestALockIsFreeAsSoonAsItsSessionIsClosed(t *testing.T) {
+	onBoth(t, func(t *testing.T, login mysql.Login) {
+		name := mysql.LockName("set", login.User+"@%")
+		for i := range 50 {
+			one, next := connect(t, login), connect(t, login)
+			if ok, err := one.TryLock(t.Context(), name, 0); err != nil || !ok {
+				t.Fatalf("round %d: got %v, %v", i, ok, err)
+			}
+			one.Close()
+			if ok, err := next.TryLock(t.Context(), name, 0); err != nil || !ok {
+				t.Fatalf("round %d, after the lock's session was closed: got %v, %v", i, ok, err)
+			}
+			next.Close()
 		}
 	})
 }
