@@ -46,7 +46,7 @@ type answers struct {
 	answer answer
 }
 
-// begin begins with a secret, or begins anew with it.
+// begin adds a secret. For one that is handled once more, it clears what was left before.
 func (c *answers) begin(arn string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *answers) begin(arn string) {
 	c.answer.Secrets = append(c.answer.Secrets, s)
 }
 
-// take takes up a line of the log, by its fields.
+// take adds a line of the log to the answer of its secret.
 func (c *answers) take(message string, fields map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +89,8 @@ func (c *answers) take(message string, fields map[string]string) {
 	}
 }
 
-// handler returns a slog.Handler that collects what it hands to next, at any level that
-// next takes or does not.
+// handler returns a slog.Handler that collects lines, whatever the level of next, and
+// hands them to next.
 func (c *answers) handler(next slog.Handler) slog.Handler { return collecting{next, c, nil} }
 
 type collecting struct {

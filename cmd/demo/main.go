@@ -157,8 +157,8 @@ func (d *demo) introduce(binary string) {
 	}
 	d.screen.fact("Mautic", d.db.named("stand-in for its pages, on its tables in %s, at ")+d.Mautic.URL())
 	d.screen.fact("mail", fmt.Sprintf("stand-in for SES's SMTP endpoint at %s:%d; IAM user %s has access key %s", d.SMTP.Host(), d.SMTP.Port(), rig.SMTPUser, keyName(d.SMTPKey.ID)))
-	d.screen.fact("application", fmt.Sprintf("the roles of Mautic's image: %d tasks of %s, each with %d fresh logins a second; %d of %s, which keep their connections; %s, with a job a second."+below+"Each task reads the secret when it starts, and sends %d mails a second",
-		d.app.Tasks, webService, time.Second/d.app.Interval, d.app.Tasks, workerService, cronService, time.Second/d.app.MailInterval))
+	d.screen.fact("application", fmt.Sprintf("in the roles of Mautic's image: %d tasks of %s, each with %d fresh logins a second;"+below+"  %d of %s, each with %d messages a second on the connection that it keeps; 1 of %s, with a job a second."+below+"  Each reads the secret when it starts, and sends %d mails a second",
+		d.app.Tasks, webService, time.Second/d.app.Interval, d.app.Tasks, workerService, time.Second/d.app.Interval, cronService, time.Second/d.app.MailInterval))
 }
 
 // tick is the time between two reconciles.

@@ -26,7 +26,7 @@ func (d *demo) report(before, after localsecretsmanager.SecretState, expected []
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", short(v.ID), labelsOf(before, v.ID), labelsOf(after, v.ID))
 	}
 	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Tasks"))
-	fmt.Fprintln(table, "  task\tservice\tstarted with version\tnow\tlogins\tfailed")
+	fmt.Fprintln(table, "  task\tservice\tstarted with version\tnow\tlogins, messages or jobs\tfailed")
 	for _, t := range d.app.Records() {
 		now := "runs"
 		if !t.Stopped.IsZero() {
@@ -86,6 +86,7 @@ type expectation struct {
 func (d *demo) always() []expectation {
 	log := d.log.String()
 	logins, failed := d.app.Logins()
+	messages, lost := d.app.Messages()
 	calls, refused := d.callers.total()
 	mails, unsent := d.app.Mails()
 	where := d.leaked(log)
@@ -97,6 +98,7 @@ func (d *demo) always() []expectation {
 		{text, log != "" && where == ""},
 		d.twoKeys(),
 		d.fewFailures("logins", failed, logins),
+		d.fewFailures("messages of the workers", lost, messages),
 		d.fewFailures("API calls", refused, calls),
 		{fmt.Sprintf("failed mails: %d of %d that the tasks sent", unsent, mails), unsent == 0 && mails > 0},
 	}

@@ -161,8 +161,8 @@ func (s *screen) tally(d *demo) string {
 			bar += "○"
 		}
 	}
-	return fmt.Sprintf("%s  %s  %s  tasks %s (● new)",
-		s.count("logins", d.app.Logins), s.count("API calls", d.callers.total), s.count("mails", d.app.Mails), bar)
+	return fmt.Sprintf("%s  %s  %s  %s  tasks %s (● new)",
+		s.count("logins", d.app.Logins), s.count("messages", d.app.Messages), s.count("API calls", d.callers.total), s.count("mails", d.app.Mails), bar)
 }
 
 func (s *screen) count(what string, total func() (made, failed int)) string {

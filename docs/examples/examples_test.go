@@ -334,7 +334,7 @@ func TestTheDocumentationShowsTheFiles(t *testing.T) {
 	t.Parallel()
 	_, chapter, found := strings.Cut(string(read(t, "../deploy.md")), "\n## How Mautic must be set up\n")
 	if !found {
-		t.Fatal("the chapter is gone")
+		t.Fatal("docs/deploy.md has no chapter \"How Mautic must be set up\"")
 	}
 	chapter, _, _ = strings.Cut(chapter, "\n### Copies of a credential")
 	blocks := regexp.MustCompile("(?s)```\\w+\n(.*?)```").FindAllStringSubmatchIndex(chapter, -1)

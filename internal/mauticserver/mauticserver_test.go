@@ -262,7 +262,7 @@ func TestTokensAreForTheClientsSecretAndOutliveIt(t *testing.T) {
 		}
 		f.sql("DELETE FROM {oauth2_accesstokens}")
 		if got := call(); got != 401 {
-			t.Errorf("got %d with a token that is gone", got)
+			t.Errorf("got %d with a deleted token", got)
 		}
 	})
 }

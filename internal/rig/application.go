@@ -94,7 +94,7 @@ type TaskRecord struct {
 	ARN, Service     string
 	Password         string // that it read when it started
 	Started, Stopped time.Time
-	Logins, Failures int // a worker's: messages
+	Logins, Failures int // of a worker: messages, each a query on the connection that it keeps
 	FirstFailure     error
 	FirstFailed      time.Time // the begin of the first login that failed
 	LastFailed       time.Time // the end of the last one
@@ -266,11 +266,24 @@ func (a *Application) Records() []TaskRecord {
 	return records
 }
 
-// Logins are how often tasks logged in so far, and how often that failed.
+// Logins are how often tasks logged in so far, and how often that failed. What workers
+// do is in Messages.
 func (a *Application) Logins() (attempts, failures int) {
+	return a.uses(func(role mauticserver.Role) bool { return role != mauticserver.Worker })
+}
+
+// Messages are how many messages workers took so far, and how many of them failed.
+func (a *Application) Messages() (attempts, failures int) {
+	return a.uses(func(role mauticserver.Role) bool { return role == mauticserver.Worker })
+}
+
+// uses counts what tasks of some roles did.
+func (a *Application) uses(of func(mauticserver.Role) bool) (attempts, failures int) {
 	for _, t := range a.Records() {
-		attempts += t.Logins
-		failures += t.Failures
+		if of(a.role(t.Service)) {
+			attempts += t.Logins
+			failures += t.Failures
+		}
 	}
 	return attempts, failures
 }
@@ -281,7 +294,7 @@ func (a *Application) NoLoginFailed(ctx context.Context) error {
 	if err := a.awaitLogins(ctx); err != nil {
 		return err
 	}
-	attempts, failures := a.Logins()
+	attempts, failures := a.uses(func(mauticserver.Role) bool { return true })
 	for _, t := range a.Records() {
 		if t.FirstFailure != nil {
 			return fmt.Errorf("%d of the application's %d logins failed, one of a task of %s: %w", failures, attempts, t.Service, t.FirstFailure)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"time"
 
 	localecs "mautic-rotation/internal/localaws/ecs"
@@ -51,11 +52,16 @@ func (a *Application) command(service string) []string {
 	return nil
 }
 
-// container is a task's. Its config/local.php is the one that the installer wrote, with
-// the password that the rig began with.
+// container is a task's. Its config/local.php has the password that the rig began with,
+// which a process takes that has no variable.
 func (a *Application) container(r *Rig, task localecs.Task) mauticserver.Container {
+	env := task.Env
+	if a.Literal {
+		env = maps.Clone(env)
+		delete(env, "MAUTIC_DB_PASSWORD")
+	}
 	return mauticserver.Container{
-		Role: a.role(task.Service), Env: task.Env, JobsHaveEnv: !a.JobsLackVariables.Load(),
+		Role: a.role(task.Service), Env: env, JobsHaveEnv: !a.JobsLackVariables.Load(),
 		LocalPHP: mauticserver.LocalPHP(mauticserver.Parameters{"db_password": r.Password, "site_url": "https://mautic.example.com"}),
 	}
 }

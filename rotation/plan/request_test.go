@@ -18,7 +18,7 @@ func TestATokenMayAskInWords(t *testing.T) {
 		wantError    string
 	}{
 		{token: uuid},
-		{token: "deploy.42." + uuid}, // somebody's own
+		{token: "deploy.42." + uuid}, // a caller's own token, without words for the function
 		{token: "all." + uuid, want: Request{All: true}},
 		{token: "emergency." + uuid, want: Request{Emergency: true}},
 		{token: "only.database." + uuid, want: Request{Only: []string{"database"}}},
