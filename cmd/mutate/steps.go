@@ -138,6 +138,13 @@ var stepMutations = []mutation{
 		killer: test{engine, "TestNothingIsPromotedWhileATargetDoesNotAnswer"},
 	},
 	{
+		name: "lock-not-released", what: "a lock stays taken for a moment after its session was closed",
+		file:   "rotation/mysql/session.go",
+		old:    "	if s.locked {\n",
+		new:    "	if false {\n",
+		killer: test{"rotation/mysql", "TestALockIsFreeAsSoonAsItsSessionIsClosed"},
+	},
+	{
 		name: "promoted-over-unnoted", what: "AWSCURRENT moves before a label says that the old values are accepted",
 		file:   "rotation/steps.go",
 		old:    "	if err := r.labelOld(ctx, current, pending, kinds, when, m); err != nil {\n",

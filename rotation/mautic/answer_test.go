@@ -149,15 +149,7 @@ func TestAnAPIThatAFirewallRefusesIsNotLookedForInMauticsLog(t *testing.T) {
 		var closed atomic.Value // the path at which the firewall refuses
 		closed.Store("")
 		options := apiOn
-		options.Wrap = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == closed.Load() {
-					http.Error(w, "Request blocked", http.StatusForbidden)
-					return
-				}
-				next.ServeHTTP(w, r)
-			})
-		}
+		options.Wrap = answersInstead(http.StatusForbidden, func(r *http.Request) bool { return r.URL.Path == closed.Load() })
 		k := NewAPI(APIConfig{Access: f.withMautic(options)})
 		c := f.apiChange(k)
 		if err := k.Set(f.t.Context(), c); err != nil {

@@ -320,15 +320,7 @@ func TestRetireSucceedsOnlyWhenItHasSeenTheRefusal(t *testing.T) {
 	onMySQL(t, func(f *fixture) {
 		var broken atomic.Bool
 		options := apiOn
-		options.Wrap = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if broken.Load() {
-					http.Error(w, "bad gateway", http.StatusBadGateway)
-					return
-				}
-				next.ServeHTTP(w, r)
-			})
-		}
+		options.Wrap = answersInstead(http.StatusBadGateway, func(*http.Request) bool { return broken.Load() })
 		k := NewAPI(APIConfig{Access: f.withMautic(options)})
 		c := f.apiChange(k)
 		if err := k.Set(f.t.Context(), c); err != nil {
