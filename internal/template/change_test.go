@@ -115,6 +115,7 @@ var stateless = map[string]string{
 	"AWS::Events::Rule":                     "nothing",
 	"AWS::IAM::Role":                        "nothing",
 	"AWS::KMS::Key":                         "messages of the topic that are under way",
+	"AWS::Lambda::Alias":                    "nothing: it has no permissions of its own",
 	"AWS::Lambda::Permission":               "nothing",
 	"AWS::SecretsManager::RotationSchedule": "nothing that the template does not say again",
 	"AWS::Serverless::Function":             "nothing: what a rotation leaves open is in the secret's labels",
