@@ -95,3 +95,43 @@ func TestNothingThatDrivesARotationGoesByTheAlias(t *testing.T) {
 		t.Errorf("the alias is %v", alias)
 	}
 }
+
+// The operator's program asks for this tag to find every stack of a region.
+func TestWhatBelongsToAStackHasItsNameAsATag(t *testing.T) {
+	t.Parallel()
+	stack := render(t, parse(t), cloudformation.Options{StackName: "mautic-prod", Parameters: full()})
+	want := map[string]string{
+		"AWS::Serverless::Function": "", "AWS::SecretsManager::Secret": "", "AWS::SNS::Topic": "", "AWS::Logs::LogGroup": "",
+	}
+	tagged := 0
+	for id, resource := range stack.Resources {
+		if _, its := want[resource.Type]; !its {
+			continue
+		}
+		tagged++
+		if got := tagsOf(resource)["mautic-rotation"]; got != "mautic-prod" {
+			t.Errorf("%s has the tag %q", id, got)
+		}
+	}
+	if tagged < len(want) {
+		t.Errorf("%d resources were looked at", tagged)
+	}
+}
+
+// tagsOf are a resource's tags: a list of keys and values, and a mapping in SAM.
+func tagsOf(resource cloudformation.Resource) map[string]string {
+	tags := map[string]string{}
+	switch its := resource.Properties["Tags"].(type) {
+	case map[string]any:
+		for key, value := range its {
+			tags[key], _ = value.(string)
+		}
+	case []any:
+		for _, one := range its {
+			tag, _ := one.(map[string]any)
+			key, _ := tag["Key"].(string)
+			tags[key], _ = tag["Value"].(string)
+		}
+	}
+	return tags
+}
