@@ -57,7 +57,7 @@ crash: ## a crash at every call of a rotation
 explore: ## every history of two invocations with at most two disturbances
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 		$(GO) build -cover -covermode=atomic -coverpkg=mautic-rotation/rotation/plan,mautic-rotation/cmd/explore -o "$$dir/explore" ./cmd/explore && \
-		GOGC=400 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
+		GOGC=100 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
 
 .PHONY: histories
 histories: ## random histories of rotations, edits, redeploys and faults
