@@ -35,6 +35,7 @@ type Server struct {
 	EventBridge    *eventbridge.StandIn
 
 	host  *host.Host
+	async *host.Async // counts what runs asynchronously, over all services
 	calls *wire.Recorder
 	http  *http.Server
 	url   string
@@ -67,9 +68,11 @@ func Start(o Options) (*Server, error) {
 
 // wireServices makes the services and gives each what it needs of the others.
 func (s *Server) wireServices(o Options) {
-	async := host.NewAsync(s.host)
-	s.Lambda = lambda.New(s.host, async, lambda.Options{Endpoint: s.url, SecretKey: dummySecretKey})
-	s.EventBridge = eventbridge.New(s.host, s.Lambda, async)
+	s.async = host.NewAsync(s.host)
+	s.Lambda = lambda.New(s.host, s.async, lambda.Options{
+		Endpoint: s.url, SecretKey: dummySecretKey, Destinations: destinations{s},
+	})
+	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, s.async)
 	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
 		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
