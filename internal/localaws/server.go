@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"mautic-rotation/internal/localaws/cloudformation"
 	"mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/eventbridge"
 	"mautic-rotation/internal/localaws/host"
@@ -22,6 +23,7 @@ import (
 	"mautic-rotation/internal/localaws/lambda"
 	"mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/sts"
 	"mautic-rotation/internal/localaws/wire"
 )
 
@@ -33,6 +35,8 @@ type Server struct {
 	RDS            *rds.StandIn
 	IAM            *iam.StandIn
 	EventBridge    *eventbridge.StandIn
+	STS            *sts.StandIn
+	CloudFormation *cloudformation.StandIn
 
 	host  *host.Host
 	async *host.Async // counts what runs asynchronously, over all services
@@ -78,6 +82,8 @@ func (s *Server) wireServices(o Options) {
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
 	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
 	s.RDS = rds.New(s.host, rds.Options{PageSize: o.RDSPageSize})
+	s.STS = sts.New(s.host.Account)
+	s.CloudFormation = cloudformation.New(s.host.Env())
 	s.IAM = iam.New(s.host.Env(), iam.Options{PageSize: o.IAMPageSize, Propagation: o.IAMPropagation})
 }
 
@@ -98,7 +104,7 @@ func (s *Server) router(o Options) *wire.Router {
 		Callers:    s.Lambda,
 		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
 		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API()},
-		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API()},
+		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API()},
 		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
 }

@@ -62,7 +62,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if refused := rt.Authorizer.check(req); refused != nil {
 			return req.Fail(refused)
 		}
-		return apply(ctx)
+		return apply(context.WithValue(ctx, callerKey{}, req.Call.Caller))
 	}
 	rt.serve(w, r, req)
 }
