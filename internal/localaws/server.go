@@ -21,6 +21,7 @@ import (
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/iam"
 	"mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/logs"
 	"mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/localaws/sts"
@@ -37,6 +38,7 @@ type Server struct {
 	EventBridge    *eventbridge.StandIn
 	STS            *sts.StandIn
 	CloudFormation *cloudformation.StandIn
+	Logs           *logs.StandIn
 
 	host  *host.Host
 	async *host.Async // counts what runs asynchronously, over all services
@@ -73,8 +75,9 @@ func Start(o Options) (*Server, error) {
 // wireServices makes the services and gives each what it needs of the others.
 func (s *Server) wireServices(o Options) {
 	s.async = host.NewAsync(s.host)
+	s.Logs = logs.New(s.host.Env(), logs.Options{PageSize: o.LogsPageSize})
 	s.Lambda = lambda.New(s.host, s.async, lambda.Options{
-		Endpoint: s.url, SecretKey: dummySecretKey, Destinations: destinations{s},
+		Endpoint: s.url, SecretKey: dummySecretKey, Logs: s.Logs, Destinations: destinations{s},
 	})
 	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, s.async)
 	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
@@ -103,7 +106,7 @@ func (s *Server) router(o Options) *wire.Router {
 		Recorder:   s.calls,
 		Callers:    s.Lambda,
 		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
-		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API()},
+		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API()},
 		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API()},
 		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
