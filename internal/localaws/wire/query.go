@@ -164,7 +164,7 @@ func (qs *QueryService) reply(action string, result any, id string) Reply {
 	if err != nil {
 		return queryError(AsError(err), id)
 	}
-	return Reply{http.StatusOK, http.Header{"Content-Type": {"text/xml"}, requestIDHeader: {id}}, b.Bytes()}
+	return Reply{http.StatusOK, http.Header{"Content-Type": {"text/xml"}, RequestIDHeader: {id}}, b.Bytes()}
 }
 
 // queryError words an error as the Query services do, which call an operation that they do not have InvalidAction.
@@ -177,5 +177,5 @@ func queryError(e *Error, id string) Reply {
 	fmt.Fprintf(&b, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>", code)
 	_ = xml.EscapeText(&b, []byte(e.Message)) // into memory
 	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", id)
-	return Reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}, requestIDHeader: {id}}, b.Bytes()}
+	return Reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}, RequestIDHeader: {id}}, b.Bytes()}
 }

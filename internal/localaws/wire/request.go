@@ -55,8 +55,8 @@ func textsOf(body []byte) Members {
 	return texts
 }
 
-// requestIDHeader carries the id of a request, which the Query protocol has in the body too.
-const requestIDHeader = "X-Amzn-Requestid"
+// RequestIDHeader carries the id of a request, which the Query protocol has in the body too.
+const RequestIDHeader = "X-Amzn-Requestid"
 
 // errorTypeHeader carries an error's code beside the body, in the REST protocols and here in all.
 const errorTypeHeader = "X-Amzn-Errortype"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"mautic-rotation/internal/localaws/host"
@@ -39,7 +40,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := rt.Host.Random.UUID()
 	// The date is the stand-in's, so that a client can see a clock that was moved.
 	w.Header().Set("Date", rt.Host.Clock.Now().Format(http.TimeFormat))
-	w.Header().Set(requestIDHeader, id)
+	w.Header().Set(RequestIDHeader, id)
 
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
@@ -61,7 +62,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if refused := rt.Authorizer.check(req); refused != nil {
 			return req.Fail(refused)
 		}
-		return apply(ctx)
+		return apply(context.WithValue(ctx, callerKey{}, req.Call.Caller))
 	}
 	rt.serve(w, r, req)
 }
@@ -69,11 +70,16 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route understands a request.
 func (rt *Router) route(r *http.Request, body []byte, id string) Request {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
-		prefix, operation, _ := strings.Cut(target, ".")
-		return rt.json(prefix).request(operation, body)
+		// The service is one word, before which some clients write a package: com.amazonaws.cloudtrail.v20131101.
+		parts := strings.Split(target, ".")
+		operation, service := parts[len(parts)-1], ""
+		if len(parts) > 1 {
+			service = parts[len(parts)-2]
+		}
+		return rt.json(service).request(operation, body)
 	}
 	for _, s := range rt.REST {
-		if strings.HasPrefix(r.URL.Path, s.Prefix) {
+		if slices.ContainsFunc(s.Prefixes, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
 			req := s.Request(r, body)
 			req.Fail = RESTError
 			return req
