@@ -20,8 +20,8 @@ run: ## a whole rotation on this machine, shown live
 	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 .PHONY: local
-local: ## the same, left up, to try the AWS CLI against
-	@$(GO) run ./cmd/demo -stay
+local: ## the same, left up, to try the operator's program and the AWS CLI against
+	@$(GO) run ./cmd/demo -stay -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 # Tests wait more than they work, so more packages and tests run at once than
 # there are cores; the packages that take longest come first. GOGC=800 trades

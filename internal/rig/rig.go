@@ -206,6 +206,8 @@ func (r *Rig) createFunction() (err error) {
 		Env:        env,
 		Timeout:    r.options.Timeout,
 		MemorySize: 256,
+		LogGroup:   LogGroup,
+		Tags:       functionTags(),
 		Logs:       r.options.Logs,
 	})
 	return err
