@@ -138,7 +138,7 @@ func keyOf(a plan.Action) string {
 // tell logs a decision.
 func (r *run) tell(a plan.Action) {
 	log := r.log.With("decision", string(a.Do), "why", a.Why)
-	for _, about := range []slog.Attr{slog.String("kind", a.Kind), slog.String("of", a.Version), slog.String("service", a.Service)} {
+	for _, about := range []slog.Attr{slog.String("kind", a.Kind), slog.String("of", a.Version), slog.String("service", a.Service), slog.String("remedy", a.Remedy)} {
 		if about.Value.String() != "" {
 			log = log.With(about)
 		}

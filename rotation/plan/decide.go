@@ -93,6 +93,12 @@ type Action struct {
 	Service string         // of Redeploy
 	Rollout ledger.Rollout // of BeginRollout: what it follows, without a time
 	Why     string
+
+	// Remedy is what a person does about it: every Alarm has one, and nothing else has.
+	Remedy string
+
+	// Until is when a Wait ends by the clock. Zero: it ends by something else.
+	Until time.Time
 }
 
 // Idle tells that an action changes nothing and finds nothing out.
