@@ -239,7 +239,7 @@ var overlapMutations = []mutation{
 	{
 		name: "route-not-asked", what: "a rollback begins though a target of one value cannot be written to",
 		file:   "rotation/plan/rollout.go",
-		old:    "		case k.single() && k.Route != Accepted:\n",
+		old:    "		case k.Single() && k.Route != Accepted:\n",
 		new:    "		case false:\n",
 		killer: test{planner, "TestNothingIsRolledBackWhileATargetOfOneValueCannotBeWrittenTo"},
 	},

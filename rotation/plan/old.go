@@ -64,11 +64,11 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 		return do(NoteLeaked, "an emergency has replaced a later value")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
-	case old.Entry.State == ledger.GivenUp && k.single():
+	case old.Entry.State == ledger.GivenUp && k.Single():
 		return do(PutBack, "its rotation was given up")
 	case old.Entry.State == ledger.GivenUp:
 		return do(Retire, "its rotation was given up, and nothing uses it")
-	case old.Entry.State == ledger.RolledBack && k.single():
+	case old.Entry.State == ledger.RolledBack && k.Single():
 		return do(PutBack, "its promotion was rolled back")
 	case old.Entry.State == ledger.Proven:
 		return do(NoteOld, "it is not wanted any more")

@@ -214,7 +214,19 @@ func waiting(format string, args ...any) []Action {
 // overdue tells that the time for the rollout is over, ECS's own bake time
 // included.
 func overdue(o Observation) bool {
-	return o.Now.Sub(began(o)) > o.Limits.Rollout+bake(o)
+	return o.Now.After(timeOf(o))
+}
+
+// timeOf is when the time for the rollout is over.
+func timeOf(o Observation) time.Time { return began(o).Add(o.Limits.Rollout + bake(o)) }
+
+// Deadline is when a rollout is rolled back if its tasks have not come up by then. Zero:
+// it has converged, or is not rolled back.
+func (o Observation) Deadline() time.Time {
+	if mayRollBack(o) != (obstacle{}) {
+		return time.Time{}
+	}
+	return timeOf(o)
 }
 
 // bake is the longest time that ECS itself waits before a deployment completes.
@@ -319,11 +331,11 @@ func fail(o Observation, reason string) []Action {
 			continue
 		}
 		switch {
-		case k.single() && k.Route == NotAsked:
+		case k.Single() && k.Route == NotAsked:
 			ask = append(ask, Action{Do: AskRoute, Kind: k.Name, Version: old.Version, Why: "its target is to be given the old value"})
-		case k.single() && k.Route != Accepted:
+		case k.Single() && k.Route != Accepted:
 			return waiting("%s; the target of %s cannot be written to now, so nothing is rolled back yet", reason, k.Name)
-		case k.single():
+		case k.Single():
 			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
 		case old.Probe == NotAsked:
 			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})

@@ -28,7 +28,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
 		return nil, false // the rollout's decision is to finish the rollback
-	case w.Probe == Denied && k.single() && slices.Contains(o.RotatingKinds, k.Name):
+	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
@@ -105,14 +105,14 @@ func proven(k Kind) bool {
 	return false
 }
 
-// single tells that the target accepts one value at a time.
-func (k Kind) single() bool { return !k.Overlaps || k.Swaps }
+// Single tells that the target accepts one value at a time.
+func (k Kind) Single() bool { return !k.Overlaps || k.Swaps }
 
 // toPutBack are the values of rotations that have come to nothing, one of which a
 // target that accepts one value may have in place of the wanted one.
 func toPutBack(k Kind) (actions []Action) {
 	for _, old := range k.Old {
-		if s := old.Entry.State; k.single() && old.Probe != Denied && (s == ledger.RolledBack || s == ledger.GivenUp) {
+		if s := old.Entry.State; k.Single() && old.Probe != Denied && (s == ledger.RolledBack || s == ledger.GivenUp) {
 			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
 		}
 	}
