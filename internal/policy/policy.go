@@ -59,28 +59,24 @@ func FromRole(properties map[string]any) (Policy, error) {
 	if err != nil {
 		return Policy{}, fmt.Errorf("the property Policies: %w", err)
 	}
+	var documents []map[string]any
 	for i, one := range inline {
-		document, err := mapping(one)
-		if err == nil {
-			document, err = mapping(document["PolicyDocument"])
-		}
+		its, err := mapping(one)
 		if err != nil {
 			return Policy{}, fmt.Errorf("policy %d: %w", i+1, err)
 		}
-		statements, err := parse(document)
-		if err != nil {
-			return Policy{}, fmt.Errorf("policy %d: %w", i+1, err)
-		}
-		p.Statements = append(p.Statements, statements...)
+		documents = append(documents, its)
 	}
-	return p, p.check()
+	return p.with(documents)
 }
 
 // FromManaged reads one or several AWS::IAM::ManagedPolicy from their properties, in
 // which every function has been resolved: what somebody may do who has them all.
-func FromManaged(properties ...map[string]any) (Policy, error) {
-	var p Policy
-	for i, one := range properties {
+func FromManaged(properties ...map[string]any) (Policy, error) { return Policy{}.with(properties) }
+
+// with adds the statements of what has a PolicyDocument.
+func (p Policy) with(documents []map[string]any) (Policy, error) {
+	for i, one := range documents {
 		document, err := mapping(one["PolicyDocument"])
 		if err != nil {
 			return Policy{}, fmt.Errorf("policy %d: %w", i+1, err)

@@ -15,6 +15,8 @@ type change map[string]string
 
 const kmsKey = "arn:aws:kms:us-east-1:123456789012:key/0f6b3c62-7d0e-4a5b-9b1c-2d3e4f5a6b7c"
 
+const noticeBus = "arn:aws:events:us-east-1:210987654321:event-bus/central"
+
 // changes has for every parameter what it may be changed to, with what else the
 // template's rules want then. Nothing comes of those that are refused.
 var changes = map[string][]change{
@@ -89,6 +91,8 @@ var changes = map[string][]change{
 	"LogKeyArn":               {with("LogKeyArn", kmsKey)},
 	"CreateOperatorPolicies":  {with("CreateOperatorPolicies", "true"), with("CreateOperatorPolicies", "false")},
 	"AlarmEmail":              {with("AlarmEmail", "ops@example.com")},
+	"ChatNotices":             {with("ChatNotices", "true")},
+	"NoticeBusArn":            {with("NoticeBusArn", noticeBus)},
 	"TopicKeyArn":             {with("TopicKeyArn", kmsKey)},
 	"NotifySuccess":           {with("NotifySuccess", "false")},
 	"OverlapAlarmHours":       {with("OverlapAlarmHours", "48")},

@@ -32,11 +32,13 @@ type Report struct {
 	At      time.Time `json:"at"` // when it was answered, by AWS's clock where it was asked
 	Secrets []Secret  `json:"secrets"`
 
-	// Notice has all notices of the answer in one line, left out when there are none; Next, what to
-	// do next, which is there whenever Notice is. EventBridge makes messages for people of them: it
-	// matches flat fields alone, and escapes nothing, so both are what [Plain] makes of a text.
-	Notice string `json:"notice,omitempty"`
-	Next   string `json:"next,omitempty"`
+	// Notice has all notices of the answer in one line; Next, what to do next; Told, the notices'
+	// words, each once: promoted, held, …. All three are left out when there is no notice, and
+	// there when there is one. EventBridge makes messages for people of them: it matches flat
+	// fields alone, and escapes nothing, so Notice and Next are what [Plain] makes of a text.
+	Notice string   `json:"notice,omitempty"`
+	Next   string   `json:"next,omitempty"`
+	Told   []string `json:"told,omitempty"`
 }
 
 // How long Notice and Next may be, in characters: AWS's chat integration takes a description of 8000, and

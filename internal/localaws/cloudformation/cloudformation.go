@@ -110,6 +110,15 @@ func (s *StandIn) Stacks() []Stack {
 	return list
 }
 
+// Tags are the tags of the stacks that are not deleted, by their ids.
+func (s *StandIn) Tags() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, stack := range s.Stacks() {
+		all[stack.ID] = stack.Tags
+	}
+	return all
+}
+
 // find finds a stack by its name, or its id. The caller holds the lock.
 func (s *StandIn) find(id string) (*Stack, error) {
 	for _, stack := range s.stacks {

@@ -1,12 +1,10 @@
 package lambda
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"mautic-rotation/internal/localaws/wire"
@@ -59,8 +57,9 @@ func (s *StandIn) request(r *http.Request, body []byte) wire.Request {
 		query := r.URL.Query()
 		in := input{name, query.Get("Qualifier"), item, r.Header, body}
 		return wire.Request{
-			Call:  wire.Call{Service: "lambda", Operation: o.name, Detail: detail(name, query, r.Header)},
-			Apply: func(context.Context) wire.Reply { return o.apply(s, in) },
+			Call:   wire.Call{Service: "lambda", Operation: o.name, Detail: detail(name, query, r.Header)},
+			Public: map[string]any{"FunctionName": name, "Qualifier": in.qualifier},
+			Apply:  func(context.Context) wire.Reply { return o.apply(s, in) },
 		}
 	}
 	return wire.Request{}
@@ -226,20 +225,13 @@ func (s *StandIn) getConfiguration(in input) (*Configuration, error) {
 	return c, nil
 }
 
-// Tagged is a function and its tags.
-type Tagged struct {
-	ARN  string
-	Tags map[string]string
-}
-
-// Tagged lists the functions by their names.
-func (s *StandIn) Tagged() []Tagged {
+// Tags are the tags of all functions, by their ARNs.
+func (s *StandIn) Tags() map[string]map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]Tagged, 0, len(s.functions))
+	all := map[string]map[string]string{}
 	for _, fn := range s.functions {
-		list = append(list, Tagged{fn.arn, fn.Tags})
+		all[fn.arn] = fn.Tags
 	}
-	slices.SortFunc(list, func(a, b Tagged) int { return cmp.Compare(a.ARN, b.ARN) })
-	return list
+	return all
 }

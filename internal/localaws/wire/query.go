@@ -100,14 +100,17 @@ func (qs *QueryService) request(body []byte, id string) Request {
 		return Request{Fail: fail}
 	}
 	var detail []string
+	public := map[string]any{}
 	for _, p := range o.parameters {
 		if form.Has(p.name) && !p.secret {
+			public[p.name] = form.Get(p.name)
 			detail = append(detail, p.name+"="+form.Get(p.name))
 		}
 	}
 	return Request{
 		Call:    Call{Service: qs.Name, Operation: action, Detail: strings.Join(detail, " ")},
 		Members: Members(form),
+		Public:  public,
 		Query:   true,
 		Apply: func(ctx context.Context) Reply {
 			if err := o.check(form); err != nil {

@@ -18,8 +18,9 @@ type Reply struct {
 // how to word an error.
 type Request struct {
 	Call    Call
-	Members Members // its parameters that are texts or lists of texts
-	Query   bool    // it came by the Query protocol
+	Members Members        // its parameters that are texts or lists of texts
+	Public  map[string]any // its parameters that hold no secret, for the audit
+	Query   bool           // it came by the Query protocol
 	Apply   func(ctx context.Context) Reply
 	Fail    func(*Error) Reply
 }
