@@ -52,7 +52,7 @@ func (s *Stacks) Find(ctx context.Context, name string) (Stack, error) {
 		return Stack{}, &fault.Error{Code: fault.Unknown, Text: text, Remedy: s.others(ctx), Cause: err}
 	}
 	if err != nil {
-		return Stack{}, Explain(err)
+		return s.tagged(ctx, name, Explain(err))
 	}
 	found := Stack{Name: name, LogGroup: "/mautic-rotation/" + name}
 	for _, o := range out.Stacks[0].Outputs {
@@ -69,6 +69,16 @@ func (s *Stacks) Find(ctx context.Context, name string) (Stack, error) {
 		return Stack{}, fault.New(fault.Unknown, fmt.Sprintf("the stack %s in %s has no output FunctionArn, so it is no stack of this project, or not yet deployed", name, s.region), s.others(ctx))
 	}
 	return found, nil
+}
+
+// tagged finds a stack by its function's tags where CloudFormation does not tell of it. Where
+// that does not find it either, the error is CloudFormation's.
+func (s *Stacks) tagged(ctx context.Context, name string, fault error) (Stack, error) {
+	all, err := s.All(ctx)
+	if at := slices.IndexFunc(all, func(found Stack) bool { return found.Name == name }); err == nil && at >= 0 {
+		return all[at], nil
+	}
+	return Stack{}, fault
 }
 
 func (s *Stacks) only(ctx context.Context) (Stack, error) {
@@ -120,7 +130,7 @@ func (s *Stacks) All(ctx context.Context) (all []Stack, err error) {
 			return nil, Explain(err)
 		}
 		for _, r := range out.ResourceTagMappingList {
-			all = append(all, tagged(r))
+			all = append(all, ofTags(r))
 		}
 		if aws.ToString(out.PaginationToken) == "" {
 			break
@@ -131,8 +141,8 @@ func (s *Stacks) All(ctx context.Context) (all []Stack, err error) {
 	return all, nil
 }
 
-// tagged is the stack of a function, by its tags.
-func tagged(r types.ResourceTagMapping) Stack {
+// ofTags is the stack of a function, by its tags.
+func ofTags(r types.ResourceTagMapping) Stack {
 	tags := map[string]string{}
 	for _, t := range r.Tags {
 		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
