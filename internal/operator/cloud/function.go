@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"mautic-rotation/internal/operator/arn"
 	"mautic-rotation/internal/operator/fault"
 	"mautic-rotation/rotation/report"
 )
@@ -123,18 +124,8 @@ func decode(a Action, payload []byte) (answer report.Report, err error) {
 	}
 	for i := range answer.Secrets {
 		if s := &answer.Secrets[i]; s.Name == "" {
-			s.Name = SecretName(s.ARN)
+			s.Name = arn.SecretName(s.ARN)
 		}
 	}
 	return answer, nil
-}
-
-// SecretName is the name in a secret's ARN, which ends in a hyphen and six characters of
-// Secrets Manager's.
-func SecretName(arn string) string {
-	name := arn[strings.LastIndexByte(arn, ':')+1:]
-	if end := strings.LastIndexByte(name, '-'); end > 0 && len(name)-end == 7 {
-		return name[:end]
-	}
-	return name
 }

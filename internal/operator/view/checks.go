@@ -42,7 +42,7 @@ func (s Style) result(c report.Check) cell {
 // Checks says what a preflight, or verify, has found.
 func Checks(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
-	out.WriteString(s.paint(strong, stack.Name) + s.paint(faint, "  "+r.Action) + "\n")
+	s.heading(&out, stack, r.Action)
 	for _, secret := range r.Secrets {
 		out.WriteString("\n" + s.paint(strong, s.text(secret.Name)) + "\n")
 		if secret.Error != "" {

@@ -34,7 +34,7 @@ func Ill(s report.Secret) bool {
 // Status says how the secrets of a stack stand.
 func Status(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
-	out.WriteString(s.paint(strong, stack.Name) + s.paint(faint, fmt.Sprintf("  %s, %s", stack.Region, s.local(r.At).Format("2 Jan 2006 15:04 MST"))) + "\n")
+	s.heading(&out, stack, fmt.Sprintf("%s, %s", stack.Region, s.local(r.At).Format("2 Jan 2006 15:04 MST")))
 	for _, secret := range r.Secrets {
 		out.WriteString("\n" + s.paint(strong, s.text(secret.Name)) + "\n")
 		s.secret(&out, stack, secret, r.At, len(r.Secrets) > 1)
@@ -43,6 +43,10 @@ func Status(s Style, stack Stack, r report.Report) string {
 		out.WriteString("\n  the function serves no secret\n")
 	}
 	return trim(out.String())
+}
+
+func (s Style) heading(out *strings.Builder, stack Stack, text string) {
+	s.hang(out, s.paint(strong, stack.Name)+gap, text, faint)
 }
 
 func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
