@@ -88,11 +88,12 @@ func Of(lines []logline.Entry, who Who) (rows []Row) {
 
 // end notes in a rotation's first row what a later line tells of its end.
 func (r *Row) end(l logline.Entry) {
-	switch {
-	case l.Notice != "":
-		r.Ended = l.Notice
-	case l.Audit == "abandoned" || l.Audit == "rolled-back":
+	switch l.Audit {
+	case "retired", "held", "revoked", "rolled-back", "abandoned":
 		r.Ended = l.Audit
+	}
+	if l.Notice != "" && l.Notice != "left-out" {
+		r.Ended = l.Notice
 	}
 	if l.Audit == "retired" || l.Notice == "retired" || l.Audit == "revoked" {
 		at := l.At
