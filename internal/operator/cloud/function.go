@@ -41,12 +41,16 @@ type Function struct {
 
 // NewFunction waits for an answer as long as a function may take to give one.
 func NewFunction(c aws.Config) *Function {
-	client := lambda.NewFromConfig(c, func(o *lambda.Options) {
-		if _, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			o.HTTPClient = awshttp.NewBuildableClient() // without a time limit
-		}
-	})
+	client := lambda.NewFromConfig(c, func(o *lambda.Options) { o.HTTPClient = patient(o.HTTPClient) })
 	return &Function{client.Invoke}
+}
+
+// patient is a client without a time limit of its own.
+func patient(c lambda.HTTPClient) lambda.HTTPClient {
+	if client, ok := c.(*awshttp.BuildableClient); ok {
+		return client.WithTimeout(0)
+	}
+	return c
 }
 
 // Ask has the function carry out an action, and returns its answer. An answer of an older
