@@ -39,6 +39,13 @@ type Options struct {
 	// IAMPageSize is the most that IAM lists in one reply. 0 means what the request asks for, 100 if it does not.
 	IAMPageSize int
 
+	// LogsPageSize is how many messages FilterLogEvents looks at for one reply, which may so be empty and not the last. 0
+	// means as many as the request asks for, 10,000 if it does not.
+	LogsPageSize int
+
+	// CloudTrailDelay is how long after a call LookupEvents finds it, by the stand-in's clock. At AWS it is about five minutes.
+	CloudTrailDelay time.Duration
+
 	// IAMPropagation is how long a new access key, a change of its status and its deletion take until whoever is called
 	// with the key sees them, as IAM's KeyAccepts tells. It is a real duration; lists show the change at once.
 	IAMPropagation time.Duration

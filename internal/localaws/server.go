@@ -15,13 +15,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"mautic-rotation/internal/localaws/cloudformation"
+	"mautic-rotation/internal/localaws/cloudtrail"
 	"mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/eventbridge"
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/iam"
 	"mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/logs"
 	"mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/sts"
+	"mautic-rotation/internal/localaws/tagging"
 	"mautic-rotation/internal/localaws/wire"
 )
 
@@ -33,8 +38,14 @@ type Server struct {
 	RDS            *rds.StandIn
 	IAM            *iam.StandIn
 	EventBridge    *eventbridge.StandIn
+	STS            *sts.StandIn
+	CloudFormation *cloudformation.StandIn
+	Logs           *logs.StandIn
+	Tagging        *tagging.StandIn
+	CloudTrail     *cloudtrail.StandIn
 
 	host  *host.Host
+	async *host.Async // counts what runs asynchronously, over all services
 	calls *wire.Recorder
 	http  *http.Server
 	url   string
@@ -67,15 +78,28 @@ func Start(o Options) (*Server, error) {
 
 // wireServices makes the services and gives each what it needs of the others.
 func (s *Server) wireServices(o Options) {
-	async := host.NewAsync(s.host)
-	s.Lambda = lambda.New(s.host, async, lambda.Options{Endpoint: s.url, SecretKey: dummySecretKey})
-	s.EventBridge = eventbridge.New(s.host, s.Lambda, async)
+	s.async = host.NewAsync(s.host)
+	s.STS = sts.New(s.host.Account)
+	s.CloudFormation = cloudformation.New(s.host.Env())
+	s.Logs = logs.New(s.host.Env(), logs.Options{PageSize: o.LogsPageSize})
+	s.Lambda = lambda.New(s.host, s.async, lambda.Options{
+		Endpoint: s.url, SecretKey: dummySecretKey, Logs: s.Logs, Destinations: destinations{s},
+	})
+	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, s.async)
 	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
 		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
 	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
+	s.CloudTrail = cloudtrail.New(s.host.Env(), s.calls.Audited, s.secretARN, cloudtrail.Options{Delay: o.CloudTrailDelay})
+	s.Tagging = tagging.New(s.Lambda.Tags, s.SecretsManager.Tags, s.CloudFormation.Tags)
 	s.RDS = rds.New(s.host, rds.Options{PageSize: o.RDSPageSize})
 	s.IAM = iam.New(s.host.Env(), iam.Options{PageSize: o.IAMPageSize, Propagation: o.IAMPropagation})
+}
+
+// secretARN is the ARN of a secret that a call names.
+func (s *Server) secretARN(id string) (string, bool) {
+	state, err := s.SecretsManager.State(id)
+	return state.ARN, err == nil
 }
 
 // taskSecrets is where ECS reads the secrets of its tasks.
@@ -94,8 +118,8 @@ func (s *Server) router(o Options) *wire.Router {
 		Recorder:   s.calls,
 		Callers:    s.Lambda,
 		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
-		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API()},
-		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API()},
+		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API(), s.Tagging.API(), s.CloudTrail.API()},
+		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API()},
 		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
 }

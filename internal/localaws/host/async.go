@@ -1,6 +1,10 @@
 package host
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // Async counts the work that somebody has set going and nobody waits for, such as asynchronous invocations, so that a test
 // can wait until none is left.
@@ -10,6 +14,13 @@ type Async struct {
 	mu      sync.Mutex
 	busy    int
 	changed chan struct{} // closed and replaced when busy becomes 0
+	later   []*later
+}
+
+// later is work that waits for its time.
+type later struct {
+	at    time.Time
+	start func() // once; returns when the work counts
 }
 
 // NewAsync makes a counter that stands at zero.
@@ -44,8 +55,50 @@ func (a *Async) End() {
 	}
 }
 
+// At has f run in the background once the clock shows t or later, and counts it from then on. While it waits it does not
+// count.
+func (a *Async) At(t time.Time, f func()) {
+	l := &later{at: t}
+	started := make(chan struct{})
+	l.start = sync.OnceFunc(func() {
+		a.Go(f)
+		a.mu.Lock()
+		a.later = slices.DeleteFunc(a.later, func(o *later) bool { return o == l })
+		a.mu.Unlock()
+		close(started)
+	})
+	a.mu.Lock()
+	a.later = append(a.later, l)
+	a.mu.Unlock()
+	cancel := a.host.Clock.At(t, l.start)
+	spawned := a.host.Spawn(func() { // the clock may outlive the host
+		defer cancel()
+		select {
+		case <-started:
+		case <-a.host.Context().Done():
+		}
+	})
+	if !spawned {
+		cancel()
+	}
+}
+
+// startDue starts the work whose time has come, which the clock's alarms are about to do.
+func (a *Async) startDue() {
+	a.mu.Lock()
+	waiting := slices.Clone(a.later)
+	a.mu.Unlock()
+	now := a.host.Clock.Now()
+	for _, l := range waiting {
+		if !l.at.After(now) {
+			l.start()
+		}
+	}
+}
+
 // State tells whether nothing is under way or, if something is, when to ask again.
 func (a *Async) State() (changed <-chan struct{}, idle bool) {
+	a.startDue()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.changed, a.busy == 0

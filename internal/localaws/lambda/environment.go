@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"mautic-rotation/internal/localaws/host"
 	"mautic-rotation/internal/localaws/wire"
 )
@@ -22,6 +24,7 @@ type environment struct {
 	fn     *function
 	id     string
 	key    string       // access key id
+	stream string       // of its function's log group
 	pid    atomic.Int64 // 0 for a handler
 
 	process *host.Process              // nil for a handler
@@ -41,6 +44,7 @@ type environment struct {
 // invocation is one event on its way through a function.
 type invocation struct {
 	id      string
+	arn     string // that the function was invoked by
 	step    string
 	payload []byte
 	result  chan wire.InvokeResult // takes one
@@ -137,6 +141,12 @@ func (e *environment) crash(inv *invocation) wire.InvokeResult {
 	return inv.failed("Runtime.ExitError", "Runtime exited with error: "+e.status)
 }
 
+// begin makes an invocation the one under way.
+func (e *environment) begin(inv *invocation) {
+	e.current.Store(inv)
+	e.logStart(inv)
+}
+
 // end marks the environment as ended.
 func (e *environment) end(status string) {
 	e.status = status
@@ -151,7 +161,7 @@ func (e *environment) startHandler() error {
 		defer e.kill()
 		select {
 		case inv := <-e.work:
-			e.current.Store(inv)
+			e.begin(inv)
 			e.handle(inv)
 		case <-e.ctx.Done():
 			e.end("signal: killed")
@@ -166,6 +176,7 @@ func (e *environment) startHandler() error {
 // handle calls the handler. When the environment is killed, it ends without waiting for a handler that goes on.
 func (e *environment) handle(inv *invocation) {
 	ctx, cancel := context.WithTimeout(context.WithValue(e.ctx, environmentKey{}, e), e.fn.Timeout)
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn})
 	defer cancel()
 	done := make(chan wire.InvokeResult, 1)
 	go func() {

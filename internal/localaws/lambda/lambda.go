@@ -8,19 +8,25 @@
 //
 // It tells who makes a call to the stand-in ([StandIn.Caller]), by the access key that it gave the environment.
 //
-// What it does not do: versions and aliases, throttling, limits on concurrency, memory and payloads, and the two retries of an
-// asynchronous invocation that failed. The deadlines that it gives to functions are real durations, because the processes
-// that they bound live in real time.
+// A function has aliases, which all stand for $LATEST, by [StandIn.CreateAlias] or the operation of that name. An asynchronous
+// invocation, of the type Event or by EventBridge, is tried once, unless PutFunctionEventInvokeConfig ([StandIn.PutEventInvokeConfig])
+// says otherwise, which also says where the record of it goes.
+//
+// What a function writes, and Lambda's own START, END and REPORT of each invocation, go to the log group of its
+// configuration, or /aws/lambda/<name>, if [Options] has Logs.
+//
+// What it does not do: published versions, weighted aliases, throttling, limits on concurrency, memory and payloads, dead-letter
+// queues, and destinations that are queues or buckets. The deadlines that it gives to functions are real durations, because the
+// processes that they bound live in real time; the waits between the attempts of an event follow the clock of the stand-in.
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +51,12 @@ type Function struct {
 	Timeout    time.Duration // of an invocation, default 3 s
 	MemorySize int           // MB, default 128; told to the function and not enforced
 
+	// LogGroup is where CloudWatch Logs keeps what the function writes, default /aws/lambda/<Name>. LogFormat is that of
+	// Lambda's own lines, Text or JSON, default Text.
+	LogGroup, LogFormat string
+
+	Tags map[string]string
+
 	// Logs gets what the executable writes to standard output and error, line by line. Writes are not concurrent.
 	Logs io.Writer
 
@@ -59,6 +71,18 @@ type Options struct {
 
 	// SecretKey is what processes sign with. It opens nothing.
 	SecretKey string
+
+	// Logs keeps what functions write. nil: nobody does.
+	Logs Logs
+
+	// Destinations take the records of asynchronous invocations. nil: there are none.
+	Destinations Destinations
+}
+
+// Logs is CloudWatch Logs.
+type Logs interface {
+	// Put appends one message to a stream of a log group, both of which are made if they are not there.
+	Put(group, stream string, at time.Time, message string)
 }
 
 // StandIn is the Lambda service.
@@ -77,9 +101,12 @@ type StandIn struct {
 // stand-in guards it.
 type function struct {
 	Function
-	arn  string
-	idle []*environment
-	logs sync.Mutex
+	arn     string
+	aliases map[string]Alias             // by name
+	events  map[string]EventInvokeConfig // by qualifier
+	changed time.Time
+	idle    []*environment
+	logs    sync.Mutex
 }
 
 // New makes a stand-in without functions. Its asynchronous invocations are counted by async.
@@ -95,15 +122,21 @@ func (s *StandIn) CreateFunction(f Function) (string, error) {
 	if f.Timeout <= 0 {
 		f.Timeout = 3 * time.Second
 	}
-	if f.MemorySize == 0 {
-		f.MemorySize = 128
+	f.MemorySize = cmp.Or(f.MemorySize, 128)
+	f.LogGroup = cmp.Or(f.LogGroup, "/aws/lambda/"+f.Name)
+	f.LogFormat = cmp.Or(f.LogFormat, textFormat)
+	if f.LogFormat != textFormat && f.LogFormat != jsonFormat {
+		return "", fmt.Errorf("localaws: function %q has the log format %q", f.Name, f.LogFormat)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.functions[f.Name] != nil {
 		return "", fmt.Errorf("localaws: function %q exists", f.Name)
 	}
-	fn := &function{Function: f, arn: s.host.Account.ARN("lambda", "function:"+f.Name)}
+	fn := &function{
+		Function: f, arn: s.host.Account.ARN("lambda", "function:"+f.Name),
+		aliases: map[string]Alias{}, events: map[string]EventInvokeConfig{}, changed: s.host.Clock.Now(),
+	}
 	s.functions[f.Name] = fn
 	return fn.arn, nil
 }
@@ -134,13 +167,13 @@ func (s *StandIn) Invoke(function string, payload []byte) (wire.InvokeResult, er
 // as happens where delivery is promised at least once. It returns when they have been handled, and what came of them is
 // told by InvocationFinished alone.
 func (s *StandIn) Redeliver(function string) error {
-	fn, err := s.find(function)
+	t, err := s.locate(function, "")
 	if err != nil {
 		return err
 	}
 	var group sync.WaitGroup
-	for _, inv := range s.underWay(fn) {
-		group.Go(func() { _, _ = s.InvokeStep(fn.Name, inv.payload, inv.step) })
+	for _, inv := range s.underWay(t.fn) {
+		group.Go(func() { _, _ = s.InvokeStep(inv.arn, inv.payload, inv.step) })
 	}
 	group.Wait()
 	return nil
@@ -156,50 +189,40 @@ func KeyOf(ctx context.Context) string {
 
 type environmentKey struct{}
 
-// find returns a function by name or by ARN, whole or from "function:" on, with or without a qualifier.
-func (s *StandIn) find(id string) (*function, error) {
-	name := id
-	if i := strings.LastIndex(id, "function:"); i >= 0 {
-		name = id[i+len("function:"):]
-	}
-	name, _, _ = strings.Cut(name, ":")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if fn := s.functions[name]; fn != nil {
-		return fn, nil
-	}
-	e := wire.NotFound("Function not found: %s", s.host.Account.ARN("lambda", "function:"+name))
-	e.Status = http.StatusNotFound
-	return nil, e
-}
-
 // Exists returns an error if there is no function of a name or ARN.
 func (s *StandIn) Exists(id string) error {
-	_, err := s.find(id)
+	_, err := s.locate(id, "")
 	return err
 }
 
 // SecretsManagerMayInvoke tells whether there is such a function and its policy admits the rotation service.
 func (s *StandIn) SecretsManagerMayInvoke(id string) bool {
-	fn, err := s.find(id)
-	return err == nil && !fn.DenySecretsManager
+	t, err := s.locate(id, "")
+	return err == nil && !t.fn.DenySecretsManager
 }
 
 // InvokeStep is Invoke for a step of a rotation, which is recorded with the calls that the function makes.
 func (s *StandIn) InvokeStep(id string, payload []byte, step string) (wire.InvokeResult, error) {
-	fn, err := s.find(id)
+	t, err := s.locate(id, "")
 	if err != nil {
 		return wire.InvokeResult{}, err
 	}
-	inv := &invocation{id: s.host.Random.UUID(), step: step, payload: payload, result: make(chan wire.InvokeResult, 1)}
+	return s.run(t, s.host.Random.UUID(), step, payload), nil
+}
+
+// run has a function handle an event, under an id that the attempts of one event share.
+func (s *StandIn) run(t target, id, step string, payload []byte) wire.InvokeResult {
+	fn := t.fn
+	inv := &invocation{id: id, arn: t.arn, step: step, payload: payload, result: make(chan wire.InvokeResult, 1)}
 	for {
 		env := s.takeIdle(fn)
 		if env == nil {
+			var err error
 			if env, err = s.startEnvironment(fn); err != nil {
-				return inv.failed("Runtime.InvalidEntrypoint", err.Error()), nil
+				return inv.failed("Runtime.InvalidEntrypoint", err.Error())
 			}
 			if result, ok := env.awaitReady(inv); !ok {
-				return result, nil
+				return result
 			}
 		}
 		began := time.Now()
@@ -211,12 +234,13 @@ func (s *StandIn) InvokeStep(id string, payload []byte, step string) (wire.Invok
 		if result.FunctionError != "" {
 			_ = json.Unmarshal(result.Payload, &failure) // a runtime may say something else
 		}
+		env.logEnd(inv, time.Since(began), failure.Type)
 		s.host.Events.Emit(InvocationFinished{
 			At: s.host.Clock.Now(), Function: fn.Name, Environment: env.id, RequestID: inv.id,
 			Duration: time.Since(began), FunctionError: failure.Type,
 		})
 		s.release(env)
-		return result, nil
+		return result
 	}
 }
 
@@ -249,6 +273,7 @@ func (s *StandIn) register(env *environment) {
 	s.lastID++
 	env.id = fmt.Sprintf("%s-%d", env.fn.Name, s.lastID)
 	env.key = "ASIA" + s.host.Random.Text(16, host.Base32)
+	env.stream = s.host.Clock.Now().Format("2006/01/02/") + "[$LATEST]" + env.id
 	s.environments[env.key] = env
 }
 

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,17 +39,6 @@ func (e *environment) startProcess() error {
 	return nil
 }
 
-// log passes on one line that the process wrote.
-func (e *environment) log(line []byte) {
-	fn, h := e.fn, e.lambda.host
-	if fn.Logs != nil {
-		fn.logs.Lock()
-		_, _ = fn.Logs.Write(append(bytes.Clone(line), '\n'))
-		fn.logs.Unlock()
-	}
-	h.Events.Emit(FunctionLog{At: h.Clock.Now(), Function: fn.Name, Environment: e.id, Line: string(line)})
-}
-
 // variables is what Lambda puts into a process's environment, and the endpoint of the stand-in.
 func (e *environment) variables(runtimeAPI string) []string {
 	h, opts := e.lambda.host, e.lambda.opts
@@ -60,8 +48,9 @@ func (e *environment) variables(runtimeAPI string) []string {
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", e.fn.MemorySize),
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + e.fn.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME=" + h.Clock.Now().Format("2006/01/02/") + "[$LATEST]" + e.id,
+		"AWS_LAMBDA_LOG_GROUP_NAME=" + e.fn.LogGroup,
+		"AWS_LAMBDA_LOG_STREAM_NAME=" + e.stream,
+		"AWS_LAMBDA_LOG_FORMAT=" + e.fn.LogFormat,
 		"AWS_REGION=" + h.Account.Region,
 		"AWS_DEFAULT_REGION=" + h.Account.Region,
 		"AWS_ACCESS_KEY_ID=" + e.key,

@@ -228,6 +228,19 @@ func (c *Core) TagResource(_ context.Context, in TagResourceInput) (struct{}, er
 	return struct{}{}, err
 }
 
+// Tags are the tags of the secrets that are not marked for deletion, by their ARNs.
+func (c *Core) Tags() map[string]map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[string]map[string]string{}
+	for _, r := range c.records {
+		if r.state.deletion.IsZero() {
+			all[r.state.arn] = maps.Clone(r.state.tags)
+		}
+	}
+	return all
+}
+
 // UntagResourceInput are tags to remove, by their keys.
 type UntagResourceInput struct {
 	SecretID string `json:"SecretId"`

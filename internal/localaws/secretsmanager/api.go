@@ -16,6 +16,10 @@ func (c *Core) API() *wire.JSONService {
 			"Name", "ClientRequestToken", "VersionId", "VersionStage", "VersionStages", "MoveToVersionId", "RemoveFromVersionId",
 			"RotateImmediately",
 		},
+		Audited: []string{
+			"Tags", "TagKeys", "RotationLambdaARN", "RotationRules", "Description", "KmsKeyId", "RecoveryWindowInDays",
+			"ForceDeleteWithoutRecovery", "Filters",
+		},
 		Operations: map[string]wire.Operation{
 			"CancelRotateSecret":       wire.Handle(c.CancelRotateSecret),
 			"CreateSecret":             wire.Handle(c.CreateSecret),

@@ -1,4 +1,4 @@
-// Package wire is how clients reach the services of the stand-in: AWS's protocols JSON 1.1, Query and REST over HTTP, the
+// Package wire is how clients reach the services of the stand-in: AWS's protocols JSON 1.1, RPC v2 with CBOR, Query and REST over HTTP, the
 // record of calls, the faults that tests inject into them, and the authorization of a function's calls.
 //
 // A service describes its operations by a [JSONService], a [QueryService] or a [RESTService], and says by [Rules] what IAM

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,8 +17,9 @@ type JSONService struct {
 	MessageMember string // the name of an error's message in a body: "message" or "Message"
 	Operations    map[string]Operation
 
-	// Telling are the members of requests that say what a call is about and hold no secret.
-	Telling []string
+	// Telling are the members of requests that say what a call is about and hold no secret; [Call] has them. Audited are more
+	// that hold no secret, which the audit has besides.
+	Telling, Audited []string
 }
 
 // An Operation applies the JSON body of a request and returns what to encode as the reply.
@@ -40,10 +42,12 @@ func (js *JSONService) request(name string, body []byte) Request {
 		return Request{Fail: func(e *Error) Reply { return jsonError(e, "message") }}
 	}
 	call := Call{Service: js.Name, Operation: name}
-	call.SecretID, call.Detail = js.describe(body)
+	var public map[string]any
+	call.SecretID, call.Detail, public = js.describe(body)
 	return Request{
 		Call:    call,
 		Members: textsOf(body),
+		Public:  public,
 		Apply: func(ctx context.Context) Reply {
 			out, err := js.Operations[name](ctx, body)
 			if err != nil {
@@ -55,11 +59,11 @@ func (js *JSONService) request(name string, body []byte) Request {
 	}
 }
 
-// describe picks from a request's body what [Call] tells of it.
-func (js *JSONService) describe(body []byte) (secretID, detail string) {
+// describe picks from a request's body what [Call] and the audit tell of it.
+func (js *JSONService) describe(body []byte) (secretID, detail string, public map[string]any) {
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
-		return "", ""
+		return "", "", nil
 	}
 	secretID, _ = members["SecretId"].(string)
 	var b strings.Builder
@@ -68,7 +72,13 @@ func (js *JSONService) describe(body []byte) (secretID, detail string) {
 			fmt.Fprintf(&b, " %s=%v", name, v)
 		}
 	}
-	return secretID, strings.TrimPrefix(b.String(), " ")
+	public = map[string]any{}
+	for _, name := range slices.Concat([]string{"SecretId"}, js.Telling, js.Audited) {
+		if v, ok := members[name]; ok {
+			public[name] = v
+		}
+	}
+	return secretID, strings.TrimPrefix(b.String(), " "), public
 }
 
 func jsonReply(status int, v any) Reply {

@@ -100,14 +100,17 @@ func (qs *QueryService) request(body []byte, id string) Request {
 		return Request{Fail: fail}
 	}
 	var detail []string
+	public := map[string]any{}
 	for _, p := range o.parameters {
 		if form.Has(p.name) && !p.secret {
+			public[p.name] = form.Get(p.name)
 			detail = append(detail, p.name+"="+form.Get(p.name))
 		}
 	}
 	return Request{
 		Call:    Call{Service: qs.Name, Operation: action, Detail: strings.Join(detail, " ")},
 		Members: Members(form),
+		Public:  public,
 		Query:   true,
 		Apply: func(ctx context.Context) Reply {
 			if err := o.check(form); err != nil {
@@ -164,7 +167,7 @@ func (qs *QueryService) reply(action string, result any, id string) Reply {
 	if err != nil {
 		return queryError(AsError(err), id)
 	}
-	return Reply{http.StatusOK, http.Header{"Content-Type": {"text/xml"}, requestIDHeader: {id}}, b.Bytes()}
+	return Reply{http.StatusOK, http.Header{"Content-Type": {"text/xml"}, RequestIDHeader: {id}}, b.Bytes()}
 }
 
 // queryError words an error as the Query services do, which call an operation that they do not have InvalidAction.
@@ -177,5 +180,5 @@ func queryError(e *Error, id string) Reply {
 	fmt.Fprintf(&b, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>", code)
 	_ = xml.EscapeText(&b, []byte(e.Message)) // into memory
 	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", id)
-	return Reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}, requestIDHeader: {id}}, b.Bytes()}
+	return Reply{e.status(), http.Header{"Content-Type": {"text/xml"}, errorTypeHeader: {code}, RequestIDHeader: {id}}, b.Bytes()}
 }

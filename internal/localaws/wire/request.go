@@ -18,8 +18,9 @@ type Reply struct {
 // how to word an error.
 type Request struct {
 	Call    Call
-	Members Members // its parameters that are texts or lists of texts
-	Query   bool    // it came by the Query protocol
+	Members Members        // its parameters that are texts or lists of texts
+	Public  map[string]any // its parameters that hold no secret, for the audit
+	Query   bool           // it came by the Query protocol
 	Apply   func(ctx context.Context) Reply
 	Fail    func(*Error) Reply
 }
@@ -55,8 +56,8 @@ func textsOf(body []byte) Members {
 	return texts
 }
 
-// requestIDHeader carries the id of a request, which the Query protocol has in the body too.
-const requestIDHeader = "X-Amzn-Requestid"
+// RequestIDHeader carries the id of a request, which the Query protocol has in the body too.
+const RequestIDHeader = "X-Amzn-Requestid"
 
 // errorTypeHeader carries an error's code beside the body, in the REST protocols and here in all.
 const errorTypeHeader = "X-Amzn-Errortype"

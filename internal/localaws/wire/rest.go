@@ -7,9 +7,9 @@ import (
 
 // A RESTService is a service whose operations are told apart by method and path.
 type RESTService struct {
-	Prefix string // of its paths
+	Prefixes []string // of its paths
 
-	// Request understands a request whose path has the prefix. One that it does not understand it answers by the zero
+	// Request understands a request whose path has one of the prefixes. One that it does not understand it answers by the zero
 	// Request.
 	Request func(r *http.Request, body []byte) Request
 }
@@ -18,4 +18,13 @@ type RESTService struct {
 func RESTError(e *Error) Reply {
 	body, _ := json.Marshal(map[string]string{"Type": "User", "Message": e.Message})
 	return Reply{e.status(), http.Header{"Content-Type": {"application/json"}, errorTypeHeader: {e.Code}}, body}
+}
+
+// RESTReply is an answer of a REST-JSON service.
+func RESTReply(status int, v any) Reply {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return RESTError(AsError(err))
+	}
+	return Reply{status, http.Header{"Content-Type": {"application/json"}}, body}
 }

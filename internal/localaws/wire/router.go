@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"mautic-rotation/internal/localaws/host"
@@ -33,13 +35,13 @@ type Router struct {
 	REST  []*RESTService
 }
 
-// ServeHTTP routes by protocol, as AWS's services do behind their own endpoints: JSON services by X-Amz-Target, query
-// services by a form's Action, REST services by path.
+// ServeHTTP routes by protocol, as AWS's services do behind their own endpoints: JSON services by X-Amz-Target or, in CBOR,
+// by path, query services by a form's Action, REST services by path.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := rt.Host.Random.UUID()
 	// The date is the stand-in's, so that a client can see a clock that was moved.
 	w.Header().Set("Date", rt.Host.Clock.Now().Format(http.TimeFormat))
-	w.Header().Set(requestIDHeader, id)
+	w.Header().Set(RequestIDHeader, id)
 
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
@@ -61,19 +63,27 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if refused := rt.Authorizer.check(req); refused != nil {
 			return req.Fail(refused)
 		}
-		return apply(ctx)
+		return apply(context.WithValue(ctx, callerKey{}, req.Call.Caller))
 	}
-	rt.serve(w, r, req)
+	rt.serve(w, r, req, id)
 }
 
 // route understands a request.
 func (rt *Router) route(r *http.Request, body []byte, id string) Request {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
-		prefix, operation, _ := strings.Cut(target, ".")
-		return rt.json(prefix).request(operation, body)
+		// The service is one word, before which some clients write a package: com.amazonaws.cloudtrail.v20131101.
+		parts := strings.Split(target, ".")
+		operation, service := parts[len(parts)-1], ""
+		if len(parts) > 1 {
+			service = parts[len(parts)-2]
+		}
+		return rt.json(service).request(operation, body)
+	}
+	if r.Header.Get(protocolHeader) == rpcV2 {
+		return rt.rpc(r, body)
 	}
 	for _, s := range rt.REST {
-		if strings.HasPrefix(r.URL.Path, s.Prefix) {
+		if slices.ContainsFunc(s.Prefixes, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
 			req := s.Request(r, body)
 			req.Fail = RESTError
 			return req
@@ -104,8 +114,9 @@ func (rt *Router) query(name string) *QueryService {
 }
 
 // serve applies a call with the fault that is asked for.
-func (rt *Router) serve(w http.ResponseWriter, r *http.Request, req Request) {
-	call := rt.Recorder.begin(req.Call)
+func (rt *Router) serve(w http.ResponseWriter, r *http.Request, req Request, id string) {
+	address, _, _ := net.SplitHostPort(r.RemoteAddr)
+	call := rt.Recorder.begin(req.Call, origin{id, accessKeyID(r), address, r.UserAgent(), req.Public})
 	fault := rt.Recorder.faultFor(call)
 	if fault.Before != nil {
 		fault.Before()
@@ -117,9 +128,15 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, req Request) {
 	}
 	// A client that goes away does not undo its call: operations run on, as they do in AWS.
 	ctx := context.WithoutCancel(r.Context())
+	apply := func() Reply {
+		answer := req.Apply(ctx)
+		rt.Recorder.reached(call, answer.Header.Get(errorTypeHeader))
+		return answer
+	}
 
 	switch {
 	case fault.Error != nil:
+		rt.Recorder.reached(call, fault.Error.Code)
 		rt.Recorder.finish(call, fault.Error.Code)
 		send(w, req.Fail(fault.Error))
 
@@ -128,13 +145,13 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, req Request) {
 		rt.abort(call, NoReplyKilled)
 
 	case fault.KillAfter:
-		req.Apply(ctx)
+		apply()
 		after()
 		rt.Callers.Kill(call.Caller)
 		rt.abort(call, NoReplyKilled)
 
 	case fault.LoseReply:
-		req.Apply(ctx)
+		apply()
 		after()
 		rt.abort(call, NoReplyLost)
 
@@ -143,14 +160,14 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, req Request) {
 			select {
 			case <-rt.Host.Context().Done():
 			case <-fault.Late:
-				req.Apply(ctx)
+				apply()
 				after()
 			}
 		})
 		rt.abort(call, NoReplyLate)
 
 	default:
-		answer := req.Apply(ctx)
+		answer := apply()
 		after()
 		rt.Recorder.finish(call, answer.Header.Get(errorTypeHeader))
 		send(w, answer)
