@@ -37,6 +37,7 @@ var samples = map[string]request{
 	"schedule":      {action: actionReconcile, tick: true},
 	"reconcile":     {action: actionReconcile},
 	"reconcile-one": {action: actionReconcile, secret: arn},
+	"status":        {action: actionStatus},
 	"abandon":       {action: actionAbandon, secret: arn},
 	"release":       {action: actionRelease, secret: arn},
 }

@@ -135,6 +135,7 @@ type findings struct {
 
 	moved    bool // AWSCURRENT was rolled back by this invocation
 	looked   bool
+	wholly   bool      // the services' tasks were looked at, too
 	since    time.Time // the rollout that was looked at
 	services []rollout.Service
 	health   plan.Health
@@ -202,7 +203,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	if s.pending == s.current {
 		s.pending = "" // it was promoted, and Secrets Manager left the label on it
 	}
-	if s.current == "" || s.idle() {
+	if s.current == "" || s.idle() && !r.whole {
 		return s, nil
 	}
 	s.plan = plan.Observation{
@@ -338,10 +339,11 @@ func (r *run) document(ctx context.Context, id string) (document.Document, error
 // lookAround observes the services and the application. Once the rollout has
 // converged, all that matters of the services is whether they are being deployed.
 func (r *run) lookAround(ctx context.Context, of ledger.Rollout) error {
+	r.found.wholly = of.Open() || r.whole && !of.Since.IsZero()
 	if r.services != nil {
 		var services []rollout.Service
 		var err error
-		if of.Open() {
+		if r.found.wholly {
 			services, err = r.services.Observe(ctx, r.event.SecretID, of.Since)
 		} else {
 			services, err = r.services.Deploying(ctx, of.Since)

@@ -42,6 +42,12 @@ func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
 		m.Schedule.Expression, m.Schedule.Window = aws.ToString(rules.ScheduleExpression), aws.ToString(rules.Duration)
 		m.Schedule.Days = aws.ToInt64(rules.AutomaticallyAfterDays)
 	}
+	for _, tag := range out.Tags {
+		if m.Tags == nil {
+			m.Tags = map[string]string{}
+		}
+		m.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+	}
 	r.known.metadata, r.known.fresh = &m, true
 	return m, nil
 }

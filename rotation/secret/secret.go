@@ -106,7 +106,8 @@ type Metadata struct {
 	OwningService   string    // the service of AWS's that rotates it; "": none does
 	RotationEnabled bool
 	Schedule        Schedule
-	Labels          Labels // of versions that have any
+	Labels          Labels            // of versions that have any
+	Tags            map[string]string // of the secret
 }
 
 // A Schedule is what Secrets Manager tells of a secret's schedule, in its own words.
