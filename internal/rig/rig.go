@@ -207,8 +207,13 @@ func (r *Rig) createFunction() (err error) {
 		Timeout:    r.options.Timeout,
 		MemorySize: 256,
 		Logs:       r.options.Logs,
+		LogGroup:   LogGroup,
+		Tags:       map[string]string{functionTag: "", "aws:cloudformation:stack-name": StackName},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return r.describeStack()
 }
 
 // settings are the rig's own.
