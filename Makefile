@@ -115,6 +115,20 @@ build: ## the function for AWS Lambda: build/bootstrap
 build-RotationFunction:
 	$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./lambda
 
+# The operator's program, for the machine that it is built on, or for another by GOOS and GOARCH.
+OPERATOR ?= build/mautic-rotation$(if $(filter windows,$(shell $(GO) env GOOS)),.exe)
+
+.PHONY: operator
+operator: ## the operator's program: build/mautic-rotation
+	$(GO) build -ldflags='-s -w -buildid=' -o $(OPERATOR) ./cmd/mautic-rotation
+
+.PHONY: operator-everywhere
+operator-everywhere: ## the same for Linux, macOS and Windows, on amd64 and arm64
+	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
+		file=build/mautic-rotation-$$os-$$arch; [ $$os != windows ] || file=$$file.exe; \
+		GOOS=$$os GOARCH=$$arch $(GO) build -ldflags='-s -w -buildid=' -o $$file ./cmd/mautic-rotation; echo $$file; \
+	done; done
+
 .PHONY: check-build
 check-build: ## whether the function comes out the same wherever it is built
 	@tools/check-build

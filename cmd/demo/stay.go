@@ -21,7 +21,7 @@ func (d *demo) stay(ctx context.Context, commands io.Reader) error {
 	}
 	defer func() { _ = d.callers.end() }()
 	d.screen.showTime()
-	if err := d.PutStack(ctx); err != nil {
+	if err := d.TurnScheduleOn(ctx); err != nil {
 		return fmt.Errorf("turn the schedule on: %w", err)
 	}
 	d.screen.endTime()

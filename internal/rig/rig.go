@@ -210,7 +210,10 @@ func (r *Rig) createFunction() (err error) {
 		Tags:       functionTags(),
 		Logs:       r.options.Logs,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return r.describeStack()
 }
 
 // settings are the rig's own.

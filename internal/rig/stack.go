@@ -10,34 +10,30 @@ import (
 	localcloudformation "mautic-rotation/internal/localaws/cloudformation"
 )
 
-// What the stack of samconfig.toml's prod is called, and what belongs to it.
+// What an operator finds the function by: the stack of samconfig.toml's prod, and what
+// belongs to it.
 const (
 	StackName = "mautic-secret-rotation-prod"
 	LogGroup  = "/mautic-rotation/" + StackName
 
-	// StackTag is the tag by which the operator's program finds every stack of a region.
-	StackTag = "mautic-rotation"
-
+	stackTag  = "mautic-rotation" // by which the stacks of a region are found
 	readAlias = "read"
 	schedule  = "rate(30 days)"
 )
 
 // functionTags are those that a deployment gives to the function.
 func functionTags() map[string]string {
-	return map[string]string{StackTag: StackName, "aws:cloudformation:stack-name": StackName}
+	return map[string]string{stackTag: StackName, "aws:cloudformation:stack-name": StackName}
 }
 
-// PutStack adds what the operator's program finds of a deployment: the stack with its
-// outputs, and the function's alias read. It turns the secret's schedule on, as the stack
-// does, so that Secrets Manager runs a test-only rotation.
-func (r *Rig) PutStack(ctx context.Context) error {
+// describeStack makes the stack as CloudFormation tells of it, and the alias for reading.
+func (r *Rig) describeStack() error {
 	alias, err := r.AWS.Lambda.CreateAlias(FunctionName, readAlias)
 	if err != nil {
 		return err
 	}
 	_, err = r.AWS.CloudFormation.Put(localcloudformation.Stack{
 		Name: StackName,
-		Tags: map[string]string{StackTag: StackName},
 		Outputs: map[string]string{
 			"SecretArn": r.SecretARN, "SecretArns": r.SecretARN, "ScheduleExpression": schedule,
 			"FunctionArn": r.FunctionARN, "FunctionName": FunctionName, "ReadAlias": alias.ARN, "LogGroup": LogGroup,
@@ -47,9 +43,12 @@ func (r *Rig) PutStack(ctx context.Context) error {
 			{LogicalID: "LogGroup", PhysicalID: LogGroup, Type: "AWS::Logs::LogGroup"},
 		},
 	})
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// TurnScheduleOn has the secret rotated by a schedule, as a deployment does. Secrets
+// Manager runs a test-only rotation then: the error is that one's.
+func (r *Rig) TurnScheduleOn(ctx context.Context) error {
 	out, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{
 		SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN, RotateImmediately: aws.Bool(false),
 		RotationRules: &types.RotationRulesType{ScheduleExpression: aws.String(schedule)},
