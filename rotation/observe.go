@@ -143,6 +143,7 @@ type findings struct {
 	others *others               // nil: they were not looked at
 
 	surprises int // readings that told of changes by somebody else, when the probes began
+	checked []finding // of a preflight, or of verify
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
