@@ -142,8 +142,8 @@ type findings struct {
 	routes map[string]plan.Probe // whether a kind's target can be written to
 	others *others               // nil: they were not looked at
 
-	surprises int // readings that told of changes by somebody else, when the probes began
-	checked []finding // of a preflight, or of verify
+	surprises int       // readings that told of changes by somebody else, when the probes began
+	checked   []finding // of a preflight, or of verify
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
