@@ -91,8 +91,8 @@ func (s *Server) wireServices(o Options) {
 	})
 	s.SES = ses.New(s.host.Env())
 	s.SNS = sns.New(s.host, eventFunctions{s.Lambda}, s.async)
-	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, s.async)
-	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
+	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, eventTopics{s.SNS}, s.async)
+	s.SecretsManager = secretsmanager.New(s.host, s.Lambda, s.EventBridge,
 		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
 	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
@@ -124,7 +124,7 @@ func (s *Server) router(o Options) *wire.Router {
 		Recorder:   s.calls,
 		Callers:    s.Lambda,
 		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
-		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API(), s.Tagging.API(), s.CloudTrail.API()},
+		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API(), s.Tagging.API(), s.CloudTrail.API(), s.EventBridge.API()},
 		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API(), s.SES.API(), s.SNS.API()},
 		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
