@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"mautic-rotation/internal/cloudformation"
 	"mautic-rotation/internal/template"
 )
 
@@ -224,6 +225,26 @@ func TestEveryAlarmSaysSoSomewhere(t *testing.T) {
 		if p := resource.(template.Map).At("Properties"); strings.HasSuffix(name, "Alarm") && (p["AlarmActions"] == nil || p["TreatMissingData"] == nil) {
 			t.Errorf("%s: AlarmActions or TreatMissingData is not set", name)
 		}
+	}
+}
+
+// An alarm's description is all that a mail or a chat has of it.
+func TestEveryAlarmSaysWhatToDoNext(t *testing.T) {
+	t.Parallel()
+	elsewhere := []string{"ThrottleAlarm", "UndeliveredAlarm"} // in Lambda's and EventBridge's settings, which their texts name
+	stack, looked := render(t, parse(t), cloudformation.Options{StackName: strings.Repeat("s", 128), Parameters: full()}), 0
+	for id, resource := range stack.Resources {
+		if resource.Type != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		looked++
+		text, _ := resource.Properties["AlarmDescription"].(string)
+		if says := strings.Contains(text, ". Next - mautic-rotation "); says == slices.Contains(elsewhere, id) || len(text) > 1024 { // CloudWatch's most
+			t.Errorf("%s says %q", id, text)
+		}
+	}
+	if looked < 10 {
+		t.Errorf("only %d alarms were looked at", looked)
 	}
 }
 
