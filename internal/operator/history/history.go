@@ -3,6 +3,7 @@
 package history
 
 import (
+	"strings"
 	"time"
 
 	"mautic-rotation/internal/operator/logline"
@@ -123,5 +124,5 @@ func credential(l logline.Entry) string {
 	if l.Kind != "" {
 		return l.Kind
 	}
-	return l.Fields["kinds"]
+	return strings.Join(strings.FieldsFunc(l.Fields["kinds"], func(r rune) bool { return strings.ContainsRune("[], ", r) }), ", ")
 }
