@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/sns"
 	"mautic-rotation/internal/localaws/wire"
 )
 
@@ -17,6 +18,16 @@ func (f eventFunctions) Invoke(function string, payload []byte) (wire.InvokeResu
 	return f.lambda.InvokeEvent(function, payload)
 }
 
+// eventTopics are topics that messages without a subject are published to.
+type eventTopics struct{ sns *sns.StandIn }
+
+func (t eventTopics) Exists(arn string) error { return t.sns.Exists(arn) }
+
+func (t eventTopics) Publish(arn, message string) error {
+	_, err := t.sns.Publish(arn, "", message)
+	return err
+}
+
 // destinations take the records of asynchronous invocations.
 type destinations struct{ server *Server }
 
@@ -24,20 +35,37 @@ func (d destinations) CheckDestination(arn string) error {
 	switch serviceOf(arn) {
 	case "lambda":
 		return d.server.Lambda.Exists(arn)
+	case "sns":
+		return d.server.SNS.Exists(arn)
+	case "events":
+		_, err := d.server.EventBridge.BusNamed(arn)
+		return err
 	}
 	return fmt.Errorf("localaws has no destinations of this kind")
 }
 
 func (d destinations) SendRecord(destination, function string, record []byte, success bool) error {
+	if err := d.CheckDestination(destination); err != nil {
+		return err
+	}
 	switch s := d.server; serviceOf(destination) {
 	case "lambda":
-		if err := s.Lambda.Exists(destination); err != nil {
+		s.async.Go(func() { _, _ = s.Lambda.InvokeEvent(destination, record) })
+	case "sns":
+		_, err := s.SNS.Publish(destination, "", string(record))
+		return err
+	case "events":
+		bus, err := s.EventBridge.BusNamed(destination)
+		if err != nil {
 			return err
 		}
-		s.async.Go(func() { _, _ = s.Lambda.InvokeEvent(destination, record) })
-		return nil
+		detailType := "Lambda Function Invocation Result - Failure"
+		if success {
+			detailType = "Lambda Function Invocation Result - Success"
+		}
+		s.EventBridge.PublishTo(bus, "lambda", detailType, []string{destination, function}, record)
 	}
-	return d.CheckDestination(destination)
+	return nil
 }
 
 // serviceOf is the service that an ARN names.

@@ -1,6 +1,7 @@
-// Package localaws stands in for the AWS services that a secret rotation touches, on one loopback HTTP endpoint that the
-// AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, of RDS the change of a
-// master user's password, of IAM the access keys of users, and of EventBridge what wakes a function.
+// Package localaws stands in for the AWS services that a secret rotation and its operator touch, on one loopback HTTP endpoint
+// that the AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, of RDS the change of a
+// master user's password, of IAM the access keys of users, and EventBridge and SNS. For the operator there are what is read of
+// CloudFormation's stacks, CloudWatch Logs, CloudTrail, SES and the tagging API, and who calls, by STS.
 //
 //	srv, err := localaws.Start(localaws.Options{})
 //	if err != nil { … }
@@ -10,6 +11,14 @@
 //	secrets := secretsmanager.NewFromConfig(srv.Config())
 //	… CreateSecret, then RotateSecret with RotationLambdaARN: arn …
 //	err = srv.SecretsManager.WaitRotation(ctx, secretID, token)
+//
+// What an operator's program finds, whoever starts the stand-in puts there:
+//
+//	stack, err := srv.CloudFormation.Put(cloudformation.Stack{Name: "mautic", Outputs: map[string]string{"FunctionArn": arn}})
+//	alias, err := srv.Lambda.CreateAlias("rotate", "live")
+//	topic := srv.SNS.CreateTopic("notices")
+//	cancel, err := srv.SNS.Subscribe(topic, func(m sns.Message) { … })
+//	rule, err := srv.EventBridge.PutRule(eventbridge.Rule{Name: "failures", Pattern: `{…}`, Targets: []eventbridge.Target{{ARN: topic}}})
 //
 // This package only wires: each service is a package of its own below it, which says what it does and what it does not do.
 // Package wire has the protocols, the record of calls, the faults and the authorization; package host has the clock, the

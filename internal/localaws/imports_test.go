@@ -59,7 +59,9 @@ func TestServicesKnowEachOtherByInterfacesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, service := range []string{"ecs", "eventbridge", "iam", "lambda", "rds", "secretsmanager", "wire"} {
+	for _, service := range []string{
+		"cloudformation", "cloudtrail", "ecs", "eventbridge", "iam", "lambda", "logs", "rds", "secretsmanager", "ses", "sns", "sts", "tagging", "wire",
+	} {
 		if !seen[service] {
 			t.Errorf("no import of %s was looked at", service)
 		}

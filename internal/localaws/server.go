@@ -25,6 +25,8 @@ import (
 	"mautic-rotation/internal/localaws/logs"
 	"mautic-rotation/internal/localaws/rds"
 	"mautic-rotation/internal/localaws/secretsmanager"
+	"mautic-rotation/internal/localaws/ses"
+	"mautic-rotation/internal/localaws/sns"
 	"mautic-rotation/internal/localaws/sts"
 	"mautic-rotation/internal/localaws/tagging"
 	"mautic-rotation/internal/localaws/wire"
@@ -43,6 +45,8 @@ type Server struct {
 	Logs           *logs.StandIn
 	Tagging        *tagging.StandIn
 	CloudTrail     *cloudtrail.StandIn
+	SES            *ses.StandIn
+	SNS            *sns.StandIn
 
 	host  *host.Host
 	async *host.Async // counts what runs asynchronously, over all services
@@ -85,8 +89,10 @@ func (s *Server) wireServices(o Options) {
 	s.Lambda = lambda.New(s.host, s.async, lambda.Options{
 		Endpoint: s.url, SecretKey: dummySecretKey, Logs: s.Logs, Destinations: destinations{s},
 	})
-	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, s.async)
-	s.SecretsManager = secretsmanager.New(s.host, s.Lambda,
+	s.SES = ses.New(s.host.Env())
+	s.SNS = sns.New(s.host, eventFunctions{s.Lambda}, s.async)
+	s.EventBridge = eventbridge.New(s.host, eventFunctions{s.Lambda}, eventTopics{s.SNS}, s.async)
+	s.SecretsManager = secretsmanager.New(s.host, s.Lambda, s.EventBridge,
 		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
 	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
@@ -118,8 +124,8 @@ func (s *Server) router(o Options) *wire.Router {
 		Recorder:   s.calls,
 		Callers:    s.Lambda,
 		Authorizer: &wire.Authorizer{Account: s.host.Account, Rules: s.accessRules(), Ask: o.Authorize},
-		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API(), s.Tagging.API(), s.CloudTrail.API()},
-		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API()},
+		JSON:       []*wire.JSONService{s.SecretsManager.API(), s.ECS.API(), s.Logs.API(), s.Tagging.API(), s.CloudTrail.API(), s.EventBridge.API()},
+		Query:      []*wire.QueryService{s.RDS.API(), s.IAM.API(), s.STS.API(), s.CloudFormation.API(), s.SES.API(), s.SNS.API()},
 		REST:       []*wire.RESTService{s.Lambda.API()},
 	}
 }

@@ -24,7 +24,7 @@ func TestAnEventReachesAFunctionWithoutAServer(t *testing.T) {
 	h := host.New(host.Account{Region: "us-east-1", ID: "123456789012"}, nil, nil)
 	defer h.Close()
 	invoked := make(functions, 1)
-	s := eventbridge.New(h, invoked, host.NewAsync(h))
+	s := eventbridge.New(h, invoked, nil, host.NewAsync(h))
 	if err := s.SendEvents("fn"); err != nil {
 		t.Fatal(err)
 	}

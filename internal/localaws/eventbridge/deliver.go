@@ -33,8 +33,8 @@ func (s *StandIn) Intercept(f func(Event) Fault) {
 	s.fault = f
 }
 
-// Delivered tells how the invocation of a function by an event ended, each time that the event was delivered.
-// Result and Err are those of [Functions.Invoke].
+// Delivered tells how the delivery of an event ended, each time that it was delivered. Result and Err are those of
+// [Functions.Invoke]; for a topic there is no Result. The event's Payload is what its target got.
 type Delivered struct {
 	At       time.Time
 	Event    Event
@@ -91,15 +91,28 @@ func (s *StandIn) deliver(ev Event, f Fault) {
 	s.hold(ev, f)
 }
 
-// invoke invokes the event's function in the background.
+// invoke invokes the event's function, or publishes to its topic, in the background.
 func (s *StandIn) invoke(ev Event) {
 	s.async.Go(func() {
 		began := time.Now()
-		result, err := s.functions.Invoke(ev.Function, ev.Payload)
+		result, err := s.hand(&ev)
 		s.host.Events.Emit(Delivered{
 			At: s.host.Clock.Now(), Event: ev, Duration: time.Since(began), Result: result, Err: err,
 		})
 	})
+}
+
+// hand hands an event to its target, as the transformer words it.
+func (s *StandIn) hand(ev *Event) (result wire.InvokeResult, err error) {
+	if ev.transformer != nil {
+		if ev.Payload, err = ev.transformer.apply(ev.Payload, ev.Rule, s.host.Clock.Now()); err != nil {
+			return result, err
+		}
+	}
+	if ev.Topic != "" {
+		return result, s.topics.Publish(ev.Topic, string(ev.Payload))
+	}
+	return s.functions.Invoke(ev.Function, ev.Payload)
 }
 
 // heldEvent is an event whose delivery is held up.

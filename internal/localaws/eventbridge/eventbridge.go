@@ -1,5 +1,5 @@
 // Package eventbridge stands in for AWS's EventBridge: the rules that wake a function, for changes of the state of ECS's
-// deployments and by a schedule.
+// deployments and by a schedule, and rules with event patterns.
 //
 // [StandIn.SendEvents] and [StandIn.Schedule] invoke a function as rules do, asynchronously, and [StandIn.Intercept] loses,
 // doubles and reorders what they deliver. A test that has moved the clock or awaited a deployment calls [StandIn.WaitIdle]
@@ -11,8 +11,18 @@
 //	srv.Clock().Advance(time.Hour)
 //	err = srv.EventBridge.WaitIdle(ctx)
 //
-// What it does not do: an API, patterns of events, cron expressions, other buses and targets, and the events of Secrets
-// Manager and CloudTrail. EventBridge delivers at least once and in no order; here what is not intercepted is delivered once
+// [StandIn.PutRule] makes a rule with an event pattern, whose targets are functions and topics; an [InputTransformer] words
+// what they get. It is about the events that the stand-in's services publish, and those of the operation PutEvents:
+//
+//	arn, err := srv.EventBridge.PutRule(eventbridge.Rule{
+//		Name:    "failures",
+//		Pattern: `{"source": ["aws.secretsmanager"], "detail": {"eventName": [{"prefix": "Rotation"}]}}`,
+//		Targets: []eventbridge.Target{{ARN: topic, Transformer: &eventbridge.InputTransformer{
+//			PathsMap: map[string]string{"event": "$.detail.eventName"}, Template: `"<event>"`,
+//		}}},
+//	})
+//
+// What it does not do: rules by an operation, cron expressions, archives, dead-letter queues, and other targets. EventBridge delivers at least once and in no order; here what is not intercepted is delivered once
 // and in order.
 package eventbridge
 
@@ -28,7 +38,7 @@ import (
 	"mautic-rotation/internal/localaws/wire"
 )
 
-// Functions are what rules invoke.
+// Functions are what rules invoke, asynchronously.
 type Functions interface {
 	// Exists returns an error if there is no such function.
 	Exists(function string) error
@@ -46,8 +56,12 @@ type Event struct {
 	Resource   string    // ARN of the service, or of the schedule's rule
 	Name       string    // eventName of a deployment event: SERVICE_DEPLOYMENT_COMPLETED
 	Deployment string    // id, of a deployment event
-	Function   string    // that it is for, as given to SendEvents or Schedule
-	Payload    []byte    // that the function is invoked with
+	Function   string    // that it is for, as given to SendEvents, Schedule or a rule
+	Topic      string    // ARN of the topic that it is for instead
+	Rule       string    // ARN, of what PutRule made
+	Payload    []byte    // the event, or what the function is invoked with
+
+	transformer *InputTransformer
 }
 
 // SendEvents is a rule of EventBridge with a Lambda target: from now on the function, which has to be there, is invoked
@@ -90,13 +104,17 @@ type StandIn struct {
 	functions Functions
 	async     *host.Async // counts the events in the queue and the invocations
 
-	mu      sync.Mutex
-	rules   []eventRule
-	timers  []*eventTimer
-	fault   func(Event) Fault
-	queue   []Event
-	pumping bool
-	held    []*heldEvent
+	topics Topics
+
+	mu       sync.Mutex
+	rules    []eventRule
+	patterns []*rule
+	buses    []string // besides the default one
+	timers   []*eventTimer
+	fault    func(Event) Fault
+	queue    []Event
+	pumping  bool
+	held     []*heldEvent
 }
 
 // eventRule sends the events of services to a function.
@@ -106,8 +124,8 @@ type eventRule struct {
 }
 
 // New makes a stand-in without rules. Its asynchronous invocations are counted by async.
-func New(h *host.Host, functions Functions, async *host.Async) *StandIn {
-	return &StandIn{host: h, functions: functions, async: async}
+func New(h *host.Host, functions Functions, topics Topics, async *host.Async) *StandIn {
+	return &StandIn{host: h, functions: functions, topics: topics, async: async}
 }
 
 // envelope is what all events of EventBridge have in common.
@@ -130,24 +148,30 @@ func (s *StandIn) DeploymentStateChange(service, name, deployment string, detail
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.complete(&ev, detail)
+	s.complete(&ev, []string{service}, detail)
 	for _, r := range s.rules {
 		if len(r.services) == 0 || slices.Contains(r.services, ev.Resource) {
-			ev.Function = r.function
-			s.enqueue(ev)
+			to := ev
+			to.Function = r.function
+			s.enqueue(to)
 		}
 	}
+	s.match(defaultBus, ev)
 }
 
 // complete gives an event an id, a time and, unless it has one, a payload.
-func (s *StandIn) complete(ev *Event, detail any) {
-	ev.ID, ev.Time = s.host.Random.UUID(), s.host.Clock.Now().Truncate(time.Second)
+func (s *StandIn) complete(ev *Event, resources []string, detail any) {
+	ev.ID = s.host.Random.UUID()
+	if ev.Time.IsZero() {
+		ev.Time = s.host.Clock.Now()
+	}
+	ev.Time = ev.Time.Truncate(time.Second)
 	if ev.Payload != nil {
 		return
 	}
 	payload, err := json.Marshal(envelope{
 		Version: "0", ID: ev.ID, DetailType: ev.DetailType, Source: ev.Source, Account: s.host.Account.ID,
-		Time: ev.Time.Format("2006-01-02T15:04:05Z"), Region: s.host.Account.Region, Resources: []string{ev.Resource}, Detail: detail,
+		Time: ev.Time.Format("2006-01-02T15:04:05Z"), Region: s.host.Account.Region, Resources: append([]string{}, resources...), Detail: detail,
 	})
 	if err != nil {
 		panic(err) // strings

@@ -53,7 +53,7 @@ func (t *eventTimer) fire() {
 	ev := Event{
 		Source: "aws.events", DetailType: "Scheduled Event", Resource: t.rule, Function: t.function, Payload: t.payload,
 	}
-	s.complete(&ev, struct{}{})
+	s.complete(&ev, []string{t.rule}, struct{}{})
 	s.enqueue(ev)
 }
 

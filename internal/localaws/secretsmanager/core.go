@@ -176,7 +176,13 @@ func (c *Core) store(r *record, next *secret) error {
 		before = &secret{}
 	}
 	if labels := movedLabels(before, next); len(labels) > 0 {
-		c.env.Emit(LabelUpdated{At: now, Secret: next.arn, Labels: labels})
+		versions := map[string]string{}
+		for _, label := range labels {
+			if v := next.labelled(label); v != nil {
+				versions[label] = v.id
+			}
+		}
+		c.env.Emit(LabelUpdated{At: now, Secret: next.arn, Name: next.name, Labels: labels, Versions: versions})
 	}
 	return nil
 }

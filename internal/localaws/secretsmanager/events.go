@@ -51,9 +51,11 @@ type StepFinished struct {
 // LabelUpdated tells that labels moved in a secret, as EventBridge's "Secret Label Updated" does: AWSCURRENT and custom
 // labels count, AWSPENDING and AWSPREVIOUS do not.
 type LabelUpdated struct {
-	At     time.Time
-	Secret string // ARN
-	Labels []string
+	At       time.Time
+	Secret   string // ARN
+	Name     string
+	Labels   []string
+	Versions map[string]string // ids of the versions that the labels are on, by label; none of a label that was taken off
 }
 
 // When is the event's time.

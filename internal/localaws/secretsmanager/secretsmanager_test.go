@@ -276,6 +276,54 @@ func TestCreateSecretIsIdempotentForItsToken(t *testing.T) {
 	}
 }
 
+func TestTagsAreSetAndRemovedAndFiltersSeeIt(t *testing.T) {
+	t.Parallel()
+	f := start(t, localaws.Options{})
+	arn, _ := f.CreateSecret("s", "1")
+	f.CreateSecret("other", "1")
+	want := func(described, key, value string) {
+		t.Helper()
+		d, err := f.Secrets.DescribeSecret(f.Ctx, &secretsmanager.DescribeSecretInput{SecretId: &arn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tags []string
+		for _, tag := range d.Tags {
+			tags = append(tags, *tag.Key+"="+*tag.Value)
+		}
+		if got := strings.Join(tags, " "); got != described {
+			t.Errorf("described: %s, want %s", got, described)
+		}
+		for filter, text := range map[types.FilterNameStringType]string{"tag-key": key, "tag-value": value} {
+			out, err := f.Secrets.ListSecrets(f.Ctx, &secretsmanager.ListSecretsInput{Filters: []types.Filter{{Key: filter, Values: []string{text}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := len(out.SecretList) == 1 && *out.SecretList[0].ARN == arn; found != strings.Contains(described, key+"="+value) {
+				t.Errorf("%s %s: %d secrets", filter, text, len(out.SecretList))
+			}
+		}
+	}
+	tag := func(key, value string) {
+		t.Helper()
+		_, err := f.Secrets.TagResource(f.Ctx, &secretsmanager.TagResourceInput{SecretId: aws.String("s"), Tags: []types.Tag{{Key: &key, Value: &value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("", "owner", "crm")
+	tag("owner", "sales")
+	tag("stage", "prod")
+	tag("owner", "crm")
+	want("owner=crm stage=prod", "owner", "crm")
+	if _, err := f.Secrets.UntagResource(f.Ctx, &secretsmanager.UntagResourceInput{SecretId: &arn, TagKeys: []string{"owner", "none"}}); err != nil {
+		t.Fatal(err)
+	}
+	want("stage=prod", "owner", "crm")
+	_, err := f.Secrets.TagResource(f.Ctx, &secretsmanager.TagResourceInput{SecretId: aws.String("none"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}})
+	localtest.WantError(t, err, "ResourceNotFoundException", "")
+}
+
 func TestASecretMarkedForDeletionIsReadOnlyByItsDescription(t *testing.T) {
 	t.Parallel()
 	f := start(t, localaws.Options{})

@@ -20,6 +20,12 @@ type Functions interface {
 	InvokeStep(function string, event []byte, step string) (wire.InvokeResult, error)
 }
 
+// Bus is where EventBridge's events go.
+type Bus interface {
+	// Publish sends an event to the default bus. It waits for nothing, and calls no service.
+	Publish(source, detailType string, resources []string, detail any)
+}
+
 // Retries say how often a rotation is tried.
 type Retries struct {
 	// Times is how often the rotation service tries a failed rotation again before it gives up, and Delay how long it
@@ -42,13 +48,47 @@ type StandIn struct {
 }
 
 // New makes a stand-in without secrets.
-func New(h *host.Host, functions Functions, o Options, retries Retries) *StandIn {
+func New(h *host.Host, functions Functions, bus Bus, o Options, retries Retries) *StandIn {
 	s := &StandIn{
 		host: h, functions: functions, retries: cmp.Or(retries.Times, 2), retryDelay: retries.Delay,
 		runs: map[runKey]*run{}, alarms: map[string]func(){},
 	}
-	s.Core = NewCore(h.Env(), o, Hooks{MayInvoke: functions.SecretsManagerMayInvoke, Begun: s.begun, Scheduled: s.scheduled})
+	env := h.Env()
+	env.Emit = func(e host.Event) {
+		h.Events.Emit(e)
+		s.tell(bus, e)
+	}
+	s.Core = NewCore(env, o, Hooks{MayInvoke: functions.SecretsManagerMayInvoke, Begun: s.begun, Scheduled: s.scheduled})
 	return s
+}
+
+// tell sends to the bus what AWS tells of by EventBridge: that a label is on another version and, as a trail of management events
+// would have it, how a rotation goes.
+func (s *StandIn) tell(bus Bus, e host.Event) {
+	const source = "aws.secretsmanager"
+	switch e := e.(type) {
+	case LabelUpdated:
+		for _, label := range e.Labels {
+			if version := e.Versions[label]; version != "" {
+				bus.Publish(source, "Secret Label Updated", []string{e.Secret}, map[string]string{
+					"name": e.Name, "labelUpdated": label, "versionId": version,
+				})
+			}
+		}
+	case RotationEvent:
+		if e.Name == RotationCancelled {
+			return
+		}
+		const service = "secretsmanager.amazonaws.com"
+		bus.Publish(source, "AWS Service Event via CloudTrail", nil, map[string]any{
+			"eventVersion": "1.11", "userIdentity": map[string]string{"accountId": s.host.Account.ID, "invokedBy": service},
+			"eventTime": e.At.Format("2006-01-02T15:04:05Z"), "eventSource": service, "eventName": string(e.Name),
+			"awsRegion": s.host.Account.Region, "sourceIPAddress": service, "userAgent": service, "requestParameters": nil,
+			"responseElements": nil, "additionalEventData": map[string]string{"SecretId": e.Secret},
+			"readOnly": false, "eventType": "AwsServiceEvent", "managementEvent": true, "recipientAccountId": s.host.Account.ID,
+			"eventCategory": "Management",
+		})
+	}
 }
 
 // scheduled sets the alarm for the next scheduled rotation of a secret.

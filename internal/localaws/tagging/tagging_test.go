@@ -96,6 +96,11 @@ func TestFunctionsSecretsAndStacksAreFoundByTheirTags(t *testing.T) {
 
 func TestAWrongRequestForResourcesIsRefused(t *testing.T) {
 	t.Parallel()
+	client := resourcegroupstaggingapi.NewFromConfig(localtest.ClientConfig(start(t, localaws.Options{}).Server))
+	_, err := client.GetResources(t.Context(), &resourcegroupstaggingapi.GetResourcesInput{ResourcesPerPage: aws.Int32(101)})
+	localtest.WantError(t, err, "InvalidParameterException", "between 1 and 100")
+	_, err = client.GetTagKeys(t.Context(), &resourcegroupstaggingapi.GetTagKeysInput{})
+	localtest.WantError(t, err, "UnknownOperationException", "")
 	s := tagging.New(func() map[string]map[string]string {
 		return map[string]map[string]string{"arn:aws:a:b:c:d/e": {"k": "v"}}
 	})
