@@ -38,6 +38,8 @@ var samples = map[string]request{
 	"reconcile":     {action: actionReconcile},
 	"reconcile-one": {action: actionReconcile, secret: arn},
 	"status":        {action: actionStatus},
+	"preflight":     {action: actionPreflight, secret: arn},
+	"verify":        {action: actionVerify, secret: arn},
 	"abandon":       {action: actionAbandon, secret: arn},
 	"release":       {action: actionRelease, secret: arn},
 }

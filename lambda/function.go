@@ -54,6 +54,9 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 		}
 	}()
 	req, err := parse(raw)
+	if err == nil {
+		err = allowed(ctx, req)
+	}
 	if err != nil {
 		log.Error("refused the event", "error", err)
 		return nil, err
@@ -88,6 +91,8 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
 		actionStatus:    looking(f.rotator.Status),
+		actionPreflight: looking(f.rotator.Preflight),
+		actionVerify:    looking(f.rotator.Verify),
 	}[req.action]
 	switch {
 	case !req.moved.IsZero():
@@ -116,6 +121,35 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		}
 		return err
 	})
+}
+
+// readAlias is the alias of the function under which it only looks: who may invoke that
+// alone can change nothing by it.
+const readAlias = "read"
+
+// allowed refuses what changes something where the function was invoked by its read alias.
+func allowed(ctx context.Context, req request) error {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok || qualifier(lc.InvokedFunctionArn) != readAlias || slices.Contains(looks, req.action) {
+		return nil
+	}
+	what := "the action " + string(req.action)
+	switch {
+	case req.event, req.tick:
+		what = "an event of EventBridge's"
+	case req.action == "":
+		what = "a step of a rotation"
+	}
+	return fmt.Errorf("the alias %s takes only the actions %s, %s and %s, which change nothing, and not %s: invoke the function itself for that",
+		readAlias, looks[0], looks[1], looks[2], what)
+}
+
+// qualifier is the version or the alias in a function's ARN; "" where it has none.
+func qualifier(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) == 8 {
+		return parts[7]
+	}
+	return ""
 }
 
 // looking is an action that only looks: what it cannot see it tells in its answer, and goes on

@@ -104,3 +104,46 @@ func TestTheStatusChangesNothingAndLogsInNowhere(t *testing.T) {
 		}
 	}
 }
+
+func TestThePreflightAndTheVerificationChangeNothing(t *testing.T) {
+	app := &rig.Application{}
+	d := deployApplication(t, app)
+	ask := func(action action) (s report.Secret, results map[string]string) {
+		t.Helper()
+		r := d.unchanged(`{"Action":"` + string(action) + `","SecretId":"` + d.SecretARN + `"}`)
+		results = map[string]string{}
+		for _, c := range r.Secrets[0].Checks {
+			if c.Result != report.OK {
+				results[c.Part] = c.Result + ": " + c.Text
+			}
+		}
+		return r.Secrets[0], results
+	}
+	if s, results := ask(actionPreflight); s.Error != "" || len(results) != 2 || results["redeploy"] == "" || !strings.Contains(results["schedule"], "rotation is not enabled") || len(s.Checks) < 12 {
+		t.Errorf("before the first rotation, the preflight finds %v: %+v", results, s)
+	}
+	d.mustRotate()
+	d.mustBeSteady()
+	if s, _ := ask(actionVerify); s.Error != "" || len(s.Credentials) != 1 || s.Credentials[0].Accepted != "accepted" || !hasCheck(s, "database", "accepted, as its overlap is open") {
+		t.Errorf("while the overlap is open, the verification finds %+v", s)
+	}
+	if s, results := ask(actionPreflight); s.Error != "" || !strings.Contains(results["database"], "warning: ") {
+		t.Errorf("while the overlap is open, the preflight finds %v", results)
+	}
+	d.mustSettle()
+	if s, results := ask(actionVerify); s.Error != "" || !hasCheck(s, "database", "refused, tried just now") || !hasCheck(s, "tasks", "") || len(results) > 1 { // health is not asked
+		t.Errorf("at the end, the verification finds %v: %+v", results, s)
+	}
+	d.put(strings.Replace(d.raw("AWSCURRENT"), d.password("AWSCURRENT"), "mistyped-by-hand", 1))
+	if s, results := ask(actionVerify); s.Credentials[0].Accepted != "denied" || !strings.Contains(results["database"], "problem: ") {
+		t.Errorf("with a wrong password, the verification finds %v: %+v", results, s)
+	}
+	d.moveLabel("AWSCURRENT", d.labelled("AWSPREVIOUS").ID, d.labelled("AWSCURRENT").ID)
+}
+
+// hasCheck tells whether an answer has a check of a part that is well, with some words.
+func hasCheck(s report.Secret, part, words string) bool {
+	return slices.ContainsFunc(s.Checks, func(c report.Check) bool {
+		return c.Part == part && c.Result == report.OK && strings.Contains(c.Text, words)
+	})
+}

@@ -131,6 +131,8 @@ type findings struct {
 	routes map[string]plan.Probe // whether a kind's target can be written to
 	others *others               // nil: they were not looked at
 
+	checked []finding // of a preflight, or of verify
+
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
 	moved    bool // AWSCURRENT was rolled back by this invocation

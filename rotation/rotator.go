@@ -169,6 +169,7 @@ type run struct {
 	aws     *secret.AWSClock
 	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
 	whole   bool      // all is looked at, even where nothing is open
+	checks  string    // what the log calls the checks; "": preflight
 	found   *findings
 }
 

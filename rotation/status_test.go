@@ -342,4 +342,3 @@ func TestTheWordsForALabelAreThoseOfTheDocs(t *testing.T) {
 		}
 	}
 }
-
