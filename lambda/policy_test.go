@@ -58,6 +58,15 @@ var expected = policy.Expected{
 		{ // Lambda writes the traces. These actions have no resource type.
 			Sid: "Trace", Actions: []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, Resources: []string{"*"},
 		},
+		{ // Lambda hands on what an asynchronous invocation has answered.
+			Sid: "HandOnAnswers", Actions: []string{"events:PutEvents"}, Resources: []string{"arn:aws:events" + resourcePrefix + "event-bus/default"},
+		},
+		{ // And the function's own code is to have no use of that.
+			Sid: "NoEventsByTheCode", Deny: true, Actions: []string{"events:PutEvents"}, Resources: []string{"*"},
+			Conditions: []policy.Condition{
+				{Operator: "ArnEquals", Key: "lambda:SourceFunctionArn", Values: []string{"arn:aws:lambda" + resourcePrefix + "function:" + rig.FunctionName}},
+			},
+		},
 		// Secrets Manager asks KMS in the function's name.
 		secretKeys(append(slices.Clone(severalSecrets), rig.AdminSecretName)),
 		secretKeys(severalSecrets[:1]),

@@ -15,16 +15,18 @@ type identity struct {
 }
 
 // identities has the types that templates here use. In an attribute, {name} is
-// the resource's name and {arn:<service>} the beginning of its ARN, up to the
-// account; {arn:iam} has no region.
+// the resource's name, {.<property>} one of its properties, and {arn:<service>}
+// the beginning of its ARN, up to the account; {arn:iam} has no region.
 var identities = map[string]identity{
 	"AWS::CloudWatch::Alarm":          {"AlarmName", map[string]string{"Ref": "{name}", "Arn": "{arn:cloudwatch}:alarm:{name}"}},
 	"AWS::CloudWatch::CompositeAlarm": {"AlarmName", map[string]string{"Ref": "{name}", "Arn": "{arn:cloudwatch}:alarm:{name}"}},
 	"AWS::CloudWatch::Dashboard":      {"DashboardName", map[string]string{"Ref": "{name}"}},
 	"AWS::EC2::SecurityGroup":         {"", map[string]string{"Ref": "sg-0123456789abcdef0", "GroupId": "sg-0123456789abcdef0"}},
 	"AWS::Events::Rule":               {"Name", map[string]string{"Ref": "{name}", "Arn": "{arn:events}:rule/{name}"}},
+	"AWS::IAM::ManagedPolicy":         {"ManagedPolicyName", map[string]string{"Ref": "{arn:iam}:policy/{name}", "PolicyArn": "{arn:iam}:policy/{name}"}},
 	"AWS::IAM::Role":                  {"RoleName", map[string]string{"Ref": "{name}", "Arn": "{arn:iam}:role/{name}"}},
 	"AWS::KMS::Key":                   {"", map[string]string{"Ref": "11111111-2222-4333-8444-555555555555", "Arn": "{arn:kms}:key/11111111-2222-4333-8444-555555555555"}},
+	"AWS::Lambda::Alias":              {"", map[string]string{"Ref": "{arn:lambda}:function:{.FunctionName}:{.Name}", "AliasArn": "{arn:lambda}:function:{.FunctionName}:{.Name}"}}, // its name is unique in its function alone
 	"AWS::Lambda::Function":           {"FunctionName", map[string]string{"Ref": "{name}", "Arn": "{arn:lambda}:function:{name}"}},
 	"AWS::Logs::LogGroup":             {"LogGroupName", map[string]string{"Ref": "{name}", "Arn": "{arn:logs}:log-group:{name}:*"}},
 	"AWS::SecretsManager::Secret":     {"Name", map[string]string{"Ref": "{arn:secretsmanager}:secret:{name}-AbCdEf", "Id": "{arn:secretsmanager}:secret:{name}-AbCdEf"}},
@@ -60,22 +62,36 @@ func (r *renderer) attribute(id, attribute string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if format, err = r.properties(id, format, declaration); err != nil {
+		return nil, err
+	}
 	return r.fill(format, name), nil
+}
+
+// properties puts a resource's properties into an attribute's form.
+func (r *renderer) properties(id, format string, declaration map[string]any) (string, error) {
+	for {
+		before, after, found := strings.Cut(format, "{.")
+		if !found {
+			return format, nil
+		}
+		property, rest, _ := strings.Cut(after, "}")
+		value, err := r.property(id, property, declaration)
+		if err != nil {
+			return "", err
+		}
+		text, ok := value.(string)
+		if !ok {
+			return "", fmt.Errorf("%s of %s is no text", property, id)
+		}
+		format = before + text + rest
+	}
 }
 
 // physicalName is a resource's name: the one that it asks for, or one such as
 // CloudFormation makes up.
 func (r *renderer) physicalName(id, property string, declaration map[string]any) (string, error) {
-	properties, err := section(declaration, "Properties")
-	if err != nil {
-		return "", err
-	}
-	leave, err := r.enter("the name of " + id)
-	if err != nil {
-		return "", err
-	}
-	defer leave()
-	asked, err := r.resolve(properties[property])
+	asked, err := r.property(id, property, declaration)
 	if err != nil {
 		return "", err
 	}
@@ -86,6 +102,20 @@ func (r *renderer) physicalName(id, property string, declaration map[string]any)
 		return r.options.StackName + "-" + id + "-1A2B3C4D5E6F", nil
 	}
 	return "", fmt.Errorf("%s is no text", property)
+}
+
+// property is what a resource's property comes to: nil where it has none.
+func (r *renderer) property(id, name string, declaration map[string]any) (any, error) {
+	properties, err := section(declaration, "Properties")
+	if err != nil {
+		return nil, err
+	}
+	leave, err := r.enter("the property " + name + " of " + id)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return r.resolve(properties[name])
 }
 
 // fill puts a name and the surroundings into an attribute's form.

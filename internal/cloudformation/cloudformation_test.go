@@ -36,6 +36,9 @@ Resources:
     Type: AWS::Lambda::Function
     Properties:
       FunctionName: !Sub '${Name}-function'
+  Alias:
+    Type: AWS::Lambda::Alias
+    Properties: {FunctionName: !Ref Function, Name: read}
   It:
     Type: Test
     Properties:
@@ -69,6 +72,7 @@ func TestFunctionsComeToWhatCloudFormationMakesOfThem(t *testing.T) {
 		`!Sub ['${A}-${Name}', {A: !Ref Kind}]`:                                    {nil, "a-n"},
 		`{'Fn::Sub': '${Function}'}`:                                               {named, "x-function"},
 		`!GetAtt Function.Arn`:                                                     {named, "arn:aws:lambda:eu-west-1:111122223333:function:x-function"},
+		`!Ref Alias`:                                                               {named, "arn:aws:lambda:eu-west-1:111122223333:function:x-function:read"},
 		`!GetAtt [Queue, Arn]`:                                                     {named, "arn:aws:sqs:eu-west-1:111122223333:s-Queue-1A2B3C4D5E6F"},
 		`!Join [',', [a, !If [IsB, b, !Ref AWS::NoValue], !Ref Name]]`:             {nil, "a,n"},
 		`!Select [1, !Split ['-', a-b-c]]`:                                         {nil, "b"},

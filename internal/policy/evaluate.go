@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -92,12 +94,48 @@ var operators = map[string]func(pattern, value string) bool{
 	"StringLike":   matches,
 }
 
+// An operator is one of operators, or Null, with what is written around it.
+type operator struct {
+	compare  func(pattern, value string) bool // nil: of Null
+	all      bool                             // ForAllValues: each of the request's values has to match, and none is enough
+	ifExists bool                             // a request without the key meets it
+}
+
+func operatorOf(name string) (operator, error) {
+	if name == "Null" {
+		return operator{}, nil
+	}
+	var o operator
+	base, all := strings.CutPrefix(name, "ForAllValues:")
+	base, o.ifExists = strings.CutSuffix(base, "IfExists")
+	o.all, o.compare = all, operators[base]
+	if o.compare == nil {
+		return o, fmt.Errorf("the operator %s is not supported", name)
+	}
+	return o, nil
+}
+
 // met are the values by which a condition holds. A key that the request lacks
-// meets none.
+// meets none, unless the operator says otherwise.
 func (c Condition) met(context map[string][]string) []string {
-	compare := operators[c.Operator]
+	o, err := operatorOf(c.Operator)
+	if err != nil {
+		return nil // parsing has refused it
+	}
+	given := context[c.Key]
+	matches := func(value string) bool {
+		return slices.ContainsFunc(c.Values, func(pattern string) bool { return o.compare(pattern, value) })
+	}
+	switch {
+	case o.compare == nil:
+		return matching(c.Values, func(missing string) bool { return missing == strconv.FormatBool(len(given) == 0) })
+	case len(given) == 0 && (o.ifExists || o.all):
+		return c.Values
+	case o.all && !slices.Equal(given, matching(given, matches)):
+		return nil
+	}
 	return matching(c.Values, func(pattern string) bool {
-		return slices.ContainsFunc(context[c.Key], func(value string) bool { return compare(pattern, value) })
+		return slices.ContainsFunc(given, func(value string) bool { return o.compare(pattern, value) })
 	})
 }
 

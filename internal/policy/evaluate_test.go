@@ -70,6 +70,25 @@ func TestEvaluateDecidesAsIAMDoes(t *testing.T) {
 		"a truth": {
 			condition("Bool", "k", "true"), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"True"}}}, true,
 		},
+		"a key that may be missing, and is": {condition("ArnEqualsIfExists", "k", "arn:a"), Request{Action: "ecs:ListTasks", Resource: "*"}, true},
+		"a key that may be missing, and fits": {
+			condition("BoolIfExists", "k", "false"), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"false"}}}, true,
+		},
+		"a key that may be missing, and does not fit": {
+			condition("BoolIfExists", "k", "false"), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"true"}}}, false,
+		},
+		"all values": {
+			condition("ForAllValues:StringEquals", "k", []any{"u", "v"}), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"v", "u"}}}, true,
+		},
+		"all values but one": {
+			condition("ForAllValues:StringEquals", "k", "v"), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"v", "w"}}}, false,
+		},
+		"all values of none":         {condition("ForAllValues:StringEquals", "k", "v"), Request{Action: "ecs:ListTasks", Resource: "*"}, true},
+		"a key that has to be there": {condition("Null", "k", "false"), Request{Action: "ecs:ListTasks", Resource: "*"}, false},
+		"a key that has to be there, and is": {
+			condition("Null", "k", "false"), Request{Action: "ecs:ListTasks", Resource: "*", Context: map[string][]string{"k": {"v"}}}, true,
+		},
+		"a key that has to be missing": {condition("Null", "k", "true"), Request{Action: "ecs:ListTasks", Resource: "*"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,5 +1,5 @@
-// Package policy evaluates the IAM policies of a role, and finds out whether
-// they are as narrow as they can be.
+// Package policy evaluates IAM policies, of a role or for people, and finds out
+// whether they are as narrow as they can be.
 //
 //	p, err := policy.FromRole(role.Properties) // as package cloudformation renders it
 //	decision := p.Evaluate(policy.Request{
@@ -40,9 +40,9 @@ type Statement struct {
 	Conditions []Condition
 }
 
-// A Condition is met when the key has one of the values.
+// A Condition is met when the key has one of the values, or as its operator says.
 type Condition struct {
-	Operator string // "ArnEquals"
+	Operator string // "ArnEquals", "BoolIfExists", "ForAllValues:StringEquals", "Null"
 	Key      string // "ecs:cluster"
 	Values   []string
 }
@@ -59,11 +59,25 @@ func FromRole(properties map[string]any) (Policy, error) {
 	if err != nil {
 		return Policy{}, fmt.Errorf("the property Policies: %w", err)
 	}
+	var documents []map[string]any
 	for i, one := range inline {
-		document, err := mapping(one)
-		if err == nil {
-			document, err = mapping(document["PolicyDocument"])
+		its, err := mapping(one)
+		if err != nil {
+			return Policy{}, fmt.Errorf("policy %d: %w", i+1, err)
 		}
+		documents = append(documents, its)
+	}
+	return p.with(documents)
+}
+
+// FromManaged reads one or several AWS::IAM::ManagedPolicy from their properties, in
+// which every function has been resolved: what somebody may do who has them all.
+func FromManaged(properties ...map[string]any) (Policy, error) { return Policy{}.with(properties) }
+
+// with adds the statements of what has a PolicyDocument.
+func (p Policy) with(documents []map[string]any) (Policy, error) {
+	for i, one := range documents {
+		document, err := mapping(one["PolicyDocument"])
 		if err != nil {
 			return Policy{}, fmt.Errorf("policy %d: %w", i+1, err)
 		}
@@ -145,8 +159,8 @@ func parseConditions(from any) (conditions []Condition, err error) {
 		return nil, err
 	}
 	for _, operator := range slices.Sorted(maps.Keys(blocks)) {
-		if _, known := operators[operator]; !known {
-			return nil, fmt.Errorf("the operator %s is not supported", operator)
+		if _, err := operatorOf(operator); err != nil {
+			return nil, err
 		}
 		keys, err := mapping(blocks[operator])
 		if err != nil {

@@ -15,6 +15,8 @@ type change map[string]string
 
 const kmsKey = "arn:aws:kms:us-east-1:123456789012:key/0f6b3c62-7d0e-4a5b-9b1c-2d3e4f5a6b7c"
 
+const noticeBus = "arn:aws:events:us-east-1:210987654321:event-bus/central"
+
 // changes has for every parameter what it may be changed to, with what else the
 // template's rules want then. Nothing comes of those that are refused.
 var changes = map[string][]change{
@@ -87,7 +89,10 @@ var changes = map[string][]change{
 	"LogLevel":                {with("LogLevel", "DEBUG")},
 	"LogRetentionDays":        {with("LogRetentionDays", "30")},
 	"LogKeyArn":               {with("LogKeyArn", kmsKey)},
+	"CreateOperatorPolicies":  {with("CreateOperatorPolicies", "true"), with("CreateOperatorPolicies", "false")},
 	"AlarmEmail":              {with("AlarmEmail", "ops@example.com")},
+	"ChatNotices":             {with("ChatNotices", "true")},
+	"NoticeBusArn":            {with("NoticeBusArn", noticeBus)},
 	"TopicKeyArn":             {with("TopicKeyArn", kmsKey)},
 	"NotifySuccess":           {with("NotifySuccess", "false")},
 	"OverlapAlarmHours":       {with("OverlapAlarmHours", "48")},
@@ -113,8 +118,10 @@ var stateless = map[string]string{
 	"AWS::CloudWatch::Alarm":                "nothing",
 	"AWS::CloudWatch::Dashboard":            "nothing",
 	"AWS::Events::Rule":                     "nothing",
+	"AWS::IAM::ManagedPolicy":               "nothing but its attachments: it is made by the stack, and its name is not its own choice",
 	"AWS::IAM::Role":                        "nothing",
 	"AWS::KMS::Key":                         "messages of the topic that are under way",
+	"AWS::Lambda::Alias":                    "nothing: it has no permissions of its own",
 	"AWS::Lambda::Permission":               "nothing",
 	"AWS::SecretsManager::RotationSchedule": "nothing that the template does not say again",
 	"AWS::Serverless::Function":             "nothing: what a rotation leaves open is in the secret's labels",

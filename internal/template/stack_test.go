@@ -57,7 +57,8 @@ func with(pairs ...string) map[string]string {
 
 // full is a deployment with every resource that the template has.
 func full() map[string]string {
-	parameters := changedTo(creating, with("EcsCluster", "c", "EcsService", "web", "AlarmEmail", "ops@example.com"))
+	parameters := changedTo(creating, with("EcsCluster", "c", "EcsService", "web", "AlarmEmail", "ops@example.com", "CreateOperatorPolicies", "true",
+		"ChatNotices", "true", "NoticeBusArn", noticeBus))
 	for i, name := range eachOf("SecretArn")[1:] {
 		parameters[name] = arnOf(fmt.Sprint("mautic-", i+2))
 	}

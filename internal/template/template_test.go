@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"mautic-rotation/internal/cloudformation"
 	"mautic-rotation/internal/template"
 )
 
@@ -151,6 +152,10 @@ func TestThePatternsTakeWhatIsMeantAndNothingElse(t *testing.T) {
 		"EcsCluster":        {"mautic_prod-1": true, "c/*": false},
 		"SmtpIamUser":       {"mautic-smtp": true, "*": false, "a/b": false}, "SmtpIamUserPath": {"/ses/": true, "/a/b/": true, "ses": false, "/*/": false},
 		"DatabaseInstance": {"mautic-prod": true, "*": false}, "FunctionName": {"mautic-rotation-prod": true, "mautic_rotation": true, "a*": false, "": false},
+		"NoticeBusArn": {
+			"arn:aws:events:eu-west-1:123456789012:event-bus/central": true, "arn:aws-cn:events:cn-north-1:123456789012:event-bus/default": true,
+			"arn:aws:events:eu-west-1:123456789012:event-bus/*": false, "central": false,
+		},
 		"SubnetIds": {"subnet-0a,subnet-0b": true, "subnet-0a, subnet-0b": false}, "DatabaseHost": {`a"`: false, "db.example.com": true},
 		"DatabaseUser": {"mautic": true, `a", "b": "c`: false}, "AlarmEmail": {"ops@example.com": true, "ops": false},
 	} {
@@ -191,7 +196,7 @@ func statements(t *testing.T, resource template.Value) map[string]template.Map {
 func TestEveryStatementHasASidOfItsOwn(t *testing.T) {
 	t.Parallel()
 	tpl := read(t)
-	for name, least := range map[string]int{"RotationRole": 17, "TopicKey": 4, "TopicPolicy": 3} {
+	for name, least := range map[string]int{"RotationRole": 19, "TopicKey": 4, "TopicPolicy": 3, "ChatTopicPolicy": 2, "NoticeBusRole": 2, "OperatorReadPolicy": 6, "OperatorRotatePolicy": 3} {
 		if n := len(statements(t, tpl.Resources[name])); n < least {
 			t.Errorf("%s has %d statements", name, n)
 		}
@@ -201,7 +206,7 @@ func TestEveryStatementHasASidOfItsOwn(t *testing.T) {
 func TestTheRoleMayDoNothingToResourcesThatItDoesNotName(t *testing.T) {
 	t.Parallel()
 	// Those whose actions have no resource type, or that AWS wants so.
-	everything := []string{"AttachToNetwork", "DescribeTaskDefinitions", "ListTasks", "NotByTheCode", "Trace"}
+	everything := []string{"AttachToNetwork", "DescribeTaskDefinitions", "ListTasks", "NoEventsByTheCode", "NotByTheCode", "Trace"}
 	for sid, s := range statements(t, read(t).Resources["RotationRole"]) {
 		actions, err := json.Marshal(s["Action"])
 		if err != nil || strings.Contains(string(actions), "*") {
@@ -220,6 +225,26 @@ func TestEveryAlarmSaysSoSomewhere(t *testing.T) {
 		if p := resource.(template.Map).At("Properties"); strings.HasSuffix(name, "Alarm") && (p["AlarmActions"] == nil || p["TreatMissingData"] == nil) {
 			t.Errorf("%s: AlarmActions or TreatMissingData is not set", name)
 		}
+	}
+}
+
+// An alarm's description is all that a mail or a chat has of it.
+func TestEveryAlarmSaysWhatToDoNext(t *testing.T) {
+	t.Parallel()
+	elsewhere := []string{"ThrottleAlarm", "UndeliveredAlarm"} // in Lambda's and EventBridge's settings, which their texts name
+	stack, looked := render(t, parse(t), cloudformation.Options{StackName: strings.Repeat("s", 128), Parameters: full()}), 0
+	for id, resource := range stack.Resources {
+		if resource.Type != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		looked++
+		text, _ := resource.Properties["AlarmDescription"].(string)
+		if says := strings.Contains(text, ". Next - mautic-rotation "); says == slices.Contains(elsewhere, id) || len(text) > 1024 { // CloudWatch's most
+			t.Errorf("%s says %q", id, text)
+		}
+	}
+	if looked < 10 {
+		t.Errorf("only %d alarms were looked at", looked)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package report is the form in which the function answers an operator's action: what it found,
 // what it did, what comes next, and what needs a person. The function writes it and the
-// operator's program reads it, so it has types alone and imports nothing of the engine. No
+// operator's program reads it, so it has types, and imports nothing of the engine. No
 // field holds a secret value.
 //
 //	var answer report.Report
@@ -14,7 +14,11 @@
 // docs/operate.md describes the fields for people.
 package report
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode"
+)
 
 // Schema is the number of the form. It grows when a field changes its meaning or goes; a field
 // may be added without that. Schema 1 had of each secret only Changed, Notices, Waiting and
@@ -27,6 +31,41 @@ type Report struct {
 	Action  string    `json:"action"`
 	At      time.Time `json:"at"` // when it was answered, by AWS's clock where it was asked
 	Secrets []Secret  `json:"secrets"`
+
+	// Notice has all notices of the answer in one line; Next, what to do next; Told, the notices'
+	// words, each once: promoted, held, …. All three are left out when there is no notice, and
+	// there when there is one. EventBridge makes messages for people of them: it matches flat
+	// fields alone, and escapes nothing, so Notice and Next are what [Plain] makes of a text.
+	Notice string   `json:"notice,omitempty"`
+	Next   string   `json:"next,omitempty"`
+	Told   []string `json:"told,omitempty"`
+}
+
+// How long Notice and Next may be, in characters: AWS's chat integration takes a description of 8000, and
+// cuts a next step at 350.
+const (
+	NoticeMost = 6000
+	NextMost   = 350
+)
+
+// Plain is the text as it may stand in a JSON string without being escaped: in one line, without quotation
+// marks and backslashes, and of at most so many characters.
+func Plain(text string, most int) string {
+	plain := []rune(strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r == '\\':
+			return '/'
+		case unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(text)))
+	if len(plain) > most {
+		plain = append(plain[:most-1], '…')
+	}
+	return string(plain)
 }
 
 // A Secret is what an action found, and did, of one secret. Its lists are never null.
