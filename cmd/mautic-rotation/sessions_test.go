@@ -303,6 +303,28 @@ func TestASessionOfAnEmergency(t *testing.T) {
 	}
 }
 
+func TestASessionOfAPreflight(t *testing.T) {
+	d := deploy(t, rig.Options{SES: &rig.SES{}})
+	ready := d.run("preflight")
+	tells(t, ready.out, "ok", "database", "SES's sending quota", "no problem")
+	if ready.code != fault.Fine {
+		t.Errorf("%s", ready)
+	}
+	verified := d.run("verify")
+	tells(t, verified.out, "ok", "database")
+	if verified.code != fault.Fine {
+		t.Errorf("%s", verified)
+	}
+	if _, err := d.MySQL.Admin().ExecContext(t.Context(), "REVOKE APPLICATION_PASSWORD_ADMIN ON *.* FROM '"+d.User+"'@'%'"); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "preflight", d.run("preflight").String())
+	golden(t, "preflight-terminal", normal(d.terminal("preflight")))
+	if s := d.run("rotate", "--only", "database"); s.code != fault.Attention || !strings.Contains(s.out, "GRANT APPLICATION_PASSWORD_ADMIN") {
+		t.Errorf("a rotation that the preflight warned of: %s", s)
+	}
+}
+
 func TestASessionOfAPause(t *testing.T) {
 	d := deploy(t, rig.Options{})
 	paused := d.run("pause", "--until", "14d")

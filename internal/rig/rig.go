@@ -208,7 +208,7 @@ func (r *Rig) createFunction() (err error) {
 		MemorySize: 256,
 		Logs:       r.options.Logs,
 		LogGroup:   LogGroup,
-		Tags:       map[string]string{functionTag: "", "aws:cloudformation:stack-name": StackName},
+		Tags:       map[string]string{functionTag: StackName},
 	})
 	if err != nil {
 		return err

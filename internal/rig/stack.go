@@ -20,7 +20,7 @@ func (r *Rig) describeStack() error {
 	}
 	_, err := r.AWS.CloudFormation.Put(cloudformation.Stack{
 		Name:      StackName,
-		Outputs:   map[string]string{"FunctionArn": r.FunctionARN, "SecretArn": r.SecretARN},
+		Outputs:   map[string]string{"FunctionArn": r.FunctionARN, "SecretArn": r.SecretARN, "LogGroup": LogGroup},
 		Resources: []cloudformation.Resource{{LogicalID: "RotationFunction", PhysicalID: FunctionName, Type: "AWS::Lambda::Function"}},
 	})
 	return err
