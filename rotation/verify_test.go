@@ -227,3 +227,31 @@ func TestVerifyTriesNoOldValueThatALabelCallsLive(t *testing.T) {
 		t.Errorf("asked was %v, want %v: %+v", *asked, want, found.Checks)
 	}
 }
+
+// TestVerifyTriesNoValueBesideAQuarantine: a refused login would look like use of the value
+// that is in quarantine.
+func TestVerifyTriesNoValueBesideAQuarantine(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.closeAll()
+	e.mustRotate()
+	e.database.use = func(o credential.Overlap) (string, error) {
+		if o.Quarantined {
+			return "", errors.New("cut off")
+		}
+		return "", nil
+	}
+	e.fails(e.reconcileWith(t.Context()), "cut off")
+	// Another value, which no label names, becomes AWSPREVIOUS.
+	right := e.version("AWSCURRENT")
+	e.store(strings.Replace(right.Value, "database-2", "mistyped", 1))
+	e.moveCurrent(right.ID, e.version("AWSCURRENT").ID)
+	asked := e.watched()
+	found := e.Verify(t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+	if n := len(slices.DeleteFunc(slices.Clone(*asked), func(call string) bool { return call != "database probe" })); n != 1 {
+		t.Errorf("the database was asked %d times", n)
+	}
+	if c := checkOf(t, found, "database", "AWSPREVIOUS"); c.Result != report.Skipped {
+		t.Errorf("it says %+v", c)
+	}
+}
