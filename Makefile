@@ -148,16 +148,12 @@ deploy: check-stack ## build and deploy the stack of ENV (dev, staging, prod)
 	sam deploy --config-env $(ENV)
 
 .PHONY: preflight rotate logs status
-preflight: ## ask whether a rotation would work, in ENV; the log has the answer
-rotate: ## rotate now, in ENV
+preflight: ## ask whether a rotation would work, in ENV
+rotate: ## rotate now, in ENV, and follow it
 logs: ## follow the function's log, in ENV
-status: ## show the labels of the secret's versions, in ENV
+status: ## show how the credentials stand, and what needs you, in ENV
 
-# Each is a command that the stack prints among its outputs.
-preflight: OUTPUT := Preflight
-rotate: OUTPUT := Rotate
-logs: OUTPUT := Logs
-status: OUTPUT := Status
+# Each runs the operator's program; ARGS has further flags of it.
+logs: ARGS ?= --follow
 preflight rotate logs status:
-	@command=$$(aws cloudformation describe-stacks --region $(call SETTING,region) --stack-name $(call SETTING,stack_name) \
-		--query "Stacks[0].Outputs[?OutputKey=='$(OUTPUT)'].OutputValue" --output text) && echo "$$command" && eval "$$command"
+	@$(GO) run ./cmd/mautic-rotation $@ --region $(call SETTING,region) --stack $(call SETTING,stack_name) $(ARGS)

@@ -15,6 +15,7 @@ import (
 
 	"mautic-rotation/internal/operator/cloud"
 	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/report"
 )
 
@@ -285,6 +286,34 @@ func TestExitCodesTellUsageFromWhatCouldNotBeFoundOut(t *testing.T) {
 		if s := f.run("", c.args...); s.code != c.code {
 			t.Errorf("%s: %s", c.args, s)
 		}
+	}
+}
+
+func TestMakesTargetsAreCommands(t *testing.T) {
+	text, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^([a-z ]+):\n\t@\$\(GO\) run ./cmd/mautic-rotation \$@ --region \$\(.*\) --stack \$\(.*\) \$\(ARGS\)$`).FindStringSubmatch(string(text))
+	if m == nil {
+		t.Fatal("the Makefile runs no command")
+	}
+	for _, target := range strings.Fields(m[1]) {
+		f := newFake(t, nil)
+		f.faults["connect"] = fault.New(fault.Attention, "it was understood", "")
+		args := []string{target, "--region", "eu-west-1", "--stack", "prod"}
+		if target == "logs" {
+			args = append(args, "--follow")
+		}
+		if s := f.run("", args...); s.code != fault.Attention {
+			t.Errorf("%s: %s", args, s)
+		}
+	}
+}
+
+func TestAPauseIsWhatTheFunctionTakesForOne(t *testing.T) {
+	if pauseTag != plan.PauseTag || untilResumed != plan.UntilResumed {
+		t.Errorf("the function reads the tag %s, and %q", plan.PauseTag, plan.UntilResumed)
 	}
 }
 

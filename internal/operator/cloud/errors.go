@@ -40,7 +40,7 @@ func Explain(err error) error {
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized":
 		f.Denied = deniedAction(err, api.ErrorMessage())
 		f.Text = "AWS denied " + f.Denied
-		f.Remedy = "have the policy docs/security.md gives to operators attached to you, or use another --profile"
+		f.Remedy = "have the stack's policy for people attached to you (its outputs ReadPolicy and RotatePolicy; docs/security.md tells of them), or use another --profile"
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
 		f.Text, f.Remedy = "your AWS credentials have expired", "log in again (`aws sso login`), or renew them"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure":

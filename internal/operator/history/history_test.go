@@ -24,7 +24,7 @@ func rotation() []logline.Entry {
 		line(1, logline.Entry{Step: "finishSecret", Version: "v2", Text: "nothing to tell"}),
 		line(70, logline.Entry{Action: "reconcile", Kind: "database", Of: "v1", Audit: "retired"}),
 		line(70, logline.Entry{Action: "reconcile", Text: "nothing to tell"}),
-		line(200, logline.Entry{Step: "createSecret", Version: "only.api.v3", Audit: "stored", Fields: map[string]string{"kinds": "api"}}),
+		line(200, logline.Entry{Step: "createSecret", Version: "only.api.v3", Audit: "stored", Fields: map[string]string{"kinds": "[api smtp]"}}),
 		line(210, logline.Entry{Action: "abandon", Version: "only.api.v3", Audit: "abandoned"}),
 	}
 }
@@ -38,11 +38,23 @@ func TestEachRotationSaysWhoStartedItHowItEndedAndWhenTheOldValueWasRefused(t *t
 	if first.By != "the schedule" || first.Ended != "retired" || first.Credential != "database" || first.Refused == nil || !first.Refused.Equal(start.Add(70*time.Minute)) {
 		t.Errorf("the first rotation is %+v", first)
 	}
-	if second.By != "Operators/jane" || second.Ended != "abandoned" || second.Refused != nil {
+	if second.By != "Operators/jane" || second.Ended != "abandoned" || second.Credential != "api, smtp" || second.Refused != nil {
 		t.Errorf("the second rotation is %+v", second)
 	}
 	if by := []string{rows[1].By, rows[2].By, rows[4].By}; by[0] != "the schedule" || by[1] != "the function" || by[2] != "an operator" {
 		t.Errorf("what follows was done by %q", by)
+	}
+}
+
+func TestWhatEndsLateIsOfTheRotationOfThatCredential(t *testing.T) {
+	rows := Of([]logline.Entry{
+		line(0, logline.Entry{Step: "createSecret", Version: "v2", Audit: "stored", Fields: map[string]string{"kinds": "[api database]"}}),
+		line(60, logline.Entry{Action: "reconcile", Kind: "database", Of: "v1", Audit: "retired"}),
+		line(100, logline.Entry{Step: "createSecret", Version: "v3", Audit: "stored", Fields: map[string]string{"kinds": "[database]"}}),
+		line(200, logline.Entry{Action: "reconcile", Kind: "api", Of: "v1", Audit: "held"}),
+	}, Who{Told: start})
+	if rows[0].Ended != "held" || rows[2].Ended != "" {
+		t.Errorf("the first ended %q, the second %q", rows[0].Ended, rows[2].Ended)
 	}
 }
 

@@ -31,8 +31,8 @@ func Changes(s Style, stack Stack, r report.Report) string {
 			}
 			s.hang(&out, "  "+s.sign(faint, "· ", "goes on: "), words, plain)
 		}
-		s.needs(&out, stack, secret, r.At, len(r.Secrets) > 1)
-		if len(secret.Changed)+len(secret.Waiting)+len(secret.Needs) == 0 && secret.Error == "" {
+		s.needs(&out, stack, secret, len(r.Secrets) > 1)
+		if len(secret.Changed)+len(secret.Waiting)+len(needs(secret)) == 0 && secret.Error == "" {
 			out.WriteString("  nothing was to be done, and nothing is open\n")
 		}
 	}

@@ -63,9 +63,7 @@ func Checks(s Style, stack Stack, r report.Report) string {
 			s.table(&out, "  ", []string{"", "OF", "CHECK"}, rows)
 		}
 		s.accepted(&out, secret)
-		if len(secret.Needs) > 0 {
-			s.needs(&out, stack, secret, r.At, len(r.Secrets) > 1)
-		}
+		s.needs(&out, stack, secret, len(r.Secrets) > 1)
 	}
 	out.WriteString("\n" + s.tally(r) + "\n")
 	return trim(out.String())

@@ -135,15 +135,19 @@ func (s Style) old(secret report.Secret, c report.Credential, old report.Old, no
 	}
 }
 
-// because turns the function's reason for a hold into the end of a sentence.
+// because turns the function's reason for a hold into the end of a sentence. Where it has said
+// something else of the value, the reason is that of every hold.
 func because(why string) string {
-	why = strings.TrimPrefix(why, "held, since ")
-	why, _, _ = strings.Cut(why, ": find what, correct it")
-	if why == "" {
-		return ""
+	why, ok := strings.CutPrefix(why, "held, since ")
+	if !ok {
+		return " because " + inUse
 	}
+	why, _, _ = strings.Cut(why, ": find what, correct it")
 	return " because " + why
 }
+
+// inUse is why a value is held.
+const inUse = "something still uses it"
 
 // replacing says how far the replacement of tasks is; "": it is over.
 func replacing(r *report.Rollout) string {

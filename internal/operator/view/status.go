@@ -1,7 +1,9 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +22,7 @@ func Attention(r report.Report) bool {
 
 // Ill tells whether a secret has something that needs a person.
 func Ill(s report.Secret) bool {
-	if s.Error != "" || len(s.Needs) > 0 || s.Schedule != nil && s.Schedule.HeldOff {
+	if s.Error != "" || len(needs(s)) > 0 || s.Schedule != nil && s.Schedule.HeldOff {
 		return true
 	}
 	for _, c := range s.Credentials {
@@ -57,8 +59,8 @@ func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, n
 		s.table(out, "  ", []string{"KIND", "AGE", "DUE", "AT MOST", "STATE"}, s.credentials(secret, now))
 	}
 	s.rollout(out, secret, now)
-	s.needs(out, stack, secret, now, several)
-	s.schedule(out, stack, secret, now, several)
+	s.needs(out, stack, secret, several)
+	s.schedule(out, stack, secret, several)
 }
 
 func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) {
@@ -120,12 +122,28 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 	}
 }
 
-func (s Style) needs(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
-	if len(secret.Needs) == 0 {
+// needs is what needs a person. A value that is held does in any case: a look that asks the
+// targets nothing may have something else to say of it.
+func needs(secret report.Secret) []report.Entry {
+	list := slices.Clone(secret.Needs)
+	for _, c := range secret.Credentials {
+		for _, old := range c.Old {
+			told := slices.ContainsFunc(list, func(e report.Entry) bool { return e.Kind == c.Kind && (e.Version == old.Version || e.Version == "") })
+			if old.State == "held" && !told {
+				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: "held, since " + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, correct it, then release it")})
+			}
+		}
+	}
+	return list
+}
+
+func (s Style) needs(out *strings.Builder, stack Stack, secret report.Secret, several bool) {
+	list := needs(secret)
+	if len(list) == 0 {
 		return
 	}
 	out.WriteString("\n  " + s.paint(strong, "Needs you") + "\n")
-	for _, e := range secret.Needs {
+	for _, e := range list {
 		s.hang(out, "  "+s.sign(bad, "✗ ", "! "), about(e)+e.Text, plain)
 		s.remedy(out, stack, secret, e, several)
 	}
@@ -152,7 +170,7 @@ func about(e report.Entry) string {
 	return ""
 }
 
-func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
+func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret, several bool) {
 	p := secret.Schedule
 	switch {
 	case p == nil:
@@ -160,7 +178,7 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 	case !p.Enabled:
 		out.WriteString("\n  schedule  " + s.paint(wary, "none: rotation is off") + "\n")
 	default:
-		words := p.Expression
+		words := cmp.Or(p.Expression, "rotation is on, without a schedule")
 		if p.Window != "" {
 			words += ", window " + p.Window
 		}

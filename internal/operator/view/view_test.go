@@ -73,8 +73,9 @@ func TestAFindingNeedsAPersonOrNot(t *testing.T) {
 		"accepted":  {with(func(s *report.Secret) { s.Credentials[0].Accepted = "accepted" }), false},
 		"unread":    {with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }), true},
 		"held off":  {with(func(s *report.Secret) { s.Schedule.HeldOff = true }), true},
-		"paused":    {with(func(s *report.Secret) { s.Schedule.Paused = true }), false},
-		"an error":  {with(func(s *report.Secret) { s.Error = "denied" }), true},
+		"held, though nothing is said to need anybody": {with(func(s *report.Secret) { s.Credentials[0].Old = []report.Old{{State: "held"}} }), true},
+		"paused":   {with(func(s *report.Secret) { s.Schedule.Paused = true }), false},
+		"an error": {with(func(s *report.Secret) { s.Error = "denied" }), true},
 	} {
 		if got := Attention(c.r); got != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -97,6 +98,7 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		want string
 	}{
 		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, correct it, then release"}, "held since 09:02 because something still uses it"},
+		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 because something still uses it"},
 		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52, until 14:52"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "observed for 22 min, no use seen so far, until 14:05"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
