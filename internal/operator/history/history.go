@@ -53,8 +53,8 @@ type place struct{ secret, kind string }
 
 // Of makes the rows of the log's lines, which are in their order.
 func Of(lines []logline.Entry, who Who) (rows []Row) {
-	starts := map[string]int{}  // the row that began a version's rotation
-	open := map[place]string{}  // the version of the last rotation that began
+	starts := map[string]int{} // the row that began a version's rotation
+	open := map[place]string{} // the version of the last rotation that began
 	for _, l := range lines {
 		word := l.Audit
 		if word == "" {
