@@ -20,8 +20,8 @@ run: ## a whole rotation on this machine, shown live
 	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 .PHONY: local
-local: ## the same, left up, to try the AWS CLI against
-	@$(GO) run ./cmd/demo -stay
+local: ## the same, left up, to try the operator's program and the AWS CLI against
+	@$(GO) run ./cmd/demo -stay -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 # Tests wait more than they work, so more packages and tests run at once than
 # there are cores; the packages that take longest come first. GOGC=800 trades
@@ -57,7 +57,7 @@ crash: ## a crash at every call of a rotation
 explore: ## every history of two invocations with at most two disturbances
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 		$(GO) build -cover -covermode=atomic -coverpkg=mautic-rotation/rotation/plan,mautic-rotation/cmd/explore -o "$$dir/explore" ./cmd/explore && \
-		GOGC=400 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
+		GOGC=100 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
 
 .PHONY: histories
 histories: ## random histories of rotations, edits, redeploys and faults
@@ -115,6 +115,20 @@ build: ## the function for AWS Lambda: build/bootstrap
 build-RotationFunction:
 	$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./lambda
 
+# The operator's program, for the machine that it is built on, or for another by GOOS and GOARCH.
+OPERATOR ?= build/mautic-rotation$(if $(filter windows,$(shell $(GO) env GOOS)),.exe)
+
+.PHONY: operator
+operator: ## the operator's program: build/mautic-rotation
+	$(GO) build -ldflags='-s -w -buildid=' -o $(OPERATOR) ./cmd/mautic-rotation
+
+.PHONY: operator-everywhere
+operator-everywhere: ## the same for Linux, macOS and Windows, on amd64 and arm64
+	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
+		file=build/mautic-rotation-$$os-$$arch; [ $$os != windows ] || file=$$file.exe; \
+		GOOS=$$os GOARCH=$$arch $(GO) build -ldflags='-s -w -buildid=' -o $$file ./cmd/mautic-rotation; echo $$file; \
+	done; done
+
 .PHONY: check-build
 check-build: ## whether the function comes out the same wherever it is built
 	@tools/check-build
@@ -134,16 +148,12 @@ deploy: check-stack ## build and deploy the stack of ENV (dev, staging, prod)
 	sam deploy --config-env $(ENV)
 
 .PHONY: preflight rotate logs status
-preflight: ## ask whether a rotation would work, in ENV; the log has the answer
-rotate: ## rotate now, in ENV
+preflight: ## ask whether a rotation would work, in ENV
+rotate: ## rotate now, in ENV, and follow it
 logs: ## follow the function's log, in ENV
-status: ## show the labels of the secret's versions, in ENV
+status: ## show how the credentials stand, and what needs you, in ENV
 
-# Each is a command that the stack prints among its outputs.
-preflight: OUTPUT := Preflight
-rotate: OUTPUT := Rotate
-logs: OUTPUT := Logs
-status: OUTPUT := Status
+# Each runs the operator's program; ARGS has further flags of it.
+logs: ARGS ?= --follow
 preflight rotate logs status:
-	@command=$$(aws cloudformation describe-stacks --region $(call SETTING,region) --stack-name $(call SETTING,stack_name) \
-		--query "Stacks[0].Outputs[?OutputKey=='$(OUTPUT)'].OutputValue" --output text) && echo "$$command" && eval "$$command"
+	@$(GO) run ./cmd/mautic-rotation $@ --region $(call SETTING,region) --stack $(call SETTING,stack_name) $(ARGS)

@@ -3,89 +3,102 @@ package main
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
+	"time"
 
-	"mautic-rotation/rotation"
+	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/report"
 )
 
-// answerSchema is the number of the answer's form. A field may be added without another
-// number.
-const answerSchema = 1
-
-// An answer is what the function returns for an action that has not failed: what was
-// done for each secret, and what is left. It holds what the log has of it, without
-// secret values. docs/operate.md describes it.
-type answer struct {
-	Schema  int             `json:"schema"`
-	Action  action          `json:"action"`
-	Secrets []*secretAnswer `json:"secrets"`
-}
-
-// secretAnswer is what was done for one secret. Its lists are never null.
-type secretAnswer struct {
-	Secret  string   `json:"secret"`  // the ARN
-	Changed []entry  `json:"changed"` // in the order in which it was done; What is the log's audit word
-	Notices []string `json:"notices"` // for people
-	Waiting []entry  `json:"waiting"` // what goes on by itself
-	Needs   []entry  `json:"needs"`   // what needs a person
-}
-
-// entry is one thing that was done, or that is left.
-type entry struct {
-	What    string `json:"what,omitempty"`
-	Kind    string `json:"kind,omitempty"`    // of credential; "": it is of the secret as a whole
-	Version string `json:"version,omitempty"` // that has the value
-	Service string `json:"service,omitempty"`
-	Text    string `json:"text"`
-}
-
-// answers collects an answer from what is logged.
+// answers collects what the function returns for an action that has not failed: what the
+// engine has found, and what the log says was done. docs/operate.md describes it.
 type answers struct {
-	mu     sync.Mutex
-	answer answer
+	mu      sync.Mutex
+	secrets []report.Secret
 }
 
-// begin adds a secret. For one that is handled once more, it clears what was left before.
+// begin adds a secret. For one that is handled once more, what was done before is kept.
 func (c *answers) begin(arn string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := &secretAnswer{Secret: arn, Changed: []entry{}, Notices: []string{}, Waiting: []entry{}, Needs: []entry{}}
-	for i, known := range c.answer.Secrets {
-		if known.Secret == arn {
-			s.Changed, s.Notices = known.Changed, known.Notices // what was done is done
-			c.answer.Secrets[i] = s
-			return
+	if !slices.ContainsFunc(c.secrets, func(s report.Secret) bool { return s.ARN == arn }) {
+		c.secrets = append(c.secrets, report.Secret{ARN: arn, Changed: []report.Entry{}, Notices: []string{}})
+	}
+}
+
+// end takes up what the engine has found of a secret.
+func (c *answers) end(found report.Secret) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.secrets {
+		if s.ARN == found.ARN {
+			found.Changed, found.Notices = s.Changed, s.Notices
+			c.secrets[i] = found
 		}
 	}
-	c.answer.Secrets = append(c.answer.Secrets, s)
+}
+
+// report is the whole answer, without the secret values that are known by now. now is the
+// time where AWS has told none.
+func (c *answers) report(to action, now time.Time, secrets *scrub.Secrets) report.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := report.Report{Schema: report.Schema, Action: string(to), Secrets: slices.Clone(c.secrets)}
+	for _, s := range r.Secrets {
+		if s.At.After(r.At) {
+			r.At = s.At
+		}
+	}
+	if r.At.IsZero() {
+		r.At = now.UTC()
+	}
+	scrubIn(reflect.ValueOf(&r), secrets)
+	return r
+}
+
+// scrubIn takes secret values out of all texts in a value.
+func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			scrubIn(v.Elem(), secrets)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			scrubIn(v.Index(i), secrets)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			scrubIn(v.Field(i), secrets)
+		}
+	case reflect.String:
+		v.SetString(secrets.Text(v.String()))
+	}
 }
 
 // take adds a line of the log to the answer of its secret.
 func (c *answers) take(message string, fields map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := slices.IndexFunc(c.answer.Secrets, func(s *secretAnswer) bool { return s.Secret == fields["secret"] })
+	at := slices.IndexFunc(c.secrets, func(s report.Secret) bool { return s.ARN == fields["secret"] })
 	if at < 0 {
 		return
 	}
-	s := c.answer.Secrets[at]
-	e := entry{Kind: fields["kind"], Version: fields["of"], Service: fields["service"]}
-	if e.Version == "" {
-		e.Version = fields["version"]
-	}
+	s := &c.secrets[at]
 	switch {
 	case fields["notice"] != "":
 		s.Notices = append(s.Notices, message)
 	case fields["audit"] != "":
-		e.What, e.Text = fields["audit"], message
+		e := report.Entry{What: fields["audit"], Kind: fields["kind"], Version: fields["of"], Service: fields["service"], Text: message}
+		if e.Version == "" {
+			e.Version = fields["version"]
+		}
 		s.Changed = append(s.Changed, e)
-	case fields["decision"] == rotation.DecidedToAlarm:
-		e.Text = fields["why"]
-		s.Needs = append(s.Needs, e)
-	case fields["decision"] == rotation.DecidedToWait:
-		e.Text = fields["why"]
-		s.Waiting = append(s.Waiting, e)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,11 +13,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/report"
 )
 
-func TestAnAnswerHasWhatTheLogHasWhateverItsLevel(t *testing.T) {
+func TestAnAnswerHasWhatTheLogSaysWasDoneWhateverItsLevel(t *testing.T) {
 	t.Parallel()
 	var written strings.Builder
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelError} {
@@ -27,56 +32,105 @@ func TestAnAnswerHasWhatTheLogHasWhateverItsLevel(t *testing.T) {
 		log.Info("retired: it is refused", "audit", "retired", "kind", "database", "of", "v1")
 		log.Info("a: complete", "notice", "retired")
 		log.With("decision", "wait", "why", "its use is looked for").Info("reconcile", "kind", "api", "of", "v1")
-		log.With("decision", "alarm", "why", "held, since something uses it", "kind", "smtp", "of", "v1").Warn("reconcile")
-		log.With("decision", "alarm", "why", "service web: gone", "service", "web").Warn("reconcile")
 		log.Info("nothing of interest")
 		slog.New(c.handler(slog.NewTextHandler(io.Discard, nil))).Info("of another secret", "secret", "b", "audit", "retired")
-		got, err := json.Marshal(c.answer.Secrets)
+		c.end(report.Secret{ARN: "a", Waiting: []report.Entry{{Text: "its use is looked for"}}})
+		got, err := json.Marshal(c.report(actionReconcile, time.Time{}, &scrub.Secrets{}).Secrets[0].Changed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		const want = `[{"secret":"a","changed":[{"what":"retired","kind":"database","version":"v1","text":"retired: it is refused"}],"notices":["a: complete"],` +
-			`"waiting":[{"kind":"api","version":"v1","text":"its use is looked for"}],` +
-			`"needs":[{"kind":"smtp","version":"v1","text":"held, since something uses it"},{"service":"web","text":"service web: gone"}]}]`
-		if string(got) != want {
+		if want := `[{"what":"retired","kind":"database","version":"v1","text":"retired: it is refused"}]`; string(got) != want {
 			t.Errorf("at level %s\ngot  %s\nwant %s", level, got, want)
+		}
+		if s := c.secrets[0]; !slices.Equal(s.Notices, []string{"a: complete"}) || len(s.Waiting) != 1 {
+			t.Errorf("at level %s: %+v", level, s)
 		}
 
 		c.begin("a") // a secret that was handled in part is handled once more
 		log.Info("swept", "audit", "swept")
-		if s := c.answer.Secrets; len(s) != 1 || len(s[0].Changed) != 2 || len(s[0].Waiting)+len(s[0].Needs) != 0 {
-			t.Errorf("begun anew: %+v", *s[0])
+		c.end(report.Secret{ARN: "a"})
+		if s := c.secrets; len(s) != 1 || len(s[0].Changed) != 2 || len(s[0].Waiting) != 0 {
+			t.Errorf("begun anew: %+v", s)
 		}
 	}
-	if got := strings.Count(written.String(), "\n"); got != 8 { // none at level ERROR, and none of another secret
+	if got := strings.Count(written.String(), "\n"); got != 6 { // none at level ERROR, and none of another secret
 		t.Errorf("%d lines were written:\n%s", got, &written)
 	}
 }
 
+func TestAnAnswerHoldsNoSecretValueInAnyOfItsTexts(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 21, 0, 0, 0, time.UTC)
+	var secrets scrub.Secrets
+	secrets.Add("hunter2-hunter2")
+	const text = "it says hunter2-hunter2"
+	var c answers
+	c.begin("a")
+	found := report.Secret{
+		ARN: "a", At: at, Error: text, Notices: []string{text},
+		Credentials: []report.Credential{{Problem: text, StateSince: &at, Old: []report.Old{{Why: text, Remedy: text}}}},
+		Rollout:     &report.Rollout{Ill: text, Services: []report.Service{{Failed: text, Missing: text, Older: []string{text}}}},
+		Labels:      []report.Label{{Label: text, Means: text}},
+		Checks:      []report.Check{{Text: text}}, Needs: []report.Entry{{Text: text, Remedy: text}},
+	}
+	c.end(found)
+	c.secrets[0].Changed = []report.Entry{{Text: text}}
+	answer := c.report(actionReconcile, time.Now(), &secrets)
+	got, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(got), "hunter2") || strings.Count(string(got), scrub.Replacement) != 14 {
+		t.Errorf("the answer is %s", got)
+	}
+	if !answer.At.Equal(at) {
+		t.Errorf("it is of %s", answer.At)
+	}
+}
+
 // answerTo sends an operator's event, and returns what the function answers.
-func (d *deployment) answerTo(action action) (a answer) {
+func (d *deployment) answerTo(action action) report.Report {
 	d.t.Helper()
-	result, err := d.AWS.Lambda.Invoke(rig.FunctionName, fmt.Appendf(nil, `{"Action":%q,"SecretId":%q}`, action, d.SecretARN))
+	r := d.answer(fmt.Appendf(nil, `{"Action":%q,"SecretId":%q}`, action, d.SecretARN))
+	if r.Action != string(action) || len(r.Secrets) != 1 || r.Secrets[0].ARN != d.SecretARN {
+		d.t.Fatalf("%s answers %+v", action, r)
+	}
+	return r
+}
+
+// answer is what the function answers to an event. It has to be of the form that package
+// report has: no other field, none that is null and ought to be empty, no password.
+func (d *deployment) answer(event []byte) (r report.Report) {
+	d.t.Helper()
+	result, err := d.AWS.Lambda.Invoke(rig.FunctionName, event)
 	if err != nil || result.FunctionError != "" {
-		d.t.Fatalf("%s: %v, %s", action, err, result.Payload)
+		d.t.Fatalf("%s: %v, %s", event, err, result.Payload)
 	}
-	if err := json.Unmarshal(result.Payload, &a); err != nil {
-		d.t.Fatalf("%s answers %s: %v", action, result.Payload, err)
+	decoder := json.NewDecoder(bytes.NewReader(result.Payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r); err != nil {
+		d.t.Fatalf("%s answers %s: %v", event, result.Payload, err)
 	}
-	if a.Schema != 1 || a.Action != action || len(a.Secrets) != 1 || a.Secrets[0].Secret != d.SecretARN {
-		d.t.Fatalf("%s answers %s", action, result.Payload)
+	if r.Schema != report.Schema || r.At.IsZero() {
+		d.t.Errorf("%s answers %s", event, result.Payload)
+	}
+	for _, s := range r.Secrets {
+		if s.Credentials == nil || s.Labels == nil || s.Checks == nil || s.Changed == nil || s.Notices == nil || s.Waiting == nil || s.Needs == nil ||
+			s.Name != rotation.SecretName(s.ARN) {
+			d.t.Errorf("%s answers %s", event, result.Payload)
+		}
 	}
 	for _, v := range d.secretState().Versions {
 		if strings.Contains(string(result.Payload), rig.PasswordIn(v.Value)) {
-			d.t.Errorf("the answer to %s holds a password", action)
+			d.t.Errorf("the answer to %s holds a password", event)
 		}
 	}
-	return a
+	return r
 }
 
 // changes are the words of what an answer says was done.
-func changes(a answer) (words []string) {
-	for _, e := range a.Secrets[0].Changed {
+func changes(r report.Report) (words []string) {
+	for _, e := range r.Secrets[0].Changed {
 		words = append(words, e.What)
 	}
 	return words
@@ -86,8 +140,8 @@ func TestEachActionAnswersWhatItDidAndWhatIsLeft(t *testing.T) {
 	app := &rig.Application{Literal: true}
 	d := deployApplication(t, app, timed(patient))
 	idle := d.answerTo(actionAbandon)
-	if s := idle.Secrets[0]; len(s.Changed)+len(s.Notices)+len(s.Waiting)+len(s.Needs) != 0 || s.Needs == nil {
-		t.Errorf("with nothing to do: %+v", *s)
+	if s := idle.Secrets[0]; len(s.Changed)+len(s.Notices)+len(s.Waiting)+len(s.Needs)+len(s.Credentials) != 0 {
+		t.Errorf("with nothing to do: %+v", s)
 	}
 
 	d.mustRotate()
@@ -95,17 +149,25 @@ func TestEachActionAnswersWhatItDidAndWhatIsLeft(t *testing.T) {
 	d.AWS.Clock().Advance(pastRollout)
 	held := d.answerTo(actionReconcile)
 	if !slices.Contains(changes(held), "held") || len(held.Secrets[0].Notices) == 0 {
-		t.Errorf("the reconcile that holds answers %+v", *held.Secrets[0])
+		t.Errorf("the reconcile that holds answers %+v", held.Secrets[0])
 	}
 	again := d.answerTo(actionReconcile)
-	if needs := again.Secrets[0].Needs; len(needs) != 1 || needs[0].Kind != "database" || needs[0].Version == "" || !strings.Contains(needs[0].Text, "release") {
-		t.Errorf("the one after it answers %+v", *again.Secrets[0])
+	if needs := again.Secrets[0].Needs; len(needs) != 1 || needs[0].Kind != "database" || needs[0].Version == "" || !strings.Contains(needs[0].Text, "release") || needs[0].Remedy == "" {
+		t.Errorf("the one after it answers %+v", again.Secrets[0])
+	}
+
+	if c := again.Secrets[0].Credentials; len(c) != 1 || c[0].Kind != "database" || c[0].State != "proven" || c[0].From != "rotated_at" ||
+		len(c[0].Old) != 1 || c[0].Old[0].State != "held" || c[0].Old[0].Next != "alarm" || c[0].Old[0].AcceptedSince == nil {
+		t.Errorf("its credentials are %+v", c)
+	}
+	if s := again.Secrets[0]; s.Rollout == nil || s.Rollout.Converged == nil || s.Schedule == nil || !s.Schedule.Enabled || s.Rotation != nil || len(s.Labels) < 4 {
+		t.Errorf("it has %+v, %+v, %+v, %+v", s.Rollout, s.Schedule, s.Rotation, s.Labels)
 	}
 
 	app.Literal = false
 	released := d.answerTo(actionRelease)
 	if words := changes(released); !slices.Contains(words, "released") || !slices.Contains(words, "redeployed") || len(released.Secrets[0].Needs) != 0 {
-		t.Errorf("the release answers %+v", *released.Secrets[0])
+		t.Errorf("the release answers %+v", released.Secrets[0])
 	}
 }
 

@@ -24,7 +24,13 @@ const (
 	actionReconcile action = "reconcile" // look, and do what is next
 	actionAbandon   action = "abandon"   // give the pending rotation up
 	actionRelease   action = "release"   // go on with what is held
+	actionStatus    action = "status"    // tell how it stands
+	actionPreflight action = "preflight" // find out whether a rotation would work
+	actionVerify    action = "verify"    // find out whether all is as it should be
 )
+
+// looks are the actions that change nothing.
+var looks = []action{actionStatus, actionPreflight, actionVerify}
 
 // request is an event of any shape, read.
 type request struct {
@@ -37,7 +43,7 @@ type request struct {
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
-	`{"Action": "reconcile"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
+	`{"Action": "reconcile"}, {"Action": "status"}, {"Action": "preflight"}, {"Action": "verify"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
 
 // parse tells an event by its shape. No error quotes from the event.
 func parse(raw json.RawMessage) (request, error) {
@@ -75,7 +81,7 @@ func parse(raw json.RawMessage) (request, error) {
 		return req, nil
 	case shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":
 		return request{action: actionReconcile, tick: true}, nil
-	case shape.Action == actionReconcile:
+	case shape.Action == actionReconcile, slices.Contains(looks, shape.Action):
 		return request{action: shape.Action, secret: shape.SecretID}, nil
 	case shape.Action == actionAbandon, shape.Action == actionRelease:
 		if shape.SecretID == "" {

@@ -37,6 +37,9 @@ var samples = map[string]request{
 	"schedule":      {action: actionReconcile, tick: true},
 	"reconcile":     {action: actionReconcile},
 	"reconcile-one": {action: actionReconcile, secret: arn},
+	"status":        {action: actionStatus},
+	"preflight":     {action: actionPreflight, secret: arn},
+	"verify":        {action: actionVerify, secret: arn},
 	"abandon":       {action: actionAbandon, secret: arn},
 	"release":       {action: actionRelease, secret: arn},
 }

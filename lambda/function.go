@@ -15,6 +15,7 @@ import (
 
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/report"
 )
 
 // function is what an execution environment keeps from one invocation to the
@@ -33,7 +34,7 @@ type RotationError string
 func (e RotationError) Error() string { return string(e) }
 
 // handle takes an event of any shape that the function accepts. It returns nothing for
-// a step, and an [answer] for an action. Whatever goes out, by the log, as an error or in
+// a step, and a [report.Report] for an action. Whatever goes out, by the log, as an error or in
 // an answer, is scrubbed of the secret values that the invocation has come to know.
 func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, err error) {
 	var secrets scrub.Secrets
@@ -53,14 +54,16 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 		}
 	}()
 	req, err := parse(raw)
+	if err == nil {
+		err = allowed(ctx, req)
+	}
 	if err != nil {
 		log.Error("refused the event", "error", err)
 		return nil, err
 	}
 	if req.action != "" {
-		err := f.do(ctx, req, log, &secrets, collected.begin)
-		collected.answer.Schema, collected.answer.Action = answerSchema, req.action
-		return collected.answer, err
+		err := f.do(ctx, req, log, &secrets, &collected)
+		return collected.report(req.action, time.Now(), &secrets), err
 	}
 	if err := f.serves(req.step.SecretID); err != nil {
 		log.Error("refused the event", "error", err)
@@ -73,9 +76,8 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 	return nil, err
 }
 
-// do carries out an action, for one secret or for all, and tells begin of each before it
-// is handled.
-func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets, begin func(arn string)) error {
+// do carries out an action, for one secret or for all, and collects what each answers.
+func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets, collected *answers) error {
 	arns := f.secrets
 	if req.secret != "" {
 		if err := f.serves(req.secret); err != nil {
@@ -84,14 +86,17 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		}
 		arns = []string{req.secret}
 	}
-	act := map[action]func(context.Context, string, *slog.Logger, *scrub.Secrets) error{
+	act := map[action]func(context.Context, string, *slog.Logger, *scrub.Secrets) (report.Secret, error){
 		actionReconcile: f.rotator.Reconcile,
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
+		actionStatus:    looking(f.rotator.Status),
+		actionPreflight: looking(f.rotator.Preflight),
+		actionVerify:    looking(f.rotator.Verify),
 	}[req.action]
 	switch {
 	case !req.moved.IsZero():
-		act = func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) error {
+		act = func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, log, secrets)
 		}
 	case req.event:
@@ -99,9 +104,11 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	}
 	return inTurn(ctx, arns, func(ctx context.Context, arn string, mayWait bool) error {
 		log := log.With("action", req.action, "secret", arn)
-		begin(arn)
+		collected.begin(arn)
 		start := time.Now()
-		err := withCause(ctx, act(ctx, arn, log, secrets))
+		found, err := act(ctx, arn, log, secrets)
+		collected.end(found)
+		err = withCause(ctx, err)
 		if mayWait && errors.Is(err, rotation.ErrTooLittleTime) {
 			log.Info("goes on when the other secrets are handled", "why", err)
 			return err
@@ -114,6 +121,47 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		}
 		return err
 	})
+}
+
+// readAlias is the alias of the function under which it only looks: who may invoke that
+// alone can change nothing by it.
+const readAlias = "read"
+
+// allowed refuses what changes something where the function was invoked by its read alias.
+func allowed(ctx context.Context, req request) error {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok || qualifier(lc.InvokedFunctionArn) != readAlias || slices.Contains(looks, req.action) {
+		return nil
+	}
+	what := "the action " + string(req.action)
+	switch {
+	case req.event, req.tick:
+		what = "an event of EventBridge's"
+	case req.action == "":
+		what = "a step of a rotation"
+	}
+	return fmt.Errorf("the alias %s takes only the actions %s, %s and %s, which change nothing, and not %s: invoke the function itself for that",
+		readAlias, looks[0], looks[1], looks[2], what)
+}
+
+// qualifier is the version or the alias in a function's ARN; "" where it has none.
+func qualifier(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) == 8 {
+		return parts[7]
+	}
+	return ""
+}
+
+// looking is an action that only looks: what it cannot see it tells in its answer, and goes on
+// with the next secret.
+func looking(look func(context.Context, string, *slog.Logger, *scrub.Secrets) report.Secret) func(context.Context, string, *slog.Logger, *scrub.Secrets) (report.Secret, error) {
+	return func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
+		found := look(ctx, arn, log, secrets)
+		if found.Error != "" {
+			log.Warn("not all could be looked at", "error", found.Error)
+		}
+		return found, nil
+	}
 }
 
 // ended logs and measures how a step or an action ended and how long it took.

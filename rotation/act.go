@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/secret"
@@ -120,7 +119,7 @@ func (r *run) restarts(name string) int {
 func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	switch a.Do {
 	case plan.Look:
-		return r.lookAround(ctx, s.book.Rollout())
+		return r.lookAround(ctx, s.rollout())
 	case plan.LookElsewhere:
 		r.lookElsewhere(ctx)
 		return nil
@@ -163,23 +162,11 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 // ask asks the target whether it accepts a value.
 func (r *run) ask(ctx context.Context, a plan.Action) error {
 	kind, _ := r.kind(a.Kind)
-	doc, err := r.document(ctx, a.Version)
-	if err != nil {
-		return err
+	v, err := r.read.Version(ctx, a.Version)
+	if err == nil {
+		_, _ = r.probe(ctx, kind, v) // the log has why it is not accepted
 	}
-	outcome, err := kind.Probe(ctx, doc)
-	answer := plan.NoAnswer
-	switch outcome {
-	case credential.Accepted:
-		answer = plan.Accepted
-	case credential.Denied:
-		answer = plan.Denied
-	}
-	if err != nil {
-		r.log.Warn("the target does not accept a value", "kind", a.Kind, "of", a.Version, "outcome", string(outcome), "error", err)
-	}
-	r.found.probes[place{a.Kind, a.Version}] = answer
-	return nil
+	return err
 }
 
 // notes are the actions that change AWSCURRENT's label.
@@ -211,7 +198,7 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 
 // note writes AWSCURRENT's label, with all that was decided about it.
 func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
-	was := s.book.Rollout()
+	was := s.rollout()
 	page := s.page()
 	if !s.plan.Unsettled() {
 		page.Rollout = was // an edit has left it on the version before

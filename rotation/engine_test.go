@@ -116,7 +116,7 @@ func TestARotationThatIsGivenUpLeavesTheCurrentValuesAlone(t *testing.T) {
 		t.Fatal("no error")
 	}
 	e.admin.accept("admin-1") // as after a set whose test was cut off
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	e.expect("database-0", "api-0", "admin-0")
@@ -138,7 +138,7 @@ func TestWordsInTheTokenOrInALabelSayWhatIsRotated(t *testing.T) {
 	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which is no word this function knows") {
 		t.Errorf("got %v", err)
 	}
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -280,7 +280,7 @@ func TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	e.aws.Intercept(nil)
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	e.reconcile()

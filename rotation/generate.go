@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -36,8 +37,17 @@ func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, err
 	chosen := plan.Select(plan.Candidates{
 		Request: request, Now: m.At, Scheduled: schedule.Starts(m.At), Interval: schedule.Interval(),
 		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every,
+		Pause:   seen.pause(),
 		HeldOff: len(bad) > 0,
 	})
+	if paused := chosen.Pause; paused.On && !chosen.ByHand() {
+		level := slog.LevelInfo
+		if paused.Unread != "" {
+			level = slog.LevelWarn
+		}
+		r.log.Log(context.Background(), level, "nothing is rotated: "+paused.Why(), "remedy", paused.Remedy())
+		return chosen, nil
+	}
 	if len(bad) > 0 && !chosen.ByHand() {
 		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})

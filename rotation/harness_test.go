@@ -167,7 +167,7 @@ func (e *engine) mustRotate() {
 
 func (e *engine) reconcile() {
 	e.t.Helper()
-	if err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	if _, err := e.Reconcile(e.t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		e.t.Error(err)
 	}
 }

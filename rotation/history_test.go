@@ -238,21 +238,23 @@ func (h *history) rotateWith(rt *rapid.T, words string) {
 func (h *history) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&h.log, nil)) }
 
 func (h *history) reconcileOnce() {
-	err := h.Reconcile(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{})
+	_, err := h.Reconcile(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{})
 	if h.outcome(err); err == nil {
 		h.moved = false
 	}
 }
 
 func (h *history) abandon() {
-	h.outcome(h.Abandon(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{}))
+	_, err := h.Abandon(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{})
+	h.outcome(err)
 }
 
 func (h *history) release() {
 	if slices.Contains(h.journal(), "rollout") {
 		h.fleet.doom() // a release may end it, whatever tasks are left
 	}
-	h.outcome(h.Release(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{}))
+	_, err := h.Release(h.t.Context(), h.arn, h.logger(), &scrub.Secrets{})
+	h.outcome(err)
 }
 
 func (h *history) rollOut() {

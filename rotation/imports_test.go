@@ -18,7 +18,7 @@ const module = "mautic-rotation/"
 // implement the contract and the engine calls it, so neither imports the other,
 // and no kind imports another.
 var mayImport = map[string][]string{
-	"rotation":            {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document", "rotation/ledger", "rotation/plan", "rotation/rollout", "rotation/secret"},
+	"rotation":            {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document", "rotation/ledger", "rotation/plan", "rotation/report", "rotation/rollout", "rotation/secret"},
 	"rotation/copies":     nil,
 	"rotation/credential": {"rotation/copies", "rotation/document"},
 	"rotation/database":   {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document", "rotation/mysql", "rotation/password", "rotation/rds"},
@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"rotation/password":   nil,
 	"rotation/plan":       {"rotation/ledger", "rotation/rollout"},
 	"rotation/rds":        nil,
+	"rotation/report":     nil,
 	"rotation/rollout":    nil,
 	"rotation/secret":     {"rotation/document"},
 	"rotation/smtp":       {"internal/scrub", "rotation/copies", "rotation/credential", "rotation/document"},

@@ -108,15 +108,18 @@ func (e *engine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&e.
 
 // reconcileWith reconciles, and returns the error.
 func (e *engine) reconcileWith(ctx context.Context) error {
-	return e.Reconcile(ctx, e.arn, e.logger(), &scrub.Secrets{})
+	_, err := e.Reconcile(ctx, e.arn, e.logger(), &scrub.Secrets{})
+	return err
 }
 
 func (e *engine) abandon() error {
-	return e.Abandon(e.t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+	_, err := e.Abandon(e.t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+	return err
 }
 
 func (e *engine) release() error {
-	return e.Release(e.t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+	_, err := e.Release(e.t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+	return err
 }
 
 // draft stores AWSCURRENT's document with another value, "edited", in a field

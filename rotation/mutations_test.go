@@ -133,7 +133,7 @@ func TestAServiceIsRedeployedOnceInAnInvocation(t *testing.T) {
 func TestAnEventBeginsNoQuarantine(t *testing.T) {
 	e := newEngine(t)
 	e.mustRotate()
-	if err := e.ReconcileOnEvent(t.Context(), e.arn, e.logger(), &scrub.Secrets{}); err != nil {
+	if _, err := e.ReconcileOnEvent(t.Context(), e.arn, e.logger(), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	e.expect("database-0 database-1", "api-0 api-1", "admin-1")
@@ -289,7 +289,7 @@ func TestAMoveByHandBeginsARollout(t *testing.T) {
 		at := e.aws.Clock().Now()
 		e.aws.Clock().Advance(time.Minute)
 		for range 2 { // events come more than once
-			if err := e.ReconcileOnMove(t.Context(), e.arn, at, e.logger(), &scrub.Secrets{}); err != nil {
+			if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, e.logger(), &scrub.Secrets{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -10,16 +10,17 @@ import (
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/report"
 	"mautic-rotation/rotation/secret"
 )
 
 // Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
 // version, and what had been set of it is taken away. A rotation that has been
 // promoted cannot be given up. With nothing pending it does nothing.
-func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	if err := run.abandon(ctx); err != nil {
-		return fmt.Errorf("abandon: %w", err)
+		return run.answer(nil, nil), fmt.Errorf("abandon: %w", err)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
@@ -54,10 +55,10 @@ func (r *run) abandon(ctx context.Context) error {
 // its field or its target has changed, is never touched; the schedule may rotate
 // again after a rollback. Services whose old value was held are redeployed once
 // more, for what was corrected may show at a start only.
-func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	if err := run.release(ctx); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return run.answer(nil, nil), fmt.Errorf("release: %w", err)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
@@ -75,7 +76,7 @@ func (r *run) release(ctx context.Context) error {
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
-	if rollout := s.book.Rollout(); rollout.Open() {
+	if rollout := s.rollout(); rollout.Open() {
 		if err := r.lookAround(ctx, rollout); err != nil {
 			return err
 		}
@@ -131,7 +132,7 @@ func (r *run) release(ctx context.Context) error {
 			}
 		}
 	}
-	page, rollout := s.page(), s.book.Rollout()
+	page, rollout := s.page(), s.rollout()
 	for _, name := range page.Kinds() {
 		switch page.Entries[name].State {
 		case ledger.Failed:

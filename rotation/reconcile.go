@@ -10,6 +10,7 @@ import (
 
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/report"
 )
 
 // Reconcile brings what rotations of the secret have left open nearer to its
@@ -17,30 +18,32 @@ import (
 // rolls back. It is for the ticks of a schedule and for an operator; it may be
 // called at any time, also beside a rotation and beside itself.
 //
+// It answers with what it found at its end, and what is left; what it did is in the log.
 // An error says that something could not be done now; a later call tries again.
-func (r *Rotator) Reconcile(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) Reconcile(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, true, time.Time{}, log, secrets)
 }
 
 // ReconcileOnEvent is Reconcile for an event that may be the last one: it begins
 // no quarantine, which only a tick that others follow can watch to its end.
-func (r *Rotator) ReconcileOnEvent(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) ReconcileOnEvent(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, false, time.Time{}, log, secrets)
 }
 
 // ReconcileOnMove is ReconcileOnEvent for an event that tells that AWSCURRENT was
 // moved: tasks that started between a move away and one back have other values.
-func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, false, at, log, secrets)
 }
 
-func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, log *slog.Logger, secrets *scrub.Secrets) error {
+func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	run.moved = moved
-	if err := run.reconcile(ctx, tick); err != nil {
-		return fmt.Errorf("reconcile: %w", err)
+	found, err := run.reconcile(ctx, tick)
+	if err != nil {
+		return found, fmt.Errorf("reconcile: %w", err)
 	}
-	return nil
+	return found, nil
 }
 
 // maxRounds bounds how often one invocation observes anew. The longest course, a
@@ -48,16 +51,16 @@ func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, mo
 const maxRounds = 20
 
 // reconcile observes, decides and acts, until there is nothing left but to wait.
-func (r *run) reconcile(ctx context.Context, tick bool) error {
+func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 	s, actions, faults := r.settle(ctx, tick)
 	if s == nil {
-		return errors.Join(faults...)
+		return r.answer(nil, nil), errors.Join(faults...)
 	}
 	if tick || !s.idle() {
 		faults = append(faults, r.sweep(ctx, r.kinds))
 	}
 	r.gauge(s, actions)
-	return errors.Join(faults...)
+	return r.answer(s, actions), errors.Join(faults...)
 }
 
 // settle is reconcile without what comes once at its end. It returns what was
@@ -138,7 +141,7 @@ func keyOf(a plan.Action) string {
 // tell logs a decision.
 func (r *run) tell(a plan.Action) {
 	log := r.log.With("decision", string(a.Do), "why", a.Why)
-	for _, about := range []slog.Attr{slog.String("kind", a.Kind), slog.String("of", a.Version), slog.String("service", a.Service)} {
+	for _, about := range []slog.Attr{slog.String("kind", a.Kind), slog.String("of", a.Version), slog.String("service", a.Service), slog.String("remedy", a.Remedy)} {
 		if about.Value.String() != "" {
 			log = log.With(about)
 		}

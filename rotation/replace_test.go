@@ -295,7 +295,13 @@ func (e *engine) mustRotateWith(token string) {
 // schedule turns the schedule on, without a rotation at once.
 func (e *engine) schedule() {
 	e.t.Helper()
-	in := &sm.RotateSecretInput{SecretId: &e.arn, RotationLambdaARN: &e.fn, RotateImmediately: aws.Bool(false), RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(3)}}
+	e.scheduleWith(types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(3)})
+}
+
+// scheduleWith is schedule with rules of its own.
+func (e *engine) scheduleWith(rules types.RotationRulesType) {
+	e.t.Helper()
+	in := &sm.RotateSecretInput{SecretId: &e.arn, RotationLambdaARN: &e.fn, RotateImmediately: aws.Bool(false), RotationRules: &rules}
 	if _, err := e.secrets.RotateSecret(e.t.Context(), in); err != nil {
 		e.t.Fatal(err)
 	}

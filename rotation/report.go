@@ -74,12 +74,6 @@ func (r *run) measure(metrics ...Metric) {
 // what. With the line's requestId, time and versions that is who, what and when.
 const audit = "audit"
 
-// Decisions that a reconcile leaves as they are, as the log has them under "decision".
-const (
-	DecidedToWait  = string(plan.Wait)  // it goes on by itself
-	DecidedToAlarm = string(plan.Alarm) // it needs a person
-)
-
 // What is changed, as the log says it.
 const (
 	didStore      = "stored"
@@ -156,12 +150,8 @@ func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Lo
 	if err != nil {
 		return fmt.Errorf("measure the credentials' age: %w", err)
 	}
-	last := lastRotated(current.Doc, names(kinds))
 	for _, name := range names(kinds) {
-		stored, known := last[name]
-		if !known {
-			stored = current.Created
-		}
+		stored, _ := ageOf(current, name)
 		run.measure(Metric{Name: metricAge, Unit: seconds, Value: since(run.aws.Told(), stored), Kind: name})
 	}
 	return nil

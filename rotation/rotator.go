@@ -47,6 +47,7 @@ type Rotator struct {
 	metrics     Metrics
 	pauses      Pauses
 	clock       secret.Clock
+	silent      bool // no target is asked anything: see Status
 }
 
 // Config is what a Rotator works with.
@@ -167,6 +168,8 @@ type run struct {
 	write   *secret.Writer
 	aws     *secret.AWSClock
 	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
+	whole   bool      // all is looked at, even where nothing is open
+	checks  string    // what the log calls the checks; "": preflight
 	found   *findings
 }
 

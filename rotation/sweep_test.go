@@ -175,7 +175,7 @@ func TestAValueOfARotationThatIsGivenUpBeforeItWasSetIsTakenAway(t *testing.T) {
 	if smtp.accepts() != "smtp-0 smtp-1" {
 		t.Fatalf("accepted are %s", smtp.accepts())
 	}
-	if err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	if smtp.accepts() != "smtp-0" {

@@ -158,7 +158,7 @@ func (r *run) acceptsOne(ctx context.Context, kind credential.Kind, current, old
 	if one, known := r.found.swaps[name]; known {
 		return one, nil
 	}
-	if swapper, ok := kind.(credential.Swapper); ok {
+	if swapper, ok := kind.(credential.Swapper); ok && !r.silent { // not asked, it counts as one that accepts two
 		one, err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", name)})
 	} else if _, overlaps := kind.(credential.Retirer); !overlaps {
 		one = true

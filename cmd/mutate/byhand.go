@@ -111,7 +111,7 @@ var byHandMutations = []mutation{
 	{
 		name: "set-again-while-rotating", what: "AWSCURRENT's value is set again at a target to which a rotation has given the pending one",
 		file:   "rotation/plan/wanted.go",
-		old:    "w.Probe == Denied && k.single() && slices.Contains(o.RotatingKinds, k.Name)",
+		old:    "w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name)",
 		new:    "false",
 		killer: test{planner, "TestARotationThatEndedOtherwiseLeavesNothingAccepted"},
 	},
@@ -124,10 +124,10 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "answered-without-needs", what: "the answer to an action leaves out what needs a person",
-		file:   "lambda/answer.go",
-		old:    "		s.Needs = append(s.Needs, e)\n",
+		file:   "rotation/answer.go",
+		old:    "			found.Needs = append(found.Needs, e)\n",
 		new:    "",
-		killer: test{"lambda", "TestAnAnswerHasWhatTheLogHasWhateverItsLevel"},
+		killer: test{engine, "TestAnAnswerTellsOfWhatIsOpen"},
 	},
 	{
 		name: "fenced-beside-a-rotation", what: "a version is stored while another rotation is under way, which that ends",

@@ -40,8 +40,8 @@ var emergencyMutations = []mutation{
 	{
 		name: "given-up-in-silence", what: "nobody is told that a leaked value is accepted since its emergency was given up",
 		file:   "rotation/plan/wanted.go",
-		old:    "	return do(Alarm, \"not rotated: the value may have leaked, and its target accepts it",
-		new:    "	return do(Wait, \"nothing: the value may have leaked, and its target accepts it",
+		old:    "do(Alarm, \"not rotated: the value may have leaked, and its target accepts it",
+		new:    "do(Wait, \"nothing: the value may have leaked, and its target accepts it",
 		killer: test{engine, "TestAnEmergencyThatIsGivenUpLeavesOlderOverlapsAlone"},
 	},
 	{

@@ -50,7 +50,7 @@ func (t trials) command() []string {
 const noFault = "^[a-z-]+/1/throttled "
 
 // mutations are all mutations.
-var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations)
+var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations, answerMutations)
 
 func concat(parts ...[]mutation) (all []mutation) {
 	for _, part := range parts {

@@ -239,7 +239,7 @@ var overlapMutations = []mutation{
 	{
 		name: "route-not-asked", what: "a rollback begins though a target of one value cannot be written to",
 		file:   "rotation/plan/rollout.go",
-		old:    "		case k.single() && k.Route != Accepted:\n",
+		old:    "		case k.Single() && k.Route != Accepted:\n",
 		new:    "		case false:\n",
 		killer: test{planner, "TestNothingIsRolledBackWhileATargetOfOneValueCannotBeWrittenTo"},
 	},
@@ -296,8 +296,8 @@ var overlapMutations = []mutation{
 	{
 		name: "a-day-ignored", what: "without services, an old value is not kept for its time",
 		file:   "rotation/plan/rollout.go",
-		old:    "o.Limits.WithoutServices).Sub(o.Now); left > 0 {\n",
-		new:    "o.Limits.WithoutServices).Sub(o.Now); left > o.Limits.WithoutServices {\n",
+		old:    "if left := over.Sub(o.Now); left > 0 {\n",
+		new:    "if left := over.Sub(o.Now); left > o.Limits.WithoutServices {\n",
 		killer: test{engine, "TestWithoutServicesAnOldValueIsAcceptedForADay"},
 	},
 	{

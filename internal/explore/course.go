@@ -173,19 +173,22 @@ func step(secret int, step rotation.Step, token string) act {
 
 func reconcile(secret int) act {
 	return act{fmt.Sprint("reconcile ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.Reconcile(ctx, w.arns[secret], log, secrets)
+		_, err := w.engine.Reconcile(ctx, w.arns[secret], log, secrets)
+		return err
 	}}
 }
 
 func reconcileOnEvent(secret int) act {
 	return act{fmt.Sprint("reconcile on an event ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.ReconcileOnEvent(ctx, w.arns[secret], log, secrets)
+		_, err := w.engine.ReconcileOnEvent(ctx, w.arns[secret], log, secrets)
+		return err
 	}}
 }
 
 func reconcileOnMove(m move) act {
 	return act{fmt.Sprint("reconcile after a move ", m.secret, " ", m.at), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, log, secrets)
+		_, err := w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, log, secrets)
+		return err
 	}}
 }
 

@@ -360,12 +360,14 @@ var _ slog.Handler = (*listener)(nil)
 
 func abandon() act {
 	return act{"abandon", "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.Abandon(ctx, w.arns[0], log, secrets)
+		_, err := w.engine.Abandon(ctx, w.arns[0], log, secrets)
+		return err
 	}}
 }
 
 func release(secret int) act {
 	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		return w.engine.Release(ctx, w.arns[secret], log, secrets)
+		_, err := w.engine.Release(ctx, w.arns[secret], log, secrets)
+		return err
 	}}
 }

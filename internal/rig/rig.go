@@ -206,9 +206,14 @@ func (r *Rig) createFunction() (err error) {
 		Env:        env,
 		Timeout:    r.options.Timeout,
 		MemorySize: 256,
+		LogGroup:   LogGroup,
+		Tags:       functionTags(),
 		Logs:       r.options.Logs,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return r.describeStack()
 }
 
 // settings are the rig's own.

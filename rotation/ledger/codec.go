@@ -160,8 +160,13 @@ func parseParts(version string, parts []string) (p Page, err error) {
 	if len(parts) == 0 || parts[0] != hash(version) {
 		return Page{}, errors.New("it belongs to another version")
 	}
+	return parseKinds(parts[1:])
+}
+
+// parseKinds reads the parts of a label that tell of kinds, and of the rollout.
+func parseKinds(parts []string) (p Page, err error) {
 	p.Entries = map[string]Entry{}
-	for _, part := range parts[1:] {
+	for _, part := range parts {
 		key, value, _ := strings.Cut(part, "=")
 		switch _, twice := p.Entries[key]; {
 		case twice:

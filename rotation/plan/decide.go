@@ -93,6 +93,12 @@ type Action struct {
 	Service string         // of Redeploy
 	Rollout ledger.Rollout // of BeginRollout: what it follows, without a time
 	Why     string
+
+	// Remedy is what a person does about it: every Alarm has one, and nothing else has.
+	Remedy string
+
+	// Until is when a Wait ends by the clock. Zero: it ends by something else.
+	Until time.Time
 }
 
 // Idle tells that an action changes nothing and finds nothing out.
@@ -159,12 +165,12 @@ func stuck(o Observation) bool {
 	return !o.RotatingSince.IsZero() && o.Now.Sub(o.RotatingSince) > o.Limits.Rotation
 }
 
-// givenUp is a version whose rotation was given up, and may still be promoted by
-// an invocation that began before.
+// givenUp is a version whose rotation was given up, or was promoted and left before
+// that was noted. It may still be promoted by an invocation that began before.
 func givenUp(o Observation) (version string) {
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
-			if old.Entry.State == ledger.Pending && !old.Pending && !old.Left {
+			if old.Entry.State == ledger.Pending && !old.Pending {
 				return old.Version
 			}
 		}
@@ -183,9 +189,9 @@ func noteReplaced(o Observation) (actions []Action) {
 			continue
 		case o.Emergency:
 			a.Do, a.Why = NoteLeaked, "an emergency has replaced it, and no label tells of it"
-		case !k.single() && k.Unnoted.Probe == Denied:
+		case !k.Single() && k.Unnoted.Probe == Denied:
 			continue
-		case !k.single() && k.Unnoted.Probe == NotAsked:
+		case !k.Single() && k.Unnoted.Probe == NotAsked:
 			a.Do, a.Why = Ask, "AWSCURRENT was moved away from it by hand, and no label tells of it"
 		default:
 			a.Do, a.Why = NoteOld, "AWSCURRENT was moved away from it by hand, and no label tells of it"

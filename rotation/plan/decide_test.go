@@ -95,11 +95,7 @@ func decides(t *testing.T, rows []row) {
 			if start, partly := strings.CutSuffix(tc.want, "…"); got != tc.want && (!partly || !strings.HasPrefix(got, start)) {
 				t.Errorf("got  %s\nwant %s\n%+v", got, tc.want, actions)
 			}
-			for _, a := range actions {
-				if a.Why == "" {
-					t.Errorf("no reason for %+v", a)
-				}
-			}
+			reasoned(t, o, actions)
 		})
 	}
 }

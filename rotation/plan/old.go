@@ -21,13 +21,15 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		return Action{Do: LookElsewhere, Why: "nothing is taken away that another secret's AWSCURRENT stores"}
 	case o.Others.Unread != "":
 		a.Do, a.Why = Alarm, "nothing is taken away, since another secret's AWSCURRENT may store it: "+o.Others.Unread
+		a.Remedy = remedyUnread
 	case old.Elsewhere != "":
 		a.Do, a.Why = Alarm, "the AWSCURRENT of "+old.Elsewhere+" stores it, so it is not taken away: store the new value there too, or take it out there, or release"
+		a.Remedy = remedyElsewhere
 	default:
 		return a
 	}
 	if old.Entry.State == ledger.Quarantined {
-		a.Do = Restore
+		a.Do, a.Remedy = Restore, ""
 	}
 	return a
 }
@@ -62,16 +64,16 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 		return do(NoteLeaked, "an emergency has replaced a later value")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
-	case old.Entry.State == ledger.GivenUp && k.single():
+	case old.Entry.State == ledger.GivenUp && k.Single():
 		return do(PutBack, "its rotation was given up")
 	case old.Entry.State == ledger.GivenUp:
 		return do(Retire, "its rotation was given up, and nothing uses it")
-	case old.Entry.State == ledger.RolledBack && k.single():
+	case old.Entry.State == ledger.RolledBack && k.Single():
 		return do(PutBack, "its promotion was rolled back")
 	case old.Entry.State == ledger.Proven:
 		return do(NoteOld, "it is not wanted any more")
 	case old.Entry.State == ledger.Held:
-		return do(Alarm, "held, since something still uses it: find what, correct it, then release")
+		return remedied(remedyHeld, do(Alarm, "held, since something still uses it: find what, correct it, then release"))[0]
 	case o.Rollout.Open() && (k.Restarts || !k.Overlaps || old.Entry.State == ledger.RolledBack):
 		return do(Wait, "it may be needed until the rollout has converged")
 	case old.Entry.State == ledger.RolledBack:
@@ -111,9 +113,10 @@ func observed(k Kind, old Value, o Observation, do func(Do, string, ...any) Acti
 		from = o.Now // a rollout begins with the second after the one that AWS told
 	}
 	released := old.Entry.State == ledger.Released
-	switch left := from.Add(max(k.MinOverlap, o.Limits.Observe)).Sub(o.Now); {
+	over := from.Add(max(k.MinOverlap, o.Limits.Observe))
+	switch left := over.Sub(o.Now); {
 	case left > 0 && !released:
-		return do(Wait, "its use is looked for, for %s more", left.Round(time.Second))
+		return until(over, do(Wait, "its use is looked for, for %s more", left.Round(time.Second)))[0]
 	case !o.Tick:
 		return do(Wait, "its quarantine begins with the next tick of the schedule")
 	case !o.Looked:
@@ -157,7 +160,7 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	case old.Entry.At.IsZero():
 		return do(Quarantine, "its quarantine was interrupted")
 	case !old.Mine && o.Now.Sub(old.Entry.At) < 2*o.Limits.Watch:
-		return do(Wait, "whoever has quarantined it watches it")
+		return until(old.Entry.At.Add(2*o.Limits.Watch), do(Wait, "whoever has quarantined it watches it"))[0]
 	case !old.Use.Asked:
 		return do(Watch, "its quarantine has begun")
 	case !o.Looked:
@@ -169,7 +172,7 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	case postponed(o) != "":
 		return do(Restore, "%s", postponed(o))
 	case left > 0:
-		return do(Wait, "it is watched for %s more", left.Round(time.Second))
+		return until(o.Now.Add(left), do(Wait, "it is watched for %s more", left.Round(time.Second)))[0]
 	}
 	return do(Retire, "nothing has missed it")
 }

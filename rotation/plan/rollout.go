@@ -33,10 +33,10 @@ func decideRollout(o Observation) []Action {
 	for _, s := range r.Services {
 		switch {
 		case s.Missing != "":
-			alarms = append(alarms, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing)})
+			alarms = append(alarms, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing), Remedy: remedyService})
 		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
 			if !o.Finishing && o.Now.Sub(r.Since) < aboutToRedeploy {
-				return waiting("the redeploy is about to begin")
+				return until(r.Since.Add(aboutToRedeploy), waiting("the redeploy is about to begin")...)
 			}
 			redeploys = append(redeploys, Action{Do: Redeploy, Service: s.Name, Why: "it has had no deployment since the values changed"})
 		}
@@ -47,7 +47,7 @@ func decideRollout(o Observation) []Action {
 		return append(alarms, redeploys...)
 	case refusal != "":
 		return append(alarms, fail(o, refusal)...)
-	case reason != "" && mayRollBack(o) == "" && o.Others.Unseen:
+	case reason != "" && mayRollBack(o) == (obstacle{}) && o.Others.Unseen:
 		return append(alarms, Action{Do: LookElsewhere, Why: "of several promotions only the last one is rolled back"})
 	case reason != "" && laterPromotion(o) != "":
 		return append(alarms, waiting("%s; the promotion of %s came later, and is rolled back first", reason, laterPromotion(o))...)
@@ -174,8 +174,9 @@ func follows(o Observation) (r ledger.Rollout) {
 func awaitRollout(o Observation) []Action {
 	r := o.Rollout
 	if len(r.Services) == 0 {
-		if left := r.Since.Add(o.Limits.WithoutServices).Sub(o.Now); left > 0 {
-			return waiting("no services are set, and %s are left of the time for restarting by hand", left.Round(time.Second))
+		over := r.Since.Add(o.Limits.WithoutServices)
+		if left := over.Sub(o.Now); left > 0 {
+			return until(over, waiting("no services are set, and %s are left of the time for restarting by hand", left.Round(time.Second))...)
 		}
 		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting by hand is over"}}
 	}
@@ -197,11 +198,11 @@ func awaitRollout(o Observation) []Action {
 	case o.Health != Unclear && !r.Unhealthy.IsZero():
 		return []Action{{Do: NoteHealthy, Why: "the application is healthy again"}}
 	case len(older) > 0 && overdue(o):
-		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; ")}}
+		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; "), Remedy: remedyOlder}}
 	case len(older) > 0:
 		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
 	case o.Health == Unclear:
-		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill}}
+		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill, Remedy: remedyUnclear}}
 	}
 	return []Action{{Do: Converge, Why: "every task is new, and the application healthy"}}
 }
@@ -213,7 +214,19 @@ func waiting(format string, args ...any) []Action {
 // overdue tells that the time for the rollout is over, ECS's own bake time
 // included.
 func overdue(o Observation) bool {
-	return o.Now.Sub(began(o)) > o.Limits.Rollout+bake(o)
+	return o.Now.After(timeOf(o))
+}
+
+// timeOf is when the time for the rollout is over.
+func timeOf(o Observation) time.Time { return began(o).Add(o.Limits.Rollout + bake(o)) }
+
+// Deadline is when a rollout is rolled back if its tasks have not come up by then. Zero:
+// it has converged, or is not rolled back.
+func (o Observation) Deadline() time.Time {
+	if mayRollBack(o) != (obstacle{}) {
+		return time.Time{}
+	}
+	return timeOf(o)
 }
 
 // bake is the longest time that ECS itself waits before a deployment completes.
@@ -264,30 +277,33 @@ func failing(o Observation) string {
 	return ""
 }
 
-// mayRollBack is why a rollout that fails is not rolled back; "" where it may
+// An obstacle is why a rollout is not rolled back, and what a person does about that.
+type obstacle struct{ why, remedy string }
+
+// mayRollBack is why a rollout that fails is not rolled back; none where it may
 // be.
-func mayRollBack(o Observation) string {
+func mayRollBack(o Observation) obstacle {
 	r := o.Rollout
 	switch {
 	case !r.Open():
-		return "the rollout has converged"
+		return obstacle{"the rollout has converged", remedyConverged}
 	case r.Emergency || emergency(o):
-		return "an emergency is never rolled back"
+		return obstacle{"an emergency is never rolled back", remedyEmergency}
 	case emergencyIsPending(o):
-		return "an emergency is pending"
+		return obstacle{"an emergency is pending", remedyPending}
 	case r.RolledBack:
-		return "it is a rollback already"
+		return obstacle{"it is a rollback already", remedyTwice}
 	case !r.Promoted:
-		return "it was no rotation that changed AWSCURRENT"
+		return obstacle{"it was no rotation that changed AWSCURRENT", remedyByHand}
 	}
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
 			if old.Entry.State == ledger.Quarantined {
-				return "the old " + k.Name + " value is in quarantine"
+				return obstacle{"the old " + k.Name + " value is in quarantine", remedyRestored}
 			}
 		}
 	}
-	return ""
+	return obstacle{}
 }
 
 // emergency tells that old values have leaked and are still to be taken away.
@@ -304,8 +320,8 @@ func emergencyIsPending(o Observation) bool {
 // fail rolls a rollout back that fails, where that may be done. The old values
 // are asked for first.
 func fail(o Observation, reason string) []Action {
-	if why := mayRollBack(o); why != "" {
-		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why}}
+	if why := mayRollBack(o); why != (obstacle{}) {
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why.why, Remedy: why.remedy}}
 	}
 	var ask []Action
 	var back []string
@@ -315,11 +331,11 @@ func fail(o Observation, reason string) []Action {
 			continue
 		}
 		switch {
-		case k.single() && k.Route == NotAsked:
+		case k.Single() && k.Route == NotAsked:
 			ask = append(ask, Action{Do: AskRoute, Kind: k.Name, Version: old.Version, Why: "its target is to be given the old value"})
-		case k.single() && k.Route != Accepted:
+		case k.Single() && k.Route != Accepted:
 			return waiting("%s; the target of %s cannot be written to now, so nothing is rolled back yet", reason, k.Name)
-		case k.single():
+		case k.Single():
 			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
 		case old.Probe == NotAsked:
 			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})
@@ -333,7 +349,7 @@ func fail(o Observation, reason string) []Action {
 	case len(ask) > 0:
 		return ask
 	case len(back) == 0:
-		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since every old value is refused"}}
+		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since every old value is refused", Remedy: remedyNoWayBack}}
 	}
 	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
 }

@@ -22,6 +22,7 @@ type Candidates struct {
 	Last      map[string]time.Time     // when each was last rotated; missing: not known
 	Every     map[string]time.Duration // how often the schedule rotates each of several
 	HeldOff   bool                     // the last rotation was rolled back
+	Pause     Pause                    // an operator's
 }
 
 // A Selection is which kinds a rotation changes, and why it does not change the
@@ -64,6 +65,8 @@ func (c Candidates) skipReason(name string) string {
 		return c.Open[name]
 	case c.ByHand():
 		return ""
+	case c.Pause.On:
+		return c.Pause.Why()
 	case c.HeldOff:
 		return "the last rotation was rolled back, so the schedule rotates nothing"
 	case !c.due(name):

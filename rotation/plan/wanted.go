@@ -19,7 +19,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	}
 	switch {
 	case k.Lost != "":
-		return do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost), false
+		return remedied(remedyLost, do(Alarm, "%s, so nothing is taken away: put it back, or release", k.Lost)...), false
 	case w.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "an emergency is replacing it"), false
 	case w.Entry.State == ledger.Revoking:
@@ -28,7 +28,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return do(Restore, "it is wanted again"), false
 	case interrupted(k, o):
 		return nil, false // the rollout's decision is to finish the rollback
-	case w.Probe == Denied && k.single() && slices.Contains(o.RotatingKinds, k.Name):
+	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
@@ -37,7 +37,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	case w.Probe == Denied && len(unasked(k)) > 0:
 		return unasked(k), false
 	case w.Probe == Denied:
-		return do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k)), false
+		return remedied(remedyRefused(k), do(Alarm, "the target refuses AWSCURRENT's value, which it never accepted: %s", whereLive(k))...), false
 	case w.Probe == NotAsked && (w.Entry.State != ledger.Proven || o.Rollout.Open() || o.Tick && (ProofIsOver(w.Entry, o.Now) || k.Restarts && hasOther(k))):
 		return do(Ask, "whether AWSCURRENT's value is accepted has to be known"), false
 	case w.Probe == NoAnswer:
@@ -64,11 +64,11 @@ func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Acti
 	case k.Wanted.Probe == Denied && len(unasked(k)) > 0:
 		return unasked(k), false
 	case k.Wanted.Probe == Denied:
-		return do(Alarm, "AWSCURRENT's value may have leaked, and its target refuses it: %s", whereLive(k)), false
+		return remedied(remedyRefused(k), do(Alarm, "AWSCURRENT's value may have leaked, and its target refuses it: %s", whereLive(k))...), false
 	case k.Wanted.Probe == NoAnswer:
-		return do(Alarm, "not rotated: the value may have leaked, and its target does not answer: start the emergency rotation again, or release"), false
+		return remedied(remedyNoAnswer, do(Alarm, "not rotated: the value may have leaked, and its target does not answer: start the emergency rotation again, or release")...), false
 	}
-	return do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release"), true
+	return remedied(remedyLeaked, do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release")...), true
 }
 
 // interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
@@ -105,14 +105,14 @@ func proven(k Kind) bool {
 	return false
 }
 
-// single tells that the target accepts one value at a time.
-func (k Kind) single() bool { return !k.Overlaps || k.Swaps }
+// Single tells that the target accepts one value at a time.
+func (k Kind) Single() bool { return !k.Overlaps || k.Swaps }
 
 // toPutBack are the values of rotations that have come to nothing, one of which a
 // target that accepts one value may have in place of the wanted one.
 func toPutBack(k Kind) (actions []Action) {
 	for _, old := range k.Old {
-		if s := old.Entry.State; k.single() && old.Probe != Denied && (s == ledger.RolledBack || s == ledger.GivenUp) {
+		if s := old.Entry.State; k.Single() && old.Probe != Denied && (s == ledger.RolledBack || s == ledger.GivenUp) {
 			actions = append(actions, Action{Do: PutBack, Kind: k.Name, Version: old.Version, Why: "its rotation was rolled back or given up, and the target refuses AWSCURRENT's value"})
 		}
 	}
@@ -136,10 +136,11 @@ func denied(k Kind, o Observation) []Action {
 	switch {
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
-	case mayRollBack(o) == "" && unsettled(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
+	case mayRollBack(o) == (obstacle{}) && unsettled(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
 		return nil // the rollout's decision is to roll back
 	default:
 		a.Do, a.Why = Alarm, fmt.Sprintf("the target refuses AWSCURRENT's value, and it could not be set again (%s): %s", k.Wanted.SetFailed, whereLive(k))
+		a.Remedy = remedyRefused(k)
 	}
 	return []Action{a}
 }
@@ -157,14 +158,20 @@ func isAccepted(v Value) bool { return v.Probe == Accepted }
 
 // whereLive is the remedy where AWSCURRENT's value is refused.
 func whereLive(k Kind) string {
-	var newest Value
-	for _, old := range k.Old {
-		if isAccepted(old) && (newest.Version == "" || old.righterThan(newest)) {
-			newest = old
-		}
-	}
-	if newest.Version == "" {
+	newest, ok := k.live()
+	if !ok {
 		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
 	}
 	return fmt.Sprintf("version %s has the value that it accepts", newest.Version)
+}
+
+// live is the old value that the target is known to accept, and that is the most likely
+// one to go back to.
+func (k Kind) live() (newest Value, ok bool) {
+	for _, old := range k.Old {
+		if isAccepted(old) && (!ok || old.righterThan(newest)) {
+			newest, ok = old, true
+		}
+	}
+	return newest, ok
 }

@@ -73,6 +73,9 @@ type Secret struct {
 	ARN  string `json:"secret"`
 	Name string `json:"name"`
 
+	// At is when the secret was looked at, by AWS's clock; left out where it could not be.
+	At time.Time `json:"at,omitzero"`
+
 	// Error is why a read-only action could not look at this secret, or not at all of
 	// it. An action that changes something fails instead.
 	Error string `json:"error,omitempty"`

@@ -418,6 +418,10 @@ func TestASecretTellsItsScheduleInItsOwnWordsAndWhoRotatesIt(t *testing.T) {
 			sm.DescribeSecretOutput{RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(30)}},
 			secret.Metadata{Schedule: secret.Schedule{Days: 30}},
 		},
+		{
+			sm.DescribeSecretOutput{Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}, {Key: aws.String("empty")}}},
+			secret.Metadata{Tags: map[string]string{"team": "web", "empty": ""}},
+		},
 	} {
 		read, _, _ := secret.Open(secret.Config{API: described{DescribeSecretOutput: tc.answer}, ARN: "arn", Clock: secret.MachineClock{}})
 		if got, err := read.Describe(t.Context()); err != nil || !reflect.DeepEqual(got, tc.want) {

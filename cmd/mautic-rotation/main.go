@@ -1,0 +1,86 @@
+// Command mautic-rotation is the operator's program: how the credentials of a Mautic deployment stand, what
+// needs a person and what to do about it, rotations, and what became of them.
+//
+//	mautic-rotation status
+//	mautic-rotation rotate --only database
+//
+// docs/reference.md has all commands.
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/muesli/termenv"
+
+	"mautic-rotation/internal/operator/cli"
+	"mautic-rotation/internal/operator/view"
+)
+
+// version is set by the linker for a release.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the program at once
+	}()
+	restore, err := termenv.EnableVirtualTerminalProcessing(termenv.NewOutput(os.Stdout))
+	if err != nil {
+		restore = func() error { return nil } // no console of Windows
+	}
+	code := cli.Main(ctx, &cli.Env{
+		Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Messages: os.Stderr,
+		Asks: term.IsTerminal(os.Stdin.Fd()), Style: style(os.Stdout), Version: built(),
+		Now: time.Now, Pause: pause, Connect: cli.Connect(pause),
+	})
+	_ = restore()
+	os.Exit(int(code))
+}
+
+// style is what the output takes.
+func style(out *os.File) view.Style {
+	s := view.Style{Zone: time.Local}
+	if !term.IsTerminal(out.Fd()) || os.Getenv("TERM") == "dumb" {
+		return s
+	}
+	s.Terminal, s.Colour = true, true
+	if width, _, err := term.GetSize(out.Fd()); err == nil {
+		s.Width = width
+	}
+	return s
+}
+
+// pause waits, or fails when the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// built is which version this is: a release's, or the commit that it was built from.
+func built() string {
+	info, ok := debug.ReadBuildInfo()
+	if version != "" || !ok {
+		return cmp.Or(version, "unknown")
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return info.Main.Version
+}

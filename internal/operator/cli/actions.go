@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+
+	"mautic-rotation/internal/operator/cloud"
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/view"
+	"mautic-rotation/rotation/report"
+)
+
+type reconcileCommand struct{}
+
+func (reconcileCommand) Run(r *run) error {
+	t, err := r.find()
+	if err != nil {
+		return err
+	}
+	arn, err := t.arn()
+	if err != nil {
+		return err
+	}
+	return t.act(cloud.Action{Name: actionReconcile, Secret: arn, Changes: true})
+}
+
+// act has something done, and shows what was done and what is left.
+func (t *target) act(a cloud.Action) error {
+	answer, err := t.ask(a)
+	if err != nil {
+		return err
+	}
+	r := t.run
+	if err := r.show(func() string { return view.Changes(r.Style, t.shown(), answer) }, answer); err != nil {
+		return err
+	}
+	if answer.Schema < report.Schema {
+		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "the function is of an older release, and tells no more", "deploy this release")))
+	}
+	return attention(view.Attention(answer))
+}
+
+type releaseCommand struct {
+	Yes bool `short:"y" help:"Do not ask."`
+}
+
+func (c releaseCommand) Run(r *run) error { return r.carryOut(actionRelease, c.Yes, view.Releases) }
+
+type abandonCommand struct {
+	Yes bool `short:"y" help:"Do not ask."`
+}
+
+func (c abandonCommand) Run(r *run) error { return r.carryOut(actionAbandon, c.Yes, view.Abandons) }
+
+type rollBackCommand struct {
+	Yes bool `short:"y" help:"Do not ask."`
+}
+
+func (c rollBackCommand) Run(r *run) error { return r.carryOut(actionRollBack, c.Yes, view.RollsBack) }
+
+// carryOut shows what an action will do to one secret, asks, and has it done. consequences has no
+// line where there is nothing to do.
+func (r *run) carryOut(action string, yes bool, consequences func(view.Style, report.Secret, report.Report) []string) error {
+	t, err := r.find()
+	if err != nil {
+		return err
+	}
+	secret, answer, err := t.one()
+	if err != nil {
+		return err
+	}
+	will := consequences(r.Style, secret, answer)
+	if len(will) == 0 {
+		text := fmt.Sprintf("%s: there is nothing to %s\n", secret.Name, action)
+		return r.show(func() string { return text }, answer)
+	}
+	fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, action, will))
+	if err := r.confirm(yes, "Go on?"); err != nil {
+		return err
+	}
+	return t.act(cloud.Action{Name: action, Secret: secret.ARN, Changes: true})
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/logline"
+	"mautic-rotation/internal/operator/view"
+)
+
+type logsCommand struct {
+	Follow bool   `short:"f" help:"Go on with new lines. Ctrl-C ends it."`
+	Since  string `default:"1h" placeholder:"TIME" help:"How far back: 1h, 7d."`
+}
+
+// late is how much later than its time CloudWatch may show a line.
+const late = time.Minute
+
+func (c logsCommand) Run(r *run) error {
+	back, err := duration(c.Since)
+	if err != nil {
+		return err
+	}
+	t, err := r.find()
+	if err != nil {
+		return err
+	}
+	arn, err := t.arn()
+	if err != nil {
+		return err
+	}
+	seen := map[string]time.Time{}
+	for since := r.Now().Add(-back); ; {
+		now := r.Now()
+		lines, err := t.Log.Lines(r, t.stack.LogGroup, since)
+		switch {
+		case r.Context.Err() != nil:
+			return nil
+		case err != nil && !(c.Follow && len(seen) > 0 && fault.Of(err).Denied == ""):
+			return err
+		}
+		for _, line := range lines {
+			if _, shown := seen[line.ID]; shown {
+				continue
+			}
+			seen[line.ID] = line.At
+			e, ok := logline.Parse(line.Text)
+			if !ok || arn != "" && e.Secret != arn {
+				continue
+			}
+			if e.At.IsZero() {
+				e.At = line.At
+			}
+			if r.flags.json() {
+				fmt.Fprintln(r.Out, line.Text)
+				continue
+			}
+			fmt.Fprintln(r.Out, view.LogLine(r.Style, e, now))
+		}
+		if !c.Follow || r.Pause(r, pollTime) != nil {
+			return nil
+		}
+		since = laterOf(since, now.Add(-late))
+		for id, at := range seen {
+			if at.Before(since) {
+				delete(seen, id)
+			}
+		}
+	}
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

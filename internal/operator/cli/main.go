@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/alecthomas/kong"
+
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/view"
+)
+
+// run is what a command runs in.
+type run struct {
+	context.Context
+	*Env
+	flags globals
+	model *kong.Kong
+}
+
+// exited is the code that kong ends the program with, after it has shown help.
+type exited int
+
+const description = "Operates the function that rotates the credentials of Mautic deployments: shows how they stand, rotates, and goes on with what is held.\n\n" +
+	"Credentials, profile and region are those of the AWS CLI."
+
+// parser reads the command line into a grammar.
+func parser(e *Env, g *grammar) (*kong.Kong, error) {
+	return kong.New(g, kong.Name(view.Program), kong.Description(description), kong.Writers(e.Out, e.Messages),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Exit(func(code int) { panic(exited(code)) }))
+}
+
+// Main runs a command, and returns what to exit with.
+func Main(ctx context.Context, e *Env) (code fault.Code) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case exited:
+			code = fault.Code(p)
+		default:
+			panic(p)
+		}
+	}()
+	var g grammar
+	k, err := parser(e, &g)
+	if err != nil {
+		panic(err) // the grammar is wrong
+	}
+	for _, arg := range e.Args {
+		if arg == "--version" {
+			fmt.Fprintln(e.Out, view.Program, e.Version)
+			return fault.Fine
+		}
+	}
+	if len(e.Args) == 0 {
+		e.Args = []string{"--help"}
+	}
+	command, err := k.Parse(e.Args)
+	if err != nil {
+		return e.fail(fault.New(fault.Usage, err.Error(), "see "+view.Program+" --help"))
+	}
+	if g.NoColor || e.Getenv("NO_COLOR") != "" {
+		e.Style.Colour = false
+	}
+	err = command.Run(&run{ctx, e, g.globals, k})
+	if errors.Is(err, context.Canceled) {
+		return fault.Unknown
+	}
+	return e.fail(err)
+}
+
+// fail shows an error, and returns its code.
+func (e *Env) fail(err error) fault.Code {
+	var silent fault.Silent
+	if err != nil && !errors.As(err, &silent) {
+		fmt.Fprint(e.Messages, view.Fault(e.Style, fault.Of(err)))
+	}
+	return fault.CodeOf(err)
+}
+
+// show writes text, or for a program a value as JSON.
+func (r *run) show(text func() string, value any) error {
+	if !r.flags.json() {
+		_, err := fmt.Fprint(r.Out, text())
+		return err
+	}
+	encoder := json.NewEncoder(r.Out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

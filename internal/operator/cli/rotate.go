@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/internal/operator/cloud"
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/follow"
+	"mautic-rotation/internal/operator/logline"
+	"mautic-rotation/internal/operator/token"
+	"mautic-rotation/internal/operator/view"
+	"mautic-rotation/rotation/report"
+)
+
+type rotateCommand struct {
+	Only      []string `placeholder:"KIND,…" help:"These credentials alone: database, smtp, api, admin, webhook. Default: all that have no open overlap."`
+	Emergency bool     `help:"The values may have leaked: the old ones are taken away at once, and tasks fail until they are replaced."`
+	Yes       bool     `short:"y" help:"Do not ask before an emergency."`
+	Wait      string   `enum:"converged,retired" default:"converged" help:"How far to follow it: until every task is new (converged), or the old values are refused, too (retired)."`
+	NoWait    bool     `help:"Start it, and do not follow it."`
+}
+
+func (c rotateCommand) Run(r *run) error {
+	t, err := r.find()
+	if err != nil {
+		return err
+	}
+	id, err := token.New(token.Random, c.Only, c.Emergency)
+	if err != nil {
+		return err
+	}
+	secret, _, err := t.one()
+	if err != nil {
+		return err
+	}
+	if err := c.mayStart(t, secret); err != nil {
+		return err
+	}
+	if c.Emergency {
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "rotate in an emergency", view.Emergency(r.Style, secret, c.Only)))
+		if err := r.confirm(c.Yes, "Rotate now?"); err != nil {
+			return err
+		}
+	}
+	begun := r.Now()
+	if err := t.Secrets.Rotate(r, secret.ARN, id); err != nil {
+		return err
+	}
+	t.progress("started: version " + id)
+	if c.NoWait {
+		t.progress("it goes on; to see how: " + t.again("status", "--watch"))
+		return r.show(func() string { return "" }, map[string]string{"secret": secret.ARN, "version": id})
+	}
+	return t.follow(secret, id, follow.Until(c.Wait), begun)
+}
+
+// mayStart refuses what Secrets Manager or the function would refuse, with the remedy.
+func (c rotateCommand) mayStart(t *target, secret report.Secret) error {
+	if secret.Error != "" {
+		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "")
+	}
+	if p := secret.Rotation; p != nil {
+		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only go on with that", p.Version, secret.Name),
+			"follow it ("+t.again("status", "--watch")+"), or give it up ("+t.again("abandon")+")")
+	}
+	for _, kind := range c.Only {
+		if !slices.ContainsFunc(secret.Credentials, func(k report.Credential) bool { return k.Kind == kind }) {
+			return fault.New(fault.Usage, fmt.Sprintf("%s has no credential of the kind %s that the function rotates", secret.Name, kind),
+				"correct --only, or the stack's parameter RotateKinds")
+		}
+	}
+	return nil
+}
+
+// progress shows a line of a rotation. For a program it is beside the output.
+func (t *target) progress(line string) {
+	r := t.run
+	out := r.Out
+	if r.flags.json() {
+		out = r.Messages
+	}
+	fmt.Fprintln(out, view.Line(r.Style, r.Now(), line))
+}
+
+// follow shows a rotation until its end. An interruption leaves the rotation running.
+func (t *target) follow(secret report.Secret, id string, until follow.Until, begun time.Time) error {
+	r := t.run
+	rotation := follow.New(id, until)
+	errors := &failures{target: t, version: id, since: begun, seen: map[string]bool{}}
+	unseen := 0
+	for {
+		if r.Pause(r, pollTime) != nil {
+			t.progress("the rotation goes on; to see how: " + t.again("status", "--watch"))
+			return fault.Silent(fault.Unknown)
+		}
+		answer, err := t.ask(cloud.Action{Name: actionStatus, Secret: secret.ARN})
+		if r.Context.Err() != nil {
+			continue // which says how to go on
+		}
+		if err != nil || len(answer.Secrets) != 1 {
+			if unseen++; unseen < mostUnseen {
+				continue // a look that failed is no end
+			}
+			t.progress("it cannot be seen any more how the rotation goes on: " + t.again("status", "--watch"))
+			if err == nil {
+				err = fault.New(fault.Unknown, "the function does not tell of the secret any more", "")
+			}
+			return err
+		}
+		unseen = 0
+		errors.show()
+		lines, end := rotation.See(answer.Secrets[0], answer.At)
+		for _, line := range lines {
+			t.progress(line)
+		}
+		if end == nil {
+			continue
+		}
+		errors.show()
+		return t.ended(*end, answer)
+	}
+}
+
+// mostUnseen is how many looks in a row may fail.
+const mostUnseen = 5
+
+// ended shows how a rotation ended, and what needs a person.
+func (t *target) ended(end follow.End, answer report.Report) error {
+	r := t.run
+	t.progress(end.Text)
+	if r.flags.json() {
+		if err := r.show(nil, answer); err != nil {
+			return err
+		}
+	} else if !end.Well || view.Attention(answer) {
+		fmt.Fprint(r.Out, "\n"+view.Status(r.Style, t.shown(), answer))
+	}
+	return attention(!end.Well)
+}
+
+// failures are the errors of a rotation, which the log alone has.
+type failures struct {
+	target  *target
+	version string
+	since   time.Time
+	seen    map[string]bool
+	denied  bool
+}
+
+// show tells of those that are new. Without the permission to read the log, it says so once.
+func (f *failures) show() {
+	if f.denied {
+		return
+	}
+	lines, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, f.since)
+	if err != nil {
+		f.denied = fault.Of(err).Denied != ""
+		if f.denied {
+			f.target.progress("why a step fails is not shown: " + fault.Of(err).Text)
+		}
+		return
+	}
+	for _, line := range lines {
+		e, ok := logline.Parse(line.Text)
+		if !ok || e.Level != "ERROR" || e.Version != f.version || f.seen[e.Said()] {
+			continue
+		}
+		f.seen[e.Said()] = true
+		f.target.progress(strings.TrimSpace(e.Said()))
+	}
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mautic-rotation/internal/operator/cloud"
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/view"
+	"mautic-rotation/rotation/report"
+)
+
+// The function's actions.
+const (
+	actionStatus    = "status"
+	actionPreflight = "preflight"
+	actionVerify    = "verify"
+	actionReconcile = "reconcile"
+	actionRelease   = "release"
+	actionAbandon   = "abandon"
+	actionRollBack  = "roll-back"
+)
+
+// target is a stack that was found, and how to reach it.
+type target struct {
+	AWS
+	stack cloud.Stack
+	run   *run
+}
+
+// find connects to AWS and finds the stack that the flags name.
+func (r *run) find() (*target, error) {
+	if r.flags.Output == "csv" {
+		return nil, fault.New(fault.Usage, "only history has the output csv", "choose text or json")
+	}
+	return r.findAny()
+}
+
+func (r *run) findAny() (*target, error) {
+	aws, err := r.Connect(r, r.flags.Profile, r.flags.Region)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := aws.Stacks.Find(r, r.flags.Stack)
+	if err != nil {
+		return nil, err
+	}
+	return &target{aws, stack, r}, nil
+}
+
+// ask has the function carry out an action.
+func (t *target) ask(a cloud.Action) (report.Report, error) {
+	return t.Function.Ask(t.run, t.stack.Function, a)
+}
+
+// shown is the stack as a report names it, with the flags to repeat in a command.
+func (t *target) shown() view.Stack {
+	s := view.Stack{Name: t.stack.Name, Region: t.Region}
+	if t.run.flags.Stack != "" && t.run.Getenv("MAUTIC_ROTATION_STACK") != t.run.flags.Stack {
+		s.Flags = append(s.Flags, "--stack", t.run.flags.Stack)
+	}
+	if t.run.flags.Profile != "" {
+		s.Flags = append(s.Flags, "--profile", t.run.flags.Profile)
+	}
+	if t.run.flags.Region != "" {
+		s.Flags = append(s.Flags, "--region", t.run.flags.Region)
+	}
+	return s
+}
+
+// status asks how the secrets stand: that of --secret alone where it is given.
+func (t *target) status() (report.Report, error) {
+	answer, err := t.ask(cloud.Action{Name: actionStatus})
+	if err != nil {
+		return report.Report{}, err
+	}
+	answer.Secrets, err = chosen(answer.Secrets, t.run.flags.Secret)
+	return answer, err
+}
+
+// chosen are the secrets that a name or an ARN names; all for "".
+func chosen(all []report.Secret, name string) ([]report.Secret, error) {
+	if name == "" {
+		return all, nil
+	}
+	for _, s := range all {
+		if s.Name == name || s.ARN == name {
+			return []report.Secret{s}, nil
+		}
+	}
+	return nil, fault.New(fault.Usage, fmt.Sprintf("the stack has no secret %s", name), "it has "+strings.Join(secretNames(all), ", "))
+}
+
+func secretNames(all []report.Secret) (names []string) {
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// one is the status of the one secret that a command is for.
+func (t *target) one() (report.Secret, report.Report, error) {
+	answer, err := t.status()
+	switch {
+	case err != nil:
+		return report.Secret{}, report.Report{}, err
+	case len(answer.Secrets) == 0:
+		return report.Secret{}, report.Report{}, fault.New(fault.Unknown, "the function serves no secret", "set the stack's parameter SecretArn")
+	case len(answer.Secrets) > 1:
+		return report.Secret{}, report.Report{}, fault.New(fault.Usage, "the stack has several secrets", "name one by --secret: "+strings.Join(secretNames(answer.Secrets), ", "))
+	}
+	return answer.Secrets[0], answer, nil
+}
+
+// arn is that of --secret, which may be a name; "" where it is not given.
+func (t *target) arn() (string, error) {
+	name := t.run.flags.Secret
+	if name == "" || strings.HasPrefix(name, "arn:") {
+		return name, nil
+	}
+	answer, err := t.status()
+	if err != nil {
+		return "", err
+	}
+	return answer.Secrets[0].ARN, nil
+}
+
+// again is what to type to see how it goes on.
+func (t *target) again(verb string, more ...string) string {
+	return strings.Join(slices.Concat([]string{view.Program, verb}, t.shown().Flags, more), " ")
+}

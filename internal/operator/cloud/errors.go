@@ -1,0 +1,114 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+
+	"mautic-rotation/internal/operator/fault"
+)
+
+// Explain makes of what an AWS call failed with what a person can do about it. It returns
+// nil for nil, and what is a fault already as it is.
+func Explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *fault.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	f := &fault.Error{Code: fault.Unknown, Text: plain(err), Cause: err}
+	var sso *ssocreds.InvalidTokenError
+	if errors.As(err, &sso) {
+		f.Text, f.Remedy = "your SSO session has expired, or there is none", "log in with `aws sso login`, with --profile where you use one"
+		return f
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "refresh cached credentials") {
+			f.Text, f.Remedy = "there are no AWS credentials", noCredentials
+		}
+		return f
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized":
+		f.Denied = deniedAction(err, api.ErrorMessage())
+		f.Text = "AWS denied " + f.Denied
+		f.Remedy = "have the stack's policy for people attached to you (its outputs ReadPolicy and RotatePolicy; docs/security.md tells of them), or use another --profile"
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+		f.Text, f.Remedy = "your AWS credentials have expired", "log in again (`aws sso login`), or renew them"
+	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure":
+		f.Text, f.Remedy = "AWS does not know your credentials", noCredentials
+	}
+	return f
+}
+
+const noCredentials = "log in (`aws sso login`), name a --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+// plain is an API's own word about an error, without the SDK's account of the attempts.
+func plain(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return fmt.Sprintf("%s%s: %s", operation(err), api.ErrorCode(), api.ErrorMessage())
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return fmt.Sprintf("%s could not be called: %v", op.Operation(), op.Unwrap())
+	}
+	return err.Error()
+}
+
+func operation(err error) string {
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.Operation() + ": "
+	}
+	return ""
+}
+
+var notAuthorized = regexp.MustCompile(`not authorized to perform:? ([a-zA-Z0-9-]+:[A-Za-z0-9]+)`)
+
+// services are the names in IAM actions of services whose names in the SDK are others.
+var services = map[string]string{
+	"Secrets Manager": "secretsmanager", "CloudWatch Logs": "logs", "CloudFormation": "cloudformation", "CloudTrail": "cloudtrail",
+	"Lambda": "lambda", "Resource Groups Tagging API": "tag", "SES": "ses", "STS": "sts",
+}
+
+// deniedAction is the action that was denied: as AWS words it, else by the call.
+func deniedAction(err error, message string) string {
+	if m := notAuthorized.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	var op *smithy.OperationError
+	if !errors.As(err, &op) {
+		return "a call"
+	}
+	name := op.Operation()
+	if op.Service() == "Lambda" && name == "Invoke" {
+		name = "InvokeFunction"
+	}
+	if service, ok := services[op.Service()]; ok {
+		return service + ":" + name
+	}
+	return op.Service() + ":" + name
+}
+
+// isAPI tells whether an API answered with one of the codes.
+func isAPI(err error, codes ...string) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	for _, code := range codes {
+		if api.ErrorCode() == code {
+			return true
+		}
+	}
+	return false
+}

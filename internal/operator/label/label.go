@@ -1,0 +1,86 @@
+// Package label says in words what a staging label means.
+package label
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/ledger"
+)
+
+// aws are Secrets Manager's own.
+var aws = map[string]string{
+	"AWSCURRENT":  "the version that tasks read when they start: its values are the wanted ones",
+	"AWSPENDING":  "the version that a rotation has made, or is making. On AWSCURRENT's version too: the rotation is over",
+	"AWSPREVIOUS": "the version that was AWSCURRENT before. Its values may be refused by now",
+}
+
+// states are what the states mean, as docs/operate.md has them.
+var states = map[ledger.State]string{
+	ledger.Pending:     "a rotation is setting the value, or has",
+	ledger.Proven:      "the target accepts it",
+	ledger.Old:         "another value is wanted; this one is still accepted, and is taken away when nothing uses it",
+	ledger.Quarantined: "it is refused, can be restored, and is being watched",
+	ledger.Held:        "something still uses it, so it stays accepted until you release it",
+	ledger.Released:    "it was held, and an operator has released it: the next tick takes it away",
+	ledger.GivenUp:     "its rotation was given up; it is taken away next",
+	ledger.Revoking:    "it may have leaked: an emergency takes it away; on AWSCURRENT, the emergency was not carried out",
+	ledger.RolledBack:  "the application did not come up with it; it is taken away once no task has it",
+	ledger.Failed:      "the application did not come up with it, and it is refused; the schedule is held off",
+	ledger.Foreign:     "an operator has released it, and the function never touches it",
+}
+
+// Means says what a label means, line by line. ok is false for one that is neither Secrets Manager's nor
+// this project's.
+func Means(text string) (lines []string, ok bool) {
+	if words, ok := aws[text]; ok {
+		return []string{words}, true
+	}
+	if words, ok := strings.CutPrefix(text, "rotate;"); ok {
+		return []string{"asks the next rotation for " + strings.ReplaceAll(words, ".", " ") + "; the rotation takes the label off"}, true
+	}
+	if !strings.HasPrefix(text, ledger.Prefix) {
+		return nil, false
+	}
+	page, err := ledger.Decode(text)
+	if err != nil {
+		return []string{"a label of this project that this program cannot read: " + err.Error()}, true
+	}
+	for _, kind := range page.Kinds() {
+		e := page.Entries[kind]
+		line := fmt.Sprintf("%s: %s, which is: %s", kind, e.State, states[e.State])
+		if !e.At.IsZero() {
+			line += "; since " + at(e.At)
+		}
+		lines = append(lines, line)
+	}
+	if !page.Rollout.Since.IsZero() {
+		lines = append(lines, rollout(page.Rollout))
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "nothing is remembered of the version")
+	}
+	return lines, true
+}
+
+func rollout(r ledger.Rollout) string {
+	var parts []string
+	for word, on := range map[string]bool{"after a rotation": r.Promoted, "back to the old values": r.RolledBack, "in an emergency": r.Emergency} {
+		if on {
+			parts = append(parts, word)
+		}
+	}
+	slices.Sort(parts)
+	parts = append([]string{"tasks are replaced since " + at(r.Since)}, parts...)
+	if !r.Converged.IsZero() {
+		parts[0] = "tasks were replaced from " + at(r.Since) + " to " + at(r.Converged)
+	}
+	if !r.Unhealthy.IsZero() {
+		parts = append(parts, "unhealthy since "+at(r.Unhealthy))
+	}
+	return "rollout: " + strings.Join(parts, ", ")
+}
+
+func at(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,0 +1,93 @@
+// Package logline reads a line of the function's log, which is JSON, and says it in one plain
+// line for people.
+package logline
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Entry is a line of the function's log.
+type Entry struct {
+	At      time.Time
+	Level   string
+	Text    string
+	Secret  string // an ARN; "": it is of no secret
+	Kind    string
+	Version string // the rotation's: its token
+	Of      string // the version with the value that the line is about
+	Step    string
+	Action  string
+
+	Audit  string // what was changed
+	Notice string // how a rotation ended, or goes on
+	Error  string
+	Fields map[string]string // all others
+}
+
+// known are the fields that an Entry has a place for.
+var known = []string{"timestamp", "level", "message", "secret", "kind", "version", "of", "step", "action", "audit", "notice", "error", "requestId"}
+
+// Parse reads a line. One that is not the function's own (Lambda's, or a measurement) is not ok.
+func Parse(line string) (e Entry, ok bool) {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(line), &fields); err != nil {
+		return Entry{}, false
+	}
+	text := func(key string) string {
+		switch v := fields[key].(type) {
+		case nil:
+			return ""
+		case string:
+			return v
+		case []any:
+			words := make([]string, len(v))
+			for i, word := range v {
+				words[i] = fmt.Sprint(word)
+			}
+			return strings.Join(words, ", ")
+		default:
+			return fmt.Sprint(v)
+		}
+	}
+	if text("message") == "" || text("level") == "" {
+		return Entry{}, false
+	}
+	e = Entry{
+		Level: text("level"), Text: text("message"), Secret: text("secret"), Kind: text("kind"), Version: text("version"), Of: text("of"),
+		Step: text("step"), Action: text("action"), Audit: text("audit"), Notice: text("notice"), Error: text("error"),
+		Fields: map[string]string{},
+	}
+	e.At, _ = time.Parse(time.RFC3339Nano, text("timestamp"))
+	for key := range fields {
+		if !slices.Contains(known, key) {
+			e.Fields[key] = text(key)
+		}
+	}
+	return e, true
+}
+
+// What is the line's subject: the credential, the step or the action.
+func (e Entry) What() string {
+	var parts []string
+	for _, part := range []string{e.Kind, e.Step, e.Action} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Said is what the line says, with its error and the reason where it has one.
+func (e Entry) Said() string {
+	text := e.Text
+	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["why"], e.Error, e.Fields["evidence"]} {
+		if more != "" && !strings.Contains(text, more) {
+			text += ": " + more
+		}
+	}
+	return strings.Join(strings.Fields(text), " ")
+}

@@ -1,0 +1,33 @@
+package logline
+
+import (
+	"testing"
+	"time"
+)
+
+func TestALineOfTheLogIsReadAndSaidPlainly(t *testing.T) {
+	for _, c := range []struct{ line, what, said string }{
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"held: both passwords stay accepted","requestId":"r","action":"reconcile","secret":"arn","kind":"database","of":"v1","audit":"held","evidence":"10.0.3.7"}`,
+			"database, reconcile", "held: both passwords stay accepted: 10.0.3.7"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"ERROR","message":"createSecret failed","step":"createSecret","error":"nothing can be\n rotated now","milliseconds":12}`,
+			"createSecret", "createSecret failed: nothing can be rotated now"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"the services wait","decision":"wait","why":"tasks from before are left","service":"web"}`,
+			"", "the services wait: web: tasks from before are left"},
+	} {
+		e, ok := Parse(c.line)
+		if !ok || e.What() != c.what || e.Said() != c.said {
+			t.Errorf("%s is %v: %q, %q", c.line, ok, e.What(), e.Said())
+		}
+		if want := time.Date(2026, 11, 28, 14, 1, 2, 5e8, time.UTC); !e.At.Equal(want) {
+			t.Errorf("its time is %s", e.At)
+		}
+	}
+}
+
+func TestWhatIsNoLineOfTheFunctionIsNone(t *testing.T) {
+	for _, line := range []string{"", "START RequestId: 1", `{"_aws":{},"Time":12}`, `{"message":"x"}`, `[1]`, `"text"`} {
+		if e, ok := Parse(line); ok {
+			t.Errorf("%s is read as %+v", line, e)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/report"
+)
+
+// tolerance is by how much a credential's greatest age may exceed its rhythm without a sign:
+// a week, since a schedule may have one day of the week.
+const tolerance = 7 * day
+
+// tooOld tells whether the schedule lets a credential become older than its rhythm says.
+func tooOld(c report.Credential) bool {
+	return c.EverySeconds > 0 && seconds(c.GreatestAgeSeconds) > seconds(c.EverySeconds)+tolerance
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// rank orders the states of old values: what a person has to know first comes first.
+var rank = []string{"held", "revoking", "rolledback", "failed", "quarantined", "released", "givenup", "pending", "old", "proven", "foreign"}
+
+// foremost is the old value that tells most of how a credential stands; nil: there is none that is
+// accepted, or may be again.
+func foremost(c report.Credential) (found *report.Old) {
+	best := len(rank)
+	for i, old := range c.Old {
+		at := len(rank) - 1
+		for n, state := range rank {
+			if state == old.State {
+				at = n
+			}
+		}
+		if open(old) && at < best {
+			best, found = at, &c.Old[i]
+		}
+	}
+	return found
+}
+
+// open tells whether something is left to do about an old value. What is only remembered
+// (the value before of a target that accepts one, or one that is refused) is not.
+func open(old report.Old) bool {
+	switch old.State {
+	case "failed", "foreign":
+		return false
+	case "held", "quarantined", "revoking", "released", "rolledback", "givenup", "pending":
+		return true
+	}
+	return old.AcceptedSince != nil
+}
+
+// State says how a credential stands, and how much it matters.
+func (s Style) state(secret report.Secret, c report.Credential, now time.Time) (string, tone) {
+	switch {
+	case c.Problem != "":
+		return c.Problem, bad
+	case c.Accepted == "denied":
+		return "its target refuses AWSCURRENT's value", bad
+	case c.State == "revoking":
+		return "may have leaked, and was not replaced", bad
+	}
+	if words := rotating(secret, c); words != "" {
+		return words, wary
+	}
+	if old := foremost(c); old != nil {
+		return s.old(secret, c, *old, now)
+	}
+	if c.State == "" {
+		return "steady; not rotated by this function yet", plain
+	}
+	return "steady", good
+}
+
+// rotating says how far the rotation that is under way is with a credential.
+func rotating(secret report.Secret, c report.Credential) string {
+	r := secret.Rotation
+	if r == nil {
+		return ""
+	}
+	for _, kind := range r.Kinds {
+		if kind == c.Kind {
+			if r.Emergency {
+				return "being rotated, in an emergency"
+			}
+			return "being rotated; not promoted yet"
+		}
+	}
+	return ""
+}
+
+// old says how a credential stands that has an old value.
+func (s Style) old(secret report.Secret, c report.Credential, old report.Old, now time.Time) (string, tone) {
+	since := ""
+	if old.Since != nil {
+		since = " since " + s.when(*old.Since, now)
+	}
+	until := ""
+	if old.Until != nil {
+		until = ", until " + s.when(*old.Until, now)
+	}
+	why := ""
+	if old.Why != "" {
+		why = ": " + old.Why
+	}
+	switch old.State {
+	case "held":
+		return "held" + since + because(old.Why), bad
+	case "quarantined":
+		if until == "" {
+			until = why
+		}
+		return "quarantined" + since + until, wary
+	case "revoking":
+		return "its old value may have leaked, and is being taken away" + why, wary
+	case "rolledback":
+		return "rolled back" + since + why, wary
+	case "released":
+		return "released" + since + why, plain
+	case "givenup", "pending":
+		return "the value of a rotation that was given up is taken away" + why, wary
+	}
+	if words := replacing(secret.Rollout); words != "" {
+		return words, wary
+	}
+	switch converged := secret.Rollout; {
+	case old.Next == "alarm":
+		return "its old value is still accepted" + why, bad
+	case old.Next == "wait" && old.Until != nil && converged != nil && converged.Converged != nil:
+		return fmt.Sprintf("observed for %s, no use seen so far%s", span(now.Sub(*converged.Converged)), until), plain
+	default:
+		return "its old value is still accepted" + why, plain
+	}
+}
+
+// because turns the function's reason for a hold into the end of a sentence. Where it has said
+// something else of the value, the reason is that of every hold.
+func because(why string) string {
+	why, ok := strings.CutPrefix(why, "held, since ")
+	if !ok {
+		return " because " + inUse
+	}
+	why, _, _ = strings.Cut(why, ": find what, correct it")
+	return " because " + why
+}
+
+// inUse is why a value is held.
+const inUse = "something still uses it"
+
+// replacing says how far the replacement of tasks is; "": it is over.
+func replacing(r *report.Rollout) string {
+	if r == nil || r.Converged != nil {
+		return ""
+	}
+	fresh, desired := 0, 0
+	for _, service := range r.Services {
+		fresh, desired = fresh+service.Fresh, desired+service.Desired
+	}
+	words := "rolling out"
+	if r.RolledBack {
+		words = "rolling back"
+	}
+	if desired > 0 {
+		words += fmt.Sprintf(", %d of %s new", fresh, plural(desired, "task", "tasks"))
+	}
+	return words
+}

@@ -1,0 +1,98 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mautic-rotation/internal/operator/arn"
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/history"
+	"mautic-rotation/internal/operator/logline"
+)
+
+// Line is one line of something that is followed.
+func Line(s Style, at time.Time, text string) string {
+	return s.paint(faint, s.Clock(at)) + "  " + s.text(text)
+}
+
+// LogLine is one line of the log.
+func LogLine(s Style, e logline.Entry, now time.Time) string {
+	at := s.Clock(e.At)
+	if now.Sub(e.At) > 12*time.Hour {
+		at = s.local(e.At).Format("2 Jan 15:04:05")
+	}
+	t := plain
+	switch e.Level {
+	case "ERROR":
+		t = bad
+	case "WARN":
+		t = wary
+	case "DEBUG":
+		t = faint
+	}
+	parts := []string{s.paint(faint, at)}
+	if e.Secret != "" {
+		parts = append(parts, s.text(arn.SecretName(e.Secret)))
+	}
+	if what := e.What(); what != "" {
+		parts = append(parts, s.text(what))
+	}
+	word := ""
+	if t == bad || t == wary {
+		word = e.Level + ": "
+	}
+	return strings.Join(append(parts, s.paint(t, s.text(word+e.Said()))), "  ")
+}
+
+// History is what happened, a line for each thing.
+func History(s Style, rows []history.Row) string {
+	var out strings.Builder
+	if len(rows) == 0 {
+		s.hang(&out, "", "nothing was changed in this time, or the log of it is not kept any more", plain)
+		return out.String()
+	}
+	var cells [][]cell
+	for _, row := range rows {
+		refused := cell{}
+		if row.Refused != nil {
+			refused.text = s.local(*row.Refused).Format("2006-01-02 15:04")
+		}
+		t := plain
+		switch row.What {
+		case "held", "rolled-back", "left-out":
+			t = wary
+		case "retired":
+			t = good
+		}
+		cells = append(cells, []cell{
+			{s.local(row.At).Format("2006-01-02 15:04:05"), plain}, {arn.SecretName(row.Secret), plain}, {row.What, t}, {row.Credential, plain}, {row.By, plain}, {row.Ended, plain}, refused,
+		})
+	}
+	s.table(&out, "", []string{"TIME", "SECRET", "WHAT", "CREDENTIAL", "BY", "ENDED", "OLD VALUE REFUSED"}, cells)
+	return trim(out.String())
+}
+
+// Fault is an error with its remedy.
+func Fault(s Style, f *fault.Error) string {
+	var out strings.Builder
+	head := "mautic-rotation: "
+	t := bad
+	if f.Code == fault.Fine {
+		t = wary // a remark
+	}
+	s.hang(&out, head, f.Text, t)
+	if f.Remedy != "" {
+		s.hang(&out, strings.Repeat(" ", len(head)), f.Remedy, plain)
+	}
+	return out.String()
+}
+
+// Unseen is a stack whose status could not be found out.
+func Unseen(s Style, stack Stack, why string) string {
+	var out strings.Builder
+	s.heading(&out, stack, stack.Region)
+	out.WriteString("\n")
+	s.hang(&out, "  "+s.sign(bad, "✗ ", "FAIL "), fmt.Sprintf("cannot be looked at: %s", why), plain)
+	return out.String()
+}

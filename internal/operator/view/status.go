@@ -1,0 +1,209 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/report"
+)
+
+// Attention tells whether a report has something that needs a person.
+func Attention(r report.Report) bool {
+	for _, s := range r.Secrets {
+		if Ill(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Ill tells whether a secret has something that needs a person.
+func Ill(s report.Secret) bool {
+	if s.Error != "" || len(needs(s)) > 0 || s.Schedule != nil && s.Schedule.HeldOff {
+		return true
+	}
+	for _, c := range s.Credentials {
+		if c.Problem != "" || c.Accepted == "denied" {
+			return true
+		}
+	}
+	return Failed(s.Checks)
+}
+
+// Status says how the secrets of a stack stand.
+func Status(s Style, stack Stack, r report.Report) string {
+	var out strings.Builder
+	s.heading(&out, stack, fmt.Sprintf("%s, %s", stack.Region, s.local(r.At).Format("2 Jan 2006 15:04 MST")))
+	for _, secret := range r.Secrets {
+		out.WriteString("\n" + s.paint(strong, s.text(secret.Name)) + "\n")
+		s.secret(&out, stack, secret, r.At, len(r.Secrets) > 1)
+	}
+	if len(r.Secrets) == 0 {
+		out.WriteString("\n  the function serves no secret\n")
+	}
+	return trim(out.String())
+}
+
+func (s Style) heading(out *strings.Builder, stack Stack, text string) {
+	s.hang(out, s.paint(strong, stack.Name)+gap, text, faint)
+}
+
+func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
+	if secret.Error != "" {
+		s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), "cannot be looked at: "+secret.Error, plain)
+	}
+	if len(secret.Credentials) > 0 {
+		s.table(out, "  ", []string{"KIND", "AGE", "DUE", "AT MOST", "STATE"}, s.credentials(secret, now))
+	}
+	s.rollout(out, secret, now)
+	s.needs(out, stack, secret, several)
+	s.schedule(out, stack, secret, several)
+}
+
+func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) {
+	for _, c := range secret.Credentials {
+		age := cell{"?", plain}
+		if !c.RotatedAt.IsZero() {
+			age.text = span(now.Sub(c.RotatedAt))
+			if c.From == "version" {
+				age.text += " or more" // any edit makes a version
+			}
+		}
+		due := cell{"not scheduled", faint}
+		if c.Due != nil {
+			due = cell{s.date(*c.Due), plain}
+			if c.Due.Before(now) {
+				due = cell{"since " + s.date(*c.Due), wary}
+			}
+		}
+		most := cell{"-", faint}
+		if c.GreatestAgeSeconds > 0 {
+			most = cell{span(seconds(c.GreatestAgeSeconds)), plain}
+		}
+		if tooOld(c) {
+			most = cell{most.text + " !", wary}
+		}
+		state := cell{}
+		state.text, state.tone = s.state(secret, c, now)
+		rows = append(rows, []cell{{c.Kind, plain}, age, due, most, state})
+	}
+	return rows
+}
+
+// rollout says what the services do, while tasks are being replaced.
+func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time) {
+	r := secret.Rollout
+	if r == nil || r.Converged != nil {
+		return
+	}
+	words := replacing(r) + " since " + s.when(r.Since, now)
+	switch {
+	case r.RolledBack:
+	case r.Emergency:
+		words += ", in an emergency"
+	case r.Promoted && r.Deadline != nil:
+		words += ", rolled back if it has not come up by " + s.when(*r.Deadline, now)
+	}
+	s.hang(out, "\n  rollout   ", words, plain)
+	for _, service := range r.Services {
+		text := fmt.Sprintf("%s: %d of %d new", service.Name, service.Fresh, service.Desired)
+		for _, more := range []string{service.Missing, service.Failed, strings.Join(service.Older, "; ")} {
+			if more != "" {
+				text += "; " + more
+			}
+		}
+		s.hang(out, "            ", text, faint)
+	}
+	if r.Ill != "" {
+		s.hang(out, "            ", "health: "+strings.TrimSpace(r.Health+" "+r.Ill), wary)
+	}
+}
+
+// needs is what needs a person. A value that is held does in any case: a look that asks the
+// targets nothing may have something else to say of it.
+func needs(secret report.Secret) []report.Entry {
+	list := slices.Clone(secret.Needs)
+	for _, c := range secret.Credentials {
+		for _, old := range c.Old {
+			told := slices.ContainsFunc(list, func(e report.Entry) bool { return e.Kind == c.Kind && (e.Version == old.Version || e.Version == "") })
+			if old.State == "held" && !told {
+				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: "held, since " + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, correct it, then release it")})
+			}
+		}
+	}
+	return list
+}
+
+func (s Style) needs(out *strings.Builder, stack Stack, secret report.Secret, several bool) {
+	list := needs(secret)
+	if len(list) == 0 {
+		return
+	}
+	out.WriteString("\n  " + s.paint(strong, "Needs you") + "\n")
+	for _, e := range list {
+		s.hang(out, "  "+s.sign(bad, "✗ ", "! "), about(e)+e.Text, plain)
+		s.remedy(out, stack, secret, e, several)
+	}
+}
+
+// remedy says what to do about what needs a person, and what to type.
+func (s Style) remedy(out *strings.Builder, stack Stack, secret report.Secret, e report.Entry, several bool) {
+	if e.Remedy != "" {
+		s.hang(out, "    ", e.Remedy, plain)
+	}
+	for _, command := range stack.commands(several, secret, e) {
+		out.WriteString("      " + s.paint(strong, s.text(command)) + "\n")
+	}
+}
+
+// about is what an entry is of.
+func about(e report.Entry) string {
+	switch {
+	case e.Kind != "":
+		return e.Kind + ": "
+	case e.Service != "" && !strings.Contains(e.Text, e.Service):
+		return e.Service + ": "
+	}
+	return ""
+}
+
+func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret, several bool) {
+	p := secret.Schedule
+	switch {
+	case p == nil:
+		return
+	case !p.Enabled:
+		out.WriteString("\n  schedule  " + s.paint(wary, "none: rotation is off") + "\n")
+	default:
+		words := cmp.Or(p.Expression, "rotation is on, without a schedule")
+		if p.Window != "" {
+			words += ", window " + p.Window
+		}
+		if p.Next != nil {
+			words += ", next by " + s.local(*p.Next).Format("2 Jan 2006 15:04")
+		}
+		s.hang(out, "\n  schedule  ", words, plain)
+	}
+	if p.Paused {
+		words := "until somebody resumes it"
+		if p.PausedUntil != nil {
+			words = "until " + s.local(*p.PausedUntil).Format("2 Jan 2006 15:04")
+		}
+		s.hang(out, "  paused    ", words+"; to go on: "+stack.command("resume", several, secret.Name), wary)
+	}
+	if p.HeldOff {
+		s.hang(out, "  held off  ", "after a rollback the schedule changes nothing. Correct the application, then either of", wary)
+		for _, verb := range []string{"rotate", "release"} {
+			out.WriteString("      " + s.paint(strong, s.text(stack.command(verb, several, secret.Name))) + "\n")
+		}
+	}
+	for _, c := range secret.Credentials {
+		if tooOld(c) {
+			s.hang(out, "  "+s.sign(wary, "! ", "! "), fmt.Sprintf("%s is to be rotated every %s, and the schedule lets it become %s old: "+
+				"set ScheduleExpression to something that its rhythm is a multiple of, as rate(30 days)", c.Kind, span(seconds(c.EverySeconds)), span(seconds(c.GreatestAgeSeconds))), plain)
+		}
+	}
+}

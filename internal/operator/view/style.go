@@ -1,0 +1,119 @@
+// Package view says reports in words, for a terminal or for a pipe. It is pure: what it returns depends on
+// what it is given alone, the time included.
+//
+//	fmt.Print(view.Status(style, stack, answer))
+package view
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
+)
+
+// A Style is how text is shown. The zero value is for a pipe: ASCII, no colours, no wrapping, UTC.
+type Style struct {
+	Terminal bool           // signs are more than ASCII
+	Colour   bool           // in a terminal alone
+	Width    int            // columns; 0: lines are as long as they are
+	Zone     *time.Location // of times; nil: UTC
+}
+
+// A tone is what a text's colour tells.
+type tone int
+
+const (
+	plain tone = iota
+	strong
+	faint
+	good
+	wary
+	bad
+)
+
+// colours are ANSI's own, so that a terminal's theme holds.
+var colours = map[tone]func(lipgloss.Style) lipgloss.Style{
+	strong: func(s lipgloss.Style) lipgloss.Style { return s.Bold(true) },
+	faint:  func(s lipgloss.Style) lipgloss.Style { return s.Faint(true) },
+	good:   func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(2)) },
+	wary:   func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(3)) },
+	bad:    func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(1)).Bold(true) },
+}
+
+// paint gives a text the colour of a tone.
+func (s Style) paint(t tone, text string) string {
+	if !s.Colour || t == plain || text == "" {
+		return text
+	}
+	r := lipgloss.NewRenderer(io.Discard)
+	r.SetColorProfile(termenv.ANSI)
+	return colours[t](r.NewStyle()).Render(text)
+}
+
+// ascii are signs that the function's texts have, and this program's, in ASCII.
+var ascii = strings.NewReplacer("…", "...", "–", "-", "—", "-", "“", `"`, "”", `"`, "‘", "'", "’", "'", "→", "->", "×", "x", "\u00a0", " ")
+
+// text is a text as the output can show it, on one line, without what a terminal would take for a command.
+func (s Style) text(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
+			return -1
+		}
+		return r
+	}, text)
+	if !s.Terminal {
+		text = ascii.Replace(text)
+	}
+	return strings.TrimSpace(text)
+}
+
+// sign is a mark in a terminal, or a word in a pipe.
+func (s Style) sign(t tone, mark, word string) string {
+	if s.Terminal {
+		return s.paint(t, mark)
+	}
+	return word
+}
+
+// wrap breaks a text at spaces, so that no line is wider than width; 0: it does not.
+func wrap(text string, width int) (lines []string) {
+	if width <= 0 {
+		return []string{text}
+	}
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case lipgloss.Width(line)+1+lipgloss.Width(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
+// hang writes a text after a head, and wraps it under itself.
+func (s Style) hang(out *strings.Builder, head, text string, t tone) {
+	indent := lipgloss.Width(head)
+	width := 0
+	if s.Width > 0 {
+		width = max(s.Width-indent, narrowest)
+	}
+	for i, line := range wrap(s.text(text), width) {
+		if i > 0 {
+			head = strings.Repeat(" ", indent)
+		}
+		out.WriteString(head + s.paint(t, line) + "\n")
+	}
+}
+
+// narrowest is the least width that a text is wrapped to.
+const narrowest = 24

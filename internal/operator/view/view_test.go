@@ -1,0 +1,186 @@
+package view
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/history"
+	"mautic-rotation/internal/operator/logline"
+	"mautic-rotation/rotation/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// styles are those that every text is looked at in.
+var styles = map[string]Style{
+	"pipe":     {},
+	"terminal": {Terminal: true, Colour: true, Width: 80},
+	"narrow":   {Terminal: true, Width: 60, Zone: time.FixedZone("CET", 3600)},
+}
+
+// golden compares a text, in each style, with testdata.
+func golden(t *testing.T, name string, text func(Style) string) {
+	t.Helper()
+	for style, s := range styles {
+		file := filepath.Join("testdata", name+"."+style+".txt")
+		got := text(s)
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s is now\n%s", file, got)
+		}
+		if style == "pipe" && strings.ContainsFunc(got, func(r rune) bool { return r > 0x7e || r < ' ' && r != '\n' }) {
+			t.Errorf("%s is not ASCII alone", file)
+		}
+		for line := range strings.Lines(colour.ReplaceAllString(got, "")) {
+			if width := len([]rune(line)) - 1; s.Width > 0 && width > s.Width && strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, Program) && !strings.Contains(line, "KIND") && strings.Count(line, "  ") < 3 {
+				t.Errorf("%s has a line of %d columns: %s", file, width, line)
+			}
+		}
+	}
+}
+
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestHowAStackStandsIsSaidInWords(t *testing.T) {
+	for name, r := range map[string]report.Report{"steady": steady(), "rollout": rollingOut(), "attention": attention(), "several": several(), "empty": {At: now}} {
+		golden(t, "status-"+name, func(s Style) string { return Status(s, stack, r) })
+	}
+}
+
+func TestAFindingNeedsAPersonOrNot(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    report.Report
+		want bool
+	}{
+		"steady": {steady(), false}, "rollout": {rollingOut(), false}, "attention": {attention(), true}, "several": {several(), true},
+		"a problem": {with(func(s *report.Secret) { s.Checks = []report.Check{{Result: report.Problem}} }), true},
+		"a warning": {with(func(s *report.Secret) { s.Checks = []report.Check{{Result: report.Warning}} }), false},
+		"denied":    {with(func(s *report.Secret) { s.Credentials[0].Accepted = "denied" }), true},
+		"accepted":  {with(func(s *report.Secret) { s.Credentials[0].Accepted = "accepted" }), false},
+		"unread":    {with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }), true},
+		"held off":  {with(func(s *report.Secret) { s.Schedule.HeldOff = true }), true},
+		"held, though nothing is said to need anybody": {with(func(s *report.Secret) { s.Credentials[0].Old = []report.Old{{State: "held"}} }), true},
+		"paused":   {with(func(s *report.Secret) { s.Schedule.Paused = true }), false},
+		"an error": {with(func(s *report.Secret) { s.Error = "denied" }), true},
+	} {
+		if got := Attention(c.r); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// with is a steady report with a change.
+func with(change func(*report.Secret)) report.Report {
+	r := steady()
+	change(&r.Secrets[0])
+	return r
+}
+
+func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
+	secret := steady().Secrets[0]
+	c := secret.Credentials[0]
+	for _, x := range []struct {
+		old  report.Old
+		want string
+	}{
+		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, correct it, then release"}, "held since 09:02 because something still uses it"},
+		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 because something still uses it"},
+		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52, until 14:52"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "observed for 22 min, no use seen so far, until 14:05"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is gone"}, "its old value is still accepted: its field is gone"},
+		{report.Old{State: "old"}, "steady"},
+		{report.Old{State: "failed", Since: at(-60)}, "steady"},
+		{report.Old{State: "rolledback", Since: at(-60)}, "rolled back since 13:02"},
+		{report.Old{State: "revoking", Why: "it may have leaked"}, "its old value may have leaked, and is being taken away: it may have leaked"},
+		{report.Old{State: "released", Since: at(-1)}, "released since 14:01"},
+		{report.Old{State: "givenup"}, "the value of a rotation that was given up is taken away"},
+	} {
+		c.Old = []report.Old{x.old}
+		if got, _ := (Style{}).state(secret, c, now); got != x.want {
+			t.Errorf("%+v is said as %q, not %q", x.old, got, x.want)
+		}
+	}
+}
+
+func TestWhatToTypeFollowsWhatTheFunctionAdvises(t *testing.T) {
+	for _, c := range []struct {
+		e    report.Entry
+		want string
+	}{
+		{report.Entry{Kind: "smtp", Text: "not rotated: the value may have leaked", Remedy: "start the emergency rotation again; if nothing has leaked, send release"},
+			"mautic-rotation rotate --stack prod --only smtp --emergency; mautic-rotation release --stack prod"},
+		{report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}, "mautic-rotation abandon --stack prod"},
+		{report.Entry{Text: "it does not come up", Remedy: "correct the application, or move AWSCURRENT back by hand"}, "mautic-rotation roll-back --stack prod"},
+		{report.Entry{Text: "service web: not there", Remedy: "correct the service"}, ""},
+	} {
+		if got := strings.Join((Stack{Flags: []string{"--stack", "prod"}}).commands(false, report.Secret{}, c.e), "; "); got != c.want {
+			t.Errorf("%s: %s, not %s", c.e.Remedy, got, c.want)
+		}
+	}
+}
+
+func TestChecksAreATable(t *testing.T) {
+	golden(t, "preflight", func(s Style) string { return Checks(s, stack, preflight()) })
+	golden(t, "verify", func(s Style) string { return Checks(s, stack, verified()) })
+}
+
+func TestWhatAnActionDidIsShownWithWhatIsLeft(t *testing.T) {
+	golden(t, "released", func(s Style) string { return Changes(s, stack, released()) })
+}
+
+func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
+	secret, r := attention().Secrets[0], attention()
+	golden(t, "will", func(s Style) string {
+		return Will(s, "x", "release", Releases(s, secret, r)) + Will(s, "x", "roll back", RollsBack(s, secret, r)) +
+			Will(s, "x", "abandon", Abandons(s, several().Secrets[1], r)) + Will(s, "x", "emergency", Emergency(s, secret, nil)) +
+			Will(s, "x", "emergency", Emergency(s, secret, []string{"database"})) + Will(s, "x", "pause", Pauses(s, secret))
+	})
+	calm := steady().Secrets[0]
+	if got := [][]string{Releases(Style{}, calm, r), Abandons(Style{}, calm, r), RollsBack(Style{}, calm, r)}; len(got[0])+len(got[1])+len(got[2]) > 0 {
+		t.Errorf("with nothing open there is %q to do", got)
+	}
+}
+
+func TestAVersionIsExplainedByItsLabelsAndValues(t *testing.T) {
+	golden(t, "explain", func(s Style) string {
+		text := ""
+		for _, version := range Versions(attention().Secrets[0], "1111") {
+			text += Explained(s, version, Version(s, attention().Secrets[0], version, now))
+		}
+		return text
+	})
+}
+
+func TestHistoryIsATable(t *testing.T) {
+	rows := []history.Row{
+		{At: now.Add(-48 * time.Hour), Secret: secretARN, What: "stored", Credential: "database", By: "Operators/jane", Ended: "retired", Refused: at(-2800)},
+		{At: now, Secret: secretARN, What: "held", Credential: "smtp", By: "the function"},
+	}
+	golden(t, "history", func(s Style) string { return History(s, rows) + History(s, nil) })
+}
+
+func TestALineOfTheLogIsOnOneLine(t *testing.T) {
+	e := logline.Entry{At: now, Level: "ERROR", Text: "createSecret failed", Secret: secretARN, Step: "createSecret", Error: "two\nlines \x1b[31mred\x07"}
+	golden(t, "log", func(s Style) string { return LogLine(s, e, now) + "\n" + Line(s, now, "started\x1b[2J") + "\n" })
+}
+
+func TestAnErrorIsShownWithItsRemedy(t *testing.T) {
+	golden(t, "fault", func(s Style) string {
+		return Fault(s, fault.New(fault.Unknown, "there are no AWS credentials", "log in")) + Fault(s, fault.New(fault.Fine, "a remark", "")) + Unseen(s, stack, "denied")
+	})
+}

@@ -1,0 +1,345 @@
+package rotation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
+	"mautic-rotation/rotation/plan"
+	"mautic-rotation/rotation/report"
+	"mautic-rotation/rotation/secret"
+)
+
+// How an invocation answers: what it has seen, and what was decided on it, in the
+// types of package report. It asks nobody anything.
+
+// nothingFound is the answer of a secret that was not looked at.
+func nothingFound(arn string) report.Secret {
+	return report.Secret{
+		ARN: arn, Name: SecretName(arn), Credentials: []report.Credential{}, Labels: []report.Label{}, Checks: []report.Check{},
+		Changed: []report.Entry{}, Notices: []string{}, Waiting: []report.Entry{}, Needs: []report.Entry{},
+	}
+}
+
+// answer is what is known of the secret, with what is to be done next as it was decided
+// on s. s may be nil: nothing was seen.
+func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
+	found := nothingFound(r.event.SecretID)
+	if s == nil {
+		return found
+	}
+	found.At = s.m.At
+	found.Labels = r.labelsFound(s)
+	found.Schedule = s.scheduleFound()
+	found.Rotation = r.rotationFound(s)
+	found.Rollout = r.rolloutFound(s)
+	found.Credentials = r.credentialsFound(s, actions)
+	for _, a := range actions {
+		e := report.Entry{Kind: a.Kind, Version: a.Version, Service: a.Service, Text: a.Why, Remedy: a.Remedy, Until: instant(a.Until)}
+		switch a.Do {
+		case plan.Alarm:
+			found.Needs = append(found.Needs, e)
+		case plan.Wait:
+			found.Waiting = append(found.Waiting, e)
+		default: // it is done by the next reconcile
+			e.What = string(a.Do)
+			found.Waiting = append(found.Waiting, e)
+		}
+	}
+	if p := s.pause(); p.Unread != "" {
+		found.Needs = append(found.Needs, report.Entry{Text: p.Why(), Remedy: p.Remedy()})
+	}
+	return found
+}
+
+// instant is a time for a report, where zero is none.
+func instant(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
+}
+
+// pause is what an operator has said of the schedule.
+func (s *sight) pause() plan.Pause {
+	value, tagged := s.m.Tags[plan.PauseTag]
+	return plan.ReadPause(value, tagged, s.m.At)
+}
+
+func (s *sight) scheduleFound() *report.Schedule {
+	of, pause := s.m.Schedule, s.pause()
+	found := &report.Schedule{
+		Enabled: s.m.RotationEnabled, Expression: of.Expression, Window: of.Window, Last: instant(of.Last), Next: instant(of.Next),
+		Paused: pause.On, PausedUntil: instant(pause.Until), HeldOff: s.heldOff(),
+	}
+	if found.Expression == "" && of.Days > 0 {
+		found.Expression = fmt.Sprintf("rate(%d days)", of.Days)
+	}
+	return found
+}
+
+// rotationFound is the rotation that is under way; nil: none is.
+func (r *run) rotationFound(s *sight) *report.Rotation {
+	if s.pending == "" {
+		return nil
+	}
+	found := &report.Rotation{Version: s.pending, Emergency: r.byEmergency(s.pending)}
+	entries := s.book.Page(s.pending).Entries
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if e := entries[name]; e.State == ledger.Pending {
+			found.Kinds, found.Since = append(found.Kinds, name), instant(e.At)
+		}
+	}
+	if found.Kinds == nil && len(entries) > 0 {
+		return nil // it was promoted, and AWSCURRENT was moved away from it
+	}
+	return found
+}
+
+func (r *run) rolloutFound(s *sight) *report.Rollout {
+	of := s.rollout()
+	if of.Since.IsZero() {
+		return nil
+	}
+	found := &report.Rollout{
+		Since: of.Since, Converged: instant(of.Converged), Unhealthy: instant(of.Unhealthy), Deadline: instant(s.plan.Deadline()),
+		Promoted: of.Promoted, RolledBack: of.RolledBack, Emergency: of.Emergency, Services: []report.Service{},
+	}
+	if !r.found.looked || !r.found.since.Equal(of.Since) {
+		return found
+	}
+	found.Health, found.Ill = string(r.found.health), r.found.ill
+	if !r.found.wholly {
+		return found
+	}
+	for _, service := range r.found.services {
+		found.Services = append(found.Services, report.Service{
+			Name: service.Name, Desired: service.Desired, Fresh: service.Fresh, Older: service.Older,
+			Deploying: service.Deploying, Failed: service.Failed, Missing: service.Missing,
+		})
+	}
+	return found
+}
+
+// credentialsFound are the kinds in AWSCURRENT, as far as its document was read.
+func (r *run) credentialsFound(s *sight, actions []plan.Action) []report.Credential {
+	list := []report.Credential{}
+	current, read := r.read.Seen(s.current)
+	if !read {
+		return list
+	}
+	type one struct {
+		kind    credential.Kind
+		problem string
+	}
+	var present []one
+	for _, kind := range r.kinds {
+		fields, err := kind.Fields(current.Doc)
+		k := s.kind(kind.Name())
+		switch {
+		case err != nil:
+			present = append(present, one{kind, err.Error()})
+		case k.Lost != "":
+			present = append(present, one{kind, k.Lost})
+		case len(fields) == 0:
+		default:
+			problem := ""
+			if _, _, err := kind.Value(current.Doc); err != nil {
+				problem = err.Error()
+			}
+			present = append(present, one{kind, problem})
+		}
+	}
+	for _, p := range present {
+		found := r.credentialFound(s, current, p.kind, actions, len(present) == 1)
+		found.Problem = p.problem
+		list = append(list, found)
+	}
+	return list
+}
+
+// credentialFound is one of them; only: the secret has no other.
+func (r *run) credentialFound(s *sight, current secret.Version, kind credential.Kind, actions []plan.Action, only bool) report.Credential {
+	name := kind.Name()
+	found := report.Credential{Kind: name, Version: s.current, Old: []report.Old{}}
+	found.RotatedAt, found.From = ageOf(current, name)
+	if s.m.RotationEnabled {
+		schedule := plan.Schedule(s.m.Schedule)
+		every := r.every[name]
+		if only {
+			every = schedule.Interval()
+		}
+		found.EverySeconds = int64(every / time.Second)
+		found.GreatestAgeSeconds = int64(schedule.GreatestAge(every, only) / time.Second)
+		if pause := s.pause(); !pause.On || !pause.Until.IsZero() {
+			found.Due = instant(schedule.Due(found.RotatedAt, every, only, pause.Until))
+		}
+	}
+	k := s.kind(name)
+	wanted := k.Wanted.Entry
+	if wanted.State == "" {
+		wanted = s.page().Entries[name] // nothing was decided, since nothing is open
+	}
+	found.State, found.StateSince = string(wanted.State), instant(wanted.At)
+	for _, old := range k.Old {
+		found.Old = append(found.Old, r.oldFound(s, k, old, actions))
+	}
+	return found
+}
+
+// ageOf is when a kind's value was made, and who says so.
+func ageOf(current secret.Version, kind string) (at time.Time, from string) {
+	if at, known := lastRotated(current.Doc, []string{kind})[kind]; known {
+		return at.UTC(), "rotated_at"
+	}
+	return current.Created.UTC(), "version"
+}
+
+// kind is what was seen of a kind. Where nothing is open, that is no more than the values
+// that are remembered as rolled back.
+func (s *sight) kind(name string) plan.Kind {
+	if at := slices.IndexFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == name }); at >= 0 {
+		return s.plan.Kinds[at]
+	}
+	k := plan.Kind{Name: name}
+	for _, page := range s.book.Pages {
+		if e := page.Entries[name]; e.State == ledger.Failed {
+			k.Old = append(k.Old, plan.Value{Version: page.Version, Entry: e})
+		}
+	}
+	return k
+}
+
+func (r *run) oldFound(s *sight, k plan.Kind, old plan.Value, actions []plan.Action) report.Old {
+	e := old.Entry
+	found := report.Old{Version: old.Version, State: string(e.State), Since: instant(e.At)}
+	if !k.Single() && old.MayBeAccepted() {
+		found.AcceptedSince = instant(r.acceptedSince(s, k.Name, old.Version))
+	}
+	next := nextFor(k.Name, old.Version, actions)
+	if e.State == ledger.Failed && next.Why == "" {
+		// Nothing is open, so nothing was decided.
+		next = nextFor(k.Name, old.Version, plan.Decide(plan.Observation{Now: s.m.At, Kinds: []plan.Kind{{Name: k.Name, Old: []plan.Value{old}}}}))
+	}
+	found.Next, found.Why, found.Until, found.Remedy = string(next.Do), next.Why, instant(next.Until), next.Remedy
+	return found
+}
+
+// nextFor is what is done next with a value: what was decided of it, or else what has to
+// come before, of its kind or of the secret.
+func nextFor(kind, version string, actions []plan.Action) plan.Action {
+	for _, is := range []func(plan.Action) bool{
+		func(a plan.Action) bool { return a.Kind == kind && a.Version == version },
+		func(a plan.Action) bool { return a.Kind == kind },
+		func(a plan.Action) bool { return a.Kind == "" && !a.Idle() },
+		func(a plan.Action) bool { return a.Kind == "" },
+	} {
+		if at := slices.IndexFunc(actions, is); at >= 0 {
+			return actions[at]
+		}
+	}
+	return plan.Action{Do: plan.Wait}
+}
+
+// labelsFound are the labels of all versions: of each version AWS's own first.
+func (r *run) labelsFound(s *sight) []report.Label {
+	list := []report.Label{}
+	ids := slices.SortedFunc(maps.Keys(s.m.Labels), func(a, b string) int {
+		if first, second := s.rank(a), s.rank(b); first != second {
+			return first - second
+		}
+		return strings.Compare(a, b)
+	})
+	for _, id := range ids {
+		var created *time.Time
+		if v, read := r.read.Seen(id); read {
+			created = instant(v.Created)
+		}
+		for _, label := range slices.Sorted(slices.Values(s.m.Labels[id])) {
+			list = append(list, report.Label{Version: id, Created: created, Label: label, Means: s.means(id, label)})
+		}
+	}
+	return list
+}
+
+// rank orders versions: AWSCURRENT, AWSPENDING, AWSPREVIOUS, and the others.
+func (s *sight) rank(id string) int {
+	aws := []string{secret.Current, secret.Pending, secret.Previous}
+	for i, label := range aws {
+		if slices.Contains(s.m.Labels[id], label) {
+			return i
+		}
+	}
+	return len(aws)
+}
+
+// meanings are the states of a value in the words of docs/operate.md.
+var meanings = map[ledger.State]string{
+	ledger.Pending:     "a rotation is setting the value, or has",
+	ledger.Proven:      "the target accepts it",
+	ledger.Old:         "another value is wanted. It is still accepted, and is taken away when nothing uses it",
+	ledger.Quarantined: "it is refused, can be restored, and is being watched",
+	ledger.Held:        "something still uses it, so it stays accepted",
+	ledger.Released:    "it was held, and you have released it",
+	ledger.GivenUp:     "its rotation was given up; it is taken away next",
+	ledger.Revoking:    "an emergency takes it away",
+	ledger.RolledBack:  "its promotion was rolled back. It is taken away once no task has it",
+	ledger.Failed:      "its promotion was rolled back, and it is refused. The schedule is held off",
+	ledger.Foreign:     "you have released it, and the function never touches it",
+}
+
+// What a state means elsewhere than is usual.
+const (
+	meansGivenUp    = "the rotation was given up, and the value is taken away next"
+	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
+	meansNotCarried = "the emergency was not carried out"
+)
+
+// means tells in words what a label of this function's says; "" of another one.
+func (s *sight) means(version, label string) string {
+	if request, _ := plan.RequestLabel(map[string][]string{version: {label}}); request != "" {
+		return "the next rotation follows these words, and takes the label off"
+	}
+	book, err := ledger.Read(map[string][]string{version: {label}})
+	if err != nil {
+		return "this function cannot understand it"
+	}
+	if len(book.Pages) == 0 {
+		return ""
+	}
+	page := book.Pages[0]
+	var parts []string
+	for _, name := range page.Kinds() {
+		e := page.Entries[name]
+		text := name + ": " + s.meaning(version, name, e.State)
+		if !e.At.IsZero() {
+			text += " (since " + e.At.Format(time.RFC3339) + ")"
+		}
+		parts = append(parts, text)
+	}
+	if of := page.Rollout; !of.Since.IsZero() {
+		text := "tasks are being replaced since " + of.Since.Format(time.RFC3339)
+		if !of.Open() {
+			text = "every task was new, and the application healthy, at " + of.Converged.Format(time.RFC3339)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (s *sight) meaning(version, kind string, state ledger.State) string {
+	switch {
+	case state == ledger.Pending && version != s.current && version != s.pending:
+		return meansGivenUp
+	case state == ledger.Proven && version != s.current && s.kind(kind).Restarts:
+		return meansOld
+	case state == ledger.Revoking && version == s.current:
+		return meansNotCarried
+	}
+	return meanings[state]
+}
