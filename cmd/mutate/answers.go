@@ -45,6 +45,20 @@ var answerMutations = []mutation{
 		killer: test{engine, "TestAScheduleGoesOnOnceItsPauseIsOverOrTakenOff"},
 	},
 	{
+		name: "rolled-back-when-converged", what: "an operator's rollback does not look whether the rotation can still be rolled back",
+		file:   "rotation/plan/rollout.go",
+		old:    "		if a.Idle() {\n			return nil, fmt.Errorf(\"%s: %s\", a.Why",
+		new:    "		if a.Do == Alarm {\n			return []Action{{Do: RollBack, Kinds: []string{o.Kinds[0].Name}, Why: a.Why}}, nil\n		}\n		if a.Idle() {\n			return nil, fmt.Errorf(\"%s: %s\", a.Why",
+		killer: test{engine, "TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo"},
+	},
+	{
+		name: "rolled-back-before-another", what: "an operator rolls a promotion back though another secret's came later",
+		file:   "rotation/plan/rollout.go",
+		old:    "	case mayRollBack(o) == (obstacle{}) && laterPromotion(o) != \"\":\n		return nil, fmt",
+		new:    "	case false:\n		return nil, fmt",
+		killer: test{planner, "TestAnOperatorsRollbackIsThatOfARolloutThatFails"},
+	},
+	{
 		name: "status-labels", what: "an action that only looks can write labels",
 		file:   "rotation/status.go",
 		old:    "	looks.api, looks.silent, looks.metrics = lookingAPI{r.api}, silent, nil\n",
