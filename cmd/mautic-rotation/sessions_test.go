@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -227,6 +229,56 @@ func TestASessionOfStatusRotateAndHistory(t *testing.T) {
 	}
 	version := uuids.FindString(followed.out)
 	tells(t, d.run("explain", version).out, "AWSCURRENT: ", "its value is the wanted one")
+}
+
+// The program as it is handed on: what the other sessions have of it but main.
+func TestTheBuiltProgramShowsTheSameAndLeavesARotationRunningWhenInterrupted(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(file, "status").Output()
+	if err != nil {
+		t.Fatalf("status: %v", err)
+	}
+	if want := d.run("status").out; normal(string(out)) != normal(want) {
+		t.Errorf("it shows\n%s, not\n%s", out, want)
+	}
+	tty, err := pty.StartWithSize(exec.Command(file, "status"), &pty.Winsize{Rows: 40, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	shown, _ := io.ReadAll(tty) // which ends with an error when the program has ended
+	if want := d.terminal("status"); normal(strings.ReplaceAll(string(shown), "\r\n", "\n")) != normal(want) {
+		t.Errorf("in a terminal it shows\n%q, not\n%q", shown, want)
+	}
+
+	command := exec.Command(file, "rotate", "--stack", rig.StackName)
+	pipe, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(pipe)
+	lines.Scan()
+	token := "all." + uuids.FindString(lines.Text())
+	tells(t, lines.Text(), "started: version "+token)
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	lines.Scan()
+	tells(t, lines.Text(), "the rotation goes on; to see how: mautic-rotation status --stack "+rig.StackName+" --watch")
+	_ = command.Wait()
+	if code := command.ProcessState.ExitCode(); code != int(fault.Unknown) {
+		t.Errorf("it ended with %d", code)
+	}
+	if err := d.AWS.SecretsManager.WaitRotation(t.Context(), d.SecretARN, token); err != nil {
+		t.Errorf("the rotation did not go on: %v", err)
+	}
 }
 
 func firstLines(text string, n int) string {

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/encoding/cbor"
 
@@ -147,6 +149,16 @@ func TestWhatAWSRefusesSaysWhatToDo(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) || fault.Of(err).Denied != c.denied || fault.CodeOf(err) != fault.Unknown {
 			t.Errorf("%s: %v, denied %q", code, err, fault.Of(err).Denied)
 		}
+	}
+}
+
+func TestAnExpiredSSOSessionSaysHowToLogIn(t *testing.T) {
+	err := Explain(fmt.Errorf("operation error Lambda: Invoke, get identity: get credentials: %w", &ssocreds.InvalidTokenError{}))
+	if f := fault.Of(err); !strings.Contains(f.Remedy, "aws sso login") || f.Code != fault.Unknown {
+		t.Errorf("%v", err)
+	}
+	if Explain(nil) != nil || !errors.Is(Explain(context.Canceled), context.Canceled) {
+		t.Error("what is no refusal is explained as one")
 	}
 }
 

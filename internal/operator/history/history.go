@@ -48,10 +48,13 @@ const (
 	trailKeeps = 90 * 24 * time.Hour
 )
 
+// A place is a credential in a secret; without a kind, the secret as a whole.
+type place struct{ secret, kind string }
+
 // Of makes the rows of the log's lines, which are in their order.
 func Of(lines []logline.Entry, who Who) (rows []Row) {
-	starts := map[string]int{}  // the row that began a version's rotation
-	open := map[string]string{} // by secret: the version of the last rotation that began
+	starts := map[string]int{} // the row that began a version's rotation
+	open := map[place]string{} // the version of the last rotation that began
 	for _, l := range lines {
 		word := l.Audit
 		if word == "" {
@@ -66,12 +69,15 @@ func Of(lines []logline.Entry, who Who) (rows []Row) {
 		}
 		rotation := row.Version
 		if _, ok := starts[rotation]; !ok {
-			rotation = open[l.Secret] // what follows a promotion tells of other versions
+			rotation = open[place{l.Secret, l.Kind}] // what follows a promotion tells of other versions
 		}
 		switch {
 		case l.Audit == began:
 			row.By = who.started(l.Version, l.At)
-			starts[l.Version], open[l.Secret] = len(rows), l.Version
+			starts[l.Version], open[place{l.Secret, ""}] = len(rows), l.Version
+			for kind := range strings.SplitSeq(row.Credential, ", ") {
+				open[place{l.Secret, kind}] = l.Version
+			}
 		case l.Step != "":
 			row.By = who.started(l.Version, l.At)
 		case l.Action == "release" || l.Action == "abandon" || l.Action == "roll-back":

@@ -46,6 +46,18 @@ func TestEachRotationSaysWhoStartedItHowItEndedAndWhenTheOldValueWasRefused(t *t
 	}
 }
 
+func TestWhatEndsLateIsOfTheRotationOfThatCredential(t *testing.T) {
+	rows := Of([]logline.Entry{
+		line(0, logline.Entry{Step: "createSecret", Version: "v2", Audit: "stored", Fields: map[string]string{"kinds": "[api database]"}}),
+		line(60, logline.Entry{Action: "reconcile", Kind: "database", Of: "v1", Audit: "retired"}),
+		line(100, logline.Entry{Step: "createSecret", Version: "v3", Audit: "stored", Fields: map[string]string{"kinds": "[database]"}}),
+		line(200, logline.Entry{Action: "reconcile", Kind: "api", Of: "v1", Audit: "held"}),
+	}, Who{Told: start})
+	if rows[0].Ended != "held" || rows[2].Ended != "" {
+		t.Errorf("the first ended %q, the second %q", rows[0].Ended, rows[2].Ended)
+	}
+}
+
 func TestWhoIsNotKnownIsNotSaidToBeTheSchedule(t *testing.T) {
 	for _, c := range []struct {
 		who  Who

@@ -18,8 +18,9 @@ const Most = 64
 // Kinds are those of credentials that a rotation can name.
 var Kinds = []string{"admin", "api", "database", "smtp", "webhook"}
 
-// New makes a token that was never used: `only.database.emergency.<uuid>`. Where the words leave no
-// room for a UUID, fewer random digits follow them, 32 characters at least in all.
+// New makes a token that was never used: `only.database.emergency.<uuid>`. It has words in any
+// case, by which the function tells that a person has asked: a rotation without words that begins in the window of
+// the schedule is the schedule's. Where the words leave no room for a UUID, fewer random digits follow them.
 func New(random io.Reader, only []string, emergency bool) (string, error) {
 	var words []string
 	for _, kind := range only {
@@ -31,8 +32,11 @@ func New(random io.Reader, only []string, emergency bool) (string, error) {
 		}
 		words = append(words, kind)
 	}
-	if len(words) > 0 {
+	switch {
+	case len(words) > 0:
 		words = append([]string{"only"}, words...)
+	case !emergency:
+		words = []string{"all"}
 	}
 	if emergency {
 		words = append(words, "emergency")

@@ -28,7 +28,7 @@ func TestATokenHasItsWordsAndFitsAndTheFunctionReadsThem(t *testing.T) {
 			t.Errorf("%s has %d characters", token, len(token))
 		}
 		request, err := plan.RequestInToken(token, Kinds)
-		if err != nil || request.Emergency != c.emergency || !slices.Equal(request.Only, c.only) {
+		if err != nil || request.Emergency != c.emergency || !slices.Equal(request.Only, c.only) || request.None() || request.All != (c.only == nil && !c.emergency) {
 			t.Errorf("%s is read as %+v, %v", token, request, err)
 		}
 		if again, _ := New(rand.Reader, c.only, c.emergency); again == token {
