@@ -20,8 +20,8 @@ run: ## a whole rotation on this machine, shown live
 	@$(GO) run ./cmd/demo -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 .PHONY: local
-local: ## the same, left up, to try the AWS CLI against
-	@$(GO) run ./cmd/demo -stay
+local: ## the same, left up, to try the operator's program and the AWS CLI against
+	@$(GO) run ./cmd/demo -stay -scenario $(or $(SCENARIO),plain) -database $(or $(DATABASE),mysql)
 
 # Tests wait more than they work, so more packages and tests run at once than
 # there are cores; the packages that take longest come first. GOGC=800 trades
@@ -57,7 +57,7 @@ crash: ## a crash at every call of a rotation
 explore: ## every history of two invocations with at most two disturbances
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 		$(GO) build -cover -covermode=atomic -coverpkg=mautic-rotation/rotation/plan,mautic-rotation/cmd/explore -o "$$dir/explore" ./cmd/explore && \
-		GOGC=400 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
+		GOGC=100 GOCOVERDIR=$$dir "$$dir/explore" $(if $(REPLAY),-replay '$(REPLAY)') $(EXPLORE)
 
 .PHONY: histories
 histories: ## random histories of rotations, edits, redeploys and faults

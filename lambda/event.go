@@ -55,7 +55,7 @@ func parse(raw json.RawMessage) (request, error) {
 		Time       time.Time `json:"time"`
 		Resources  []string  `json:"resources"`
 		Detail     struct {
-			LabelUpdated []string `json:"labelUpdated"`
+			LabelUpdated labels `json:"labelUpdated"`
 		} `json:"detail"`
 	}
 	if err := json.Unmarshal(raw, &shape); err != nil {
@@ -91,6 +91,20 @@ func parse(raw json.RawMessage) (request, error) {
 	default:
 		return request{}, errors.New("unknown event: " + usage)
 	}
+}
+
+// labels are one staging label, as Secrets Manager's guide has it in the event Secret Label
+// Updated, or a list of them: another form does not turn the event away.
+type labels []string
+
+// UnmarshalJSON reads either.
+func (l *labels) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*l = labels{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(l))
 }
 
 // several tells whether more than one of the facts holds.

@@ -91,6 +91,18 @@ func wantSample(t *testing.T, what string, is func(request) bool) {
 	}
 }
 
+// Secrets Manager's guide has one label in the event. A list, as in a pattern of rules, is
+// read too, and a label that is not AWSCURRENT is no move of it.
+func TestTheLabelOfAMoveMayStandAloneOrInAList(t *testing.T) {
+	for label, moved := range map[string]bool{`"AWSCURRENT"`: true, `["AWSCURRENT"]`: true, `["a", "AWSCURRENT"]`: true, `"rotate;all"`: false, `[]`: false} {
+		got, err := parse([]byte(`{"source": "aws.secretsmanager", "detail-type": "Secret Label Updated", "time": "2026-11-22T12:33:07Z",
+			"resources": ["` + arn + `"], "detail": {"labelUpdated": ` + label + `}}`))
+		if err != nil || got.moved.IsZero() == moved || got.secret != arn {
+			t.Errorf("%s: %+v, %v", label, got, err)
+		}
+	}
+}
+
 func TestAnActionForOneSecretNamesIt(t *testing.T) {
 	for _, raw := range []string{`{"Action":"abandon"}`, `{"Action":"release"}`} {
 		_, err := parse([]byte(raw))

@@ -46,7 +46,7 @@ func withPassword(raw, password string) string {
 func (d *deployment) labelMoved() error {
 	return d.Invoke(fmt.Appendf(nil, `{
 		"version": "0", "id": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "source": "aws.secretsmanager", "detail-type": "Secret Label Updated",
-		"account": "123456789012", "region": "us-east-1", "time": %q, "resources": [%q], "detail": {"labelUpdated": ["AWSCURRENT"]}}`,
+		"account": "123456789012", "region": "us-east-1", "time": %q, "resources": [%q], "detail": {"labelUpdated": "AWSCURRENT"}}`,
 		d.AWS.Clock().Now().Format(time.RFC3339), d.SecretARN))
 }
 

@@ -119,7 +119,7 @@ func (r *run) restarts(name string) int {
 func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	switch a.Do {
 	case plan.Look:
-		return r.lookAround(ctx, s.book.Rollout())
+		return r.lookAround(ctx, s.rollout())
 	case plan.LookElsewhere:
 		r.lookElsewhere(ctx)
 		return nil
@@ -198,7 +198,7 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 
 // note writes AWSCURRENT's label, with all that was decided about it.
 func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
-	was := s.book.Rollout()
+	was := s.rollout()
 	page := s.page()
 	if !s.plan.Unsettled() {
 		page.Rollout = was // an edit has left it on the version before

@@ -102,7 +102,7 @@ func (r *run) rotationFound(s *sight) *report.Rotation {
 }
 
 func (r *run) rolloutFound(s *sight) *report.Rollout {
-	of := s.book.Rollout()
+	of := s.rollout()
 	if of.Since.IsZero() {
 		return nil
 	}

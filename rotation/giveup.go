@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/secret"
@@ -44,7 +45,7 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 	page := s.page()
 	old := page
 	page.Version, page.Labels = derived("fence", s.current, givenUp), nil
-	page.Rollout = s.book.Rollout()
+	page.Rollout = s.rollout()
 	if page.Empty() {
 		// A label keeps the version from being deleted. It must not say of the values
 		// that they are accepted, which nobody has asked. There was no rollout yet: what
@@ -61,6 +62,14 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 			return err
 		}
 	}
+	fenced := s.book.Page(givenUp)
+	if slices.Contains(s.m.Labels[givenUp], secret.Previous) {
+		// It was AWSCURRENT, so tasks may have been started with its values. Only AWSPREVIOUS
+		// tells that, and the move takes it away.
+		if fenced, err = r.noteFenced(ctx, fenced, ledger.Old, s.m.At); err != nil {
+			return err
+		}
+	}
 	if _, err := r.write.MoveCurrent(ctx, s.current, page.Version); err != nil {
 		return errors.Join(errors.New("AWSCURRENT was moved meanwhile: decided anew"), err)
 	}
@@ -69,11 +78,23 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 		return err
 	}
 	// From here on its values may be taken away.
-	fenced := s.book.Page(givenUp)
-	for name, e := range fenced.Entries {
+	_, err = r.noteFenced(ctx, fenced, ledger.GivenUp, s.m.At)
+	return err
+}
+
+// noteFenced gives a state to what a version's label calls pending.
+func (r *run) noteFenced(ctx context.Context, page ledger.Page, state ledger.State, at time.Time) (ledger.Page, error) {
+	pending := false
+	for name, e := range page.Entries {
 		if e.State == ledger.Pending {
-			fenced = fenced.With(name, ledger.GivenUp, s.m.At)
+			page, pending = page.With(name, state, at), true
 		}
 	}
-	return r.writePage(ctx, fenced)
+	if !pending {
+		return page, nil
+	}
+	if err := r.writePage(ctx, page); err != nil {
+		return page, err
+	}
+	return page, nil
 }

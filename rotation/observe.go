@@ -53,7 +53,7 @@ func (s *sight) adopting() bool {
 // idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
 // converged, and no other value is live.
 func (s *sight) idle() bool {
-	if s.book.Rollout().Open() || !s.moved.IsZero() {
+	if s.rollout().Open() || !s.moved.IsZero() {
 		return false
 	}
 	for _, page := range s.book.Pages {
@@ -73,7 +73,7 @@ func (s *sight) idle() bool {
 // could evict one that is in use.
 func (s *sight) open(present []string) map[string]string {
 	open := map[string]string{}
-	if r := s.book.Rollout(); r.Open() {
+	if r := s.rollout(); r.Open() {
 		for _, name := range present {
 			open[name] = fmt.Sprintf("the last rollout, which began at %s, has not converged", r.Since.Format(time.RFC3339))
 		}
@@ -107,6 +107,17 @@ func (s *sight) hasRoomForLabels() error {
 	return nil
 }
 
+// rollout is the secret's: the latest that any label tells of. Whether the application was
+// unhealthy is as AWSCURRENT's label has it, where that tells of the same rollout: the label
+// of the version before an edit tells how it was then.
+func (s *sight) rollout() ledger.Rollout {
+	r := s.book.Rollout()
+	if here := s.page().Rollout; here.Since.Equal(r.Since) {
+		r.Unhealthy = here.Unhealthy
+	}
+	return r
+}
+
 // page is what the ledger says of AWSCURRENT.
 func (s *sight) page() ledger.Page { return s.book.Page(s.current) }
 
@@ -131,7 +142,8 @@ type findings struct {
 	routes map[string]plan.Probe // whether a kind's target can be written to
 	others *others               // nil: they were not looked at
 
-	checked []finding // of a preflight, or of verify
+	surprises int       // readings that told of changes by somebody else, when the probes began
+	checked   []finding // of a preflight, or of verify
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
 
@@ -198,6 +210,10 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	if err != nil {
 		return nil, err
 	}
+	if n := r.read.Surprises(); n != r.found.surprises {
+		// Somebody has promoted, stored or moved a version, and may have set a target.
+		r.found.surprises, r.found.probes = n, map[place]plan.Probe{}
+	}
 	s := &sight{
 		m: m, book: book, current: m.Labels.Version(secret.Current), pending: m.Labels.Version(secret.Pending),
 		stores: map[place][]string{}, tick: tick, moved: r.moved,
@@ -213,14 +229,14 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 		Moved:     r.found.moved,
 		Emergency: r.byEmergency(s.current),
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
-		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(book.Rollout().Since), Health: r.found.health, Ill: r.found.ill,
+		Rotating:  s.pending != "", Looked: r.found.looked && r.found.since.Equal(s.rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
-			Rollout: book.Rollout(), Services: r.found.services,
+			Rollout: s.rollout(), Services: r.found.services,
 		},
 		Others: r.seenElsewhere(),
 	}
 	for _, page := range book.Pages {
-		if !page.Rollout.Since.IsZero() && page.Rollout.Since.Equal(book.Rollout().Since) {
+		if !page.Rollout.Since.IsZero() && page.Rollout.Since.Equal(s.rollout().Since) {
 			s.plan.Rollout.On = page.Version
 			if page.Version == s.current || page.ReplacedBy(s.current) {
 				s.plan.Rollout.On, s.plan.Rollout.Here = s.current, true

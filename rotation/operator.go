@@ -76,7 +76,7 @@ func (r *run) release(ctx context.Context) error {
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
-	if rollout := s.book.Rollout(); rollout.Open() {
+	if rollout := s.rollout(); rollout.Open() {
 		if err := r.lookAround(ctx, rollout); err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func (r *run) release(ctx context.Context) error {
 			}
 		}
 	}
-	page, rollout := s.page(), s.book.Rollout()
+	page, rollout := s.page(), s.rollout()
 	for _, name := range page.Kinds() {
 		switch page.Entries[name].State {
 		case ledger.Failed:

@@ -22,7 +22,7 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 		return err
 	}
 	page := s.page()
-	page.Rollout = s.book.Rollout()
+	page.Rollout = s.rollout()
 	for _, name := range kinds {
 		page = page.With(name, ledger.RolledBack, s.m.At)
 	}

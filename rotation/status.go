@@ -83,7 +83,7 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 	}
 	s, err = r.sightOf(ctx, m)
 	if err == nil {
-		err = r.lookAround(ctx, s.book.Rollout())
+		err = r.lookAround(ctx, s.rollout())
 		for range maxRounds { // of which two are needed
 			again, fault := r.sightOf(ctx, m)
 			if fault != nil {
@@ -91,6 +91,7 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 				break
 			}
 			s = again
+			takeForGranted(s.plan.Kinds)
 			actions = plan.Decide(s.plan)
 			if !slices.ContainsFunc(actions, func(a plan.Action) bool { return a.Do == plan.LookElsewhere }) {
 				break
@@ -99,6 +100,17 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 		}
 	}
 	return s, actions, errors.Join(append(faults, err)...)
+}
+
+// takeForGranted has AWSCURRENT's values accepted that the ledger calls proven. A reconcile
+// asks their targets before it goes on, which Status must not, and what it tells is what
+// comes after that.
+func takeForGranted(kinds []plan.Kind) {
+	for i := range kinds {
+		if w := &kinds[i].Wanted; w.Entry.State == ledger.Proven && w.Probe == plan.NotAsked {
+			w.Probe = plan.Accepted
+		}
+	}
 }
 
 // sightOf is lookAt as the next reconcile of a tick will see it. What has been read of the

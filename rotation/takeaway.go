@@ -43,7 +43,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 		Since:       e.At,
 		Log:         r.log.With("kind", a.Kind),
 	}
-	if converged := s.book.Rollout().Converged; kind.NeedsRestart() && converged.After(o.Since) {
+	if converged := s.rollout().Converged; kind.NeedsRestart() && converged.After(o.Since) {
 		o.Since = converged // before, old tasks used it
 	}
 	o.Since = o.Since.Add(time.Second) // the label has no fractions
@@ -360,7 +360,7 @@ func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 		}
 	}
 	if k, ok := r.kind(kind); ok && k.NeedsRestart() {
-		earlier(s.book.Rollout().Since)
+		earlier(s.rollout().Since)
 	}
 	if current, read := r.read.Seen(s.current); read {
 		earlier(current.Created)

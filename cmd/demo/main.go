@@ -12,7 +12,7 @@
 //	go run ./cmd/demo -scenario drift              with the old document stored again by hand
 //	go run ./cmd/demo -scenario ci-deploys         with a deployment by somebody else on the second day
 //	go run ./cmd/demo -scenario cron               with cron jobs that keep the old password
-//	go run ./cmd/demo -stay                        stay up, for the AWS CLI
+//	go run ./cmd/demo -stay                        stay up, for the operator's program and the AWS CLI; with any scenario
 //
 // The exit status is 1 when a login, a call or a mail failed or anything else is not as it
 // should be. Nothing is left running.
@@ -50,7 +50,7 @@ var settings = map[string]string{
 const timeLimit = 2 * time.Minute
 
 func main() {
-	stay := flag.Bool("stay", false, "stay up, and print AWS CLI commands to try")
+	stay := flag.Bool("stay", false, "stay up, print commands to try, and take commands that break things")
 	name := flag.String("scenario", "plain", "plain, broken-app, literal-password, slow-rollout, drift, ci-deploys or cron")
 	on := flag.String("database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11")
 	flag.Parse()
@@ -138,7 +138,7 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 	}
 	d.introduce(binary)
 	if stay {
-		return d.stay(ctx)
+		return d.stay(ctx, os.Stdin)
 	}
 	return d.play(ctx, chosen)
 }

@@ -18,6 +18,7 @@ type screen struct {
 	terminal bool
 	colours  bool
 	start    time.Time // of the rotation; lines before it carry no time
+	byClock  bool      // lines carry the time of day instead
 	status   string
 }
 
@@ -49,7 +50,11 @@ func (s *screen) line(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.erase()
-	if !s.start.IsZero() && text != "" {
+	switch {
+	case text == "":
+	case s.byClock:
+		text = s.colour(dim, time.Now().Format("15:04:05  ")) + text
+	case !s.start.IsZero():
 		text = s.colour(dim, fmt.Sprintf("%6.2f s  ", time.Since(s.start).Seconds())) + text
 	}
 	fmt.Fprintln(s.out, text)
@@ -100,6 +105,16 @@ func (s *screen) endStatus() {
 	s.mu.Lock()
 	s.start = time.Time{}
 	s.mu.Unlock()
+}
+
+// showTime has each line carry the time of day, until endTime.
+func (s *screen) showTime() { s.setByClock(true) }
+func (s *screen) endTime()  { s.setByClock(false) }
+
+func (s *screen) setByClock(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byClock = on
 }
 
 // end leaves the cursor at the start of a line.

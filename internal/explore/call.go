@@ -16,6 +16,8 @@ type invocation struct {
 	proved []string // values that it has seen accepted
 	taking []string // values that it has just made sure are old, and is about to take away
 	void   bool     // it is a step of a rotation that is over, as it has been told
+
+	failing bool // a service did not run when it looked last
 }
 
 // A call is one that an invocation makes.
@@ -81,7 +83,7 @@ func (w *world) kill(v *invocation) {
 // to the next one.
 func (w *world) goesOn(v *invocation, fault Disturbance) {
 	c := v.at.call
-	over := v.void && c.write && w.isOver(v.at.act.version)
+	over := v.void && c.write && w.isOver(v.at.act.version) && !w.isWanted(v.at.act.version, c.account)
 	before := over && w.isSet(v.at.act.version, c.account)
 	var a answer
 	var text, how string

@@ -61,6 +61,24 @@ func (w *world) isOver(version string) bool {
 	return false
 }
 
+// isWanted tells that AWSCURRENT stores a version's value of an account, too: an edit
+// leaves it there.
+func (w *world) isWanted(version string, account int) bool {
+	if account < 0 {
+		return false
+	}
+	var value, wanted string
+	for _, v := range w.versions(w.secretOf(version)) {
+		if v.id == version {
+			value = v.values[account%len(w.kinds)]
+		}
+		if v.has("AWSCURRENT") {
+			wanted = v.values[account%len(w.kinds)]
+		}
+	}
+	return value == wanted
+}
+
 // isSet tells that an account accepts the value of a version; or, if it is no account,
 // that the version is AWSCURRENT.
 func (w *world) isSet(version string, account int) bool {
@@ -79,7 +97,8 @@ func (w *world) isSet(version string, account int) bool {
 }
 
 // reasonToGoBack tells whether a move of AWSCURRENT by the engine is no rollback, or one that
-// has a reason: the targets refuse a value, or the services do not run with them.
+// has a reason: the targets refuse a value, or the services do not run with them, or did
+// not when the engine looked at them.
 func (w *world) reasonToGoBack(by int, label, from, to string) bool {
 	if label != "AWSCURRENT" || w.ill != well || len(w.services) == 0 || w.active == nil || w.active.id != by {
 		return true // the reason for what comes late may have passed
@@ -104,6 +123,11 @@ func (w *world) reasonToGoBack(by int, label, from, to string) bool {
 			return true
 		}
 	}
+	return w.active.failing || w.servicesFail()
+}
+
+// servicesFail tells that a service does not run.
+func (w *world) servicesFail() bool {
 	for i := range w.services {
 		if s := w.services[i]; s.failed || s.missing || s.desired > 0 && w.indexOfTask(i, false) < 0 {
 			return true

@@ -126,7 +126,6 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"database-finishSecret-reconcile: 1 move-back, 18 move-back",
 		"database-finishSecret-reconcile: 6 task-restarts, 7 old-document",
 		"held-release: 2 move-back, 3 emergency",
-		"no-restart-finishSecret-reconcile: 39 move-back, 53 move-back",
 		"first-rotation-again: 1 move-to-pending, 2 edit",
 		"first-rotation-again: 1 abandon, 2 server-restored",
 		"database-converged-reconciles: 15 move-back, 17 stale",
@@ -136,6 +135,9 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"old-task-stays: undisturbed",
 		"mixed-finishSecret-reconcile: 1 day, 26 edit",
 		"no-restart-finishSecret-reconcile: 6 late-at-the-end, 9 server-restored",
+		"no-restart-finishSecret-again: 7 move-back, 20 abandon",
+		"api-overlap-ends: 15 emergency, 16 move-back",
+		"healthy-reconciles: 1 unhealthy, 14 edit",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()

@@ -117,6 +117,9 @@ func (f fleet) Deploying(ctx context.Context, since time.Time) ([]rollout.Servic
 func (f fleet) Observe(_ context.Context, _ string, since time.Time) ([]rollout.Service, error) {
 	list, err := ask(f.w, call{what: "look at the services", account: -1}, func(int) ([]rollout.Service, string, error) {
 		list := f.w.observed(since)
+		if f.w.active != nil {
+			f.w.active.failing = f.w.servicesFail()
+		}
 		return list, fmt.Sprint(list), nil
 	})
 	return slices.Clone(list), err

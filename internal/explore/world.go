@@ -331,7 +331,7 @@ func (w *world) digest() []byte {
 	n(w.turn)
 	for i := range w.pair {
 		v := &w.pair[i]
-		n(flags(v.at == nil, v.ended, v.void))
+		n(flags(v.at == nil, v.ended, v.void, v.failing))
 		if v.at != nil && !v.ended {
 			b = binary.LittleEndian.AppendUint64(b, v.at.id)
 		}

@@ -206,9 +206,9 @@ func (r *Rig) createFunction() (err error) {
 		Env:        env,
 		Timeout:    r.options.Timeout,
 		MemorySize: 256,
-		Logs:       r.options.Logs,
 		LogGroup:   LogGroup,
-		Tags:       map[string]string{functionTag: StackName},
+		Tags:       functionTags(),
+		Logs:       r.options.Logs,
 	})
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func TestHoweverAWSCURRENTChangesWhatTasksUseStaysAcceptedUntilTheyAreReplaced(t
 			o.Kinds = o.Kinds[:1]
 			k.Wanted.Entry, k.Wanted.Current = entry(ledger.Proven, o.Now), true
 			k.Old = []Value{{Version: "promoted", Left: true, Entry: entry(ledger.Pending, promotedAt)}}
-		}, "database: note that the value is old"},
+		}, "secret promoted: fence AWSCURRENT"},
 		{"moved away and back again before a reconcile ran", converged(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(time.Hour) }, "secret: begin a rollout"},
 		{"moved away and back again during a rollout", rolling(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(time.Minute) }, "secret: begin a rollout"},
 		{"an event of before the rollout comes late", converged(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = after(-time.Minute) }, "database: quarantine the value…"},

@@ -165,12 +165,12 @@ func stuck(o Observation) bool {
 	return !o.RotatingSince.IsZero() && o.Now.Sub(o.RotatingSince) > o.Limits.Rotation
 }
 
-// givenUp is a version whose rotation was given up, and may still be promoted by
-// an invocation that began before.
+// givenUp is a version whose rotation was given up, or was promoted and left before
+// that was noted. It may still be promoted by an invocation that began before.
 func givenUp(o Observation) (version string) {
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
-			if old.Entry.State == ledger.Pending && !old.Pending && !old.Left {
+			if old.Entry.State == ledger.Pending && !old.Pending {
 				return old.Version
 			}
 		}

@@ -48,9 +48,25 @@ func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
 		}
 		m.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 	}
-	r.known.metadata, r.known.fresh = &m, true
+	if k := r.known; k.expected != nil && !sameVersions(k.expected, m.Labels) {
+		k.surprises++
+	}
+	r.known.metadata, r.known.expected, r.known.fresh = &m, m.Labels, true
 	return m, nil
 }
+
+// sameVersions tells whether the same versions have labels in both, and AWSCURRENT and
+// AWSPENDING are on the same ones.
+func sameVersions(a, b Labels) bool {
+	if a.Version(Current) != b.Version(Current) || a.Version(Pending) != b.Version(Pending) {
+		return false
+	}
+	return maps.Equal(a.labelled(), b.labelled())
+}
+
+// Surprises counts the readings that found versions, AWSCURRENT or AWSPENDING otherwise than
+// this invocation had left them, as far as it knew: somebody else may have changed them.
+func (r *Reader) Surprises() int { return r.known.surprises }
 
 // DescribeWith is Describe, repeated while the secret has no version of this id that has
 // a label: whoever made it may have done so right before. A version that does not
@@ -177,7 +193,7 @@ func (k *knowledge) moved(label, to, from string) {
 	if to != "" {
 		m.Labels[to] = append(without(m.Labels[to], label), label)
 	}
-	k.metadata = &m
+	k.metadata, k.expected = &m, m.Labels
 }
 
 // forget forgets what was known of the labels: a write may have changed more of them than

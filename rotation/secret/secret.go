@@ -100,6 +100,17 @@ func (l Labels) Version(label string) string {
 	return ""
 }
 
+// labelled are the versions that have a label. Secrets Manager tells of no others.
+func (l Labels) labelled() map[string]bool {
+	versions := map[string]bool{}
+	for id, labels := range l {
+		if len(labels) > 0 {
+			versions[id] = true
+		}
+	}
+	return versions
+}
+
 // Metadata is what DescribeSecret tells of a secret.
 type Metadata struct {
 	At              time.Time // by AWS's clock, which tells whole seconds
@@ -133,6 +144,11 @@ type knowledge struct {
 	// anything else, which may take long.
 	metadata *Metadata
 	fresh    bool
+
+	// expected are the labels as this invocation knew them last. surprises are the readings
+	// that told of other ones.
+	expected  Labels
+	surprises int
 
 	// versions are those that were read. A version's value never changes.
 	versions map[string]Version
