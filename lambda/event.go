@@ -24,6 +24,7 @@ const (
 	actionReconcile action = "reconcile" // look, and do what is next
 	actionAbandon   action = "abandon"   // give the pending rotation up
 	actionRelease   action = "release"   // go on with what is held
+	actionRollBack  action = "roll-back" // make the old values current again
 	actionStatus    action = "status"    // tell how it stands
 	actionPreflight action = "preflight" // find out whether a rotation would work
 	actionVerify    action = "verify"    // find out whether all is as it should be
@@ -43,7 +44,7 @@ type request struct {
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
-	`{"Action": "reconcile"}, {"Action": "status"}, {"Action": "preflight"}, {"Action": "verify"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
+	`{"Action": "reconcile"}, {"Action": "status"}, {"Action": "preflight"}, {"Action": "verify"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, {"Action": "roll-back", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
 
 // parse tells an event by its shape. No error quotes from the event.
 func parse(raw json.RawMessage) (request, error) {
@@ -83,7 +84,7 @@ func parse(raw json.RawMessage) (request, error) {
 		return request{action: actionReconcile, tick: true}, nil
 	case shape.Action == actionReconcile, slices.Contains(looks, shape.Action):
 		return request{action: shape.Action, secret: shape.SecretID}, nil
-	case shape.Action == actionAbandon, shape.Action == actionRelease:
+	case shape.Action == actionAbandon, shape.Action == actionRelease, shape.Action == actionRollBack:
 		if shape.SecretID == "" {
 			return request{}, fmt.Errorf("the action %s is for one secret: give its ARN as SecretId", shape.Action)
 		}

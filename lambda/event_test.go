@@ -42,6 +42,7 @@ var samples = map[string]request{
 	"verify":        {action: actionVerify, secret: arn},
 	"abandon":       {action: actionAbandon, secret: arn},
 	"release":       {action: actionRelease, secret: arn},
+	"roll-back":     {action: actionRollBack, secret: arn},
 }
 
 func TestThereIsASampleEventOfEveryShapeThatTheFunctionAccepts(t *testing.T) {
@@ -75,7 +76,7 @@ func TestThereIsASampleEventOfEveryShapeThatTheFunctionAccepts(t *testing.T) {
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		wantSample(t, string(step), func(r request) bool { return r.step.Step == step })
 	}
-	for _, one := range []action{actionReconcile, actionAbandon, actionRelease} {
+	for _, one := range []action{actionReconcile, actionAbandon, actionRelease, actionRollBack, actionPreflight, actionVerify} {
 		wantSample(t, string(one), func(r request) bool { return r.action == one && r.secret != "" })
 	}
 	wantSample(t, "for all secrets", func(r request) bool { return r.action == actionReconcile && r.secret == "" && !r.tick })
@@ -104,7 +105,7 @@ func TestTheLabelOfAMoveMayStandAloneOrInAList(t *testing.T) {
 }
 
 func TestAnActionForOneSecretNamesIt(t *testing.T) {
-	for _, raw := range []string{`{"Action":"abandon"}`, `{"Action":"release"}`} {
+	for _, raw := range []string{`{"Action":"abandon"}`, `{"Action":"release"}`, `{"Action":"roll-back"}`} {
 		_, err := parse([]byte(raw))
 		wantError(t, err, "give its ARN as SecretId")
 	}
@@ -134,7 +135,7 @@ func TestEveryEventInTheDocsIsOneThatTheFunctionAccepts(t *testing.T) {
 			found[got.action]++
 		}
 	}
-	for _, one := range []action{actionReconcile, actionAbandon, actionRelease} {
+	for _, one := range []action{actionReconcile, actionAbandon, actionRelease, actionRollBack, actionStatus, actionPreflight, actionVerify} {
 		if found[one] == 0 {
 			t.Errorf("no page tells how to %s", one)
 		}

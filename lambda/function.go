@@ -90,6 +90,7 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		actionReconcile: f.rotator.Reconcile,
 		actionAbandon:   f.rotator.Abandon,
 		actionRelease:   f.rotator.Release,
+		actionRollBack:  f.rotator.RollBack,
 		actionStatus:    looking(f.rotator.Status),
 		actionPreflight: looking(f.rotator.Preflight),
 		actionVerify:    looking(f.rotator.Verify),

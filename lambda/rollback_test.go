@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,4 +230,34 @@ func TestARotationThatChangesNothingLeavesTheRollbackOfTheOneBeforePossible(t *t
 			d.noLoginFailed()
 		})
 	}
+}
+
+func TestAnOperatorRollsBackARotationWithoutAFailedLogin(t *testing.T) {
+	app := &rig.Application{}
+	d := deployApplication(t, app)
+	d.mustRotate()
+	d.mustSettle()
+	before := d.password("AWSCURRENT")
+	app.Slow.Store(true) // the rollout stays open
+	d.underLoadOfCurrent(func() {
+		d.mustRotate()
+		bad := d.password("AWSCURRENT")
+		edited := d.editByHand()
+		r := d.answerTo(actionRollBack)
+		if words := changes(r); !slices.Contains(words, "rolled-back") || !slices.Contains(words, "redeployed") || len(r.Secrets[0].Notices) == 0 {
+			t.Errorf("it answers %+v", r.Secrets[0])
+		}
+		if now := d.raw("AWSCURRENT"); d.password("AWSCURRENT") != before || strings.ReplaceAll(edited, bad, before) == edited || !strings.Contains(now, "www.example.com") {
+			t.Errorf("AWSCURRENT stores another value than before, or the edit is gone")
+		}
+		app.Slow.Store(false)
+		d.mustBeSteady()
+		d.mustSettle()
+		d.accepts(true, before)
+		d.accepts(false, bad)
+	})
+	d.tasksHave(before)
+	d.noLoginFailed()
+	err := d.Invoke(fmt.Appendf(nil, `{"Action":"roll-back","SecretId":%q}`, d.SecretARN))
+	wantError(t, err, "roll back: an operator asked for it; it is not rolled back, since the rollout has converged: ")
 }

@@ -165,6 +165,40 @@ func (r *run) release(ctx context.Context) error {
 	return r.writePage(ctx, page)
 }
 
+// RollBack is an operator's word that the last promotion is to be rolled back, as the engine
+// does it by itself if the services fail: the old values become current again, and edits
+// stay. It is for a rollout that has not converged; later nothing is changed, and the error
+// says what to do instead.
+func (r *Rotator) RollBack(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
+	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
+	run.whole = true // where nothing is open, the error is to say so
+	if err := run.rollBackAsAsked(ctx); err != nil {
+		return run.answer(nil, nil), fmt.Errorf("roll back: %w", err)
+	}
+	return r.Reconcile(ctx, secretARN, log, secrets)
+}
+
+// rollBackAsAsked asks the targets for the old values, and rolls back.
+func (r *run) rollBackAsAsked(ctx context.Context) error {
+	for range maxRounds {
+		s, err := r.lookToWrite(ctx, true)
+		if err != nil {
+			return err
+		}
+		actions, err := plan.AskedToRollBack(s.plan)
+		if err != nil {
+			return err
+		}
+		for _, a := range actions {
+			r.tell(a)
+			if err := r.do(ctx, s, a); err != nil || a.Do == plan.RollBack || a.Do == plan.FinishRollBack {
+				return err
+			}
+		}
+	}
+	return errors.New("it was not decided in time: try again")
+}
+
 // mayStay tells whether a value that may have leaked can be released. While a rotation is
 // replacing it, it cannot: its promotion would leave it accepted.
 func (r *run) mayStay(s *sight, kind string) bool {

@@ -6,7 +6,7 @@ var answerMutations = []mutation{
 		name: "read-alias-writes", what: "by the alias read, everything can be done",
 		file:   "lambda/function.go",
 		old:    "	if !ok || qualifier(lc.InvokedFunctionArn) != readAlias || slices.Contains(looks, req.action) {\n",
-		new:    "	if !ok || req.action != \"\" || slices.Contains(looks, req.action) {\n",
+		new:    "	if !ok || qualifier(lc.InvokedFunctionArn) != readAlias || req.action != \"\" {\n",
 		killer: test{"lambda", "TestByItsReadAliasTheFunctionTakesOnlyWhatChangesNothing"},
 	},
 	{
@@ -43,6 +43,20 @@ var answerMutations = []mutation{
 		old:    "	case until.After(now):\n",
 		new:    "	default:\n",
 		killer: test{engine, "TestAScheduleGoesOnOnceItsPauseIsOverOrTakenOff"},
+	},
+	{
+		name: "rolled-back-when-converged", what: "an operator's rollback does not look whether the rotation can still be rolled back",
+		file:   "rotation/plan/rollout.go",
+		old:    "		if a.Idle() {\n			return nil, fmt.Errorf(\"%s: %s\", a.Why",
+		new:    "		if a.Do == Alarm {\n			return []Action{{Do: RollBack, Kinds: []string{o.Kinds[0].Name}, Why: a.Why}}, nil\n		}\n		if a.Idle() {\n			return nil, fmt.Errorf(\"%s: %s\", a.Why",
+		killer: test{engine, "TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo"},
+	},
+	{
+		name: "rolled-back-before-another", what: "an operator rolls a promotion back though another secret's came later",
+		file:   "rotation/plan/rollout.go",
+		old:    "	case mayRollBack(o) == (obstacle{}) && laterPromotion(o) != \"\":\n		return nil, fmt",
+		new:    "	case false:\n		return nil, fmt",
+		killer: test{planner, "TestAnOperatorsRollbackIsThatOfARolloutThatFails"},
 	},
 	{
 		name: "status-labels", what: "an action that only looks can write labels",
@@ -83,7 +97,7 @@ var answerMutations = []mutation{
 		name: "verified-in-quarantine", what: "the verification tries a value while another one is in quarantine",
 		file:   "rotation/verify.go",
 		old:    "	case inQuarantine:\n",
-		new:    "	case false:\n",
+		new:    "	case inQuarantine && name == \"\":\n",
 		killer: test{engine, "TestVerifyTriesNoValueBesideAQuarantine"},
 	},
 	{
@@ -105,7 +119,7 @@ var answerMutations = []mutation{
 		file:   "rotation/plan/rollout.go",
 		old:    "s.Missing), Remedy: remedyService})\n",
 		new:    "s.Missing)})\n",
-		killer: test{planner, "TestEveryAlarmInTheSourceHasARemedy"},
+		killer: test{planner, "TestEachPolicyDecidesByItsOwnReason/a service does not exist"},
 	},
 	{
 		name: "answer-not-scrubbed", what: "an answer holds secret values",

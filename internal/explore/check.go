@@ -106,6 +106,9 @@ func (w *world) reasonToGoBack(by int, label, from, to string) bool {
 	if to == w.active.at.act.version {
 		return true // it is a promotion
 	}
+	if slices.ContainsFunc(w.scenario.Pair[:], func(i Invocation) bool { return i.do.name == rollBackAsked }) {
+		return true // an operator has asked for it
+	}
 	var bad, good *version
 	for i := range w.versions(w.secretOf(from)) {
 		switch v := &w.versions(w.secretOf(from))[i]; v.id {

@@ -365,6 +365,16 @@ func abandon() act {
 	}}
 }
 
+func rollBack() act {
+	return act{rollBackAsked, "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+		_, err := w.engine.RollBack(ctx, w.arns[0], log, secrets)
+		return err
+	}}
+}
+
+// rollBackAsked is the name of what an operator asks for.
+const rollBackAsked = "roll-back"
+
 func release(secret int) act {
 	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		_, err := w.engine.Release(ctx, w.arns[secret], log, secrets)

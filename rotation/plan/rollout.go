@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -352,6 +354,31 @@ func fail(o Observation, reason string) []Action {
 		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since every old value is refused", Remedy: remedyNoWayBack}}
 	}
 	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
+}
+
+// AskedToRollBack is fail for an operator who asks for it, though nothing need have failed.
+// It returns what to do next, of which RollBack is the last; an error says why nothing is
+// rolled back, and what to do instead.
+func AskedToRollBack(o Observation) ([]Action, error) {
+	switch {
+	case o.Rollout.Since.IsZero():
+		return nil, errors.New("nothing was promoted yet, so there is nothing to go back from")
+	case slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) }):
+		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}, nil
+	case unexplained(o) != "" || unsettled(o) != "" || len(noteReplaced(o)) > 0:
+		return nil, errors.New("which values tasks have is being found out: send reconcile, and then roll-back again")
+	case mayRollBack(o) == (obstacle{}) && o.Others.Unseen:
+		return []Action{{Do: LookElsewhere, Why: "of several promotions only the last one is rolled back"}}, nil
+	case mayRollBack(o) == (obstacle{}) && laterPromotion(o) != "":
+		return nil, fmt.Errorf("the promotion of %s came later: roll that one back first", laterPromotion(o))
+	}
+	actions := fail(o, "an operator asked for it")
+	for _, a := range actions {
+		if a.Idle() {
+			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, "try again when it answers"))
+		}
+	}
+	return actions, nil
 }
 
 // PromotedOver is the value that the last promotion has replaced: the newest of
