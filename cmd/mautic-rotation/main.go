@@ -20,30 +20,31 @@ import (
 	"github.com/muesli/termenv"
 
 	"mautic-rotation/internal/operator/cli"
+	"mautic-rotation/internal/operator/fault"
 	"mautic-rotation/internal/operator/view"
 )
 
 // version is set by the linker for a release.
 var version string
 
-func main() {
+func main() { os.Exit(int(run())) }
+
+// run runs the command of the command line, and returns what to exit with.
+func run() fault.Code {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
 		stop() // a second Ctrl-C ends the program at once
 	}()
-	restore, err := termenv.EnableVirtualTerminalProcessing(termenv.NewOutput(os.Stdout))
-	if err != nil {
-		restore = func() error { return nil } // no console of Windows
+	if restore, err := termenv.EnableVirtualTerminalProcessing(termenv.NewOutput(os.Stdout)); err == nil {
+		defer func() { _ = restore() }() // of a console of Windows, which the program leaves anyway
 	}
-	code := cli.Main(ctx, &cli.Env{
+	return cli.Main(ctx, &cli.Env{
 		Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Messages: os.Stderr,
 		Asks: term.IsTerminal(os.Stdin.Fd()), Style: style(os.Stdout), Version: built(),
 		Now: time.Now, Pause: pause, Connect: cli.Connect(pause),
 	})
-	_ = restore()
-	os.Exit(int(code))
 }
 
 // style is what the output takes.

@@ -29,7 +29,7 @@ func (r *run) confirm(yes bool, question string) error {
 	select {
 	case <-r.Done():
 		fmt.Fprintln(r.Messages)
-		return r.Context.Err()
+		return r.Err()
 	case line := <-lines:
 		switch strings.ToLower(strings.TrimSpace(line)) {
 		case "y", "yes":

@@ -34,7 +34,7 @@ func (r *run) check(action string) error {
 	if action == actionPreflight {
 		for i, s := range answer.Secrets {
 			if hasMail(s) {
-				answer.Secrets[i].Checks = append(s.Checks, t.mail()...)
+				answer.Secrets[i].Checks = slices.Concat(s.Checks, t.mail())
 			}
 		}
 	}

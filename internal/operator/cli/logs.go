@@ -34,11 +34,11 @@ func (c logsCommand) Run(r *run) error {
 	for since := r.Now().Add(-back); ; {
 		now := r.Now()
 		lines, err := t.Log.Lines(r, t.stack.LogGroup, since)
-		switch {
-		case r.Context.Err() != nil:
-			return nil
-		case err != nil && !(c.Follow && len(seen) > 0 && fault.Of(err).Denied == ""):
-			return err
+		if r.interrupted() {
+			break
+		}
+		if err != nil && (len(seen) == 0 || !c.Follow || fault.Of(err).Denied != "") {
+			return err // one look of many may fail
 		}
 		for _, line := range lines {
 			if _, shown := seen[line.ID]; shown {
@@ -58,8 +58,8 @@ func (c logsCommand) Run(r *run) error {
 			}
 			fmt.Fprintln(r.Out, view.LogLine(r.Style, e, now))
 		}
-		if !c.Follow || r.Pause(r, pollTime) != nil {
-			return nil
+		if !c.Follow || !r.waits(pollTime) {
+			break
 		}
 		since = laterOf(since, now.Add(-late))
 		for id, at := range seen {
@@ -68,6 +68,7 @@ func (c logsCommand) Run(r *run) error {
 			}
 		}
 	}
+	return nil
 }
 
 func laterOf(a, b time.Time) time.Time {

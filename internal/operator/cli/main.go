@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -19,6 +20,12 @@ type run struct {
 	flags globals
 	model *kong.Kong
 }
+
+// interrupted tells whether a person has ended the program.
+func (r *run) interrupted() bool { return r.Err() != nil }
+
+// waits lets time pass, and is false when it is interrupted meanwhile.
+func (r *run) waits(d time.Duration) bool { return r.Pause(r, d) == nil }
 
 // exited is the code that kong ends the program with, after it has shown help.
 type exited int

@@ -92,12 +92,12 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 	errors := &failures{target: t, version: id, since: begun, seen: map[string]bool{}}
 	unseen := 0
 	for {
-		if r.Pause(r, pollTime) != nil {
+		if !r.waits(pollTime) {
 			t.progress("the rotation goes on; to see how: " + t.again("status", "--watch"))
 			return fault.Silent(fault.Unknown)
 		}
 		answer, err := t.ask(cloud.Action{Name: actionStatus, Secret: secret.ARN})
-		if r.Context.Err() != nil {
+		if r.interrupted() {
 			continue // which says how to go on
 		}
 		if err != nil || len(answer.Secrets) != 1 {

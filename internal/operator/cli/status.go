@@ -59,9 +59,10 @@ func (t *target) watch() error {
 	changes := map[string]*follow.Rotation{}
 	for {
 		answer, err := t.status()
+		if r.interrupted() {
+			break // which is how it ends
+		}
 		switch {
-		case r.Context.Err() != nil:
-			return nil // interrupted, which is how it ends
 		case err != nil:
 			return err
 		case r.flags.json():
@@ -84,10 +85,11 @@ func (t *target) watch() error {
 		if err != nil {
 			return err
 		}
-		if r.Pause(r, pollTime) != nil {
-			return nil
+		if !r.waits(pollTime) {
+			break
 		}
 	}
+	return nil
 }
 
 const clearScreen = "\x1b[H\x1b[2J"

@@ -136,7 +136,7 @@ func TestAFunctionWithoutTheAliasIsOfAnOlderRelease(t *testing.T) {
 
 func TestWhatAWSRefusesSaysWhatToDo(t *testing.T) {
 	for code, c := range map[string]struct{ message, says, denied string }{
-		"AccessDeniedException":       {"User: arn:aws:iam::1:user/jane is not authorized to perform: lambda:InvokeFunction on resource: x", "docs/security.md", "lambda:InvokeFunction"},
+		"AccessDeniedException":       {"User: arn:aws:iam::1:user/jane is not authorized to perform: kms:Decrypt on resource: x", "docs/security.md", "kms:Decrypt"},
 		"AccessDenied":                {"no", "docs/security.md", "lambda:InvokeFunction"},
 		"ExpiredTokenException":       {"The security token included in the request is expired", "aws sso login", ""},
 		"UnrecognizedClientException": {"The security token included in the request is invalid.", "--profile", ""},

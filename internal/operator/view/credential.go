@@ -66,7 +66,7 @@ func (s Style) state(secret report.Secret, c report.Credential, now time.Time) (
 		return words, wary
 	}
 	if old := foremost(c); old != nil {
-		return s.old(secret, c, *old, now)
+		return s.old(secret, *old, now)
 	}
 	if c.State == "" {
 		return "steady; not rotated by this function yet", plain
@@ -92,7 +92,7 @@ func rotating(secret report.Secret, c report.Credential) string {
 }
 
 // old says how a credential stands that has an old value.
-func (s Style) old(secret report.Secret, c report.Credential, old report.Old, now time.Time) (string, tone) {
+func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string, tone) {
 	since := ""
 	if old.Since != nil {
 		since = " since " + s.when(*old.Since, now)

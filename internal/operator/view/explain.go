@@ -68,7 +68,7 @@ func Version(s Style, secret report.Secret, version string, now time.Time) (line
 		}
 		for _, old := range c.Old {
 			if old.Version == version {
-				text, _ := s.old(secret, c, old, now)
+				text, _ := s.old(secret, old, now)
 				lines = append(lines, c.Kind+": "+text)
 			}
 		}
