@@ -11,6 +11,7 @@ type mutation struct {
 	name, what     string
 	file, old, new string
 	killer         test   // the fast test that has to fail
+	script         string // of the explorer's, in which it shows; "": to be searched for, or none
 	trials         trials // of the crash matrix, which have to fail too, for -thorough; none is as well
 }
 
@@ -50,7 +51,7 @@ func (t trials) command() []string {
 const noFault = "^[a-z-]+/1/throttled "
 
 // mutations are all mutations.
-var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations)
+var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations, onceMutations)
 
 func concat(parts ...[]mutation) (all []mutation) {
 	for _, part := range parts {

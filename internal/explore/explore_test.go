@@ -138,6 +138,18 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"no-restart-finishSecret-again: 7 move-back, 20 abandon",
 		"api-overlap-ends: 15 emergency, 16 move-back",
 		"healthy-reconciles: 1 unhealthy, 14 edit",
+		"database-converged-reconciles: 1 old-document",
+		"database-converged-reconciles: 1 move-back",
+		"database-converged-reconciles: 1 release, 2 move-back",
+		"database-converged-reconciles: 11 deployment",
+		"mixed-rollback-reconciles: undisturbed",
+		"database-rollout-reconciles: 1 server-restored",
+		"rotation-of-one: 8 move-back",
+		"rotation-left: undisturbed",
+		"held-reconciles: 13 killed-after",
+		"failing-rollout: 1 edit",
+		"given-up-rotation: undisturbed",
+		"held-release: 5 switch",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()
