@@ -21,7 +21,7 @@ func (m mutation) ofTheEngine() bool {
 // tryByExplorer has the explorer play the scripts of mutations, and tells what it sees in
 // each. With search it looks for those that have none, too, in histories with at most
 // one disturbance, and tells by which script it sees each. It fails if it sees something
-// without a mutation, or nothing by a script.
+// without a mutation, or nothing in a script.
 func (b *bench) tryByExplorer(ctx context.Context, chosen []mutation, search bool) error {
 	began := time.Now()
 	if err := b.holdsWithout(ctx, chosen, search); err != nil {
@@ -41,8 +41,8 @@ func (b *bench) tryByExplorer(ctx context.Context, chosen []mutation, search boo
 		case seen == "":
 			missed = append(missed, m.name)
 			fmt.Printf("not seen %s (%s): %s\n", m.name, since(began), m.what)
-			if m.script != "" {
-				faults = append(faults, fmt.Errorf("%s does not show in its script %q: find another one with -search, or extend what is looked at", m.name, m.script))
+			if len(m.scripts) > 0 {
+				faults = append(faults, fmt.Errorf("%s does not show in each of its scripts (%s): find others, or extend what is looked at", m.name, strings.Join(m.scripts, "; ")))
 			}
 		default:
 			fmt.Printf("seen %s (%s): %s\n  %s\n", m.name, since(began), m.what, seen)
@@ -65,11 +65,10 @@ func (b *bench) holdsWithout(ctx context.Context, chosen []mutation, search bool
 	}
 	defer os.Remove(binary)
 	for _, m := range chosen {
-		if m.script == "" {
-			continue
-		}
-		if seen, err := b.replay(ctx, binary, m.script); err != nil || seen != "" {
-			return fmt.Errorf("%s, without a mutation: %s %w", m.script, seen, err)
+		for _, script := range m.scripts {
+			if seen, err := b.replay(ctx, binary, script); err != nil || seen != "" {
+				return fmt.Errorf("%s, without a mutation: %s %w", script, seen, err)
+			}
 		}
 	}
 	if !search {
@@ -81,21 +80,25 @@ func (b *bench) holdsWithout(ctx context.Context, chosen []mutation, search bool
 	return nil
 }
 
-// seenByExplorer has the explorer play a mutation's script, or search where it has none, and
-// returns what it sees; "" if it sees nothing.
+// seenByExplorer has the explorer play a mutation's scripts, or search where it has none, and
+// returns what it sees; "" if it sees nothing in one of them.
 func (b *bench) seenByExplorer(ctx context.Context, m mutation) (seen string, err error) {
 	binary, err := b.explorer(ctx, b.mutated[m.name])
 	if err != nil {
 		return "", err
 	}
 	defer os.Remove(binary)
-	if m.script == "" {
+	if len(m.scripts) == 0 {
 		return b.search(ctx, binary)
 	}
-	if seen, err = b.replay(ctx, binary, m.script); err != nil || seen == "" {
-		return "", err
+	var all []string
+	for _, script := range m.scripts {
+		if seen, err = b.replay(ctx, binary, script); err != nil || seen == "" {
+			return "", err
+		}
+		all = append(all, script+": "+seen)
 	}
-	return m.script + ": " + seen, nil
+	return strings.Join(all, "\n  "), nil
 }
 
 // explorer compiles the explorer with an overlay or "".

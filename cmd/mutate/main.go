@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("-only: %w", err)
 	}
 	chosen := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool {
-		return !only.MatchString(m.name) || o.explore && (!m.ofTheEngine() || m.script == "" && !o.search)
+		return !only.MatchString(m.name) || o.explore && (!m.ofTheEngine() || len(m.scripts) == 0 && !o.search)
 	})
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutation has a name that matches %q", o.only)

@@ -10,9 +10,9 @@ import (
 type mutation struct {
 	name, what     string
 	file, old, new string
-	killer         test   // the fast test that has to fail
-	script         string // of the explorer's, in which it shows; "": to be searched for, or none
-	trials         trials // of the crash matrix, which have to fail too, for -thorough; none is as well
+	killer         test     // the fast test that has to fail
+	scripts        []string // of the explorer's, in each of which it shows; none: to be searched for, or none is known
+	trials         trials   // of the crash matrix, which have to fail too, for -thorough; none is as well
 }
 
 // test is a test of a package, or those of its subtests whose names begin so:

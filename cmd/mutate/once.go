@@ -7,7 +7,7 @@ var onceMutations = []mutation{
 		"rotation/plan/rollout.go",
 		"	case o.Rollout.Here:\n		return \"\"\n",
 		"	case o.Rollout.Here || !follows(o).Promoted:\n		return \"\"\n",
-		"database-converged-reconciles: 1 old-document"),
+		"database-converged-reconciles: 1 old-document", "database-converged-reconciles: 1 move-back", "database-converged-reconciles: 1 release, 2 move-back"),
 	once("held-by-a-deployment", "a deployment after the rollout counts as use of the old value, which is held",
 		"rotation/plan/old.go",
 		"	case postponed(o) != \"\":\n		return do(Wait, \"%s\", postponed(o))\n",
@@ -80,10 +80,10 @@ var onceMutations = []mutation{
 		"held-release: 5 switch"),
 }
 
-// once is a mutation that the explorer's test sees, which plays its script.
-func once(name, what, file, old, new, script string) mutation {
+// once is a mutation that the explorer's test sees, which plays its scripts.
+func once(name, what, file, old, new string, scripts ...string) mutation {
 	return mutation{
-		name: name, what: what, file: file, old: old, new: new, script: script,
-		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow/" + script},
+		name: name, what: what, file: file, old: old, new: new, scripts: scripts,
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow/" + scripts[0]},
 	}
 }

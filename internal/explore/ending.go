@@ -230,7 +230,7 @@ func (w *world) notMended() string {
 			}
 			refused = refused || value != "" && !a.accepts(value)
 			other := w.acceptedOf(secret, i)
-			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) {
+			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) && w.isProven(secret, i, value) {
 				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused since the server was restored: neither was it set again, nor is %s current", k.Name(), value, other)
 			}
 			if other != "" && other != value && slices.Contains(w.bad, value) && !w.byHand && !slices.Contains(w.leaked, other) && !slices.Contains(w.lost, other) {
@@ -242,6 +242,19 @@ func (w *world) notMended() string {
 		}
 	}
 	return ""
+}
+
+// isProven tells that the ledger knows of a value that it was accepted: it says so, or that
+// AWSCURRENT was promoted with it.
+func (w *world) isProven(secret, kind int, value string) bool {
+	for _, v := range w.versions(secret) {
+		for name, e := range ledgerOf(v) {
+			if name == w.kinds[kind].Name() && v.values[kind] == value && (e.state == "proven" || e.state == "old" || e.state == "pending" && v.has("AWSCURRENT")) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // acceptedOf is a value that an account accepts and that the ledger has; "" if there is none.
