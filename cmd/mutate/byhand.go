@@ -5,10 +5,11 @@ package main
 var byHandMutations = []mutation{
 	{
 		name: "rolled-back-unmarked", what: "a rollback moves AWSCURRENT before it marks the bad version",
-		file:   "rotation/rollback.go",
-		old:    "	if err := r.writePage(ctx, page); err != nil {\n		return err\n	}\n	again, err := r.look(ctx, s.plan.Tick)\n	if err != nil {\n		return err\n	}\n",
-		new:    "	again := s\n	for i := range again.book.Pages {\n		if again.book.Pages[i].Version == page.Version {\n			again.book.Pages[i] = page\n		}\n	}\n",
-		killer: test{engine, "TestARollbackMarksTheVersionAndTakesAWSPENDINGOffBeforeItMovesAWSCURRENT"},
+		file:    "rotation/rollback.go",
+		old:     "	if err := r.writePage(ctx, page); err != nil {\n		return err\n	}\n	again, err := r.look(ctx, s.plan.Tick)\n	if err != nil {\n		return err\n	}\n",
+		new:     "	again := s\n	for i := range again.book.Pages {\n		if again.book.Pages[i].Version == page.Version {\n			again.book.Pages[i] = page\n		}\n	}\n",
+		killer:  test{engine, "TestARollbackMarksTheVersionAndTakesAWSPENDINGOffBeforeItMovesAWSCURRENT"},
+		scripts: []string{"database-rollback-reconciles: 9 old-document"},
 	},
 	{
 		name: "pending-left-on-bad", what: "a rollback leaves AWSPENDING on the bad version",
@@ -33,10 +34,11 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "edit-rolled-back", what: "a rollback undoes an edit of fields that no rotation owns",
-		file:   "rotation/rollback.go",
-		old:    "err != nil || only.Raw() == doc.Raw() {\n",
-		new:    "err != nil || only.Raw() != \"\" {\n",
-		killer: test{engine, "TestAnEditSurvivesARollback"},
+		file:    "rotation/rollback.go",
+		old:     "err != nil || only.Raw() == doc.Raw() {\n",
+		new:     "err != nil || only.Raw() != \"\" {\n",
+		killer:  test{engine, "TestAnEditSurvivesARollback"},
+		scripts: []string{"database-rollback-reconciles: 1 edit"},
 	},
 	{
 		name: "rotated-at-not-rolled-back", what: "after a rollback the secret says that the old values are as new as the bad ones",
@@ -96,10 +98,11 @@ var byHandMutations = []mutation{
 	},
 	{
 		name: "unfenced", what: "values of a rotation that was given up are taken away while its promotion may be in progress",
-		file:   "rotation/giveup.go",
-		old:    "	if _, err := r.write.MoveCurrent(ctx, s.current, page.Version); err != nil {\n",
-		new:    "	if err := error(nil); err != nil {\n",
-		killer: test{engine, "TestAPromotionThatIsInProgressFailsOnceItsRotationIsGivenUp"},
+		file:    "rotation/giveup.go",
+		old:     "	if _, err := r.write.MoveCurrent(ctx, s.current, page.Version); err != nil {\n",
+		new:     "	if err := error(nil); err != nil {\n",
+		killer:  test{engine, "TestAPromotionThatIsInProgressFailsOnceItsRotationIsGivenUp"},
+		scripts: []string{"emergency-abandon: 9 late-at-the-end"},
 	},
 	{
 		name: "fenced-before-the-rollout", what: "a fence hides that no rollout has followed a promotion",

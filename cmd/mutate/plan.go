@@ -5,7 +5,7 @@ var planMutations = []mutation{
 	policy("decide.go", "stuck-for-ever", "a rotation that does not finish blocks every later one",
 		"	if stuck(o) {\n",
 		"	if false {\n",
-		"a rotation has taken too long"),
+		"a rotation has taken too long", "rotation-left: undisturbed"),
 	policy("wanted.go", "proof-for-ever", "a value that was accepted once is not asked for again",
 		"now.Sub(e.At) >= proofHolds }",
 		"now.Sub(e.At) < 0 }",
@@ -180,10 +180,12 @@ var planMutations = []mutation{
 		"an old value is stored by two versions"),
 }
 
-// policy is a mutation of a policy, and the row of the test that has to see it.
-func policy(file, name, what, old, new, row string) mutation {
+// policy is a mutation of a policy, the row of the test that has to see it, and the explorer's
+// scripts in which it shows, if any are known.
+func policy(file, name, what, old, new, row string, scripts ...string) mutation {
 	return mutation{
 		name: name, what: what, file: "rotation/plan/" + file, old: old, new: new,
-		killer: test{planner, "TestEachPolicyDecidesByItsOwnReason/" + row},
+		killer:  test{planner, "TestEachPolicyDecidesByItsOwnReason/" + row},
+		scripts: scripts,
 	}
 }

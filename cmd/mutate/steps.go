@@ -18,10 +18,11 @@ var stepMutations = []mutation{
 	},
 	{
 		name: "open-overlap-rotated", what: "a kind is rotated again while an old value of it is accepted",
-		file:   "rotation/generate.go",
-		old:    "Open: seen.open(names(present)),",
-		new:    "Open: nil,",
-		killer: test{engine, "TestEachKindsOverlapEndsInItsOwnTime"},
+		file:    "rotation/generate.go",
+		old:     "Open: seen.open(names(present)),",
+		new:     "Open: nil,",
+		killer:  test{engine, "TestEachKindsOverlapEndsInItsOwnTime"},
+		scripts: []string{"rolled-back-rotation: 1 move-back"},
 	},
 	{
 		name: "not-held-off", what: "the schedule rotates again after a rollback",
@@ -47,10 +48,11 @@ var stepMutations = []mutation{
 	},
 	{
 		name: "given-up-taken-up", what: "a step acts for a version that is not AWSPENDING any more",
-		file:   "rotation/plan/guard.go",
-		old:    "	case !r.Promoted() && !r.Pending:\n",
-		new:    "	case false:\n",
-		killer: test{engine, "TestNoTargetIsWrittenToForAVersionThatIsNotPendingAnyMore"},
+		file:    "rotation/plan/guard.go",
+		old:     "	case !r.Promoted() && !r.Pending:\n",
+		new:     "	case false:\n",
+		killer:  test{engine, "TestNoTargetIsWrittenToForAVersionThatIsNotPendingAnyMore"},
+		scripts: []string{"database-setSecret-again: 3 take-pending-off"},
 	},
 	{
 		name: "rolled-back-taken-up", what: "a step acts for a version that was rolled back",
@@ -76,10 +78,11 @@ var stepMutations = []mutation{
 	},
 	{
 		name: "kinds-not-fixed", what: "a rotation sets kinds that it was not made for",
-		file:   "rotation/steps.go",
-		old:    "		if entries[kind.Name()].State == ledger.Pending {\n",
-		new:    "		if len(entries) > 0 {\n",
-		killer: test{engine, "TestARotationByNameTouchesNoOtherKind"},
+		file:    "rotation/steps.go",
+		old:     "		if entries[kind.Name()].State == ledger.Pending {\n",
+		new:     "		if len(entries) > 0 {\n",
+		killer:  test{engine, "TestARotationByNameTouchesNoOtherKind"},
+		scripts: []string{"rotation-of-one: 6 move-back"},
 	},
 	{
 		name: "set-unconfirmed", what: "a target is not told that its rotation was given up, or the secret edited",

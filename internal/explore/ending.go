@@ -184,10 +184,14 @@ func (w *world) remedied() string {
 		return broken
 	}
 	what := w.open()
+	alarm := slices.ContainsFunc(w.alarms, func(n int) bool { return n > 0 })
+	if what == "" && alarm {
+		return "an alarm asks for an operator, and nothing is open"
+	}
 	if what == "" {
 		return ""
 	}
-	if !slices.ContainsFunc(w.alarms, func(n int) bool { return n > 0 }) {
+	if !alarm {
 		return "no alarm, and " + what
 	}
 	w.tell("     — an operator mends what is broken: %s", what)
