@@ -186,12 +186,12 @@ func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 	return r.lookAt(ctx, m, tick)
 }
 
-// lookToWrite is look for who writes on what it tells: it looks again if to read the
-// versions took time.
-func (r *run) lookToWrite(ctx context.Context, tick bool) (*sight, error) {
-	s, err := r.look(ctx, tick)
+// lookToWrite is look, as at a tick, for an operator's action, which writes on what it
+// tells: it looks again if to read the versions took time.
+func (r *run) lookToWrite(ctx context.Context) (*sight, error) {
+	s, err := r.look(ctx, true)
 	if err == nil && !r.read.Fresh() {
-		s, err = r.look(ctx, tick)
+		s, err = r.look(ctx, true)
 	}
 	return s, err
 }
