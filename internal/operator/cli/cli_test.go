@@ -181,7 +181,12 @@ func TestAReleaseShowsWhatItDoesAsksAndShowsWhatItDid(t *testing.T) {
 	if !slices.Contains(f.asked, "release "+secretARN) {
 		t.Errorf("it was asked for %q", f.asked)
 	}
-	for _, command := range []string{"release", "abandon", "roll-back"} {
+	f = newFake(t, status(secret()))
+	f.faults["roll-back"] = fault.New(fault.Attention, "the rollout has converged: go back by hand", "")
+	if s := f.run("", "roll-back"); s.code != fault.Attention || !strings.Contains(s.messages, "go back by hand") {
+		t.Errorf("where the function says what to do instead: %s", s)
+	}
+	for _, command := range []string{"release", "abandon"} {
 		f = newFake(t, status(secret()))
 		if s := f.run("", command); s.code != fault.Fine || !strings.Contains(s.out, "nothing to "+command) || len(f.asked) != 1 {
 			t.Errorf("with nothing open: %s, asked for %q", s, f.asked)
@@ -228,6 +233,7 @@ func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {
 	f := newFake(t, status(secret()))
 	f.lines = []cloud.Line{
 		log("01:00:00", `"message":"made the pending version","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database"]`),
+		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted"`),
 		log("01:00:09", `"message":"mautic-prod-secrets: promoted","step":"finishSecret","version":"only.database.v1","notice":"promoted"`),
 		log("02:10:00", `"message":"retired","action":"reconcile","kind":"database","of":"v0","audit":"retired"`),
 		{ID: "x", Text: "no line of the function's"},
@@ -235,6 +241,7 @@ func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {
 	f.by["only.database.v1"] = "Operators/jane"
 	golden(t, "history", f.run("", "history").String())
 	golden(t, "history-csv", f.run("", "history", "--output", "csv").String())
+	golden(t, "history-all", f.run("", "history", "--all").String()+f.run("", "history", "--all", "--output", "csv").String())
 	f.faults["trail"] = &fault.Error{Code: fault.Unknown, Text: "AWS denied cloudtrail:LookupEvents", Denied: "cloudtrail:LookupEvents"}
 	golden(t, "history-denied", f.run("", "history", "--since", "7d").String())
 	f.faults["lines"] = fault.New(fault.Unknown, "AWS denied logs:StartQuery", "")
