@@ -1,29 +1,104 @@
 package template_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/cloudformation"
-	"mautic-rotation/internal/eventrule"
+	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/eventbridge"
+	"mautic-rotation/internal/localaws/host"
+	locallambda "mautic-rotation/internal/localaws/lambda"
+	"mautic-rotation/internal/localaws/localtest"
+	"mautic-rotation/internal/localaws/sns"
 	"mautic-rotation/internal/policy"
 	"mautic-rotation/rotation/report"
 )
 
+// A system is a stack's topics and rules, in the stand-in.
+type system struct {
+	*localtest.Fixture
+	stack *cloudformation.Stack
+}
+
+// event is what comes to the bus; the stand-in adds account, region, id and time.
+type event struct {
+	source, detailType string
+	resources          []string
+	detail             map[string]any
+}
+
+const eventTime = "2026-11-22T12:33:07Z"
+
+// deploy puts a stack into the stand-in, as far as messages for people go.
+func deploy(t *testing.T, o cloudformation.Options) *system {
+	t.Helper()
+	now, err := time.Parse(time.RFC3339, eventTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{localtest.Start(t, localaws.Options{Region: o.Region, Clock: host.ClockAt(now)}), render(t, parse(t), o)}
+	for _, resource := range s.stack.Resources {
+		if name, _ := resource.Properties["TopicName"].(string); resource.Type == "AWS::SNS::Topic" {
+			s.SNS.CreateTopic(name)
+		}
+	}
+	for id, resource := range s.stack.Resources {
+		pattern, matches := resource.Properties["EventPattern"]
+		if resource.Type != "AWS::Events::Rule" || !matches {
+			continue
+		}
+		rule := eventbridge.Rule{Name: id, Pattern: string(marshal(t, typed(pattern)))}
+		for _, target := range targetsOf(resource) {
+			if arn, _ := target["Arn"].(string); strings.HasPrefix(arn, "arn:aws:sns:") {
+				rule.Targets = append(rule.Targets, eventbridge.Target{ARN: arn, Transformer: transformerOf(target)})
+			}
+		}
+		if _, err := s.EventBridge.PutRule(rule); err != nil {
+			t.Fatal(id, err)
+		}
+	}
+	return s
+}
+
+// sent are the messages that an event brings to a topic.
+func (s *system) sent(e event, topic string) (messages []string) {
+	s.T.Helper()
+	before := len(s.SNS.Inbox(topic))
+	s.EventBridge.PublishTo("default", e.source, e.detailType, e.resources, marshal(s.T, e.detail))
+	s.idle()
+	for _, m := range s.SNS.Inbox(topic)[before:] {
+		messages = append(messages, m.Text)
+	}
+	return messages
+}
+
+// idle waits until every event has been sent on.
+func (s *system) idle() {
+	s.T.Helper()
+	if err := s.EventBridge.WaitIdle(s.Ctx); err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// mail and chat are the ARNs of the two topics.
+func (s *system) mail() string { return s.stack.Outputs["TopicArn"] }
+func (s *system) chat() string { return s.stack.Outputs["ChatTopicArn"] }
+
 // answered is the event that Lambda's destination makes of an answer, in the form of
 // Lambda's developer guide ("Capturing records of Lambda asynchronous invocations").
-func answered(t *testing.T, function string, answer any) []byte {
-	t.Helper()
-	return marshal(t, map[string]any{
-		"version": "0", "id": "8f4e1d3a-0c53-4d0a-9c6e-5d6c1f6b7a10", "detail-type": "Lambda Function Invocation Result - Success", "source": "lambda",
-		"account": "123456789012", "time": "2026-11-22T12:35:04Z", "region": "us-east-1",
-		"resources": []string{"arn:aws:events:us-east-1:123456789012:event-bus/default", function + ":$LATEST"},
-		"detail": map[string]any{
-			"version": "1.0", "timestamp": "2026-11-22T12:35:04.568Z",
+func answered(function string, answer any) event {
+	return event{
+		"lambda", "Lambda Function Invocation Result - Success",
+		[]string{"arn:aws:events:us-east-1:123456789012:event-bus/default", function + ":$LATEST"},
+		map[string]any{
+			"version": "1.0", "timestamp": "2026-11-22T12:33:07.568Z",
 			"requestContext": map[string]any{
 				"requestId": "e4b46cbf-b738-4f3e-8880-a18cdf61200e", "functionArn": function + ":$LATEST", "condition": "Success", "approximateInvokeCount": 1,
 			},
@@ -31,7 +106,21 @@ func answered(t *testing.T, function string, answer any) []byte {
 			"responseContext": map[string]any{"statusCode": 200, "executedVersion": "$LATEST"},
 			"responsePayload": answer,
 		},
-	})
+	}
+}
+
+// labelUpdated is Secrets Manager's event of a move of AWSCURRENT.
+func labelUpdated(secret string) event {
+	return event{"aws.secretsmanager", "Secret Label Updated", []string{secret}, map[string]any{
+		"name": "mautic-prod-secrets", "labelUpdated": "AWSCURRENT", "versionId": "9c11b2aa-5a0e-4d0c-9f57-0123456789ab",
+	}}
+}
+
+// rotationFailed is CloudTrail's event of a rotation that failed.
+func rotationFailed(secret string) event {
+	return event{"aws.secretsmanager", "AWS Service Event via CloudTrail", nil, map[string]any{
+		"eventSource": "secretsmanager.amazonaws.com", "eventName": "RotationFailed", "additionalEventData": map[string]any{"SecretId": secret},
+	}}
 }
 
 func marshal(t *testing.T, value any) []byte {
@@ -53,15 +142,8 @@ func noticed(told ...string) report.Report {
 	}
 }
 
-// patternOf is a rule's pattern.
-func patternOf(t *testing.T, rule cloudformation.Resource) eventrule.Pattern {
-	t.Helper()
-	pattern, err := eventrule.Parse(marshal(t, typed(rule.Properties["EventPattern"])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pattern
-}
+// idle is an answer without a notice.
+var idle = report.Report{Schema: report.Schema, Action: "reconcile", Secrets: []report.Secret{{Name: "mautic-prod-secrets", Notices: []string{}}}}
 
 // typed has the truths of a rendered template, in which each scalar is a text, as truths.
 func typed(value any) any {
@@ -97,132 +179,115 @@ func targetsOf(rule cloudformation.Resource) map[string]map[string]any {
 	return targets
 }
 
-// sent is what a target is sent of an event.
-func sent(t *testing.T, target map[string]any, event []byte) string {
-	t.Helper()
-	its, _ := target["InputTransformer"].(map[string]any)
-	transformer := eventrule.Transformer{Paths: map[string]string{}}
+// transformerOf is a target's input transformer: nil where it has none.
+func transformerOf(target map[string]any) *eventbridge.InputTransformer {
+	its, has := target["InputTransformer"].(map[string]any)
+	if !has {
+		return nil
+	}
+	transformer := &eventbridge.InputTransformer{PathsMap: map[string]string{}}
 	transformer.Template, _ = its["InputTemplate"].(string)
 	paths, _ := its["InputPathsMap"].(map[string]any)
 	for name, path := range paths {
-		transformer.Paths[name], _ = path.(string)
+		transformer.PathsMap[name], _ = path.(string)
 	}
-	message, err := transformer.Apply(event)
-	if err != nil {
-		t.Errorf("%v: %v", target["Id"], err)
-	}
-	return message
+	return transformer
 }
 
 func TestTheRuleOfNoticesTakesWhatHasOneAndNothingElse(t *testing.T) {
 	t.Parallel()
-	parsed := parse(t)
-	idle := report.Report{Schema: report.Schema, Action: "reconcile", Secrets: []report.Secret{{Name: "mautic-prod-secrets", Notices: []string{}}}}
+	others, failed := answered(functionARN, noticed("held")), answered(functionARN, noticed("held"))
+	others.source, failed.detailType = "mine", "Lambda Function Invocation Result - Failure"
 	for name, tc := range map[string]struct {
-		event            []byte
-		always, troubled bool // with NotifySuccess, and without
+		event            event
+		always, troubled int // messages with NotifySuccess, and without
 	}{
-		"held":                         {answered(t, functionARN, noticed("held")), true, true},
-		"retired":                      {answered(t, functionARN, noticed("retired")), true, false},
-		"one of each":                  {answered(t, functionARN, noticed("retired", "held")), true, true},
-		"no notice":                    {answered(t, functionARN, idle), false, false},
-		"a step, which answers null":   {answered(t, functionARN, nil), false, false},
-		"another function":             {answered(t, functionARN+"-2", noticed("held")), false, false},
-		"an event of Secrets Manager":  {labelUpdated(t, arnOf("mautic-prod-secrets")), false, false},
-		"an event from somebody else":  {[]byte(strings.Replace(string(answered(t, functionARN, noticed("held"))), `"source":"lambda"`, `"source":"mine"`, 1)), false, false},
-		"an event of another account":  {[]byte(strings.Replace(string(answered(t, functionARN, noticed("held"))), `"account":"123456789012"`, `"account":"1"`, 1)), false, false},
-		"a failure, which has no such": {[]byte(strings.Replace(string(answered(t, functionARN, noticed("held"))), "Result - Success", "Result - Failure", 1)), false, false},
+		"held":                         {answered(functionARN, noticed("held")), 1, 1},
+		"retired":                      {answered(functionARN, noticed("retired")), 1, 0},
+		"one of each":                  {answered(functionARN, noticed("retired", "held")), 1, 1},
+		"no notice":                    {answered(functionARN, idle), 0, 0},
+		"nothing is answered":          {answered(functionARN, nil), 0, 0},
+		"another function":             {answered(functionARN+"-2", noticed("held")), 0, 0},
+		"an event from somebody else":  {others, 0, 0},
+		"a failure, which has no such": {failed, 0, 0},
 	} {
-		for success, want := range map[string]bool{"true": tc.always, "false": tc.troubled} {
-			stack := render(t, parsed, cloudformation.Options{Parameters: changedTo(given, with("NotifySuccess", success))})
-			got, err := patternOf(t, stack.Resources["NoticeRule"]).Matches(tc.event)
-			if err != nil || got != want {
-				t.Errorf("%s, NotifySuccess %s: matches is %t, %v", name, success, got, err)
+		for success, want := range map[string]int{"true": tc.always, "false": tc.troubled} {
+			s := deploy(t, cloudformation.Options{Parameters: changedTo(given, with("NotifySuccess", success))})
+			if got := s.sent(tc.event, s.mail()); len(got) != want {
+				t.Errorf("%s, NotifySuccess %s: %q", name, success, got)
 			}
 		}
 	}
 }
 
-// labelUpdated is Secrets Manager's event of a move of AWSCURRENT.
-func labelUpdated(t *testing.T, secret string) []byte {
+// linesOf are the lines of a mail. EventBridge leaves each in its quotation marks.
+func linesOf(t *testing.T, message string) (lines []string) {
 	t.Helper()
-	return marshal(t, map[string]any{
-		"version": "0", "id": "0f2c3f5e-7b0a-4d62-9c5e-3a1d5e7f9b21", "detail-type": "Secret Label Updated", "source": "aws.secretsmanager",
-		"account": "123456789012", "time": "2026-11-22T12:33:07Z", "region": "us-east-1", "resources": []string{secret},
-		"detail": map[string]any{"labelUpdated": []string{"AWSCURRENT"}, "name": "mautic-prod-secrets", "versionId": "9c11b2aa-5a0e-4d0c-9f57-0123456789ab"},
-	})
+	for line := range strings.SplitSeq(message, "\n") {
+		var text string
+		if err := json.Unmarshal([]byte(line), &text); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		lines = append(lines, text)
+	}
+	return lines
 }
 
-// rotationFailed is CloudTrail's event of a rotation that failed.
-func rotationFailed(t *testing.T, secret string) []byte {
-	t.Helper()
-	return marshal(t, map[string]any{
-		"version": "0", "detail-type": "AWS Service Event via CloudTrail", "source": "aws.secretsmanager",
-		"account": "123456789012", "time": "2026-11-22T12:33:07Z", "region": "us-east-1", "resources": []string{},
-		"detail": map[string]any{
-			"eventSource": "secretsmanager.amazonaws.com", "eventName": "RotationFailed", "additionalEventData": map[string]any{"SecretId": secret},
-		},
-	})
+// A chat is the form in which the chat integration takes a notice of one's own.
+type chat struct {
+	Version, Source string
+	Content         struct {
+		TextType, Title, Description string
+		NextSteps                    []string
+	}
 }
 
-// What a rule sends by mail is a sentence and what to do next; to chat, the form in which
-// the chat integration takes a notice of one's own, within its bounds.
+func chatOf(t *testing.T, message string) (c chat) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(message))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		t.Errorf("%s: %v", message, err)
+	}
+	if c.Version != "1.0" || c.Source != "custom" || c.Content.TextType != "client-markdown" || len(c.Content.NextSteps) != 1 {
+		t.Fatalf("%+v", c)
+	}
+	return c
+}
+
 func TestWhatPeopleAreToldIsASentenceAndTheNextCommand(t *testing.T) {
 	t.Parallel()
 	secret := arnOf("mautic-prod-secrets")
-	stack := render(t, parse(t), cloudformation.Options{
-		StackName: "mautic-prod", Parameters: changedTo(given, with("ChatNotices", "true", "FunctionName", "mautic-rotation")),
-	})
+	s := deploy(t, cloudformation.Options{StackName: "mautic-prod", Parameters: changedTo(given, with("ChatNotices", "true"))})
 	status := "mautic-rotation status --stack mautic-prod"
 	for id, tc := range map[string]struct {
-		event      []byte
+		event      event
 		text, next string
 	}{
-		"NoticeRule": {
-			answered(t, functionARN, noticed("held")),
+		"notices": {
+			answered(functionARN, noticed("held")),
 			"mautic-prod-secrets: the rotation of database is held: '10.0.1.7' uses it.", "mautic-rotation release --secret mautic-prod-secrets",
 		},
-		"FailureRule": {rotationFailed(t, secret), "Secrets Manager says RotationFailed of " + secret + ", at 2026-11-22T12:33:07Z. The log of mautic-rotation says why.", status},
-		"CurrentRule": {
-			labelUpdated(t, secret),
-			"mautic-prod-secrets has a new current version, 9c11b2aa-5a0e-4d0c-9f57-0123456789ab, since 2026-11-22T12:33:07Z. A rotation moved it there, a rollback, or somebody by hand.",
+		"failures": {rotationFailed(secret), "Secrets Manager says RotationFailed of " + secret + ", at " + eventTime + ". The log of mautic-rotation says why.", status},
+		"current": {
+			labelUpdated(secret),
+			"mautic-prod-secrets has a new current version, 9c11b2aa-5a0e-4d0c-9f57-0123456789ab, since " + eventTime + ". A rotation moved it there, a rollback, or somebody by hand.",
 			status + " tells what follows",
 		},
 	} {
-		rule := stack.Resources[id]
-		if matches, err := patternOf(t, rule).Matches(tc.event); err != nil || !matches {
-			t.Errorf("%s does not match its event: %v", id, err)
+		mails := s.sent(tc.event, s.mail())
+		if len(mails) != 1 {
+			t.Fatalf("%s: %q", id, mails)
 		}
-		targets := targetsOf(rule)
-		if len(targets) != 2 || targets["topic"]["Arn"] != stack.Outputs["TopicArn"] || targets["chat"]["Arn"] != stack.Outputs["ChatTopicArn"] {
-			t.Errorf("%s has the targets %v", id, targets)
-		}
-		var lines []string
-		for line := range strings.SplitSeq(strings.TrimSpace(sent(t, targets["topic"], tc.event)), "\n") {
-			var text string
-			if err := json.Unmarshal([]byte(line), &text); err != nil {
-				t.Errorf("%s: %s: %v", id, line, err)
-			}
-			lines = append(lines, text)
-		}
-		if len(lines) < 2 || lines[0] != tc.text || lines[1] != "Next: "+tc.next {
+		if lines := linesOf(t, mails[0]); len(lines) < 2 || lines[0] != tc.text || lines[1] != "Next: "+tc.next {
 			t.Errorf("%s sends %q", id, lines)
 		}
-		var chat struct {
-			Version, Source string
-			Content         struct {
-				TextType, Title, Description string
-				NextSteps                    []string
-			}
+		chats := s.sent(tc.event, s.chat())
+		if len(chats) != 1 {
+			t.Fatalf("%s: %q", id, chats)
 		}
-		decoder := json.NewDecoder(strings.NewReader(sent(t, targets["chat"], tc.event)))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&chat); err != nil {
-			t.Errorf("%s: %v", id, err)
-		}
-		c := chat.Content
-		if chat.Version != "1.0" || chat.Source != "custom" || c.TextType != "client-markdown" || c.Description != tc.text || !slices.Equal(c.NextSteps, []string{tc.next}) {
-			t.Errorf("%s sends %+v", id, chat)
+		if c := chatOf(t, chats[0]).Content; c.Description != tc.text || c.NextSteps[0] != tc.next || !strings.Contains(c.Title, "mautic-prod, us-east-1") {
+			t.Errorf("%s sends %+v", id, c)
 		}
 	}
 }
@@ -231,32 +296,73 @@ func TestWhatPeopleAreToldIsASentenceAndTheNextCommand(t *testing.T) {
 // 350, and a rule's template has 8192.
 func TestTheLongestNamesAndNoticesFitIntoAChat(t *testing.T) {
 	t.Parallel()
-	stack := render(t, parse(t), cloudformation.Options{
-		StackName: strings.Repeat("s", 128), Region: "ap-southeast-1", Parameters: changedTo(full(), with("FunctionName", strings.Repeat("f", 52))),
+	function, secret := strings.Repeat("f", 52), strings.Replace(arnOf(strings.Repeat("s", 512)), "us-east-1", "ap-southeast-1", 1)
+	s := deploy(t, cloudformation.Options{
+		StackName: strings.Repeat("s", 128), Region: "ap-southeast-1",
+		Parameters: changedTo(given, with("FunctionName", function, "ChatNotices", "true", "SecretArn", secret)),
 	})
 	answer := noticed("held")
 	answer.Notice, answer.Next = report.Plain(strings.Repeat("é", 9000), report.NoticeMost), report.Plain(strings.Repeat("n", 9000), report.NextMost)
-	long := arnOf(strings.Repeat("s", 512))
-	for id, event := range map[string][]byte{
-		"NoticeRule": answered(t, "", answer), "FailureRule": rotationFailed(t, long), "CurrentRule": labelUpdated(t, long),
+	for id, e := range map[string]event{
+		"NoticeRule":  answered("arn:aws:lambda:ap-southeast-1:123456789012:function:"+function, answer),
+		"FailureRule": rotationFailed(secret), "CurrentRule": labelUpdated(secret),
 	} {
-		target := targetsOf(stack.Resources[id])["chat"]
-		var chat struct {
-			Content struct {
-				Title, Description string
-				NextSteps          []string
-			}
+		messages := s.sent(e, s.chat())
+		if len(messages) != 1 {
+			t.Fatalf("%s: %q", id, messages)
 		}
-		if err := json.Unmarshal([]byte(sent(t, target, event)), &chat); err != nil {
-			t.Fatal(err)
-		}
-		c := chat.Content
+		c := chatOf(t, messages[0]).Content
 		if title, text, step := len([]rune(c.Title)), len([]rune(c.Description)), len([]rune(c.NextSteps[0])); title > 250 || text > 8000 || step > 350 || text < 100 {
 			t.Errorf("%s: a title of %d, a description of %d, a step of %d", id, title, text, step)
 		}
-		if template := target["InputTransformer"].(map[string]any)["InputTemplate"].(string); len(template) > 8192 {
+		if template := transformerOf(targetsOf(s.stack.Resources[id])["chat"]).Template; len(template) > 8192 {
 			t.Errorf("%s has a template of %d", id, len(template))
 		}
+	}
+}
+
+// The whole way: the function answers an event, Lambda sends the answer to the destination
+// that the template sets, the rule finds the notice, and the topics' subscribers are told.
+func TestANoticeGoesFromTheFunctionsAnswerToWhoeverSubscribed(t *testing.T) {
+	t.Parallel()
+	s := deploy(t, cloudformation.Options{StackName: "mautic-prod", Parameters: changedTo(given, with("ChatNotices", "true"))})
+	answers := []report.Report{idle, noticed("held"), idle}
+	s.Handler(locallambda.Function{Name: "mautic-rotation", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
+		answer := answers[0]
+		answers = answers[1:]
+		return json.Marshal(answer)
+	}})
+	var c locallambda.EventInvokeConfig
+	its, _ := s.stack.Resources["RotationFunction"].Properties["EventInvokeConfig"].(map[string]any)
+	if err := json.Unmarshal(marshal(t, map[string]any{"DestinationConfig": its["DestinationConfig"]}), &c); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Lambda.PutEventInvokeConfig("mautic-rotation", c); err != nil {
+		t.Fatal(err)
+	}
+	var mails, chats []string
+	for topic, into := range map[string]*[]string{s.mail(): &mails, s.chat(): &chats} {
+		cancel, err := s.SNS.Subscribe(topic, func(m sns.Message) { *into = append(*into, m.Text) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cancel()
+	}
+	for range len(answers) {
+		if _, err := s.Lambda.InvokeEvent("mautic-rotation", []byte(`{"Action": "reconcile"}`)); err != nil {
+			t.Fatal(err)
+		}
+		s.idle()
+	}
+	if len(mails) != 1 || len(chats) != 1 {
+		t.Fatalf("mails %q, chats %q", mails, chats)
+	}
+	text, next := noticed().Notice, noticed().Next
+	if want := []string{text, "Next: " + next, "(stack mautic-prod in us-east-1)"}; !slices.Equal(linesOf(t, mails[0]), want) {
+		t.Errorf("the mail is %q, want %q", mails[0], want)
+	}
+	if c := chatOf(t, chats[0]).Content; c.Description != text || c.NextSteps[0] != next {
+		t.Errorf("the chat is %+v", c)
 	}
 }
 
@@ -269,8 +375,13 @@ func TestAnswersGoToTheBusOnWhichTheRuleOfNoticesIs(t *testing.T) {
 	if got := fmt.Sprint(invoked["DestinationConfig"]); got != fmt.Sprint(want) {
 		t.Errorf("answers go to %s", got)
 	}
-	if other := stack.Resources["NoticeRule"].Properties["EventBusName"]; other != nil { // none is the default bus
+	rule := stack.Resources["NoticeRule"].Properties
+	if other := rule["EventBusName"]; other != nil { // none is the default bus
 		t.Errorf("the rule is on %v", other)
+	}
+	// Other accounts may be let put events on the bus, too.
+	if pattern, _ := rule["EventPattern"].(map[string]any); fmt.Sprint(pattern["account"]) != "[123456789012]" {
+		t.Errorf("the rule takes events of %v", pattern["account"])
 	}
 	role, err := policy.FromRole(stack.Resources["RotationRole"].Properties)
 	if err != nil {

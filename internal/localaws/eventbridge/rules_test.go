@@ -222,7 +222,7 @@ func TestRecordsOfInvocationsGoToABusAndATopic(t *testing.T) {
 			ResponseContext struct{ StatusCode int }
 		}
 	}
-	if len(successes) != 1 || json.Unmarshal([]byte(successes[0]), &event) != nil || event.Detail.RequestPayload.Do != "tick" || event.Detail.ResponseContext.StatusCode != 200 ||
+	if len(successes) != 1 || json.Unmarshal([]byte(successes[0]), &event) != nil || event.Detail.RequestPayload.Do != "tick" || event.Detail.ResponseContext.StatusCode != http.StatusOK ||
 		!slices.Equal(event.Resources, []string{config.Destinations.OnSuccess.Destination, "arn:aws:lambda:us-east-1:123456789012:function:fn:$LATEST"}) {
 		t.Errorf("successes: %q", successes)
 	}

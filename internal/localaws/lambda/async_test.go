@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +62,7 @@ func recorded(t *testing.T, retries *int32) (f *fixture, r *records, fail chan b
 func (f *fixture) invokeEvent(name, payload string) {
 	f.T.Helper()
 	out, err := f.client().Invoke(f.Ctx, &lambda.InvokeInput{FunctionName: &name, InvocationType: "Event", Payload: []byte(payload)})
-	if err != nil || out.StatusCode != 202 {
+	if err != nil || out.StatusCode != http.StatusAccepted {
 		f.T.Fatal(out, err)
 	}
 }

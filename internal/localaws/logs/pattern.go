@@ -113,10 +113,12 @@ func comparison(s *scanner) (condition, error) {
 	}
 	return func(fields any) bool {
 		for name := range strings.SplitSeq(path, ".") {
-			object, ok := fields.(map[string]any)
-			if fields, ok = object[name]; !ok {
+			object, _ := fields.(map[string]any) // of what is no object no field is there
+			field, there := object[name]
+			if !there {
 				return false
 			}
+			fields = field
 		}
 		return matches(fields)
 	}, nil
