@@ -107,7 +107,7 @@ func replay(text string) error {
 	}
 	broken, err := explore.Replay(explore.Scenarios()[at], script, os.Stdout)
 	if err == nil && broken != "" {
-		err = errors.New(broken)
+		err = fmt.Errorf("VIOLATION %s", broken)
 	}
 	return err
 }

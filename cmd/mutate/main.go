@@ -5,7 +5,8 @@
 //
 //	go run ./cmd/mutate                          all of mutations.go
 //	go run ./cmd/mutate -only '^redeploy'        those whose names match
-//	go run ./cmd/mutate -explore                 by the explorer, those of the engine
+//	go run ./cmd/mutate -explore                 by the explorer, those of the engine of which a script is known
+//	go run ./cmd/mutate -explore -search         by the explorer, all of the engine
 //	go run ./cmd/mutate -thorough                by the crash matrix too, those that it has to see
 //
 // It runs in the directory of the module, as `make mutate` does.
@@ -30,7 +31,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.only, "only", "", "those mutations alone whose names match this regular expression")
 	flag.BoolVar(&o.thorough, "thorough", false, "have the crash matrix look for the mutations that it has to see, too; it takes minutes for each")
-	flag.BoolVar(&o.explore, "explore", false, "have the explorer alone look for the mutations of the engine, with at most one disturbance, and tell which it sees")
+	flag.BoolVar(&o.explore, "explore", false, "have the explorer alone play the scripts that are known of mutations of the engine")
+	flag.BoolVar(&o.search, "search", false, "with -explore, search for what has no script, or whose script does not show it; it takes a minute or more for each")
 	flag.IntVar(&o.atOnce, "parallel", runtime.NumCPU(), "how many mutations are tried at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,6 +48,7 @@ type options struct {
 	only     string
 	thorough bool
 	explore  bool
+	search   bool
 	atOnce   int
 }
 
@@ -55,7 +58,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	chosen := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool { return !only.MatchString(m.name) || o.explore && !m.ofTheEngine() })
+	chosen := slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool {
+		return !only.MatchString(m.name) || o.explore && (!m.ofTheEngine() || len(m.scripts) == 0 && !o.search)
+	})
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutation has a name that matches %q", o.only)
 	}
@@ -65,7 +70,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer b.remove()
 	if o.explore {
-		return b.tryByExplorer(ctx, chosen)
+		return b.tryByExplorer(ctx, chosen, o.search)
 	}
 	if err := b.passWithout(ctx, chosen); err != nil {
 		return err

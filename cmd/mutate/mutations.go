@@ -10,8 +10,9 @@ import (
 type mutation struct {
 	name, what     string
 	file, old, new string
-	killer         test   // the fast test that has to fail
-	trials         trials // of the crash matrix, which have to fail too, for -thorough; none is as well
+	killer         test     // the fast test that has to fail
+	scripts        []string // of the explorer's, in each of which it shows; none: to be searched for, or none is known
+	trials         trials   // of the crash matrix, which have to fail too, for -thorough; none is as well
 }
 
 // test is a test of a package, or those of its subtests whose names begin so:
@@ -50,7 +51,7 @@ func (t trials) command() []string {
 const noFault = "^[a-z-]+/1/throttled "
 
 // mutations are all mutations.
-var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations, answerMutations)
+var mutations = concat(stepMutations, overlapMutations, emergencyMutations, byHandMutations, planMutations, ledgerMutations, kindMutations, onceMutations, answerMutations)
 
 func concat(parts ...[]mutation) (all []mutation) {
 	for _, part := range parts {

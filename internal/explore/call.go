@@ -17,7 +17,9 @@ type invocation struct {
 	taking []string // values that it has just made sure are old, and is about to take away
 	void   bool     // it is a step of a rotation that is over, as it has been told
 
-	failing bool // a service did not run when it looked last
+	failing bool   // a service did not run when it looked last
+	told    string // where AWSCURRENT and AWSPENDING were when it read the labels last; "": not known
+	used    bool   // it has seen that something uses an old value, or that the application is ill
 }
 
 // A call is one that an invocation makes.
@@ -143,6 +145,12 @@ func (w *world) goesOn(v *invocation, fault Disturbance) {
 	}
 	if over && !before && w.isSet(v.at.act.version, c.account) {
 		w.violated("a step acts for a rotation that is over, as it has been told: %s", hidden(c.what))
+	}
+	if c.describes {
+		v.told = ""
+		if secret := slices.Index(w.arns, c.detail); fault == none && secret >= 0 {
+			v.told = w.places(secret)
+		}
 	}
 	v.void = v.void || fault == none && c.describes && w.isOver(v.at.act.version)
 	w.tick()

@@ -21,14 +21,17 @@ type facts struct {
 	leaked  []string // values that an emergency replaces
 	bad     []string // values that the application does not start with
 	raced   []string // values that were made current from outside in that moment
+	unset   []string // values that were AWSCURRENT's, and that a restored server refuses
+	byHand  bool     // somebody has made another version current, or stored another value
 }
 
 func (f *facts) appendFacts(b []byte) []byte {
 	b = binary.AppendUvarint(b, f.refused)
+	b = binary.AppendVarint(b, int64(flags(f.byHand)))
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))
 	}
-	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced} {
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced, f.unset} {
 		b = appendTexts(b, list)
 	}
 	return b
@@ -127,6 +130,89 @@ func (w *world) reasonToGoBack(by int, label, from, to string) bool {
 		}
 	}
 	return w.active.failing || w.servicesFail()
+}
+
+// changesOthers judges a move of AWSCURRENT by a step: a rotation changes the kinds that it was made
+// for, as its version's label says, and no other one.
+func (w *world) changesOthers(by int, label, from, to string) string {
+	if label != "AWSCURRENT" || w.active == nil || w.active.id != by || to != w.active.at.act.version {
+		return ""
+	}
+	var was, is *version
+	for i := range w.versions(w.secretOf(to)) {
+		switch v := &w.versions(w.secretOf(to))[i]; v.id {
+		case from:
+			was = v
+		case to:
+			is = v
+		}
+	}
+	if was == nil || is == nil || !was.has("AWSCURRENT") {
+		return ""
+	}
+	made := map[string]bool{}
+	for kind := range ledgerOf(*is) {
+		made[kind] = true
+	}
+	for i, k := range w.kinds {
+		if was.values[i] != is.values[i] && !made[k.Name()] {
+			return k.Name()
+		}
+	}
+	return ""
+}
+
+// holdsWithoutUse is the kind of which a label says that its value is held, though whoever
+// writes it has neither seen that something uses the value, nor that the application is ill.
+func (w *world) holdsWithoutUse(by int, label, to string) string {
+	if w.active == nil || w.active.id != by || w.active.used || to == "" || !strings.HasPrefix(label, "rotation;") {
+		return ""
+	}
+	secret := w.secretOf(to)
+	held := func(v version, kind string) bool {
+		for name, e := range ledgerOf(v) {
+			if name == kind && e.state == "held" {
+				return true
+			}
+		}
+		return false
+	}
+	for _, k := range w.kinds {
+		if !held(version{labels: []string{label}}, k.Name()) {
+			continue
+		}
+		known := slices.ContainsFunc(w.versions(secret), func(v version) bool { return held(v, k.Name()) })
+		if !known {
+			return k.Name()
+		}
+	}
+	return ""
+}
+
+// given judges what an invocation gives a target that accepts one value: AWSCURRENT's or
+// AWSPENDING's, unless the labels have moved since it has read them.
+func (w *world) given(by, kind, secret int, value string) {
+	if w.active == nil || w.active.id != by || w.active.told != w.places(secret) {
+		return
+	}
+	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
+		if v := w.labelled(secret, label); v != nil && v.values[kind] == value {
+			return
+		}
+	}
+	w.violated("the target of %s is given %s, which is neither AWSCURRENT's value nor AWSPENDING's", w.kinds[kind].Name(), hidden(value))
+}
+
+// places tells where a secret's AWSCURRENT and AWSPENDING are.
+func (w *world) places(secret int) (text string) {
+	text = w.arns[secret]
+	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
+		text += " "
+		if v := w.labelled(secret, label); v != nil {
+			text += v.id
+		}
+	}
+	return text
 }
 
 // servicesFail tells that a service does not run.

@@ -189,6 +189,7 @@ func (w *world) do(d Disturbance) {
 		w.mustRun("abandon", abandon())
 		return
 	case Release:
+		w.lagging = "" // an operator corrects what uses an old value before
 		w.mustRun("release", release(0))
 		return
 	case Emergency:
@@ -208,6 +209,7 @@ func (w *world) do(d Disturbance) {
 	case ServerRestored:
 		for i := range w.accounts {
 			if w.isServer(i) {
+				w.forgets(i)
 				for _, v := range w.backup[i].values {
 					if !w.accounts[i].accepts(v.text) {
 						w.lose(v.text)
@@ -237,7 +239,23 @@ func (w *world) do(d Disturbance) {
 	default:
 		panic("no such action: " + d.String())
 	}
-	w.excuse(d == MoveBack || d == OldDocument || d == MoveToPending)
+	moved := d == MoveBack || d == OldDocument || d == MoveToPending
+	w.byHand = w.byHand || moved || d == EditValue || d == Edit && isMarked(current)
+	w.excuse(moved)
+}
+
+// isMarked tells that a rollback has marked a version.
+func isMarked(v *version) bool {
+	return slices.ContainsFunc(v.labels, func(l string) bool { return strings.Contains(l, "=rolledback.") })
+}
+
+// forgets takes note of a value of AWSCURRENT's that an account loses as its server is restored.
+func (w *world) forgets(account int) {
+	value := w.labelled(account/len(w.kinds), "AWSCURRENT").values[account%len(w.kinds)]
+	accepted := slices.ContainsFunc(w.backup[account].values, func(v held) bool { return v.text == value })
+	if w.accounts[account].accepts(value) && !accepted && !slices.Contains(w.unset, value) {
+		w.unset = append(slices.Clip(w.unset), value)
+	}
 }
 
 func (w *world) setSite(secret int, site string) {

@@ -83,12 +83,17 @@ func (k *dual) Exclusive(_ context.Context, o credential.Overlap) (release func(
 func (k *dual) InUse(_ context.Context, o credential.Overlap, watch time.Duration) (use credential.Use, err error) {
 	old := k.value(o.Old)
 	use.Told = !k.w.scenario.Untold
-	looks := use.Told || o.Quarantined
-	use.Seen, err = k.do(o.Current, call{what: k.name + ": look for use", detail: fmt.Sprint(old, " ", looks, watch)}, func(*account, int) (seen string, err error) {
+	refused := o.Quarantined && !use.Told // then logins that are refused tell of use
+	looks := use.Told || refused
+	use.Seen, err = k.do(o.Current, call{what: k.name + ": look for use", detail: fmt.Sprint(old, " ", looks, watch)}, func(a *account, _ int) (seen string, err error) {
 		k.w.now = k.w.now.Add(watch)
-		if looks {
+		if looks && (!refused || !a.accepts(old) || a.missed == old) {
 			seen = k.w.usedBy(k.index, old)
 		}
+		if refused && seen != "" {
+			a.missed = old // the server's count of refused logins tells it from then on
+		}
+		k.w.active.used = k.w.active.used || seen != ""
 		return seen, nil
 	})
 	if err != nil {

@@ -129,8 +129,13 @@ func (w *world) pending(secret int) string {
 // takesUp has Secrets Manager take up the rotation that is under way. If that fails, the
 // rotation is given up within a day.
 func (w *world) takesUp() string {
+	if w.scenario.Left {
+		if waits := w.othersEnd(); waits != "" {
+			return waits
+		}
+	}
 	for secret := range w.arns {
-		if pending := w.pending(secret); pending != "" {
+		if pending := w.pending(secret); pending != "" && !w.scenario.Left {
 			if err := w.rotate(secret, pending); err != nil {
 				w.tell("     taken up again: %s", hidden(err.Error()))
 			}
@@ -145,8 +150,39 @@ func (w *world) takesUp() string {
 	return ""
 }
 
+// othersEnd looks whether what a rotation does not change comes to its end while that one is
+// under way; "" if it does.
+func (w *world) othersEnd() string {
+	for range 3 {
+		for secret := range w.arns {
+			w.mustRun("reconcile", reconcile(secret))
+		}
+		w.rollOut()
+		w.now = w.now.Add(time.Minute)
+	}
+	pending, current := w.labelled(0, "AWSPENDING"), w.labelled(0, "AWSCURRENT")
+	if w.over || w.pending(0) == "" || w.alarms[0] > 0 || len(current.values) == 0 {
+		return ""
+	}
+	changes := map[string]bool{}
+	for kind := range ledgerOf(*pending) {
+		changes[kind] = true
+	}
+	for i, k := range w.kinds {
+		for _, v := range w.accounts[w.accountOf(0, i)].values {
+			if !changes[k.Name()] && v.text != current.values[i] && !slices.Contains(w.lost, v.text) {
+				return fmt.Sprintf("%s is accepted of %s, which waits for a rotation of another kind", v.text, k.Name())
+			}
+		}
+	}
+	return ""
+}
+
 // remedied has an operator do what alarms ask for.
 func (w *world) remedied() string {
+	if broken := w.notMended(); broken != "" {
+		return broken
+	}
 	what := w.open()
 	if what == "" {
 		return ""
@@ -180,6 +216,57 @@ func (w *world) remedied() string {
 	}
 	w.settle(11)
 	return w.open()
+}
+
+// notMended is what the function is to have mended by itself by now, so that no alarm makes
+// up for it; "" if there is nothing.
+func (w *world) notMended() string {
+	for secret := range w.arns {
+		current, refused := w.labelled(secret, "AWSCURRENT"), false
+		for i, k := range w.kinds {
+			a, value := &w.accounts[w.accountOf(secret, i)], current.values[i]
+			if current.secret != secret || slices.Contains(w.leaked, value) {
+				continue
+			}
+			refused = refused || value != "" && !a.accepts(value)
+			other := w.acceptedOf(secret, i)
+			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) && w.isProven(secret, i, value) {
+				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused since the server was restored: neither was it set again, nor is %s current", k.Name(), value, other)
+			}
+			if other != "" && other != value && slices.Contains(w.bad, value) && !w.byHand && !slices.Contains(w.leaked, other) && !slices.Contains(w.lost, other) {
+				return fmt.Sprintf("the application does not come up with %s, and its promotion is not rolled back", value)
+			}
+		}
+		if used := w.lagging; used != "" && !refused && !slices.Contains(w.leaked, used) && !slices.Contains(w.lost, used) && !slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(used) }) {
+			return fmt.Sprintf("a program uses %s, which is taken away", used)
+		}
+	}
+	return ""
+}
+
+// isProven tells that the ledger knows of a value that it was accepted: it says so, or that
+// AWSCURRENT was promoted with it.
+func (w *world) isProven(secret, kind int, value string) bool {
+	for _, v := range w.versions(secret) {
+		for name, e := range ledgerOf(v) {
+			if name == w.kinds[kind].Name() && v.values[kind] == value && (e.state == "proven" || e.state == "old" || e.state == "pending" && v.has("AWSCURRENT")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// acceptedOf is a value that an account accepts and that the ledger has; "" if there is none.
+func (w *world) acceptedOf(secret, kind int) string {
+	for _, v := range w.versions(secret) {
+		for name, e := range ledgerOf(v) {
+			if name == w.kinds[kind].Name() && e.state != "failed" && e.state != "foreign" && w.accounts[w.accountOf(secret, kind)].accepts(v.values[kind]) {
+				return v.values[kind]
+			}
+		}
+	}
+	return ""
 }
 
 // completes has an operator store what a document is to have: a value for each kind, and

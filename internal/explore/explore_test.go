@@ -138,6 +138,18 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"no-restart-finishSecret-again: 7 move-back, 20 abandon",
 		"api-overlap-ends: 15 emergency, 16 move-back",
 		"healthy-reconciles: 1 unhealthy, 14 edit",
+		"database-converged-reconciles: 1 old-document",
+		"database-converged-reconciles: 1 move-back",
+		"database-converged-reconciles: 1 release, 2 move-back",
+		"database-converged-reconciles: 11 deployment",
+		"mixed-rollback-reconciles: undisturbed",
+		"database-rollout-reconciles: 1 server-restored",
+		"rotation-of-one: 8 move-back",
+		"rotation-left: undisturbed",
+		"held-reconciles: 13 killed-after",
+		"failing-rollout: 1 edit",
+		"given-up-rotation: undisturbed",
+		"held-release: 5 switch",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()
@@ -243,5 +255,75 @@ func TestTheCheckerImportsNothingOfTheEngine(t *testing.T) {
 		if strings.Contains(i.Path.Value, "mautic-rotation") {
 			t.Errorf("check.go imports %s", i.Path.Value)
 		}
+	}
+}
+
+// What the function is to do by itself, no alarm makes up for.
+func TestTheEndSeesWhatTheFunctionHasNotMended(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		spoil func(*world)
+		want  string
+	}{
+		{"nothing", func(*world) {}, ""},
+		{"a restored server", func(w *world) {
+			w.unset = []string{w.labelled(0, "AWSCURRENT").values[0]}
+			w.accounts[0].set(w.now, w.labelled(0, "AWSPREVIOUS").values[0])
+		}, "neither was it set again"},
+		{"a server that was restored, and has AWSCURRENT's value", func(w *world) { w.unset = []string{w.labelled(0, "AWSCURRENT").values[0]} }, ""},
+		{"a bad value", func(w *world) { w.bad = []string{w.labelled(0, "AWSCURRENT").values[0]} }, "is not rolled back"},
+		{"a bad value that was made current by hand", func(w *world) { w.bad, w.byHand = []string{w.labelled(0, "AWSCURRENT").values[0]}, true }, ""},
+		{"a value in use", func(w *world) { w.lagging = w.labelled(0, "AWSPREVIOUS").values[0] }, ""},
+		{"a value in use, and refused", func(w *world) { w.lagging = mark + "gone" }, "a program uses"},
+	} {
+		e, err := New(scenario(t, "mixed-rollout-reconciles"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tc.spoil(e.w)
+		if got := e.w.notMended(); got == "" != (tc.want == "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%s: got %q", tc.name, got)
+		}
+	}
+}
+
+func TestTheCheckerJudgesWhatAnInvocationWrites(t *testing.T) {
+	t.Parallel()
+	e, err := New(scenario(t, "rotation-of-one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := e.w
+	current, pending := w.labelled(0, "AWSCURRENT"), w.labelled(0, "AWSPENDING")
+	w.active = &invocation{id: 1, at: &moment{act: act{version: pending.id}}, told: w.places(0)}
+
+	held := "rotation;2;00000000;database=held.3@20260303T130632Z"
+	if got := w.holdsWithoutUse(1, held, current.id); got != "database" {
+		t.Errorf("a value that is held though nothing was seen to use it: got %q", got)
+	}
+	w.active.used = true
+	if got := w.holdsWithoutUse(1, held, current.id); got != "" {
+		t.Errorf("a value that is held since something uses it: got %q", got)
+	}
+
+	if got := w.changesOthers(1, "AWSCURRENT", current.id, pending.id); got != "" {
+		t.Errorf("a rotation that changes what it was made for: got %q", got)
+	}
+	w.moveTo(current, w.labelled(0, "AWSPREVIOUS"))
+	if got := w.changesOthers(1, "AWSCURRENT", w.labelled(0, "AWSCURRENT").id, pending.id); got != "database" {
+		t.Errorf("a rotation that changes another kind: got %q", got)
+	}
+
+	const admin = 1
+	w.given(1, admin, 0, mark+"other") // the labels have moved since they were read
+	w.active.told = w.places(0)
+	w.given(1, admin, 0, w.labelled(0, "AWSCURRENT").values[admin])
+	w.given(1, admin, 0, w.labelled(0, "AWSPENDING").values[admin])
+	if w.broken != "" {
+		t.Errorf("what a target may be given is a violation: %s", w.broken)
+	}
+	if w.given(1, admin, 0, mark+"other"); !strings.Contains(w.broken, "the target of admin is given other") {
+		t.Errorf("what no target may be given: %q", w.broken)
 	}
 }

@@ -197,6 +197,7 @@ const (
 
 func (a application) Check(context.Context) error {
 	_, err := ask(a.w, call{what: "ask the application", account: -1}, func(int) (string, string, error) {
+		a.w.active.used = a.w.active.used || a.w.ill != well
 		switch a.w.ill {
 		case unclear:
 			return "", "", fmt.Errorf("403: %w", rollout.ErrUnclear)

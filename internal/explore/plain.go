@@ -50,13 +50,7 @@ func (k *plain) swap(ctx context.Context, c credential.Change, to document.Docum
 		if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 			return err
 		}
-		_, err = k.tell(to, "set in place of what was read", was+" "+want, func(a *account) (string, error) {
-			if !a.accepts(was) {
-				return "", errMoved
-			}
-			a.set(k.w.now, want)
-			return "", nil
-		})
+		err = k.exchange(to, "set in place of what was read", was, want, errMoved)
 		if !errors.Is(err, errMoved) || attempt == 3 {
 			return err
 		}

@@ -21,6 +21,7 @@ type Scenario struct {
 	Health  bool          // the application is asked
 	Fleet   bool          // services are deleted, or scaled to zero
 	Broken  bool          // the application does not start with the values that are bad
+	Left    bool          // nobody takes up the rotation that is under way
 	Untold  bool          // targets do not tell which value a login used
 	Overlap time.Duration // at least, of the API client
 	Observe time.Duration
@@ -437,6 +438,23 @@ func Scenarios() (all []*Scenario) {
 		w.promoted()
 		w.rollOut()
 		w.firstEdition()
+	}, tick, again)
+
+	admin := token("only.admin.", 78)
+	ofAdmin := func(steps ...rotation.Step) func(*world) {
+		return func(w *world) {
+			w.promoted()
+			w.rollOut()
+			w.newRotation("only.admin.", steps...)
+		}
+	}
+	add("rotation-of-one", with, ofAdmin(rotation.CreateSecret), of(rotation.SetSecret, admin), tick)
+	add("rotation-left", Scenario{Kinds: mixed, Left: true}, ofAdmin(allSteps[:2]...), tick, again)
+	add("failing-rollout", Scenario{Kinds: withOverlap, Broken: true}, func(w *world) {
+		w.rotated()
+		w.begins(tokenOf, allSteps[:3]...)
+		w.bad = []string{w.labelled(0, "AWSPENDING").values[0]}
+		w.mustGo(tokenOf, rotation.FinishSecret)
 	}, tick, again)
 
 	// Two secrets that share services.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -132,10 +133,21 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 	what := "UpdateSecretVersionStage " + update.VersionStage + " from " + update.RemoveFromVersionID + " to " + update.MoveToVersionID
 	return ask(w, call{what: what, detail: update.SecretID, write: true, aws: true, account: -1}, func(by int) (*sm.UpdateSecretVersionStageOutput, string, error) {
 		before, reason := w.secrets.Snapshot(), w.reasonToGoBack(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
+		other := w.changesOthers(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
+		held := w.holdsWithoutUse(by, update.VersionStage, update.MoveToVersionID)
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
+		current := w.labelled(w.secretOf(update.MoveToVersionID), "AWSCURRENT")
 		w.wrote(before)
+		// A rollback that an edit has overtaken marks a version that is not AWSCURRENT any more.
+		w.byHand = w.byHand || strings.Contains(update.VersionStage, "=rolledback.") && current.id != update.MoveToVersionID && update.MoveToVersionID != ""
 		if err == nil && !reason {
 			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
+		}
+		if err == nil && other != "" {
+			w.violated("a rotation changes %s, which it was not made for", other)
+		}
+		if err == nil && held != "" {
+			w.violated("a value of %s is held, and nothing was seen to use it", held)
 		}
 		if err != nil {
 			return nil, "", asSDK(err)

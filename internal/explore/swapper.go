@@ -62,13 +62,5 @@ func (k *swapper) replace(ctx context.Context, confirm func(context.Context) err
 	if err := credential.Confirmed(ctx, confirm); err != nil {
 		return err
 	}
-	was, want := k.value(from), k.value(to)
-	_, err := k.tell(from, "replace", was+" "+want, func(a *account) (string, error) {
-		if !a.accepts(was) {
-			return "", k.refused()
-		}
-		a.set(k.w.now, want)
-		return "", nil
-	})
-	return err
+	return k.exchange(from, "replace", k.value(from), k.value(to), k.refused())
 }

@@ -14,6 +14,7 @@ import (
 // An account is what a target has of one kind and one secret.
 type account struct {
 	values []held
+	missed string // a value that something was refused with while its use was watched for
 	locks  [2]int // who holds each: an invocation, or -1 for a statement that the server has not finished
 }
 
@@ -176,6 +177,20 @@ func (k *kind) do(d document.Document, c call, apply func(a *account, by int) (s
 		return "", credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
 	}
 	return answer, err
+}
+
+// exchange gives a target that accepts one value another. It fails if it has not the one
+// that is to be replaced.
+func (k *kind) exchange(d document.Document, what, was, want string, fails error) error {
+	_, err := k.do(d, call{what: k.name + ": " + what, detail: was + " " + want, write: true}, func(a *account, by int) (string, error) {
+		if !a.accepts(was) {
+			return "", fails
+		}
+		k.w.given(by, k.index, k.secretOf(d), want)
+		a.set(k.w.now, want)
+		return "", nil
+	})
+	return err
 }
 
 func (k *kind) refused() error {

@@ -285,6 +285,7 @@ func (w *world) digest() []byte {
 		a := &w.accounts[i]
 		n(a.locks[changing])
 		n(a.locks[ending])
+		text(a.missed)
 		n(len(a.values))
 		for _, v := range a.values {
 			text(v.text)
@@ -331,7 +332,7 @@ func (w *world) digest() []byte {
 	n(w.turn)
 	for i := range w.pair {
 		v := &w.pair[i]
-		n(flags(v.at == nil, v.ended, v.void, v.failing))
+		n(flags(v.at == nil, v.ended, v.void, v.failing, v.used))
 		if v.at != nil && !v.ended {
 			b = binary.LittleEndian.AppendUint64(b, v.at.id)
 		}

@@ -162,7 +162,7 @@ func (s *StandIn) putEvents(in input) (*eventsDescription, error) {
 	if err := s.putEventInvokeConfig(t, c); err != nil {
 		return nil, err
 	}
-	return s.describeEvents(t, c), nil
+	return s.getEvents(in)
 }
 
 func (s *StandIn) getEvents(in input) (*eventsDescription, error) {
@@ -174,11 +174,7 @@ func (s *StandIn) getEvents(in input) (*eventsDescription, error) {
 	if !set {
 		return nil, notFound("The function %s doesn't have an EventInvokeConfig", qualified(t))
 	}
-	return s.describeEvents(t, c), nil
-}
-
-func (s *StandIn) describeEvents(t target, c EventInvokeConfig) *eventsDescription {
-	return &eventsDescription{FunctionArn: qualified(t), LastModified: wire.Epoch(s.host.Clock.Now()), EventInvokeConfig: c}
+	return &eventsDescription{FunctionArn: qualified(t), LastModified: wire.Epoch(c.changed), EventInvokeConfig: c.EventInvokeConfig}, nil
 }
 
 // qualified is the ARN with a qualifier in any case.

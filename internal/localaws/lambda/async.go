@@ -22,7 +22,15 @@ type EventInvokeConfig struct {
 
 // DestinationConfig are the ARNs of where the records of asynchronous invocations go: an event bus, a topic or a function.
 type DestinationConfig struct {
-	OnSuccess, OnFailure struct{ Destination string }
+	OnSuccess, OnFailure struct {
+		Destination string `json:",omitempty"`
+	}
+}
+
+// eventsConfig is a configuration, and when it was set.
+type eventsConfig struct {
+	EventInvokeConfig
+	changed time.Time
 }
 
 // Destinations take the records of asynchronous invocations.
@@ -107,12 +115,12 @@ func (s *StandIn) putEventInvokeConfig(t target, c EventInvokeConfig) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.fn.events[t.qualifier] = c
+	t.fn.events[t.qualifier] = eventsConfig{c, s.host.Clock.Now()}
 	return nil
 }
 
 // eventInvokeConfig is what was set for exactly this function or alias.
-func (s *StandIn) eventInvokeConfig(t target) (EventInvokeConfig, bool) {
+func (s *StandIn) eventInvokeConfig(t target) (eventsConfig, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, set := t.fn.events[t.qualifier]
@@ -133,7 +141,7 @@ func (s *StandIn) queue(t target, payload []byte) *queued {
 	none := 0
 	q := &queued{target: t, id: s.host.Random.UUID(), at: s.host.Clock.Now(), payload: payload, config: EventInvokeConfig{Retries: &none}}
 	if c, set := s.eventInvokeConfig(t); set {
-		q.config = c
+		q.config = c.EventInvokeConfig
 	}
 	return q
 }

@@ -143,8 +143,10 @@ func TestAnEventThatIsTooOldIsNotTriedAgain(t *testing.T) {
 func TestAConfigurationOfEventsIsCheckedAndTold(t *testing.T) {
 	t.Parallel()
 	f, _, _ := recorded(t, aws.Int32(1))
+	f.Clock().Advance(time.Hour)
 	got, err := f.client().GetFunctionEventInvokeConfig(f.Ctx, &lambda.GetFunctionEventInvokeConfigInput{FunctionName: aws.String("fn:live")})
-	if err != nil || *got.MaximumRetryAttempts != 1 || !strings.HasSuffix(*got.DestinationConfig.OnFailure.Destination, ":keeper") {
+	if err != nil || *got.MaximumRetryAttempts != 1 || !strings.HasSuffix(*got.DestinationConfig.OnFailure.Destination, ":keeper") ||
+		got.LastModified.Sub(f.Clock().Now()) > -time.Hour {
 		t.Errorf("%+v, %v", got, err)
 	}
 	_, err = f.client().GetFunctionEventInvokeConfig(f.Ctx, &lambda.GetFunctionEventInvokeConfigInput{FunctionName: aws.String("fn")})

@@ -102,8 +102,8 @@ type StandIn struct {
 type function struct {
 	Function
 	arn     string
-	aliases map[string]Alias             // by name
-	events  map[string]EventInvokeConfig // by qualifier
+	aliases map[string]Alias        // by name
+	events  map[string]eventsConfig // by qualifier
 	changed time.Time
 	idle    []*environment
 	logs    sync.Mutex
@@ -135,7 +135,7 @@ func (s *StandIn) CreateFunction(f Function) (string, error) {
 	}
 	fn := &function{
 		Function: f, arn: s.host.Account.ARN("lambda", "function:"+f.Name),
-		aliases: map[string]Alias{}, events: map[string]EventInvokeConfig{}, changed: s.host.Clock.Now(),
+		aliases: map[string]Alias{}, events: map[string]eventsConfig{}, changed: s.host.Clock.Now(),
 	}
 	s.functions[f.Name] = fn
 	return fn.arn, nil

@@ -1,0 +1,89 @@
+package main
+
+// onceMutations bring back what the engine did wrong once, as nearly as it can do so today.
+// The explorer sees each of them by its script; docs/proof.md lists them.
+var onceMutations = []mutation{
+	once("followed-by-promotions-alone", "no rollout follows a change of AWSCURRENT by hand, and what tasks use is retired or forgotten",
+		"rotation/plan/rollout.go",
+		"	case o.Rollout.Here:\n		return \"\"\n",
+		"	case o.Rollout.Here || !follows(o).Promoted:\n		return \"\"\n",
+		"database-converged-reconciles: 1 old-document", "database-converged-reconciles: 1 move-back", "database-converged-reconciles: 1 release, 2 move-back"),
+	once("held-by-a-deployment", "a deployment after the rollout counts as use of the old value, which is held",
+		"rotation/plan/old.go",
+		"	case postponed(o) != \"\":\n		return do(Wait, \"%s\", postponed(o))\n",
+		"	case postponed(o) != \"\":\n		return do(Hold, \"%s\", postponed(o))\n",
+		"database-converged-reconciles: 11 deployment"),
+	once("put-back-first", "a rollback gives targets of one value their old one before AWSCURRENT is moved, and ends where one of them fails",
+		"rotation/rollback.go",
+		"	page := s.page()\n	page.Rollout = s.rollout()\n",
+		`	for _, k := range s.plan.Kinds {
+		kind, _ := r.kind(k.Name)
+		old, ok := k.PromotedOver()
+		if _, overlaps := kind.(credential.Retirer); !ok || overlaps && !k.Swaps {
+			continue
+		}
+		bad, good, err := r.both(ctx, s, old.Version)
+		if err != nil {
+			return err
+		}
+		confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, k.Name) }
+		if err := kind.PutBack(ctx, credential.Change{Current: good, Pending: bad, Confirm: confirm, Log: r.log}); err != nil {
+			return err
+		}
+	}
+	page := s.page()
+	page.Rollout = s.rollout()
+`,
+		"mixed-rollback-reconciles: undisturbed"),
+	once("refused-and-no-way-back", "a refused value of AWSCURRENT's is neither set again nor a reason to go back",
+		"rotation/plan/wanted.go",
+		"	case k.Wanted.SetFailed == \"\":\n		a.Do, a.Why = SetAgain, \"its target accepted it before, and refuses it now\"\n",
+		"",
+		"database-rollout-reconciles: 1 server-restored"),
+	once("kinds-by-difference", "a rotation changes the kinds of which its version differs from AWSCURRENT",
+		"rotation/steps.go",
+		"		if entries[kind.Name()].State == ledger.Pending {\n			kinds",
+		"		was, _, _ := kind.Value(current.Doc)\n		if is, ok, _ := kind.Value(pending.Doc); ok && is != was && len(entries) > 0 {\n			kinds",
+		"rotation-of-one: 8 move-back"),
+	once("others-wait-for-a-rotation", "an old value waits while a rotation of another kind is under way",
+		"rotation/plan/old.go",
+		"	case slices.Contains(o.RotatingKinds, k.Name):\n		return do(Wait, \"another",
+		"	case o.Rotating:\n		return do(Wait, \"another",
+		"rotation-left: undisturbed"),
+	once("quarantine-noted-as-done", "a label says that a value is quarantined before it is",
+		"rotation/takeaway.go",
+		"	page = page.With(a.Kind, ledger.Quarantined, time.Time{})\n",
+		"	page = page.With(a.Kind, ledger.Quarantined, r.aws.Told())\n",
+		"held-reconciles: 13 killed-after"),
+	once("carried-as-by-hand", "a version that has the same values takes up the rollout as one that no promotion has begun, so that it cannot be rolled back",
+		"rotation/act.go",
+		"		page.Rollout = was // an edit has left it on the version before\n",
+		"		page.Rollout = was\n		page.Rollout.Promoted = was.Promoted && s.page().Rollout == was\n",
+		"failing-rollout: 1 edit"),
+	once("given-up-and-forgotten", "the value of a rotation that was given up is forgotten, which a target of one value has",
+		"rotation/plan/old.go",
+		"		return do(PutBack, \"its rotation was given up\")\n",
+		"		return do(Forget, \"its rotation was given up\")\n",
+		"given-up-rotation: undisturbed"),
+	once("newer-label-tidied", "of two labels on a version a reconcile removes the newer one, which is to replace the other",
+		"rotation/reconcile.go",
+		"		s = next\n",
+		`		s = next
+		for _, page := range s.book.Pages {
+			if len(page.Labels) > 1 {
+				if err := r.write.Relabel(ctx, page.Version, page.Labels[0], page.Labels); err != nil {
+					return s, actions, append(faults, err)
+				}
+			}
+		}
+`,
+		"held-release: 5 switch"),
+}
+
+// once is a mutation that the explorer's test sees, which plays its scripts.
+func once(name, what, file, old, new string, scripts ...string) mutation {
+	return mutation{
+		name: name, what: what, file: file, old: old, new: new, scripts: scripts,
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow/" + scripts[0]},
+	}
+}
