@@ -204,7 +204,11 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 		page.Rollout = was // an edit has left it on the version before
 	}
 	for _, a := range actions {
-		page = notes[a.Do](page, a, s.m.At)
+		now := s.m.At
+		if a.Do == plan.BeginRollout {
+			now = r.aws.Told() // its time runs from when it begins: to read the versions may have taken long
+		}
+		page = notes[a.Do](page, a, now)
 		if a.Do == plan.BeginRollout && !page.Rollout.Since.After(was.Since) {
 			page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
 		}

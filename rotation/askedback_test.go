@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/report"
 )
@@ -106,6 +107,46 @@ func TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo(t *testing.T) {
 			}
 			if calls := e.written(before); len(calls) > 0 || e.version("AWSCURRENT").ID != id {
 				t.Errorf("it made the calls %v", calls)
+			}
+		})
+	}
+}
+
+// TestAReleaseDoesNotEndTheRolloutOfAValueThatIsRolledBack: tasks run with that value until
+// the rollout of the old one, which has not begun, and it would be taken away.
+func TestAReleaseDoesNotEndTheRolloutOfAValueThatIsRolledBack(t *testing.T) {
+	t.Parallel()
+	for moment, text := range map[string]string{"once it is marked": promotion, "once AWSCURRENT has moved": "rolledback,"} {
+		t.Run(moment, func(t *testing.T) {
+			e := newEngine(t)
+			e.mustRotate()
+			e.mustEndOverlaps()
+			e.mustRotateWith("only.database." + uuid)
+			e.services.stale = false
+			e.aws.Clock().Advance(day) // its time is over, and nobody has looked
+			cut := false
+			e.aws.Intercept(func(c wire.Call) (f wire.Fault) {
+				moves := strings.Contains(c.Detail, promotion)
+				if c.Operation == "UpdateSecretVersionStage" && (cut || moves && text == promotion) {
+					cut = true
+					f.Error = &wire.Error{Code: "AccessDeniedException", Message: "cut off", Status: 400}
+				}
+				cut = cut || moves
+				return f
+			})
+			_, err := e.rollBackAsked()
+			e.fails(err, "cut off")
+			e.aws.Intercept(nil)
+			e.services.stale = true // what runs has the value that is rolled back
+			if err := e.release(); err != nil {
+				t.Fatal(err)
+			}
+			if !e.database.takes("database-2") || !e.database.takes("database-1") {
+				t.Errorf("accepted are %s", e.database.accepts())
+			}
+			e.currentHolds("database-1", "admin-1")
+			if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "rollout") {
+				t.Errorf("no rollout is open: %s", journal)
 			}
 		})
 	}

@@ -146,7 +146,7 @@ func (r *run) release(ctx context.Context) error {
 		}
 	}
 	switch {
-	case rollout.Open() && !s.plan.CannotConverge():
+	case rollout.Open() && !s.plan.MayBeEnded():
 		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
 	case rollout.Open():
 		page.Rollout = rollout.ConvergedAt(soon(s.m.At))

@@ -36,6 +36,9 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 	if again.current != s.current {
 		return errors.New("AWSCURRENT was moved during a rollback: decided anew")
 	}
+	if !again.plan.RollingBack() { // a release has ended the rollout beside the mark, and old values may go
+		return errors.New("the rollout has ended during a rollback: decided anew")
+	}
 	return r.finishRollBack(ctx, again)
 }
 

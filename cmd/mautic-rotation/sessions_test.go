@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/operator/cli"
@@ -26,8 +25,6 @@ import (
 	"mautic-rotation/internal/operator/view"
 	"mautic-rotation/internal/rig"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // A deployment is what an operator has: the function, its services, and this program.
 type deployment struct {
@@ -162,23 +159,6 @@ func (s session) String() string {
 	return normal(fmt.Sprintf("%s--- messages\n%s--- exit code %d\n", s.out, s.messages, s.code))
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is now\n%s", file, got)
-	}
-}
-
 // tells fails unless a text has lines with each of the words, in their order.
 func tells(t *testing.T, text string, words ...string) {
 	t.Helper()
@@ -194,8 +174,8 @@ func tells(t *testing.T, text string, words ...string) {
 
 func TestASessionOfStatusRotateAndHistory(t *testing.T) {
 	d := deploy(t, rig.Options{})
-	golden(t, "status", d.run("status").String())
-	golden(t, "status-terminal", normal(d.terminal("status")))
+	golden.Equal(t, "testdata/status.txt", d.run("status").String())
+	golden.Equal(t, "testdata/status-terminal.txt", normal(d.terminal("status")))
 
 	d.onPause = func(n int) {
 		if n%2 == 0 {
@@ -220,10 +200,10 @@ func TestASessionOfStatusRotateAndHistory(t *testing.T) {
 		t.Errorf("%s", all)
 	}
 	history := d.run("history")
-	tells(t, history.out, "stored", "database", "retired", "promoted", "redeployed", "retired")
-	golden(t, "history", firstLines(normal(history.out), 3))
+	golden.Equal(t, "testdata/history.txt", history.String())
+	tells(t, d.run("history", "--all").out, "stored", "database", "promoted", "redeployed", "retired")
 	logs := d.run("logs")
-	tells(t, logs.out, "createSecret", "promoted the pending version", "retired")
+	tells(t, logs.out, "createSecret succeeded", "promoted the pending version", "retired")
 	if all := followed.out + history.out + logs.out; strings.Contains(all, current) || strings.Contains(all, d.Password) {
 		t.Error("a password was shown")
 	}
@@ -281,11 +261,6 @@ func TestTheBuiltProgramShowsTheSameAndLeavesARotationRunningWhenInterrupted(t *
 	}
 }
 
-func firstLines(text string, n int) string {
-	lines := strings.SplitAfter(text, "\n")
-	return strings.Join(lines[:min(n, len(lines))], "")
-}
-
 func TestASessionOfAHeldOverlap(t *testing.T) {
 	d := deploy(t, rig.Options{Application: &rig.Application{Literal: true}})
 	for range 20 {
@@ -300,7 +275,7 @@ func TestASessionOfAHeldOverlap(t *testing.T) {
 		}
 	}
 	held := d.run("status")
-	tells(t, held.out, "held since", "Needs you", "mautic-rotation release")
+	tells(t, held.out, "held since", "because", "logins of '"+d.User+"'", "Needs you", "mautic-rotation release")
 	if held.code != fault.Attention {
 		t.Errorf("%s", held)
 	}
@@ -337,6 +312,47 @@ func labels(t *testing.T, d *deployment) (all [][]string) {
 	return all
 }
 
+func TestASessionOfARollback(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	before, err := d.PasswordLabelled("AWSCURRENT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := d.run("roll-back")
+	tells(t, refused.messages, "the rollout has converged")
+	if refused.code != fault.Attention {
+		t.Errorf("with nothing to roll back: %s", refused)
+	}
+	d.app.Slow.Store(true) // so that the rollout stays open
+	defer d.app.Slow.Store(false)
+	if s := d.run("rotate", "--no-wait"); s.code != fault.Fine {
+		t.Fatalf("%s", s)
+	}
+	if err := d.until(func() bool {
+		current, err := d.PasswordLabelled("AWSCURRENT")
+		return err == nil && current != before
+	}); err != nil {
+		t.Fatal(err)
+	}
+	rolled := d.run("roll-back")
+	tells(t, rolled.messages, "is wanted again", "the services are redeployed", "the schedule is held off")
+	if current, err := d.PasswordLabelled("AWSCURRENT"); err != nil || current != before {
+		t.Errorf("the old password is not AWSCURRENT: %v\n%s", err, rolled)
+	}
+}
+
+// until waits for something that goes on beside.
+func (d *deployment) until(holds func() bool) error {
+	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
+	defer cancel()
+	for !holds() {
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func TestASessionOfAnEmergency(t *testing.T) {
 	d := deploy(t, rig.Options{})
 	before, err := d.PasswordLabelled("AWSCURRENT")
@@ -370,8 +386,8 @@ func TestASessionOfAPreflight(t *testing.T) {
 	if _, err := d.MySQL.Admin().ExecContext(t.Context(), "REVOKE APPLICATION_PASSWORD_ADMIN ON *.* FROM '"+d.User+"'@'%'"); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "preflight", d.run("preflight").String())
-	golden(t, "preflight-terminal", normal(d.terminal("preflight")))
+	golden.Equal(t, "testdata/preflight.txt", d.run("preflight").String())
+	golden.Equal(t, "testdata/preflight-terminal.txt", normal(d.terminal("preflight")))
 	if s := d.run("rotate", "--only", "database"); s.code != fault.Attention || !strings.Contains(s.out, "GRANT APPLICATION_PASSWORD_ADMIN") {
 		t.Errorf("a rotation that the preflight warned of: %s", s)
 	}

@@ -59,6 +59,13 @@ var answerMutations = []mutation{
 		killer: test{planner, "TestAnOperatorsRollbackIsThatOfARolloutThatFails"},
 	},
 	{
+		name: "rollback-released", what: "a release ends the rollout of a value that is being rolled back, which tasks have",
+		file:   "rotation/plan/rollout.go",
+		old:    "	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == \"\"\n",
+		new:    "	return o.CannotConverge()\n",
+		killer: test{engine, "TestAReleaseDoesNotEndTheRolloutOfAValueThatIsRolledBack"},
+	},
+	{
 		name: "status-labels", what: "an action that only looks can write labels",
 		file:   "rotation/status.go",
 		old:    "	looks.api, looks.silent, looks.metrics = lookingAPI{r.api}, silent, nil\n",

@@ -21,8 +21,8 @@ var byHandMutations = []mutation{
 	{
 		name: "rollback-not-finished", what: "a rollback that was interrupted is not finished once the application has recovered",
 		file:   "rotation/plan/rollout.go",
-		old:    "return interrupted(k, o) }) {\n",
-		new:    "return false }) {\n",
+		old:    "	if o.RollingBack() {\n",
+		new:    "	if false {\n",
 		killer: test{engine, "TestARollbackThatIsCutOffIsFinishedThoughTheApplicationHasRecovered"},
 	},
 	{

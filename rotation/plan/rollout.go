@@ -17,7 +17,7 @@ import (
 // decideRollout decides about the one rollout of the secret.
 func decideRollout(o Observation) []Action {
 	r := o.Rollout
-	if slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) }) {
+	if o.RollingBack() {
 		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}
 	}
 	if changed := unexplained(o); changed != "" {
@@ -222,6 +222,11 @@ func overdue(o Observation) bool {
 // timeOf is when the time for the rollout is over.
 func timeOf(o Observation) time.Time { return began(o).Add(o.Limits.Rollout + bake(o)) }
 
+// RollingBack tells that AWSCURRENT is marked as rolled back, but was not moved away yet.
+func (o Observation) RollingBack() bool {
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) })
+}
+
 // Deadline is when a rollout is rolled back if its tasks have not come up by then. Zero:
 // it has converged, or is not rolled back.
 func (o Observation) Deadline() time.Time {
@@ -240,11 +245,17 @@ func bake(o Observation) (longest time.Duration) {
 }
 
 // CannotConverge tells that the rollout will not converge by itself, as far as can be
-// seen: its time is over, or nothing is to run. Only then an operator may end it:
-// before, tasks may still need the old values.
+// seen: its time is over, or nothing is to run.
 func (o Observation) CannotConverge() bool {
 	running := slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
 	return o.Rollout.Open() && o.Looked && (overdue(o) || !running)
+}
+
+// MayBeEnded tells whether an operator may end the rollout. Before it cannot converge, tasks may
+// still need the old values; and so they may while AWSCURRENT is being moved away from what the
+// rollout is about, as in a rollback, until the rollout of that has begun.
+func (o Observation) MayBeEnded() bool {
+	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == ""
 }
 
 // refusedNow is a reason to go back that does not depend on the services: a target
@@ -363,7 +374,7 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	switch {
 	case o.Rollout.Since.IsZero():
 		return nil, errors.New("nothing was promoted yet, so there is nothing to go back from")
-	case slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) }):
+	case o.RollingBack():
 		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}, nil
 	case unexplained(o) != "" || unsettled(o) != "" || len(noteReplaced(o)) > 0:
 		return nil, errors.New("which values tasks have is being found out: send reconcile, and then roll-back again")

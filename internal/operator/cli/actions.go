@@ -69,6 +69,10 @@ func (r *run) carryOut(action string, yes bool, consequences func(view.Style, re
 		return err
 	}
 	will := consequences(r.Style, secret, answer)
+	if len(will) == 0 && action == actionRollBack {
+		// The function changes nothing then, and says why and what to do instead.
+		return t.act(cloud.Action{Name: action, Secret: secret.ARN, Changes: true})
+	}
 	if len(will) == 0 {
 		text := fmt.Sprintf("%s: there is nothing to %s\n", secret.Name, action)
 		return r.show(func() string { return text }, answer)

@@ -2,24 +2,21 @@ package cli
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/operator/cloud"
 	"mautic-rotation/internal/operator/fault"
 	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/report"
 )
-
-var update = flag.Bool("update", false, "write the golden files, and docs/reference.md, anew")
 
 // id is what no two runs have in common.
 var id = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
@@ -35,30 +32,13 @@ func (s session) String() string {
 	})
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is now\n%s", file, got)
-	}
-}
-
 func status(secrets ...report.Secret) map[string][]report.Report {
 	return map[string][]report.Report{"status": {standing(secrets...)}}
 }
 
 func TestStatusShowsWhatNeedsAPersonAndExitsWithIt(t *testing.T) {
-	golden(t, "status", newFake(t, status(secret())).run("", "status").String())
-	golden(t, "status-held", newFake(t, status(held())).run("", "status", "--stack", "prod").String())
+	golden.Equal(t, "testdata/status.txt", newFake(t, status(secret())).run("", "status").String())
+	golden.Equal(t, "testdata/status-held.txt", newFake(t, status(held())).run("", "status", "--stack", "prod").String())
 }
 
 func TestStatusForAProgramIsTheReport(t *testing.T) {
@@ -74,7 +54,7 @@ func TestOfAllStacksThoseThatNeedAPersonComeFirst(t *testing.T) {
 	f.stacks = []cloud.Stack{{Name: "calm", Function: "calm"}, {Name: "denied", Function: "denied"}, {Name: "held", Function: "held"}}
 	f.answers = map[string][]report.Report{"calm": {standing(secret())}, "held": {standing(held())}}
 	f.faults["denied"] = &fault.Error{Code: fault.Unknown, Text: "AWS denied lambda:InvokeFunction", Denied: "lambda:InvokeFunction"}
-	golden(t, "status-all", f.run("", "status", "--all").String())
+	golden.Equal(t, "testdata/status-all.txt", f.run("", "status", "--all").String())
 }
 
 func TestWatchingInAPipeShowsChangesUntilItIsInterrupted(t *testing.T) {
@@ -85,7 +65,7 @@ func TestWatchingInAPipeShowsChangesUntilItIsInterrupted(t *testing.T) {
 			f.cancel()
 		}
 	}
-	golden(t, "watch", f.run("", "status", "--watch").String())
+	golden.Equal(t, "testdata/watch.txt", f.run("", "status", "--watch").String())
 }
 
 func TestAPreflightHasSESsQuotaWhereMailIsRotated(t *testing.T) {
@@ -94,7 +74,7 @@ func TestAPreflightHasSESsQuotaWhereMailIsRotated(t *testing.T) {
 	}}}}
 	f := newFake(t, map[string][]report.Report{"preflight": {preflight}})
 	f.faults["statistics"] = &fault.Error{Code: fault.Unknown, Text: "AWS denied ses:GetSendStatistics", Denied: "ses:GetSendStatistics"}
-	golden(t, "preflight", f.run("", "preflight").String())
+	golden.Equal(t, "testdata/preflight.txt", f.run("", "preflight").String())
 
 	preflight.Secrets[0].Checks = preflight.Secrets[0].Checks[:1]
 	f = newFake(t, map[string][]report.Report{"preflight": {preflight}})
@@ -105,7 +85,7 @@ func TestAPreflightHasSESsQuotaWhereMailIsRotated(t *testing.T) {
 
 func TestARotationIsFollowedUntilEveryTaskIsNew(t *testing.T) {
 	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(secret()), standing(beingRotated()), standing(rotated(0, false)), standing(rotated(1, false)), standing(rotated(2, true))}})
-	golden(t, "rotate", f.run("", "rotate", "--only", "database").String())
+	golden.Equal(t, "testdata/rotate.txt", f.run("", "rotate", "--only", "database").String())
 	if !strings.HasPrefix(f.token, "only.database.") {
 		t.Errorf("its token is %s", f.token)
 	}
@@ -119,7 +99,7 @@ func TestARotationThatIsGivenUpShowsWhyAndFails(t *testing.T) {
 			{ID: "2", At: noon, Text: `{"level":"ERROR","message":"of another rotation","version":"other"}`},
 		}
 	}
-	golden(t, "rotate-given-up", f.run("", "rotate").String())
+	golden.Equal(t, "testdata/rotate-given-up.txt", f.run("", "rotate").String())
 }
 
 func TestAnInterruptionLeavesTheRotationRunningAndSaysHowToReturn(t *testing.T) {
@@ -129,7 +109,7 @@ func TestAnInterruptionLeavesTheRotationRunningAndSaysHowToReturn(t *testing.T) 
 			f.cancel()
 		}
 	}
-	golden(t, "rotate-interrupted", f.run("", "rotate", "--stack", "prod").String())
+	golden.Equal(t, "testdata/rotate-interrupted.txt", f.run("", "rotate", "--stack", "prod").String())
 }
 
 func TestAnEmergencyAsksBefore(t *testing.T) {
@@ -142,7 +122,7 @@ func TestAnEmergencyAsksBefore(t *testing.T) {
 		{"emergency-yes", "y", []string{"rotate", "--emergency", "--no-wait"}},
 	} {
 		f := newFake(t, status(held()))
-		golden(t, c.name, f.run(c.answer, c.args...).String())
+		golden.Equal(t, "testdata/"+c.name+".txt", f.run(c.answer, c.args...).String())
 		if rotated := f.token != ""; rotated != (c.answer == "y") {
 			t.Errorf("%s: a rotation was started: %v", c.name, rotated)
 		}
@@ -177,11 +157,16 @@ func TestAReleaseShowsWhatItDoesAsksAndShowsWhatItDid(t *testing.T) {
 	released.Action = "release"
 	released.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Text: "what was held goes on"}}
 	f := newFake(t, map[string][]report.Report{"status": {standing(held())}, "release": {released}})
-	golden(t, "release", f.run("yes", "release").String())
+	golden.Equal(t, "testdata/release.txt", f.run("yes", "release").String())
 	if !slices.Contains(f.asked, "release "+secretARN) {
 		t.Errorf("it was asked for %q", f.asked)
 	}
-	for _, command := range []string{"release", "abandon", "roll-back"} {
+	f = newFake(t, status(secret()))
+	f.faults["roll-back"] = fault.New(fault.Attention, "the rollout has converged: go back by hand", "")
+	if s := f.run("", "roll-back"); s.code != fault.Attention || !strings.Contains(s.messages, "go back by hand") {
+		t.Errorf("where the function says what to do instead: %s", s)
+	}
+	for _, command := range []string{"release", "abandon"} {
 		f = newFake(t, status(secret()))
 		if s := f.run("", command); s.code != fault.Fine || !strings.Contains(s.out, "nothing to "+command) || len(f.asked) != 1 {
 			t.Errorf("with nothing open: %s, asked for %q", s, f.asked)
@@ -212,7 +197,7 @@ func TestAPauseIsATagAndAResumeTakesItAway(t *testing.T) {
 			t.Errorf("%s: %q\n%s", c.args, f.asked, s)
 		}
 	}
-	golden(t, "pause", newFake(t, status(secret())).run("y", "pause", "--until", "2026-12-24 18:00").String())
+	golden.Equal(t, "testdata/pause.txt", newFake(t, status(secret())).run("y", "pause", "--until", "2026-12-24 18:00").String())
 	for _, until := range []string{"yesterday", "2025-01-01", "0d", "-3h"} {
 		if s := newFake(t, status(secret())).run("", "pause", "--yes", "--until="+until); s.code != fault.Usage {
 			t.Errorf("until %s: %s", until, s)
@@ -228,15 +213,17 @@ func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {
 	f := newFake(t, status(secret()))
 	f.lines = []cloud.Line{
 		log("01:00:00", `"message":"made the pending version","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database"]`),
+		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted"`),
 		log("01:00:09", `"message":"mautic-prod-secrets: promoted","step":"finishSecret","version":"only.database.v1","notice":"promoted"`),
 		log("02:10:00", `"message":"retired","action":"reconcile","kind":"database","of":"v0","audit":"retired"`),
 		{ID: "x", Text: "no line of the function's"},
 	}
 	f.by["only.database.v1"] = "Operators/jane"
-	golden(t, "history", f.run("", "history").String())
-	golden(t, "history-csv", f.run("", "history", "--output", "csv").String())
+	golden.Equal(t, "testdata/history.txt", f.run("", "history").String())
+	golden.Equal(t, "testdata/history-csv.txt", f.run("", "history", "--output", "csv").String())
+	golden.Equal(t, "testdata/history-all.txt", f.run("", "history", "--all").String()+f.run("", "history", "--all", "--output", "csv").String())
 	f.faults["trail"] = &fault.Error{Code: fault.Unknown, Text: "AWS denied cloudtrail:LookupEvents", Denied: "cloudtrail:LookupEvents"}
-	golden(t, "history-denied", f.run("", "history", "--since", "7d").String())
+	golden.Equal(t, "testdata/history-denied.txt", f.run("", "history", "--since", "7d").String())
 	f.faults["lines"] = fault.New(fault.Unknown, "AWS denied logs:StartQuery", "")
 	if s := f.run("", "history"); s.code != fault.Unknown {
 		t.Errorf("without the log: %s", s)
@@ -254,15 +241,15 @@ func TestTheLogIsFollowedLineByLine(t *testing.T) {
 			f.cancel()
 		}
 	}
-	golden(t, "logs", f.run("", "logs", "-f").String())
+	golden.Equal(t, "testdata/logs.txt", f.run("", "logs", "-f").String())
 }
 
 func TestALabelAndAVersionAreExplained(t *testing.T) {
-	golden(t, "explain-label", newFake(t, nil).run("", "explain", "rotation;2;df431427;api=old.2@20261122T210409Z").String())
+	golden.Equal(t, "testdata/explain-label.txt", newFake(t, nil).run("", "explain", "rotation;2;df431427;api=old.2@20261122T210409Z").String())
 	s := with(func(s *report.Secret) {
 		s.Labels = []report.Label{{Version: s.Credentials[0].Version, Label: "AWSCURRENT"}}
 	})
-	golden(t, "explain-version", newFake(t, status(s)).run("", "explain", "11111111").String())
+	golden.Equal(t, "testdata/explain-version.txt", newFake(t, status(s)).run("", "explain", "11111111").String())
 	for what, code := range map[string]fault.Code{"99999999-none": fault.Attention, "short": fault.Usage} {
 		if got := newFake(t, status(s)).run("", "explain", what); got.code != code {
 			t.Errorf("%s: %s", what, got)
@@ -318,16 +305,7 @@ func TestAPauseIsWhatTheFunctionTakesForOne(t *testing.T) {
 }
 
 func TestTheReferenceIsThatOfTheProgram(t *testing.T) {
-	got := newFake(t, nil).run("", "reference").out
-	const file = "../../../docs/reference.md"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want, err := os.ReadFile(file); err != nil || string(want) != got {
-		t.Errorf("docs/reference.md is not what `go run ./cmd/mautic-rotation reference` writes: %v", err)
-	}
+	golden.Equal(t, "../../../docs/reference.md", newFake(t, nil).run("", "reference").out)
 }
 
 func TestBashCompletesCommandsFlagsAndChoices(t *testing.T) {

@@ -62,7 +62,7 @@ type Secrets interface {
 
 // Log is the function's.
 type Log interface {
-	Lines(ctx context.Context, group string, since time.Time) ([]cloud.Line, error)
+	Lines(ctx context.Context, group, pattern string, since time.Time) ([]cloud.Line, error)
 	Changes(ctx context.Context, group string, from, to time.Time) (lines []cloud.Line, cut bool, err error)
 }
 

@@ -36,7 +36,7 @@ type fake struct {
 
 func newFake(t *testing.T, answers map[string][]report.Report) *fake {
 	return &fake{t: t, now: noon, answers: answers, faults: map[string]error{}, by: map[string]string{},
-		stacks: []cloud.Stack{{Name: "prod", Function: "arn:aws:lambda:eu-west-1:123456789012:function:mautic-rotation-prod", LogGroup: "/mautic-rotation/prod", Secret: secretARN}}}
+		stacks: []cloud.Stack{{Name: "prod", Function: "arn:aws:lambda:eu-west-1:123456789012:function:mautic-rotation-prod", LogGroup: "/mautic-rotation/prod"}}}
 }
 
 func (f *fake) Find(_ context.Context, name string) (cloud.Stack, error) {
@@ -104,7 +104,7 @@ func (f *fake) Untag(_ context.Context, arn, key string) error {
 	return f.faults["untag"]
 }
 
-func (f *fake) Lines(context.Context, string, time.Time) ([]cloud.Line, error) {
+func (f *fake) Lines(context.Context, string, string, time.Time) ([]cloud.Line, error) {
 	return f.lines, f.faults["lines"]
 }
 

@@ -14,6 +14,7 @@ import (
 
 type historyCommand struct {
 	Since string `default:"90d" placeholder:"TIME" help:"How far back: 90d, 12h. The log is kept for LogRetentionDays."`
+	All   bool   `help:"Every change, and not only how each rotation of a credential ended."`
 }
 
 func (c historyCommand) Run(r *run) error {
@@ -42,17 +43,49 @@ func (c historyCommand) Run(r *run) error {
 	} else if who.By == nil {
 		who.By = map[string]string{}
 	}
-	rows := history.Of(entries(lines, arn), who)
 	if cut {
 		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "there is more than CloudWatch returns at once", "ask for less, by --since")))
 	}
+	if c.All {
+		rows := append([]history.Row{}, history.All(entries(lines, arn), who)...)
+		return r.rows(changes(rows), func() string { return view.History(r.Style, rows) }, rows)
+	}
+	rows := append([]history.Rotation{}, history.Rotations(entries(lines, arn), who)...)
+	return r.rows(rotations(rows), func() string { return view.Rotations(r.Style, rows) }, rows)
+}
+
+// rows shows rows in the form that is asked for.
+func (r *run) rows(records [][]string, text func() string, value any) error {
 	if r.flags.Output == "csv" {
-		return r.csv(rows)
+		return r.csv(records)
 	}
-	if rows == nil {
-		rows = []history.Row{}
+	return r.show(text, value)
+}
+
+// rotations are rows as CSV has them, with times in UTC.
+func rotations(rows []history.Rotation) [][]string {
+	records := [][]string{{"time", "secret", "credential", "what", "version", "by", "ended", "ended_at", "old_value_refused"}}
+	for _, row := range rows {
+		records = append(records, []string{utc(&row.At), row.Secret, row.Credential, row.What, row.Version, row.By, row.Ended, utc(row.EndedAt), utc(row.Refused)})
 	}
-	return r.show(func() string { return view.History(r.Style, rows) }, rows)
+	return records
+}
+
+// changes are rows as CSV has them, with times in UTC.
+func changes(rows []history.Row) [][]string {
+	records := [][]string{{"time", "secret", "what", "credential", "version", "by", "text"}}
+	for _, row := range rows {
+		records = append(records, []string{utc(&row.At), row.Secret, row.What, row.Credential, row.Version, row.By, row.Text})
+	}
+	return records
+}
+
+// utc is a time in RFC 3339; "" is none.
+func utc(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // entries are the lines of a secret; of all for "".
@@ -70,18 +103,10 @@ func entries(lines []cloud.Line, arn string) (list []logline.Entry) {
 	return list
 }
 
-// csv writes rows with times in UTC.
-func (r *run) csv(rows []history.Row) error {
+// csv writes records.
+func (r *run) csv(records [][]string) error {
 	w := csv.NewWriter(r.Out)
-	if err := w.Write([]string{"time", "secret", "what", "credential", "version", "by", "ended", "old_value_refused", "text"}); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		refused := ""
-		if row.Refused != nil {
-			refused = row.Refused.UTC().Format(time.RFC3339)
-		}
-		record := []string{row.At.UTC().Format(time.RFC3339), row.Secret, row.What, row.Credential, row.Version, row.By, row.Ended, refused, row.Text}
+	for _, record := range records {
 		for i := range record {
 			record[i] = unformulated(record[i])
 		}

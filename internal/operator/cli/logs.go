@@ -33,7 +33,7 @@ func (c logsCommand) Run(r *run) error {
 	seen := map[string]time.Time{}
 	for since := r.Now().Add(-back); ; {
 		now := r.Now()
-		lines, err := t.Log.Lines(r, t.stack.LogGroup, since)
+		lines, err := t.Log.Lines(r, t.stack.LogGroup, "", since)
 		if r.interrupted() {
 			break
 		}

@@ -155,7 +155,7 @@ func (f *failures) show() {
 	if f.denied {
 		return
 	}
-	lines, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, f.since)
+	lines, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, cloud.Errors, f.since)
 	if err != nil {
 		f.denied = fault.Of(err).Denied != ""
 		if f.denied {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mautic-rotation/internal/operator/cloud"
 	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/logline"
 	"mautic-rotation/internal/operator/view"
 	"mautic-rotation/rotation/report"
 )
@@ -76,7 +78,42 @@ func (t *target) status() (report.Report, error) {
 		return report.Report{}, err
 	}
 	answer.Secrets, err = chosen(answer.Secrets, t.run.flags.Secret)
+	t.addEvidence(answer.Secrets)
 	return answer, err
+}
+
+// addEvidence adds to each value that is held what uses it, which the log alone has. Without the log the
+// reason stays as it is.
+func (t *target) addEvidence(secrets []report.Secret) {
+	for _, s := range secrets {
+		for _, c := range s.Credentials {
+			for i, old := range c.Old {
+				if old.State != "held" || old.Since == nil {
+					continue
+				}
+				if evidence := t.evidence(s.ARN, c.Kind, *old.Since); evidence != "" {
+					c.Old[i].Why = view.HeldSince + evidence
+				}
+			}
+		}
+	}
+}
+
+// holdDelay is by how much the log's line of a hold may be earlier than the label that tells of it.
+const holdDelay = time.Minute
+
+// evidence is what the newest line of the log says of a hold.
+func (t *target) evidence(arn, kind string, since time.Time) (evidence string) {
+	lines, err := t.Log.Lines(t.run, t.stack.LogGroup, cloud.Holds, since.Add(-holdDelay))
+	if err != nil {
+		return ""
+	}
+	for _, line := range lines {
+		if e, ok := logline.Parse(line.Text); ok && e.Secret == arn && e.Kind == kind && e.Audit == "held" && e.Fields["evidence"] != "" {
+			evidence = e.Fields["evidence"]
+		}
+	}
+	return evidence
 }
 
 // chosen are the secrets that a name or an ARN names; all for "".

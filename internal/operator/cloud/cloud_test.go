@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -162,45 +163,43 @@ func TestAnExpiredSSOSessionSaysHowToLogIn(t *testing.T) {
 	}
 }
 
-// oneStack answers as CloudFormation and tagging do.
-func oneStack(t *testing.T, functions ...string) *Stacks {
-	c, _ := serve(t, func(path, _, body string) (int, string, map[string]string) {
-		switch {
-		case strings.Contains(path, "GetResources"):
-			list := cbor.List{}
-			for _, name := range functions {
-				list = append(list, cbor.Map{
-					"ResourceARN": cbor.String("arn:aws:lambda:eu-west-1:1:function:" + name),
-					"Tags": cbor.List{cbor.Map{"Key": cbor.String("mautic-rotation"), "Value": cbor.String("")},
-						cbor.Map{"Key": cbor.String("aws:cloudformation:stack-name"), "Value": cbor.String(name)}},
-				})
-			}
-			return 200, string(cbor.Encode(cbor.Map{"ResourceTagMappingList": list})), map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}
-		case strings.Contains(body, "StackName=prod"):
-			return 200, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>prod</StackName><Outputs>` +
-				`<member><OutputKey>FunctionArn</OutputKey><OutputValue>` + functionARN + `</OutputValue></member>` +
-				`<member><OutputKey>SecretArn</OutputKey><OutputValue>arn:secret</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, nil
-		case strings.Contains(body, "StackName=other"):
-			return 200, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>other</StackName></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, nil
-		case strings.Contains(body, "StackName=hidden"):
-			return 403, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: cloudformation:DescribeStacks on resource: y</Message></Error></ErrorResponse>`, nil
+// stacks are found by tags, in an account with these functions.
+func stacks(t *testing.T, functions ...string) *Stacks {
+	c, _ := serve(t, func(_, _, body string) (int, string, map[string]string) {
+		header := map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}
+		if slices.Contains(functions, "denied") {
+			return 400, string(cbor.Encode(cbor.Map{"__type": cbor.String("AccessDeniedException"), "message": cbor.String("no")})), header
 		}
-		return 400, `<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id dev does not exist</Message></Error></ErrorResponse>`, nil
+		value, err := cbor.Decode([]byte(body))
+		if err != nil {
+			t.Error(err)
+		}
+		filter := value.(cbor.Map)["TagFilters"].(cbor.List)[0].(cbor.Map)
+		asked, _ := filter["Values"].(cbor.List)
+		list := cbor.List{}
+		for _, name := range functions {
+			if len(asked) > 0 && !slices.Contains(asked, cbor.Value(cbor.String(name))) {
+				continue
+			}
+			list = append(list, cbor.Map{
+				"ResourceARN": cbor.String("arn:aws:lambda:eu-west-1:1:function:" + name),
+				"Tags":        cbor.List{cbor.Map{"Key": cbor.String("application"), "Value": cbor.String("mautic")}, cbor.Map{"Key": filter["Key"], "Value": cbor.String(name)}},
+			})
+		}
+		return 200, string(cbor.Encode(cbor.Map{"ResourceTagMappingList": list})), header
 	})
 	return NewStacks(c)
 }
 
 func TestAStackIsFoundByItsNameOrAsTheOnlyOne(t *testing.T) {
-	want := Stack{Name: "prod", Function: functionARN, LogGroup: "/mautic-rotation/prod", Secret: "arn:secret"}
-	if got, err := oneStack(t, "prod").Find(t.Context(), "prod"); err != nil || got != want {
-		t.Errorf("by name: %+v, %v", got, err)
+	want := Stack{Name: "prod", Function: "arn:aws:lambda:eu-west-1:1:function:prod", LogGroup: "/mautic-rotation/prod"}
+	for name, all := range map[string][]string{"prod": {"dev", "prod", "staging"}, "": {"prod"}} {
+		if got, err := stacks(t, all...).Find(t.Context(), name); err != nil || got != want {
+			t.Errorf("%q of %s: %+v, %v", name, all, got, err)
+		}
 	}
-	want = Stack{Name: "prod", Function: "arn:aws:lambda:eu-west-1:1:function:prod", LogGroup: "/mautic-rotation/prod"}
-	if got, err := oneStack(t, "prod").Find(t.Context(), ""); err != nil || got != want {
-		t.Errorf("as the only one: %+v, %v", got, err)
-	}
-	if got, err := oneStack(t, "other", "hidden").Find(t.Context(), "hidden"); err != nil || got.Name != "hidden" {
-		t.Errorf("by tags, where CloudFormation is denied: %+v, %v", got, err)
+	if all, err := stacks(t, "staging", "prod").All(t.Context()); err != nil || len(all) != 2 || all[0] != want {
+		t.Errorf("all: %+v, %v", all, err)
 	}
 }
 
@@ -211,11 +210,11 @@ func TestAStackThatIsNotThereNamesThoseThatAre(t *testing.T) {
 		code fault.Code
 		says string
 	}{
-		{"dev", []string{"prod", "staging"}, fault.Unknown, "prod, staging"}, {"dev", nil, fault.Unknown, "--region"}, {"other", []string{"prod"}, fault.Unknown, "FunctionArn"},
+		{"dev", []string{"prod", "staging"}, fault.Unknown, "prod, staging"}, {"dev", nil, fault.Unknown, "--region"},
 		{"", nil, fault.Unknown, "no function in eu-west-1 has the tag"}, {"", []string{"staging", "prod"}, fault.Usage, "prod, staging"},
-		{"hidden", []string{"prod"}, fault.Unknown, "AWS denied cloudformation:DescribeStacks"},
+		{"prod", []string{"denied"}, fault.Unknown, "AWS denied tag:GetResources"}, {"", []string{"denied"}, fault.Unknown, "AWS denied tag:GetResources"},
 	} {
-		if _, err := oneStack(t, c.all...).Find(t.Context(), c.name); err == nil || fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+		if _, err := stacks(t, c.all...).Find(t.Context(), c.name); err == nil || fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q of %s: %v", c.name, c.all, err)
 		}
 	}
@@ -242,12 +241,15 @@ func TestAQueryIsWaitedForAndItsRowsAreLines(t *testing.T) {
 
 func TestAllPagesOfTheLogAreRead(t *testing.T) {
 	c, calls := serve(t, func(_, _, body string) (int, string, map[string]string) {
+		if !strings.Contains(body, "ERROR") {
+			t.Errorf("no pattern: %s", body)
+		}
 		if strings.Contains(body, "nextToken") {
 			return 200, `{"events":[{"eventId":"2","timestamp":2000,"message":"b"}]}`, nil
 		}
 		return 200, `{"events":[{"eventId":"1","timestamp":1000,"message":"a"}],"nextToken":"n"}`, nil
 	})
-	lines, err := NewLog(c, nil).Lines(t.Context(), "group", time.Now())
+	lines, err := NewLog(c, nil).Lines(t.Context(), "group", Errors, time.Now())
 	if err != nil || len(lines) != 2 || lines[1].ID != "2" || lines[0].At.Unix() != 1 || calls.Load() != 2 {
 		t.Errorf("%+v, %v", lines, err)
 	}

@@ -76,7 +76,7 @@ var notAuthorized = regexp.MustCompile(`not authorized to perform:? ([a-zA-Z0-9-
 
 // services are the names in IAM actions of services whose names in the SDK are others.
 var services = map[string]string{
-	"Secrets Manager": "secretsmanager", "CloudWatch Logs": "logs", "CloudFormation": "cloudformation", "CloudTrail": "cloudtrail",
+	"Secrets Manager": "secretsmanager", "CloudWatch Logs": "logs", "CloudTrail": "cloudtrail",
 	"Lambda": "lambda", "Resource Groups Tagging API": "tag", "SES": "ses", "STS": "sts",
 }
 

@@ -32,9 +32,19 @@ func NewLog(c aws.Config, pause func(context.Context, time.Duration) error) *Log
 	return &Log{client.FilterLogEvents, client.StartQuery, client.GetQueryResults, pause}
 }
 
-// Lines returns the lines since a time, in their order, as far as CloudWatch has them.
-func (l *Log) Lines(ctx context.Context, group string, since time.Time) (lines []Line, err error) {
+// Patterns of lines, in the language of CloudWatch's filters; "" is all lines.
+const (
+	Errors = `{ $.level = "ERROR" }`
+	Holds  = `{ $.audit = "held" }`
+)
+
+// Lines returns the lines since a time that match a pattern, in their order, as far as CloudWatch
+// has them.
+func (l *Log) Lines(ctx context.Context, group, pattern string, since time.Time) (lines []Line, err error) {
 	input := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group, StartTime: aws.Int64(since.UnixMilli())}
+	if pattern != "" {
+		input.FilterPattern = &pattern
+	}
 	for {
 		out, err := l.filter(ctx, input)
 		if err != nil {

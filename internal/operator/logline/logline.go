@@ -3,6 +3,7 @@
 package logline
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -70,19 +71,26 @@ func Parse(line string) (e Entry, ok bool) {
 	return e, true
 }
 
-// What is the line's subject: the credential, the step or the action.
+// What is the line's subject: the credential, else the step or the action, where the text does not
+// name it itself.
 func (e Entry) What() string {
-	var parts []string
-	for _, part := range []string{e.Kind, e.Step, e.Action} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+	what := cmp.Or(e.Kind, e.Step, e.Action)
+	if strings.HasPrefix(e.Text, what) && e.decision() == "" {
+		return ""
 	}
-	return strings.Join(parts, ", ")
+	return what
+}
+
+// decision is what the function decided that it says so of: to wait, or to tell a person.
+func (e Entry) decision() string {
+	return map[string]string{"wait": "waits: ", "alarm": "needs you: "}[e.Fields["decision"]]
 }
 
 // Said is what the line says, with its error and the reason where it has one.
 func (e Entry) Said() string {
+	if decision := e.decision(); decision != "" {
+		return decision + strings.Join(strings.Fields(e.Fields["why"]), " ")
+	}
 	text := e.Text
 	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["why"], e.Error, e.Fields["evidence"]} {
 		if more != "" && !strings.Contains(text, more) {

@@ -8,11 +8,15 @@ import (
 func TestALineOfTheLogIsReadAndSaidPlainly(t *testing.T) {
 	for _, c := range []struct{ line, what, said string }{
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"held: both passwords stay accepted","requestId":"r","action":"reconcile","secret":"arn","kind":"database","of":"v1","audit":"held","evidence":"10.0.3.7"}`,
-			"database, reconcile", "held: both passwords stay accepted: 10.0.3.7"},
+			"database", "held: both passwords stay accepted: 10.0.3.7"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"ERROR","message":"createSecret failed","step":"createSecret","error":"nothing can be\n rotated now","milliseconds":12}`,
-			"createSecret", "createSecret failed: nothing can be rotated now"},
-		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"the services wait","decision":"wait","why":"tasks from before are left","service":"web"}`,
-			"", "the services wait: web: tasks from before are left"},
+			"", "createSecret failed: nothing can be rotated now"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"reconcile","action":"reconcile","kind":"api","decision":"wait","why":"tasks from before are left"}`,
+			"api", "waits: tasks from before are left"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"reconcile","action":"reconcile","decision":"alarm","why":"service web: it is gone","service":"web"}`,
+			"reconcile", "needs you: service web: it is gone"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"a redeploy has begun","action":"reconcile","service":"web"}`,
+			"reconcile", "a redeploy has begun: web"},
 	} {
 		e, ok := Parse(c.line)
 		if !ok || e.What() != c.what || e.Said() != c.said {

@@ -138,13 +138,16 @@ func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string,
 // because turns the function's reason for a hold into the end of a sentence. Where it has said
 // something else of the value, the reason is that of every hold.
 func because(why string) string {
-	why, ok := strings.CutPrefix(why, "held, since ")
+	why, ok := strings.CutPrefix(why, HeldSince)
 	if !ok {
 		return " because " + inUse
 	}
 	why, _, _ = strings.Cut(why, ": find what, correct it")
 	return " because " + why
 }
+
+// HeldSince begins the reason of a hold.
+const HeldSince = "held, since "
 
 // inUse is why a value is held.
 const inUse = "something still uses it"

@@ -39,13 +39,47 @@ func LogLine(s Style, e logline.Entry, now time.Time) string {
 		parts = append(parts, s.text(what))
 	}
 	word := ""
-	if t == bad || t == wary {
+	said := e.Said()
+	if (t == bad || t == wary) && !strings.HasPrefix(said, "needs you") {
 		word = e.Level + ": "
 	}
-	return strings.Join(append(parts, s.paint(t, s.text(word+e.Said()))), "  ")
+	return strings.Join(append(parts, s.paint(t, s.text(word+said))), "  ")
 }
 
-// History is what happened, a line for each thing.
+// Rotations is a line for each rotation of a credential.
+func Rotations(s Style, rows []history.Rotation) string {
+	var out strings.Builder
+	if len(rows) == 0 {
+		s.hang(&out, "", "nothing was rotated in this time, or the log of it is not kept any more", plain)
+		return out.String()
+	}
+	var cells [][]cell
+	for _, row := range rows {
+		t := plain
+		switch row.Ended {
+		case "retired":
+			t = good
+		case "held", "rolled-back", "abandoned":
+			t = wary
+		}
+		ended := row.Ended
+		if row.EndedAt != nil {
+			ended += " " + s.minute(*row.EndedAt)
+		}
+		refused := cell{}
+		if row.Refused != nil {
+			refused.text = s.minute(*row.Refused)
+		}
+		cells = append(cells, []cell{{s.minute(row.At), plain}, {arn.SecretName(row.Secret), plain}, {row.Credential, plain}, {row.What, plain}, {row.By, plain}, {ended, t}, refused})
+	}
+	s.table(&out, "", []string{"TIME", "SECRET", "CREDENTIAL", "WHAT", "BY", "ENDED", "OLD VALUE REFUSED"}, cells)
+	return trim(out.String())
+}
+
+// minute is a time that sorts as it reads.
+func (s Style) minute(t time.Time) string { return s.local(t).Format("2006-01-02 15:04") }
+
+// History is a line for each change.
 func History(s Style, rows []history.Row) string {
 	var out strings.Builder
 	if len(rows) == 0 {
@@ -54,10 +88,6 @@ func History(s Style, rows []history.Row) string {
 	}
 	var cells [][]cell
 	for _, row := range rows {
-		refused := cell{}
-		if row.Refused != nil {
-			refused.text = s.local(*row.Refused).Format("2006-01-02 15:04")
-		}
 		t := plain
 		switch row.What {
 		case "held", "rolled-back", "left-out":
@@ -66,10 +96,10 @@ func History(s Style, rows []history.Row) string {
 			t = good
 		}
 		cells = append(cells, []cell{
-			{s.local(row.At).Format("2006-01-02 15:04:05"), plain}, {arn.SecretName(row.Secret), plain}, {row.What, t}, {row.Credential, plain}, {row.By, plain}, {row.Ended, plain}, refused,
+			{s.local(row.At).Format("2006-01-02 15:04:05"), plain}, {arn.SecretName(row.Secret), plain}, {row.What, t}, {row.Credential, plain}, {row.By, plain}, {row.Text, plain},
 		})
 	}
-	s.table(&out, "", []string{"TIME", "SECRET", "WHAT", "CREDENTIAL", "BY", "ENDED", "OLD VALUE REFUSED"}, cells)
+	s.table(&out, "", []string{"TIME", "SECRET", "WHAT", "CREDENTIAL", "BY", "TEXT"}, cells)
 	return trim(out.String())
 }
 

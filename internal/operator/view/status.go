@@ -130,7 +130,7 @@ func needs(secret report.Secret) []report.Entry {
 		for _, old := range c.Old {
 			told := slices.ContainsFunc(list, func(e report.Entry) bool { return e.Kind == c.Kind && (e.Version == old.Version || e.Version == "") })
 			if old.State == "held" && !told {
-				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: "held, since " + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, correct it, then release it")})
+				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: HeldSince + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, correct it, then release it")})
 			}
 		}
 	}
@@ -200,10 +200,14 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 			out.WriteString("      " + s.paint(strong, s.text(stack.command(verb, several, secret.Name))) + "\n")
 		}
 	}
+	var late []string
 	for _, c := range secret.Credentials {
 		if tooOld(c) {
-			s.hang(out, "  "+s.sign(wary, "! ", "! "), fmt.Sprintf("%s is to be rotated every %s, and the schedule lets it become %s old: "+
-				"set ScheduleExpression to something that its rhythm is a multiple of, as rate(30 days)", c.Kind, span(seconds(c.EverySeconds)), span(seconds(c.GreatestAgeSeconds))), plain)
+			late = append(late, fmt.Sprintf("%s %s instead of %s", c.Kind, span(seconds(c.GreatestAgeSeconds)), span(seconds(c.EverySeconds))))
 		}
+	}
+	if len(late) > 0 {
+		s.hang(out, "  "+s.sign(wary, "! ", "! "), "the schedule lets credentials become older than their rhythm: "+strings.Join(late, ", ")+
+			". Set ScheduleExpression to something that each rhythm is a multiple of", plain)
 	}
 }

@@ -1,21 +1,18 @@
 package view
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/operator/fault"
 	"mautic-rotation/internal/operator/history"
 	"mautic-rotation/internal/operator/logline"
 	"mautic-rotation/rotation/report"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // styles are those that every text is looked at in.
 var styles = map[string]Style{
@@ -24,26 +21,18 @@ var styles = map[string]Style{
 	"narrow":   {Terminal: true, Width: 60, Zone: time.FixedZone("CET", 3600)},
 }
 
-// golden compares a text, in each style, with testdata.
-func golden(t *testing.T, name string, text func(Style) string) {
+// inEachStyle compares a text, in each style, with testdata.
+func inEachStyle(t *testing.T, name string, text func(Style) string) {
 	t.Helper()
 	for style, s := range styles {
 		file := filepath.Join("testdata", name+"."+style+".txt")
 		got := text(s)
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s is now\n%s", file, got)
-		}
+		golden.Equal(t, file, got)
 		if style == "pipe" && strings.ContainsFunc(got, func(r rune) bool { return r > 0x7e || r < ' ' && r != '\n' }) {
 			t.Errorf("%s is not ASCII alone", file)
+		}
+		if name == "log" {
+			continue // one line for each line
 		}
 		for line := range strings.Lines(colour.ReplaceAllString(got, "")) {
 			if width := len([]rune(line)) - 1; s.Width > 0 && width > s.Width && strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, Program) && !strings.Contains(line, "KIND") && strings.Count(line, "  ") < 3 {
@@ -57,7 +46,7 @@ var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func TestHowAStackStandsIsSaidInWords(t *testing.T) {
 	for name, r := range map[string]report.Report{"steady": steady(), "rollout": rollingOut(), "attention": attention(), "several": several(), "empty": {At: now}} {
-		golden(t, "status-"+name, func(s Style) string { return Status(s, stack, r) })
+		inEachStyle(t, "status-"+name, func(s Style) string { return Status(s, stack, r) })
 	}
 }
 
@@ -135,18 +124,18 @@ func TestWhatToTypeFollowsWhatTheFunctionAdvises(t *testing.T) {
 }
 
 func TestChecksAreATable(t *testing.T) {
-	golden(t, "preflight", func(s Style) string { return Checks(s, stack, preflight()) })
-	golden(t, "verify", func(s Style) string { return Checks(s, stack, verified()) })
+	inEachStyle(t, "preflight", func(s Style) string { return Checks(s, stack, preflight()) })
+	inEachStyle(t, "verify", func(s Style) string { return Checks(s, stack, verified()) })
 }
 
 func TestWhatAnActionDidIsShownWithWhatIsLeft(t *testing.T) {
-	golden(t, "released", func(s Style) string { return Changes(s, stack, released()) })
+	inEachStyle(t, "released", func(s Style) string { return Changes(s, stack, released()) })
 }
 
 func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
 	secret, r := attention().Secrets[0], attention()
-	golden(t, "will", func(s Style) string {
-		return Will(s, "x", "release", Releases(s, secret, r)) + Will(s, "x", "roll back", RollsBack(s, secret, r)) +
+	inEachStyle(t, "will", func(s Style) string {
+		return Will(s, "x", "release", Releases(s, secret, r)) + Will(s, "x", "roll back", RollsBack(s, rollingOut().Secrets[0], r)) +
 			Will(s, "x", "abandon", Abandons(s, several().Secrets[1], r)) + Will(s, "x", "emergency", Emergency(s, secret, nil)) +
 			Will(s, "x", "emergency", Emergency(s, secret, []string{"database"})) + Will(s, "x", "pause", Pauses(s, secret))
 	})
@@ -157,7 +146,7 @@ func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
 }
 
 func TestAVersionIsExplainedByItsLabelsAndValues(t *testing.T) {
-	golden(t, "explain", func(s Style) string {
+	inEachStyle(t, "explain", func(s Style) string {
 		text := ""
 		for _, version := range Versions(attention().Secrets[0], "1111") {
 			text += Explained(s, version, Version(s, attention().Secrets[0], version, now))
@@ -167,20 +156,25 @@ func TestAVersionIsExplainedByItsLabelsAndValues(t *testing.T) {
 }
 
 func TestHistoryIsATable(t *testing.T) {
-	rows := []history.Row{
-		{At: now.Add(-48 * time.Hour), Secret: secretARN, What: "stored", Credential: "database", By: "Operators/jane", Ended: "retired", Refused: at(-2800)},
-		{At: now, Secret: secretARN, What: "held", Credential: "smtp", By: "the function"},
+	rows := []history.Rotation{
+		{At: now.Add(-48 * time.Hour), Secret: secretARN, What: "rotated", Credential: "database", By: "Operators/jane", Ended: "retired", EndedAt: at(-2800), Refused: at(-2800)},
+		{At: now, Secret: secretARN, What: "emergency", Credential: "smtp", By: "the schedule", Ended: "not promoted"},
 	}
-	golden(t, "history", func(s Style) string { return History(s, rows) + History(s, nil) })
+	inEachStyle(t, "history", func(s Style) string { return Rotations(s, rows) + Rotations(s, nil) })
+	all := []history.Row{
+		{At: now.Add(-48 * time.Hour), Secret: secretARN, What: "stored", Credential: "database", By: "Operators/jane", Text: "made the pending version"},
+		{At: now, Secret: secretARN, What: "held", Credential: "smtp", By: "the function", Text: "held: the target accepts both the old and the new value, since something still uses the old one"},
+	}
+	inEachStyle(t, "history-all", func(s Style) string { return History(s, all) + History(s, nil) })
 }
 
 func TestALineOfTheLogIsOnOneLine(t *testing.T) {
 	e := logline.Entry{At: now, Level: "ERROR", Text: "createSecret failed", Secret: secretARN, Step: "createSecret", Error: "two\nlines \x1b[31mred\x07"}
-	golden(t, "log", func(s Style) string { return LogLine(s, e, now) + "\n" + Line(s, now, "started\x1b[2J") + "\n" })
+	inEachStyle(t, "log", func(s Style) string { return LogLine(s, e, now) + "\n" + Line(s, now, "started\x1b[2J") + "\n" })
 }
 
 func TestAnErrorIsShownWithItsRemedy(t *testing.T) {
-	golden(t, "fault", func(s Style) string {
+	inEachStyle(t, "fault", func(s Style) string {
 		return Fault(s, fault.New(fault.Unknown, "there are no AWS credentials", "log in")) + Fault(s, fault.New(fault.Fine, "a remark", "")) + Unseen(s, stack, "denied")
 	})
 }

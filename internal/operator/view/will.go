@@ -63,8 +63,12 @@ func Abandons(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	return will
 }
 
-// RollsBack says what going back does to a secret; nothing, where there is nothing to go back to.
+// RollsBack says what going back does to a secret; nothing, where the last rotation cannot be rolled
+// back: its rollout has converged, or there is nothing to go back to.
 func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
+	if r := secret.Rollout; r == nil || r.Converged != nil || r.RolledBack || r.Emergency {
+		return nil // the function refuses it
+	}
 	for _, c := range secret.Credentials {
 		for _, old := range c.Old {
 			if slices.Contains([]string{"old", "proven", "quarantined", "held", "released"}, old.State) {
@@ -73,7 +77,7 @@ func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
 		}
 	}
 	if len(will) > 0 {
-		will = append(will, "the services are redeployed"+services(secret), "an edit of other fields stays")
+		will = append(will, "the services are redeployed"+services(secret), "what was edited since stays", "the schedule is held off, until a rotation by hand has converged, or you release it")
 	}
 	return will
 }
