@@ -176,10 +176,10 @@ func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 
 // lookToWrite is look for who writes on what it tells: it looks again if to read the
 // versions took time.
-func (r *run) lookToWrite(ctx context.Context, tick bool) (*sight, error) {
-	s, err := r.look(ctx, tick)
+func (r *run) lookToWrite(ctx context.Context) (*sight, error) {
+	s, err := r.look(ctx, true)
 	if err == nil && !r.read.Fresh() {
-		s, err = r.look(ctx, tick)
+		s, err = r.look(ctx, true)
 	}
 	return s, err
 }

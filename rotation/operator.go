@@ -72,7 +72,7 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 // the release again. An emergency is not like that: its mark counts more than a release
 // that was decided before (see labelOld), and mayStay keeps off those that come after.
 func (r *run) release(ctx context.Context) error {
-	s, err := r.lookToWrite(ctx, true)
+	s, err := r.lookToWrite(ctx)
 	if err != nil || s.idle() && !s.heldOff() {
 		return err
 	}
@@ -80,13 +80,13 @@ func (r *run) release(ctx context.Context) error {
 		if err := r.lookAround(ctx, rollout); err != nil {
 			return err
 		}
-		if s, err = r.lookToWrite(ctx, true); err != nil {
+		if s, err = r.lookToWrite(ctx); err != nil {
 			return err
 		}
 	}
 	if s.plan.Others.Unseen {
 		r.lookElsewhere(ctx)
-		if s, err = r.lookToWrite(ctx, true); err != nil {
+		if s, err = r.lookToWrite(ctx); err != nil {
 			return err
 		}
 	}
@@ -181,7 +181,7 @@ func (r *Rotator) RollBack(ctx context.Context, secretARN string, log *slog.Logg
 // rollBackAsAsked asks the targets for the old values, and rolls back.
 func (r *run) rollBackAsAsked(ctx context.Context) error {
 	for range maxRounds {
-		s, err := r.lookToWrite(ctx, true)
+		s, err := r.lookToWrite(ctx)
 		if err != nil {
 			return err
 		}

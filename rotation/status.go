@@ -77,7 +77,7 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 	var faults []error
 	for _, id := range slices.Sorted(maps.Keys(m.Labels)) {
 		_, err := r.read.Read(ctx, id, "")
-		if pending := id == m.Labels.Version(secret.Pending); err != nil && !(pending && secret.IsMissing(err)) { // which may have no value yet
+		if noValueYet := id == m.Labels.Version(secret.Pending) && secret.IsMissing(err); err != nil && !noValueYet {
 			faults = append(faults, fmt.Errorf("read version %s: %w", id, err))
 		}
 	}

@@ -317,7 +317,7 @@ var overlapMutations = []mutation{
 	{
 		name: "released-on-stale-labels", what: "a release writes what it decided before a version went",
 		file:   "rotation/observe.go",
-		old:    "	if err == nil && !r.read.Fresh() {\n		s, err = r.look(ctx, tick)\n	}\n	return s, err\n",
+		old:    "	if err == nil && !r.read.Fresh() {\n		s, err = r.look(ctx, true)\n	}\n	return s, err\n",
 		new:    "	return s, err\n",
 		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 	},
