@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 type answers struct {
 	mu      sync.Mutex
 	secrets []report.Secret
+	told    []string // the notices' words, each once
 }
 
 // begin adds a secret. For one that is handled once more, what was done before is kept.
@@ -55,7 +58,37 @@ func (c *answers) report(to action, now time.Time, secrets *scrub.Secrets) repor
 		r.At = now.UTC()
 	}
 	scrubIn(reflect.ValueOf(&r), secrets)
+	forPeople(&r, c.told)
 	return r
+}
+
+// forPeople adds what EventBridge makes messages of, where there is a notice.
+func forPeople(r *report.Report, told []string) {
+	var notices []string
+	next, waits := "", false
+	for _, s := range r.Secrets {
+		for _, notice := range s.Notices {
+			if !strings.HasSuffix(notice, ".") {
+				notice += "."
+			}
+			notices = append(notices, notice)
+		}
+		for _, need := range s.Needs {
+			next = cmp.Or(next, need.Remedy, need.Text)
+		}
+		waits = waits || len(s.Waiting) > 0
+	}
+	switch {
+	case len(notices) == 0:
+		return
+	case next != "":
+		next += ". mautic-rotation status tells more."
+	case waits:
+		next = "Nothing: it goes on by itself."
+	default:
+		next = "Nothing: it is complete."
+	}
+	r.Notice, r.Next, r.Told = report.Plain(strings.Join(notices, " "), report.NoticeMost), report.Plain(next, report.NextMost), told
 }
 
 // scrubIn takes secret values out of all texts in a value.
@@ -93,6 +126,9 @@ func (c *answers) take(message string, fields map[string]string) {
 	switch {
 	case fields["notice"] != "":
 		s.Notices = append(s.Notices, message)
+		if word := fields["notice"]; !slices.Contains(c.told, word) {
+			c.told = append(c.told, word)
+		}
 	case fields["audit"] != "":
 		e := report.Entry{What: fields["audit"], Kind: fields["kind"], Version: fields["of"], Service: fields["service"], Text: message}
 		if e.Version == "" {

@@ -212,3 +212,34 @@ func TestTheDocumentationHasEveryAuditWord(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerWithNoticesHasThemInOneLineWithWhatComesNext(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		found  report.Secret
+		notice string // of the log
+		want   report.Report
+	}{
+		{"none", report.Secret{Needs: []report.Entry{{Text: "held", Remedy: "find it"}}}, "", report.Report{}},
+		{"complete", report.Secret{}, "retired", report.Report{Notice: "a: it 'is'.", Next: "Nothing: it is complete.", Told: []string{"retired"}}},
+		{"it goes on", report.Secret{Waiting: []report.Entry{{Text: "its use is looked for"}}}, "promoted", report.Report{Notice: "a: it 'is'.", Next: "Nothing: it goes on by itself.", Told: []string{"promoted"}}},
+		{"somebody is needed", report.Secret{Needs: []report.Entry{{Text: "held", Remedy: "find it, then release"}}}, "held",
+			report.Report{Notice: "a: it 'is'.", Next: "find it, then release. mautic-rotation status tells more.", Told: []string{"held"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var c answers
+			c.begin("a")
+			if tc.notice != "" {
+				slog.New(c.handler(slog.DiscardHandler)).With("secret", "a").Info(`a: it "is"`, "notice", tc.notice)
+			}
+			tc.found.ARN = "a"
+			c.end(tc.found)
+			got := c.report(actionReconcile, time.Time{}, &scrub.Secrets{})
+			if got.Notice != tc.want.Notice || got.Next != tc.want.Next || !slices.Equal(got.Told, tc.want.Told) {
+				t.Errorf("got %q, %q, %q\nwant %q, %q, %q", got.Notice, got.Next, got.Told, tc.want.Notice, tc.want.Next, tc.want.Told)
+			}
+		})
+	}
+}

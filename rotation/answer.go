@@ -175,9 +175,11 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 			every = schedule.Interval()
 		}
 		found.EverySeconds = int64(every / time.Second)
-		found.GreatestAgeSeconds = int64(schedule.GreatestAge(every, only) / time.Second)
 		if pause := s.pause(); !pause.On || !pause.Until.IsZero() {
 			found.Due = instant(schedule.Due(found.RotatedAt, every, only, pause.Until))
+		}
+		if found.Due != nil && !found.RotatedAt.IsZero() {
+			found.GreatestAgeSeconds = int64(found.Due.Sub(found.RotatedAt) / time.Second)
 		}
 	}
 	k := s.kind(name)

@@ -99,7 +99,7 @@ func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []str
 		if s.page().Entries[k.Name].State != ledger.RolledBack {
 			continue
 		}
-		old, ok := k.PromotedOver()
+		old, ok := k.PromotedOver(s.rollout())
 		if !ok {
 			continue
 		}

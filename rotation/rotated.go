@@ -31,7 +31,7 @@ func lastRotated(d document.Document, kinds []string) map[string]time.Time {
 		if err != nil {
 			continue
 		}
-		if at, err := time.Parse(time.RFC3339, text); err == nil {
+		if at, err := time.Parse(time.RFC3339, text); err == nil && at.UTC().Year() <= 9999 { // which JSON can write
 			last[name] = at
 		}
 	}

@@ -95,7 +95,8 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 			}
 			s = again
 			takeForGranted(s.plan.Kinds)
-			actions = plan.Decide(s.plan)
+			// To note that a value is accepted takes the target's answer.
+			actions = slices.DeleteFunc(plan.Decide(s.plan), func(a plan.Action) bool { return a.Do == plan.Prove })
 			if !slices.ContainsFunc(actions, func(a plan.Action) bool { return a.Do == plan.LookElsewhere }) {
 				break
 			}
@@ -106,8 +107,8 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 }
 
 // takeForGranted has AWSCURRENT's values accepted that the ledger calls proven. A reconcile
-// asks their targets before it goes on, which Status must not, and what it tells is what
-// comes after that.
+// asks their targets before it goes on, which Status must not: what it tells is what
+// comes after that. Whether they are accepted now is verify's to say.
 func takeForGranted(kinds []plan.Kind) {
 	for i := range kinds {
 		if w := &kinds[i].Wanted; w.Entry.State == ledger.Proven && w.Probe == plan.NotAsked {

@@ -23,6 +23,9 @@ type Pause struct {
 	Unread string
 }
 
+// lastYear is the last one that RFC 3339 can write, in UTC too.
+const lastYear = 9999
+
 // ReadPause reads the tag of a pause; tagged tells whether there is one. A time that is
 // over means nothing.
 func ReadPause(value string, tagged bool, now time.Time) Pause {
@@ -35,7 +38,7 @@ func ReadPause(value string, tagged bool, now time.Time) Pause {
 	}
 	until, err := time.Parse(time.RFC3339, value)
 	switch {
-	case err != nil:
+	case err != nil, until.UTC().Year() > lastYear:
 		return Pause{On: true, Unread: fmt.Sprintf("%q", value)}
 	case until.After(now):
 		return Pause{On: true, Until: until.UTC()}

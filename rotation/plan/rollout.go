@@ -339,7 +339,7 @@ func fail(o Observation, reason string) []Action {
 	var ask []Action
 	var back []string
 	for _, k := range o.Kinds {
-		old, ok := k.PromotedOver()
+		old, ok := k.PromotedOver(o.Rollout.Rollout)
 		if !ok {
 			continue
 		}
@@ -392,11 +392,15 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	return actions, nil
 }
 
-// PromotedOver is the value that the last promotion has replaced: the newest of
-// the old ones.
-func (k Kind) PromotedOver() (v Value, ok bool) {
+// PromotedOver is the value that the promotion has replaced which a rollout follows. A
+// value that was old before is an earlier overlap's: it is no part of that promotion.
+func (k Kind) PromotedOver(of ledger.Rollout) (v Value, ok bool) {
+	promoted := of.Since.Add(-time.Second) // Since is the second after it, or later
 	for _, old := range k.Old {
-		if (old.Entry.State == ledger.Old || old.Entry.State == ledger.Proven) && (!ok || old.Entry.At.After(v.Entry.At)) {
+		switch {
+		case old.Entry.State == ledger.Old && !old.Entry.At.IsZero() && old.Entry.At.Before(promoted):
+		case old.Entry.State != ledger.Old && old.Entry.State != ledger.Proven:
+		case !ok || old.Entry.At.After(v.Entry.At):
 			v, ok = old, true
 		}
 	}

@@ -71,17 +71,6 @@ func (s Schedule) window() time.Duration {
 	return day
 }
 
-// GreatestAge is how old a kind's value becomes at most, if each scheduled rotation
-// succeeds: that of the only kind, and one that is due each time, an interval. Of
-// another it is its rhythm, and up to an interval more. 0: the interval is not known.
-func (s Schedule) GreatestAge(every time.Duration, only bool) time.Duration {
-	interval := s.Interval()
-	if only || interval == 0 || interval >= every-interval/2 {
-		return interval
-	}
-	return every + interval
-}
-
 // Due is the end of the window in which the schedule rotates a kind next, that was last
 // rotated at last, and not before a time. Zero: not known.
 func (s Schedule) Due(last time.Time, every time.Duration, only bool, notBefore time.Time) time.Time {
@@ -98,6 +87,8 @@ func (s Schedule) Due(last time.Time, every time.Duration, only bool, notBefore 
 		return s.Next
 	case interval == 0:
 		return time.Time{}
+	case late > maxInterval:
+		return time.Time{} // so far off that the schedule will be another one
 	default:
 		return s.Next.Add((late + interval - 1) / interval * interval)
 	}

@@ -59,15 +59,18 @@ func (c rotateCommand) Run(r *run) error {
 
 // mayStart refuses what Secrets Manager or the function would refuse, with the remedy.
 func (c rotateCommand) mayStart(t *target, secret report.Secret) error {
-	if secret.Error != "" {
-		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "")
+	switch {
+	case secret.Error != "" && c.Emergency: // what cannot be seen must not keep a leaked value accepted
+		t.progress("not all of " + secret.Name + " can be looked at, and it is rotated all the same: " + secret.Error)
+	case secret.Error != "":
+		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "correct that, or look at the log: "+t.again("logs"))
 	}
 	if p := secret.Rotation; p != nil {
 		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only go on with that", p.Version, secret.Name),
 			"follow it ("+t.again("status", "--watch")+"), or give it up ("+t.again("abandon")+")")
 	}
 	for _, kind := range c.Only {
-		if !slices.ContainsFunc(secret.Credentials, func(k report.Credential) bool { return k.Kind == kind }) {
+		if secret.Error == "" && !slices.ContainsFunc(secret.Credentials, func(k report.Credential) bool { return k.Kind == kind }) {
 			return fault.New(fault.Usage, fmt.Sprintf("%s has no credential of the kind %s that the function rotates", secret.Name, kind),
 				"correct --only, or the stack's parameter RotateKinds")
 		}

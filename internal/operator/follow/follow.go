@@ -40,13 +40,15 @@ type Rotation struct {
 	pending  bool      // it was seen as begun
 	promoted bool
 	last     map[string]string
+	looks    int             // since its promotion
 	old      map[string]bool // values beside AWSCURRENT's that were seen, by kind and version
+	held     map[string]bool // those that were held before its promotion
 }
 
 // New follows the rotation whose version has the token as its id. An empty token follows
 // whatever happens, to no end.
 func New(token string, until Until) *Rotation {
-	return &Rotation{token: token, until: until, last: map[string]string{}, old: map[string]bool{}}
+	return &Rotation{token: token, until: until, last: map[string]string{}, old: map[string]bool{}, held: map[string]bool{}}
 }
 
 // beginTime is how long Secrets Manager may take to begin a rotation that was asked for.
@@ -60,6 +62,10 @@ func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End
 	}
 	if f.token != "" && f.isCurrent(s) {
 		f.promoted = true
+		f.looks++
+	}
+	if !f.promoted {
+		f.noteHeld(s)
 	}
 	for _, fact := range f.facts(s) {
 		if f.last[fact.key] != fact.text {
@@ -77,6 +83,17 @@ func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End
 		return lines, nil
 	}
 	return lines, f.end(s, now)
+}
+
+// noteHeld keeps what is held before the promotion: that is no end of this rotation.
+func (f *Rotation) noteHeld(s report.Secret) {
+	for _, c := range s.Credentials {
+		for _, old := range c.Old {
+			if old.State == "held" {
+				f.held[c.Kind+" "+old.Version] = true
+			}
+		}
+	}
 }
 
 // A fact is told once, and again when its text changes.
@@ -210,7 +227,7 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 			switch {
 			case old.Version == f.token && (old.State == "rolledback" || old.State == "failed"):
 				return &End{false, "rolled back: the application did not come up with the new values, and the old ones are current again"}
-			case f.promoted && old.State == "held":
+			case f.promoted && old.State == "held" && !f.held[c.Kind+" "+old.Version]:
 				return &End{false, "held: something still uses the old value of " + c.Kind + ", so both are accepted"}
 			}
 		}
@@ -227,20 +244,22 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 		}
 		return nil
 	}
-	r := s.Rollout
-	if r == nil || r.Converged == nil {
+	switch r := s.Rollout; {
+	case r != nil && r.Converged == nil:
 		return nil
+	case (r == nil || r.Since.Before(f.begun)) && f.looks < 2:
+		return nil // one may be about to begin; if none does, nothing has changed that tasks read at start
 	}
 	if f.until == UntilConverged {
 		return &End{true, "converged: every task runs with the new values. " + f.left(s)}
 	}
 	if f.left(s) == allRefused {
-		return &End{true, "retired: " + allRefused}
+		return &End{true, "retired. " + allRefused}
 	}
 	return nil
 }
 
-const allRefused = "no old value is accepted any more"
+const allRefused = "No old value is accepted any more"
 
 // left says which old values are accepted still.
 func (f *Rotation) left(s report.Secret) string {

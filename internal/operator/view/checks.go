@@ -62,7 +62,9 @@ func Checks(s Style, stack Stack, r report.Report) string {
 			}
 			s.table(&out, "  ", []string{"", "OF", "CHECK"}, rows)
 		}
-		s.accepted(&out, secret)
+		if len(secret.Checks) == 0 { // else they tell
+			s.accepted(&out, secret)
+		}
 		s.needs(&out, stack, secret, len(r.Secrets) > 1)
 	}
 	out.WriteString("\n" + s.tally(r) + "\n")
@@ -99,6 +101,9 @@ func (s Style) tally(r report.Report) string {
 			}
 		}
 		for _, c := range secret.Credentials {
+			if len(secret.Checks) > 0 {
+				break
+			}
 			switch c.Accepted {
 			case "denied":
 				problems++
