@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"mautic-rotation/internal/localaws/wire"
+	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
 )
 
@@ -30,6 +31,43 @@ func TestARollbackLeavesNoVersionPending(t *testing.T) {
 	e.reconcile()
 	if err := e.rotate(uuid); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestARollbackLeavesWhatAnEarlierRotationHasReplaced: the overlap of an API client lasts for
+// days, in which callers take the new one up.
+func TestARollbackLeavesWhatAnEarlierRotationHasReplaced(t *testing.T) {
+	for name, goBack := range map[string]func(e *engine) error{
+		"by itself": func(e *engine) error {
+			e.services.failing = true
+			return e.reconcileWith(t.Context())
+		},
+		"as an operator asks": func(e *engine) error {
+			_, err := e.RollBack(t.Context(), e.arn, e.logger(), &scrub.Secrets{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			for _, fault := range []error{e.rotate("only.api." + uuid), e.reconcileWith(t.Context())} {
+				if fault != nil {
+					t.Fatal(fault)
+				}
+			}
+			e.aws.Clock().Advance(time.Hour)
+			e.services.stale = true
+			for _, fault := range []error{e.reconcileWith(t.Context()), e.rotate("only.database." + uuid), goBack(e)} {
+				if fault != nil {
+					t.Fatal(fault)
+				}
+			}
+			e.services.failing, e.services.stale = false, false
+			e.reconcile()
+			e.reconcile()
+			if got := e.current(&e.database.target) + "; " + e.current(&e.api.target); got != "database-0; api-1" {
+				t.Errorf("AWSCURRENT stores %s", got)
+			}
+		})
 	}
 }
 

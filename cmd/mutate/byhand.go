@@ -188,4 +188,11 @@ var byHandMutations = []mutation{
 		new:    "	if err != nil || !single {\n		return !single, err\n	}\n",
 		killer: test{engine, "TestAnOldValueThatIsRefusedIsNotSaidToBeProvenAndNeverSet"},
 	},
+	{
+		name: "earlier-overlaps-rolled-back", what: "a rollback takes back what an earlier rotation has replaced",
+		file:   "rotation/plan/rollout.go",
+		old:    "old.Entry.At.Before(promoted):\n",
+		new:    "old.Entry.At.Before(time.Time{}) && old.Entry.At.Before(promoted):\n",
+		killer: test{engine, "TestARollbackLeavesWhatAnEarlierRotationHasReplaced"},
+	},
 }

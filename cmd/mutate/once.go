@@ -18,7 +18,7 @@ var onceMutations = []mutation{
 		"	page := s.page()\n	page.Rollout = s.rollout()\n",
 		`	for _, k := range s.plan.Kinds {
 		kind, _ := r.kind(k.Name)
-		old, ok := k.PromotedOver()
+		old, ok := k.PromotedOver(s.rollout())
 		if _, overlaps := kind.(credential.Retirer); !ok || overlaps && !k.Swaps {
 			continue
 		}

@@ -232,6 +232,12 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 		{"one target does not answer", rolling(), failing(func(_ *Observation, k *Kind) { k.Old[0].Probe = NoAnswer }), allWait},
 		{"every old value is refused", rolling(), failing(func(o *Observation, k *Kind) { k.Old[0].Probe, o.Kinds = Denied, o.Kinds[:1] }), "secret: alarm; database: wait"},
 		{"a kind that the promotion did not change stays", rolling(), failing(func(o *Observation, _ *Kind) { o.Kinds[1].Old = nil }), "secret: roll back database,api,admin,webhook"},
+		{"an overlap of an earlier rotation stays", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Kinds[1].Old[0].Entry = entry(ledger.Old, promotedAt.Add(-2*time.Second))
+		}), "secret: roll back database,api,admin,webhook"},
+		{"a value that has been noted as old since the promotion is gone back to", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Kinds[1].Old[0].Entry = entry(ledger.Old, promotedAt)
+		}), "secret: roll back database,smtp,api,admin,webhook"},
 		{"an older value that is on its way out is not gone back to", rolling(), failing(func(_ *Observation, k *Kind) {
 			k.Old = append(k.Old, Value{Version: "held", Entry: entry(ledger.Held, promotedAt), Probe: Accepted})
 			k.Old[0].Probe = Denied
