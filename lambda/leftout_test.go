@@ -171,7 +171,7 @@ func TestARemedyLeadsOutOfARotationThatWasCancelled(t *testing.T) {
 	if _, err := d.Secrets.CancelRotateSecret(t.Context(), &sm.CancelRotateSecretInput{SecretId: &d.SecretARN}); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, d.tryAgain(), `{"Action": "abandon", "SecretId": "…"}`, "`aws secretsmanager rotate-secret`")
+	wantError(t, d.tryAgain(), "mautic-rotation abandon", "`aws secretsmanager rotate-secret`")
 	d.act(actionAbandon)
 	d.mustRotate()
 	d.mustSettle()

@@ -81,4 +81,4 @@ func (l Limits) plan() plan.Limits {
 }
 
 // howToRelease is what an operator does about an overlap that is held.
-const howToRelease = `invoke this function with {"Action": "release", "SecretId": "…"}`
+const howToRelease = "release it (mautic-rotation release)"

@@ -331,7 +331,7 @@ func (h *history) goBack() {
 		for _, label := range v.Labels {
 			// What tasks read when they start is accepted still, and nothing is on its way out.
 			open := isAccepted(label, "database") && isAccepted(label, "smtp")
-			if !open || strings.Contains(label, "=revoking") || h.spoilt[v.ID] || v.ID == current {
+			if !open || strings.Contains(label, "=quarantined") || strings.Contains(label, "=revoking") || h.spoilt[v.ID] || v.ID == current {
 				continue
 			}
 			if text, err := document.Parse(v.Value); err != nil || !strings.Contains(text.Raw(), fmt.Sprintf(`"site": "mautic%s"`, h.suffix())) {

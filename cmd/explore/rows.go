@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// rows tells which of the rows of plan.Decide were reached: of the blocks of package
-// plan, as the program was built with -cover -coverpkg to count them. missed is how many
-// were not; 0 if they were not counted.
+// rows tells which of the rows of plan.Decide were reached: of the blocks of its files, as
+// the program was built with -cover -coverpkg to count them. missed is how many were not; 0
+// if they were not counted. What else package plan decides, for the steps, has tests by table.
 func rows() (told string, missed int, err error) {
 	dir, err := os.MkdirTemp("", "explore-rows-")
 	if err != nil {
@@ -38,8 +38,9 @@ func rows() (told string, missed int, err error) {
 	return inWords(text)
 }
 
-// block is a line of a coverage profile: file:line.column,line.column statements count.
-var block = regexp.MustCompile(`^[^/]+/(rotation/plan/[^:]+):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)
+// block is a line of a coverage profile, of a file of Decide:
+// file:line.column,line.column statements count.
+var block = regexp.MustCompile(`^[^/]+/(rotation/plan/(?:decide|observation|old|rollout|wanted)\.go):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)
 
 func inWords(profile []byte) (told string, missed int, err error) {
 	var lines []string

@@ -46,7 +46,7 @@ func Guard(r Rotation) error {
 }
 
 // howToStartAnew is the remedy for a rotation that no retry can mend.
-const howToStartAnew = `give this rotation up: invoke this function with {"Action": "abandon", "SecretId": "…"}`
+const howToStartAnew = "give this rotation up (mautic-rotation abandon)"
 
 func wasRolledBack(page ledger.Page) bool {
 	for _, e := range page.Entries {

@@ -22,7 +22,7 @@ func TestGuardDecidesByTheSecretsMetadata(t *testing.T) {
 		{name: "promoted, with AWSPENDING left on it", change: func(r *Rotation) { r.Current = r.Token }, promoted: true},
 		{name: "owned by a service", change: func(r *Rotation) { r.Owner = "rds" }, wantError: "owned by the service rds"},
 		{name: "rotation off", change: func(r *Rotation) { r.Enabled, r.Pending = false, false }, wantError: "rotation is not enabled"},
-		{name: "turned off during the rotation", change: func(r *Rotation) { r.Enabled = false }, wantError: `{"Action": "abandon"`},
+		{name: "turned off during the rotation", change: func(r *Rotation) { r.Enabled = false }, wantError: "mautic-rotation abandon"},
 		{name: "turned off after the promotion", change: func(r *Rotation) { r.Enabled, r.Current = false, r.Token }, promoted: true, wantError: "rotation is not enabled"},
 		{name: "unknown token", change: func(r *Rotation) { r.Labelled, r.Pending = false, false }, wantError: "the secret has no version token-0123"},
 		{name: "given up", change: func(r *Rotation) { r.Pending = false }, wantError: "is not AWSPENDING"},
