@@ -124,14 +124,14 @@ func TestThePreflightAndTheVerificationChangeNothing(t *testing.T) {
 	}
 	d.mustRotate()
 	d.mustBeSteady()
-	if s, _ := ask(actionVerify); s.Error != "" || len(s.Credentials) != 1 || s.Credentials[0].Accepted != "accepted" || !hasCheck(s, "database", "accepted, as its overlap is open") {
+	if s, _ := ask(actionVerify); s.Error != "" || len(s.Credentials) != 1 || s.Credentials[0].Accepted != "accepted" || !hasCheck(s, "database", "accepted, since its overlap is open") {
 		t.Errorf("while the overlap is open, the verification finds %+v", s)
 	}
 	if s, results := ask(actionPreflight); s.Error != "" || !strings.Contains(results["database"], "warning: ") {
 		t.Errorf("while the overlap is open, the preflight finds %v", results)
 	}
 	d.mustSettle()
-	if s, results := ask(actionVerify); s.Error != "" || !hasCheck(s, "database", "refused, tried just now") || !hasCheck(s, "tasks", "") || len(results) > 1 { // health is not asked
+	if s, results := ask(actionVerify); s.Error != "" || !hasCheck(s, "database", "its overlap is over") || !hasCheck(s, "tasks", "") || len(results) > 1 { // health is not asked
 		t.Errorf("at the end, the verification finds %v: %+v", results, s)
 	}
 	d.put(strings.Replace(d.raw("AWSCURRENT"), d.password("AWSCURRENT"), "mistyped-by-hand", 1))

@@ -195,4 +195,25 @@ var byHandMutations = []mutation{
 		new:    "old.Entry.At.Before(time.Time{}) && old.Entry.At.Before(promoted):\n",
 		killer: test{engine, "TestARollbackLeavesWhatAnEarlierRotationHasReplaced"},
 	},
+	{
+		name: "answers-outlive-a-promotion", what: "what a target has answered counts after another invocation has promoted a version",
+		file:   "rotation/observe.go",
+		old:    "n != r.found.surprises {",
+		new:    "n < 0 {",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "left-and-unfenced", what: "a version that was promoted and left is not fenced, and an invocation that began before may promote it",
+		file:   "rotation/plan/decide.go",
+		old:    "old.Entry.State == ledger.Pending && !old.Pending {\n				return old.Version",
+		new:    "old.Entry.State == ledger.Pending && !old.Pending && !old.Left {\n				return old.Version",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
+	{
+		name: "ill-as-before-the-edit", what: "after an edit the label of the version before says when the application was first ill",
+		file:   "rotation/observe.go",
+		old:    "		r.Unhealthy = here.Unhealthy\n",
+		new:    "",
+		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+	},
 }

@@ -182,18 +182,35 @@ func (r *Reader) Read(ctx context.Context, id, label string) (Version, error) {
 // have written meanwhile, so what is known is not fresh any more.
 func (k *knowledge) moved(label, to, from string) {
 	k.fresh = false
+	k.expected = afterMove(k.expected, label, to, from)
 	if k.metadata == nil {
 		return
 	}
 	m := *k.metadata
-	m.Labels = maps.Clone(m.Labels) // whoever was told it before may hold it
+	m.Labels = afterMove(m.Labels, label, to, from)
+	k.metadata = &m
+}
+
+// afterMove are the labels after a move of one. Whoever was told them before may hold them,
+// so they are others.
+func afterMove(labels Labels, label, to, from string) Labels {
+	if labels == nil {
+		return nil
+	}
+	labels = maps.Clone(labels)
 	if from != "" {
-		m.Labels[from] = without(m.Labels[from], label)
+		labels[from] = without(labels[from], label)
 	}
 	if to != "" {
-		m.Labels[to] = append(without(m.Labels[to], label), label)
+		labels[to] = append(without(labels[to], label), label)
 	}
-	k.metadata, k.expected = &m, m.Labels
+	if label == Current { // Secrets Manager moves AWSPREVIOUS along
+		if last := labels.Version(Previous); last != "" {
+			labels[last] = without(labels[last], Previous)
+		}
+		labels[from] = append(labels[from], Previous)
+	}
+	return labels
 }
 
 // forget forgets what was known of the labels: a write may have changed more of them than

@@ -109,6 +109,9 @@ func (w *Writer) MoveCurrent(ctx context.Context, from, to string) (moved bool, 
 		MoveToVersionId:     &to,
 		RemoveFromVersionId: &from,
 	})
+	if moveErr == nil {
+		w.known.expected = afterMove(w.known.expected, label, to, from)
+	}
 	// When a reply is lost, the SDK asks again, and is told that the label is not on
 	// from any more.
 	readErr := w.read.retry.do(ctx, func() error {
