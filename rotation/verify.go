@@ -93,7 +93,7 @@ func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, cu
 	if answer == plan.NoAnswer {
 		return false
 	}
-	r.verifyPrevious(ctx, s, kind, current)
+	r.verifyPrevious(s, kind, current)
 	return answer == plan.Accepted
 }
 
@@ -124,7 +124,7 @@ func orElse(err error, text string) error {
 
 // verifyPrevious tells what the ledger says of AWSPREVIOUS's value. It is not tried: a refused
 // login may lock the account, and whoever watches an old value would take it for its use.
-func (r *run) verifyPrevious(ctx context.Context, s *sight, kind credential.Kind, current secret.Version) {
+func (r *run) verifyPrevious(s *sight, kind credential.Kind, current secret.Version) {
 	previous, read := r.read.Seen(s.m.Labels.Version(secret.Previous))
 	if !read {
 		return

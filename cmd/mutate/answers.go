@@ -97,7 +97,7 @@ var answerMutations = []mutation{
 		name: "old-value-tried", what: "the verification tries an old value",
 		file:   "rotation/verify.go",
 		old:    "		check.Text = \"its overlap is over; ",
-		new:    "		_, _ = r.probe(ctx, kind, previous)\n		check.Text = \"its overlap is over; ",
+		new:    "		_, _ = r.probe(context.Background(), kind, previous)\n		check.Text = \"its overlap is over; ",
 		killer: test{engine, "TestVerifyTriesNoOldValue"},
 	},
 	{
