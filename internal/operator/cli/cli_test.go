@@ -213,7 +213,7 @@ func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {
 	f := newFake(t, status(secret()))
 	f.lines = []cloud.Line{
 		log("01:00:00", `"message":"made the pending version","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database"]`),
-		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted"`),
+		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted","from":"v0"`),
 		log("01:00:09", `"message":"mautic-prod-secrets: promoted","step":"finishSecret","version":"only.database.v1","notice":"promoted"`),
 		log("02:10:00", `"message":"retired","action":"reconcile","kind":"database","of":"v0","audit":"retired"`),
 		{ID: "x", Text: "no line of the function's"},

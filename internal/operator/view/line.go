@@ -59,7 +59,7 @@ func Rotations(s Style, rows []history.Rotation) string {
 		switch row.Ended {
 		case "retired":
 			t = good
-		case "held", "rolled-back", "abandoned":
+		case "held", "rolled back", "abandoned":
 			t = wary
 		}
 		ended := row.Ended
