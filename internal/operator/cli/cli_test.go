@@ -102,6 +102,17 @@ func TestARotationThatIsGivenUpShowsWhyAndFails(t *testing.T) {
 	golden.Equal(t, "testdata/rotate-given-up.txt", f.run("", "rotate").String())
 }
 
+func TestARotationThatIsRefusedAtOnceEndsWithTheReason(t *testing.T) {
+	f := newFake(t, status(secret()))
+	f.onPause = func(f *fake) {
+		f.lines = []cloud.Line{{ID: "1", At: noon, Text: `{"level":"ERROR","message":"createSecret failed","version":"` + f.token + `","error":"a rollout is open"}`}}
+	}
+	s := f.run("", "rotate")
+	if s.code != fault.Attention || f.now.Sub(noon) != pollTime || strings.Count(s.out, "a rollout is open") != 1 {
+		t.Errorf("after %s: %s", f.now.Sub(noon), s)
+	}
+}
+
 func TestAnInterruptionLeavesTheRotationRunningAndSaysHowToReturn(t *testing.T) {
 	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(beingRotated())}})
 	f.onPause = func(f *fake) {

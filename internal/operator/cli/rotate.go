@@ -99,11 +99,26 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 			t.progress("the rotation goes on; to see how: " + t.again("status", "--watch"))
 			return fault.Silent(fault.Unknown)
 		}
+		failed := errors.more() // first, so that the look is of a moment after it
+		if len(failed) > 0 {
+			rotation.Failed(failed[len(failed)-1])
+		}
 		answer, err := t.ask(cloud.Action{Name: actionStatus, Secret: secret.ARN})
 		if r.interrupted() {
 			continue // which says how to go on
 		}
-		if err != nil || len(answer.Secrets) != 1 {
+		var lines []string
+		var end *follow.End
+		seen := err == nil && len(answer.Secrets) == 1
+		if seen {
+			lines, end = rotation.See(answer.Secrets[0], answer.At)
+		}
+		for _, line := range failed {
+			if end == nil || !strings.Contains(end.Text, line) {
+				t.progress(line)
+			}
+		}
+		if !seen {
 			if unseen++; unseen < mostUnseen {
 				continue // a look that failed is no end
 			}
@@ -114,15 +129,12 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 			return err
 		}
 		unseen = 0
-		errors.show()
-		lines, end := rotation.See(answer.Secrets[0], answer.At)
 		for _, line := range lines {
 			t.progress(line)
 		}
 		if end == nil {
 			continue
 		}
-		errors.show()
 		return t.ended(*end, answer)
 	}
 }
@@ -153,25 +165,25 @@ type failures struct {
 	denied  bool
 }
 
-// show tells of those that are new. Without the permission to read the log, it says so once.
-func (f *failures) show() {
+// more are those that are new. Without the permission to read the log, it says so once.
+func (f *failures) more() (lines []string) {
 	if f.denied {
-		return
+		return nil
 	}
-	lines, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, cloud.Errors, f.since)
+	found, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, cloud.Errors, f.since)
 	if err != nil {
 		f.denied = fault.Of(err).Denied != ""
 		if f.denied {
 			f.target.progress("why a step fails is not shown: " + fault.Of(err).Text)
 		}
-		return
+		return nil
 	}
-	for _, line := range lines {
+	for _, line := range found {
 		e, ok := logline.Parse(line.Text)
-		if !ok || e.Level != "ERROR" || e.Version != f.version || f.seen[e.Said()] {
-			continue
+		if said := e.Said(); ok && e.Level == "ERROR" && e.Version == f.version && !f.seen[said] {
+			f.seen[said] = true
+			lines = append(lines, said)
 		}
-		f.seen[e.Said()] = true
-		f.target.progress(strings.TrimSpace(e.Said()))
 	}
+	return lines
 }
