@@ -81,21 +81,39 @@ func (e Entry) What() string {
 	return what
 }
 
-// decision is what the function decided that it says so of: to wait, or to tell a person.
+// decision is what the function has decided, in words; "": the line is not about a decision.
 func (e Entry) decision() string {
-	return map[string]string{"wait": "waits: ", "alarm": "needs you: "}[e.Fields["decision"]]
+	switch word := e.Fields["decision"]; word {
+	case "":
+		return ""
+	case "wait":
+		return "waits: "
+	case "alarm":
+		return "needs you: "
+	default:
+		return "does: " + word + ": "
+	}
 }
 
 // Said is what the line says, with its error and the reason where it has one.
 func (e Entry) Said() string {
 	if decision := e.decision(); decision != "" {
-		return decision + strings.Join(strings.Fields(e.Fields["why"]), " ")
+		return decision + oneLine(e.Fields["why"])
 	}
-	text := e.Text
-	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["why"], e.Error, e.Fields["evidence"]} {
-		if more != "" && !strings.Contains(text, more) {
-			text += ": " + more
+	parts := []string{oneLine(e.Text)}
+	for _, key := range []string{"part", "check", "service", "result", "before", "problem", "warning", "why", "error", "evidence"} {
+		more := oneLine(e.Fields[key])
+		if key == "error" {
+			more = oneLine(e.Error)
 		}
+		if more == "" || slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(part, more) }) {
+			continue
+		}
+		// What the new part says too is said once.
+		parts = slices.DeleteFunc(parts, func(part string) bool { return part != parts[0] && strings.Contains(more, part) })
+		parts = append(parts, more)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return strings.Join(parts, ": ")
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
