@@ -40,7 +40,7 @@ func (c rotateCommand) Run(r *run) error {
 		return err
 	}
 	if c.Emergency {
-		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "rotate in an emergency", view.Emergency(r.Style, secret, c.Only)))
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "An emergency rotation", view.Emergency(r.Style, secret, c.Only)))
 		if err := r.confirm(c.Yes, "Rotate now?"); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (c rotateCommand) Run(r *run) error {
 	}
 	t.progress("started: version " + id)
 	if c.NoWait {
-		t.progress("it goes on; to see how: " + t.again("status", "--watch"))
+		t.progress("still in progress; to follow it: " + t.again("status", "--watch"))
 		return r.show(func() string { return "" }, map[string]string{"secret": secret.ARN, "version": id})
 	}
 	return t.follow(secret, id, follow.Until(c.Wait), begun)
@@ -66,7 +66,7 @@ func (c rotateCommand) mayStart(t *target, secret report.Secret) error {
 		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "correct that, or look at the log: "+t.again("logs"))
 	}
 	if p := secret.Rotation; p != nil {
-		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only go on with that", p.Version, secret.Name),
+		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only continue that rotation", p.Version, secret.Name),
 			"follow it ("+t.again("status", "--watch")+"), or give it up ("+t.again("abandon")+")")
 	}
 	for _, kind := range c.Only {
@@ -96,7 +96,7 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 	unseen := 0
 	for {
 		if !r.waits(pollTime) {
-			t.progress("the rotation goes on; to see how: " + t.again("status", "--watch"))
+			t.progress("the rotation continues; to follow it: " + t.again("status", "--watch"))
 			return fault.Silent(fault.Unknown)
 		}
 		failed := errors.more() // first, so that the look is of a moment after it
@@ -122,9 +122,9 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 			if unseen++; unseen < mostUnseen {
 				continue // a look that failed is no end
 			}
-			t.progress("it cannot be seen any more how the rotation goes on: " + t.again("status", "--watch"))
+			t.progress("the rotation cannot be followed any more; to try again: " + t.again("status", "--watch"))
 			if err == nil {
-				err = fault.New(fault.Unknown, "the function does not tell of the secret any more", "")
+				err = fault.New(fault.Unknown, "the function does not report the secret any more", "")
 			}
 			return err
 		}

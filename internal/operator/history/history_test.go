@@ -86,8 +86,8 @@ func TestEachCredentialOfARotationSaysWhatBecameOfIt(t *testing.T) {
 			[]string{"v2 database rotated: rolled back 20", "v3 database rotated: retired 160, refused 160"},
 		},
 		"a rollback of one kind of two rotations": {
-			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), stored(10, "v3", "[smtp]"), promoted(11, "v3", "v2"), rolledBackTo(20, "v3", "v2", "[smtp]")},
-			[]string{"v2 database rotated: promoted 1", "v3 smtp rotated: rolled back 20"},
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), stored(10, "v3", "[smtp]"), promoted(11, "v3", "v2"), rolledBackTo(25, "v3", "v2", "[smtp]")},
+			[]string{"v2 database rotated: promoted 1", "v3 smtp rotated: rolled back 25"},
 		},
 		"a rotation that was refused before it stored anything": {
 			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), abandonedOf(30, "v3"), line(31, logline.Entry{Action: "abandon", Kind: "database", Audit: "abandoned"})},
