@@ -114,6 +114,18 @@ func TestARotationThatIsRefusedAtOnceEndsWithTheReason(t *testing.T) {
 	}
 }
 
+func TestAReasonThatTheLogHasLateIsShownAtTheEnd(t *testing.T) {
+	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(beingRotated()), standing(secret())}})
+	f.onAsk = func(f *fake) {
+		if len(f.answers["status"]) == 1 {
+			f.lines = []cloud.Line{{ID: "1", At: noon, Text: `{"level":"ERROR","message":"setSecret failed","version":"` + f.token + `","error":"timeout"}`}}
+		}
+	}
+	if s := f.run("", "rotate"); s.code != fault.Attention || !strings.Contains(s.out, "setSecret failed: timeout\n12:00:10 UTC  given up before its promotion") {
+		t.Errorf("%s", s)
+	}
+}
+
 func TestAnInterruptionLeavesTheRotationRunningAndSaysHowToReturn(t *testing.T) {
 	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(beingRotated())}})
 	f.onPause = func(f *fake) {

@@ -135,6 +135,11 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 		if end == nil {
 			continue
 		}
+		if !end.Well {
+			for _, line := range errors.more() { // what the log has had late
+				t.progress(line)
+			}
+		}
 		return t.ended(*end, answer)
 	}
 }

@@ -58,7 +58,7 @@ func (f *Rotation) Failed(why string) { f.failed = why }
 
 // beginTime is how long it may take until a rotation that was asked for is seen as begun. Secrets Manager
 // attaches AWSPENDING when it is asked.
-const beginTime = 15 * time.Second
+const beginTime = 30 * time.Second
 
 // See takes one look's findings, and returns a line for each change, and how the rotation has
 // ended; nil: it goes on.

@@ -165,7 +165,7 @@ func TestARotationThatDoesNotBeginEnds(t *testing.T) {
 	if _, end := f.See(current("before", "", nil), start); end != nil {
 		t.Errorf("it ended at once: %+v", end)
 	}
-	if _, end := f.See(current("before", "", nil), start.Add(15*time.Second)); end == nil || end.Well {
+	if _, end := f.See(current("before", "", nil), start.Add(30*time.Second)); end == nil || end.Well {
 		t.Errorf("it has not begun, and its end is %+v", end)
 	}
 }

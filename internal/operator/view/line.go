@@ -20,7 +20,7 @@ func Line(s Style, at time.Time, text string) string {
 func LogLine(s Style, e logline.Entry, now time.Time) string {
 	at := s.Clock(e.At)
 	if now.Sub(e.At) > 12*time.Hour {
-		at = s.local(e.At).Format("2 Jan 15:04:05")
+		at = s.local(e.At).Format("2 Jan 15:04:05 MST")
 	}
 	t := plain
 	switch e.Level {

@@ -11,37 +11,20 @@ import (
 )
 
 // Attention tells whether a report has something that needs a person.
-func Attention(r report.Report) bool {
-	for _, s := range r.Secrets {
-		if Ill(s) {
-			return true
-		}
-	}
-	return false
-}
+func Attention(r report.Report) bool { return slices.ContainsFunc(r.Secrets, Ill) }
 
 // Unfinished tells whether an action that changes something has left what needs a person now. That the
 // schedule is held off is what a rollback is asked for to do.
-func Unfinished(r report.Report) bool {
-	for _, s := range r.Secrets {
-		if s.Error != "" || len(needs(s)) > 0 {
-			return true
-		}
-	}
-	return false
+func Unfinished(r report.Report) bool { return slices.ContainsFunc(r.Secrets, unfinished) }
+
+func unfinished(s report.Secret) bool {
+	return s.Error != "" || len(needs(s)) > 0 ||
+		slices.ContainsFunc(s.Credentials, func(c report.Credential) bool { return c.Problem != "" || c.Accepted == "denied" })
 }
 
 // Ill tells whether a secret has something that needs a person.
 func Ill(s report.Secret) bool {
-	if s.Error != "" || len(needs(s)) > 0 || s.Schedule != nil && s.Schedule.HeldOff {
-		return true
-	}
-	for _, c := range s.Credentials {
-		if c.Problem != "" || c.Accepted == "denied" {
-			return true
-		}
-	}
-	return Failed(s.Checks)
+	return unfinished(s) || s.Schedule != nil && s.Schedule.HeldOff || Failed(s.Checks)
 }
 
 // Status says how the secrets of a stack stand.

@@ -81,9 +81,9 @@ func TestWhatAnActionLeavesAndWhatACheckFindsAreLessThanWhatNeedsAPerson(t *test
 		"held off":  {with(func(s *report.Secret) { s.Schedule.HeldOff = true }), false, false},
 		"held":      {with(func(s *report.Secret) { s.Credentials[0].Old = []report.Old{{State: "held"}} }), true, false},
 		"an error":  {with(func(s *report.Secret) { s.Error = "denied" }), true, true},
-		"denied":    {with(func(s *report.Secret) { s.Credentials[0].Accepted = "denied" }), false, true},
+		"denied":    {with(func(s *report.Secret) { s.Credentials[0].Accepted = "denied" }), true, true},
 		"no answer": {with(func(s *report.Secret) { s.Credentials[0].Accepted = "no answer" }), false, false},
-		"unread":    {with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }), false, true},
+		"unread":    {with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }), true, true},
 		"a problem": {with(func(s *report.Secret) { s.Checks = []report.Check{{Result: report.Problem}} }), false, true},
 	} {
 		if got := Unfinished(c.r); got != c.unfinished {

@@ -46,8 +46,8 @@ func (s Style) local(t time.Time) time.Time {
 	return t.In(s.Zone)
 }
 
-// Clock is a moment of today.
-func (s Style) Clock(t time.Time) string { return s.local(t).Format("15:04:05") }
+// Clock is a moment of today, with its zone.
+func (s Style) Clock(t time.Time) string { return s.local(t).Format("15:04:05 MST") }
 
 // short is the part of a version's id that tells it from others: the words of a token, and eight
 // characters more.
