@@ -101,17 +101,20 @@ func (e Entry) Said() string {
 		return decision + oneLine(e.Fields["why"])
 	}
 	parts := []string{oneLine(e.Text)}
-	for _, key := range []string{"part", "check", "service", "result", "before", "problem", "warning", "why", "error", "evidence"} {
-		more := oneLine(e.Fields[key])
-		if key == "error" {
-			more = oneLine(e.Error)
+	for _, key := range []string{"part", "check"} {
+		if word := oneLine(e.Fields[key]); word != "" {
+			parts = append(parts, word)
 		}
-		if more == "" || slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(part, more) }) {
-			continue
+	}
+	why, fault := oneLine(e.Fields["why"]), oneLine(e.Error)
+	if strings.Contains(fault, why) {
+		why = "" // the error says it
+	}
+	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["before"], e.Fields["problem"], e.Fields["warning"], why, fault, e.Fields["evidence"]} {
+		more = oneLine(more)
+		if more != "" && !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(part, more) }) {
+			parts = append(parts, more)
 		}
-		// What the new part says too is said once.
-		parts = slices.DeleteFunc(parts, func(part string) bool { return part != parts[0] && strings.Contains(more, part) })
-		parts = append(parts, more)
 	}
 	return strings.Join(parts, ": ")
 }

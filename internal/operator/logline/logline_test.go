@@ -25,6 +25,8 @@ func TestALineOfTheLogIsReadAndSaidPlainly(t *testing.T) {
 			"", "preflight: api: the token: it is old"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"preflight","action":"preflight","part":"api","result":"not looked at","before":"database"}`,
 			"", "preflight: api: not looked at: database"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"preflight","action":"preflight","part":"api","check":"log in by the api","result":"ok"}`,
+			"", "preflight: api: log in by the api: ok"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"it was given up","step":"setSecret","why":"a\n timeout","error":"setSecret: a timeout"}`,
 			"setSecret", "it was given up: setSecret: a timeout"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"held: a timeout","kind":"api","why":"a  timeout"}`,
