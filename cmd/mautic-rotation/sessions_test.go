@@ -185,7 +185,7 @@ func TestASessionOfStatusRotateAndHistory(t *testing.T) {
 		}
 	}
 	followed := d.run("rotate", "--only", "database", "--wait", "retired", "--stack", rig.StackName)
-	tells(t, followed.out, "started: version only.database.", "promoted: the new values are AWSCURRENT", "converged: every task has the new values", "retired: no old value is accepted any more")
+	tells(t, followed.out, "started: version only.database.", "promoted: the new values are AWSCURRENT", "converged: every task has the new values", "retired. No old value is accepted any more")
 	if followed.code != fault.Fine || followed.messages != "" {
 		t.Errorf("%s", followed)
 	}
@@ -208,7 +208,7 @@ func TestASessionOfStatusRotateAndHistory(t *testing.T) {
 		t.Error("a password was shown")
 	}
 	version := uuids.FindString(followed.out)
-	tells(t, d.run("explain", version).out, "AWSCURRENT: ", "its value is the wanted one")
+	tells(t, d.run("explain", version).out, "AWSCURRENT: ", "database: current")
 }
 
 // The program as it is handed on: what the other sessions have of it but main.
@@ -251,7 +251,7 @@ func TestTheBuiltProgramShowsTheSameAndLeavesARotationRunningWhenInterrupted(t *
 		t.Fatal(err)
 	}
 	lines.Scan()
-	tells(t, lines.Text(), "the rotation goes on; to see how: mautic-rotation status --stack "+rig.StackName+" --watch")
+	tells(t, lines.Text(), "the rotation continues; to follow it: mautic-rotation status --stack "+rig.StackName+" --watch")
 	_ = command.Wait()
 	if code := command.ProcessState.ExitCode(); code != int(fault.Unknown) {
 		t.Errorf("it ended with %d", code)
@@ -291,7 +291,7 @@ func TestASessionOfAHeldOverlap(t *testing.T) {
 	d.app.Literal = false // somebody corrects the configuration
 	released := d.run("release", "--yes")
 	tells(t, released.out, "done: database: what was held goes on")
-	tells(t, released.messages, "the services are redeployed once more")
+	tells(t, released.messages, "redeploy the services once more")
 	if err := d.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -335,9 +335,15 @@ func TestASessionOfARollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	rolled := d.run("roll-back")
-	tells(t, rolled.messages, "is wanted again", "the services are redeployed", "the schedule is held off")
+	tells(t, rolled.messages, "Roll back will:", "current again", "redeploy the services", "hold the schedule off")
 	if current, err := d.PasswordLabelled("AWSCURRENT"); err != nil || current != before {
 		t.Errorf("the old password is not AWSCURRENT: %v\n%s", err, rolled)
+	}
+	if rolled.code != fault.Fine {
+		t.Errorf("a rollback that was done: %s", rolled)
+	}
+	if s := d.run("history"); !strings.Contains(s.out, "rolled back ") {
+		t.Errorf("its history: %s", s)
 	}
 }
 
@@ -361,8 +367,8 @@ func TestASessionOfAnEmergency(t *testing.T) {
 	}
 	d.onPause = func(int) { _ = d.Reconcile() }
 	s := d.run("rotate", "--emergency", "--only", "database", "--wait", "retired")
-	tells(t, s.messages, "every connection that was opened with it is closed", "running tasks fail", "Rotate now? [y/N]")
-	tells(t, s.out, "started: version only.database.emergency.", "promoted", "retired: no old value is accepted any more")
+	tells(t, s.messages, "every connection opened with it is closed", "make running tasks fail", "Rotate now? [y/N]")
+	tells(t, s.out, "started: version only.database.emergency.", "promoted", "retired. No old value is accepted any more")
 	if s.code != fault.Fine {
 		t.Errorf("%s", s)
 	}

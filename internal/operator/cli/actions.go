@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"mautic-rotation/internal/operator/cloud"
 	"mautic-rotation/internal/operator/fault"
@@ -36,30 +37,36 @@ func (t *target) act(a cloud.Action) error {
 	if answer.Schema < report.Schema {
 		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "the function is of an older release, and tells no more", "deploy this release")))
 	}
-	return attention(view.Attention(answer))
+	return attention(view.Unfinished(answer))
 }
 
 type releaseCommand struct {
 	Yes bool `short:"y" help:"Do not ask."`
 }
 
-func (c releaseCommand) Run(r *run) error { return r.carryOut(actionRelease, c.Yes, view.Releases) }
+func (c releaseCommand) Run(r *run) error {
+	return r.carryOut(actionRelease, "Release", c.Yes, view.Releases)
+}
 
 type abandonCommand struct {
 	Yes bool `short:"y" help:"Do not ask."`
 }
 
-func (c abandonCommand) Run(r *run) error { return r.carryOut(actionAbandon, c.Yes, view.Abandons) }
+func (c abandonCommand) Run(r *run) error {
+	return r.carryOut(actionAbandon, "Abandon", c.Yes, view.Abandons)
+}
 
 type rollBackCommand struct {
 	Yes bool `short:"y" help:"Do not ask."`
 }
 
-func (c rollBackCommand) Run(r *run) error { return r.carryOut(actionRollBack, c.Yes, view.RollsBack) }
+func (c rollBackCommand) Run(r *run) error {
+	return r.carryOut(actionRollBack, "Roll back", c.Yes, view.RollsBack)
+}
 
 // carryOut shows what an action will do to one secret, asks, and has it done. consequences has no
 // line where there is nothing to do.
-func (r *run) carryOut(action string, yes bool, consequences func(view.Style, report.Secret, report.Report) []string) error {
+func (r *run) carryOut(action, doer string, yes bool, consequences func(view.Style, report.Secret, report.Report) []string) error {
 	t, err := r.find()
 	if err != nil {
 		return err
@@ -74,11 +81,11 @@ func (r *run) carryOut(action string, yes bool, consequences func(view.Style, re
 		return t.act(cloud.Action{Name: action, Secret: secret.ARN, Changes: true})
 	}
 	if len(will) == 0 {
-		text := fmt.Sprintf("%s: there is nothing to %s\n", secret.Name, action)
+		text := view.About(r.Style, secret.Name, "nothing to "+strings.ReplaceAll(action, "-", " "))
 		return r.show(func() string { return text }, answer)
 	}
-	fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, action, will))
-	if err := r.confirm(yes, "Go on?"); err != nil {
+	fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, doer, will))
+	if err := r.confirm(yes, "Continue?"); err != nil {
 		return err
 	}
 	return t.act(cloud.Action{Name: action, Secret: secret.ARN, Changes: true})

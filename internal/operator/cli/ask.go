@@ -15,7 +15,7 @@ func (r *run) confirm(yes bool, question string) error {
 		return nil
 	}
 	if !r.Asks {
-		return fault.New(fault.Usage, "nobody is there to be asked, and nothing was done", "add --yes, once you have seen what it does")
+		return fault.New(fault.Usage, "not a terminal, so nothing was changed", "run it again with --yes to confirm")
 	}
 	fmt.Fprint(r.Messages, question+" [y/N] ")
 	lines := make(chan string, 1)
@@ -35,6 +35,6 @@ func (r *run) confirm(yes bool, question string) error {
 		case "y", "yes":
 			return nil
 		}
-		return fault.New(fault.Usage, "nothing was done", "")
+		return fault.New(fault.Usage, "nothing was changed", "")
 	}
 }

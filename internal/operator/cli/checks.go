@@ -41,7 +41,7 @@ func (r *run) check(action string) error {
 	if err := r.show(func() string { return view.Checks(r.Style, t.shown(), answer) }, answer); err != nil {
 		return err
 	}
-	return attention(view.Attention(answer))
+	return attention(view.Problems(answer))
 }
 
 const smtp = "smtp"

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/operator/cloud"
@@ -102,6 +103,29 @@ func TestARotationThatIsGivenUpShowsWhyAndFails(t *testing.T) {
 	golden.Equal(t, "testdata/rotate-given-up.txt", f.run("", "rotate").String())
 }
 
+func TestARotationThatIsRefusedAtOnceEndsWithTheReason(t *testing.T) {
+	f := newFake(t, status(secret()))
+	f.onPause = func(f *fake) {
+		f.lines = []cloud.Line{{ID: "1", At: noon, Text: `{"level":"ERROR","message":"createSecret failed","version":"` + f.token + `","error":"a rollout is open"}`}}
+	}
+	s := f.run("", "rotate")
+	if s.code != fault.Attention || f.now.Sub(noon) != pollTime || strings.Count(s.out, "a rollout is open") != 1 {
+		t.Errorf("after %s: %s", f.now.Sub(noon), s)
+	}
+}
+
+func TestAReasonThatTheLogHasLateIsShownAtTheEnd(t *testing.T) {
+	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(beingRotated()), standing(secret())}})
+	f.onAsk = func(f *fake) {
+		if len(f.answers["status"]) == 1 {
+			f.lines = []cloud.Line{{ID: "1", At: noon, Text: `{"level":"ERROR","message":"setSecret failed","version":"` + f.token + `","error":"timeout"}`}}
+		}
+	}
+	if s := f.run("", "rotate"); s.code != fault.Attention || !strings.Contains(s.out, "setSecret failed: timeout\n12:00:10 UTC  given up before its promotion") {
+		t.Errorf("%s", s)
+	}
+}
+
 func TestAnInterruptionLeavesTheRotationRunningAndSaysHowToReturn(t *testing.T) {
 	f := newFake(t, map[string][]report.Report{"status": {standing(secret()), standing(beingRotated())}})
 	f.onPause = func(f *fake) {
@@ -140,10 +164,12 @@ func TestWhatCannotBeRotatedIsNotStarted(t *testing.T) {
 	}{
 		{[]report.Secret{pending}, []string{"rotate"}, fault.Attention, "mautic-rotation abandon"},
 		{[]report.Secret{secret()}, []string{"rotate", "--only", "smtp"}, fault.Usage, "RotateKinds"},
-		{[]report.Secret{secret()}, []string{"rotate", "--only", "mail"}, fault.Usage, "no kind"},
+		{[]report.Secret{secret()}, []string{"rotate", "--only", "mail"}, fault.Usage, "unknown credential"},
 		{[]report.Secret{secret(), with(func(s *report.Secret) { s.Name = "other" })}, []string{"rotate"}, fault.Usage, "mautic-prod-secrets, other"},
 		{[]report.Secret{secret()}, []string{"rotate", "--secret", "other"}, fault.Usage, "it has mautic-prod-secrets"},
 		{nil, []string{"rotate"}, fault.Unknown, "serves no secret"},
+		{[]report.Secret{secret()}, []string{"rotate", "database"}, fault.Usage, "mautic-rotation rotate --only database"},
+		{[]report.Secret{secret()}, []string{"rotate", "all"}, fault.Usage, "--help"},
 	} {
 		f := newFake(t, status(c.secrets...))
 		if s := f.run("", c.args...); s.code != c.code || !strings.Contains(s.messages, c.says) || f.token != "" {
@@ -181,6 +207,58 @@ func TestAReleaseShowsWhatItDoesAsksAndShowsWhatItDid(t *testing.T) {
 	}
 }
 
+func TestAnActionThatDidWhatWasAskedExitsWithNought(t *testing.T) {
+	heldOff := standing(with(func(s *report.Secret) { s.Schedule.HeldOff = true }))
+	f := newFake(t, map[string][]report.Report{"status": {standing(rotated(1, false))}, "roll-back": {heldOff}, "release": {standing(held())}})
+	if s := f.run("", "roll-back", "--yes"); s.code != fault.Fine {
+		t.Errorf("a rollback: %s", s)
+	}
+	if s := f.run("", "release", "--yes"); s.code != fault.Attention {
+		t.Errorf("a release that leaves a value held: %s", s)
+	}
+	f = newFake(t, map[string][]report.Report{"status": {heldOff}, "verify": {standing(held())}})
+	if s := f.run("", "verify"); s.code != fault.Fine || !strings.Contains(s.out, "no problem") {
+		t.Errorf("verify, of values that are accepted: %s", s)
+	}
+	f.answers["verify"] = []report.Report{standing(with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }))}
+	if s := f.run("", "verify"); s.code != fault.Attention || !strings.Contains(s.out, "FAIL database: its field is missing\n\n1 problem") {
+		t.Errorf("verify, of one that cannot be read: %s", s)
+	}
+}
+
+// What a terminal would take for a command, and what turns the reading direction.
+const hostile = "\x1b]0;x\a\x7f\u009b2J\u202e\u2066"
+
+func TestNoTextHasControlCharacters(t *testing.T) {
+	s := with(func(s *report.Secret) {
+		s.Name += hostile
+		s.Error = hostile + "denied"
+		s.Labels = []report.Label{{Version: s.Credentials[0].Version, Label: "x" + hostile}}
+	})
+	answers := map[string][]report.Report{}
+	for _, action := range []string{"status", "preflight", "verify", "reconcile", "release", "abandon"} {
+		answers[action] = []report.Report{standing(s)}
+	}
+	for _, line := range []string{
+		"status", "status --all", "status --output json", "preflight", "verify", "verify --output json", "reconcile", "release", "release --output json", "abandon", "pause --yes", "resume", "rotate --emergency --yes --no-wait",
+		"history", "history --output csv", "history --output json", "history --all", "history --all --output csv", "logs", "logs --output json", "explain 11111111", "status --secret " + hostile, "explain " + hostile + "12345678", hostile,
+	} {
+		f := newFake(t, answers)
+		f.stacks[0].Name += hostile
+		f.by["only.database.v1"] = "Operators/" + hostile
+		f.lines = []cloud.Line{log("01:00:00", `"message":"made\u001b[2J`+"\u202e\u009b"+`","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database\u202e"]`)}
+		got := f.run("", strings.Split(line, " ")...)
+		if i := strings.IndexFunc(got.out+got.messages, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) }); i >= 0 || got.out+got.messages == "" {
+			t.Errorf("%q has one at %d: %q", line, i, got.out+got.messages)
+		}
+	}
+	f := newFake(t, answers)
+	answer := report.Report{}
+	if err := json.Unmarshal([]byte(f.run("", "status", "--output", "json").out), &answer); err != nil || answer.Secrets[0].Name != s.Name {
+		t.Errorf("JSON has another name than %q: %v, %+v", s.Name, err, answer.Secrets)
+	}
+}
+
 func TestAPauseIsATagAndAResumeTakesItAway(t *testing.T) {
 	second := with(func(s *report.Secret) { s.Name, s.ARN = "second", "arn:second" })
 	for _, c := range []struct {
@@ -198,6 +276,9 @@ func TestAPauseIsATagAndAResumeTakesItAway(t *testing.T) {
 		}
 	}
 	golden.Equal(t, "testdata/pause.txt", newFake(t, status(secret())).run("y", "pause", "--until", "2026-12-24 18:00").String())
+	if s := newFake(t, status(secret())).run("", "pause", "--yes", "--until=2020-01-01"); s.messages != "mautic-rotation: 2020-01-01 is in the past\n" {
+		t.Errorf("until a time that is over: %s", s)
+	}
 	for _, until := range []string{"yesterday", "2025-01-01", "0d", "-3h"} {
 		if s := newFake(t, status(secret())).run("", "pause", "--yes", "--until="+until); s.code != fault.Usage {
 			t.Errorf("until %s: %s", until, s)
@@ -213,7 +294,7 @@ func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {
 	f := newFake(t, status(secret()))
 	f.lines = []cloud.Line{
 		log("01:00:00", `"message":"made the pending version","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database"]`),
-		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted"`),
+		log("01:00:08", `"message":"promoted the pending version","step":"finishSecret","version":"only.database.v1","audit":"promoted","from":"v0"`),
 		log("01:00:09", `"message":"mautic-prod-secrets: promoted","step":"finishSecret","version":"only.database.v1","notice":"promoted"`),
 		log("02:10:00", `"message":"retired","action":"reconcile","kind":"database","of":"v0","audit":"retired"`),
 		{ID: "x", Text: "no line of the function's"},
@@ -250,9 +331,22 @@ func TestALabelAndAVersionAreExplained(t *testing.T) {
 		s.Labels = []report.Label{{Version: s.Credentials[0].Version, Label: "AWSCURRENT"}}
 	})
 	golden.Equal(t, "testdata/explain-version.txt", newFake(t, status(s)).run("", "explain", "11111111").String())
-	for what, code := range map[string]fault.Code{"99999999-none": fault.Attention, "short": fault.Usage} {
+	s.Credentials[0].Old = []report.Old{{Version: "only.admin.22222222-5f6d-4c1b-9d1e-2f3a4b5c6d7e", State: "failed"}, {Version: "only.api.22222222-6f6d-4c1b-9d1e-2f3a4b5c6d7e", State: "failed"}}
+	for what, code := range map[string]fault.Code{
+		"99999999-none": fault.Attention, "short": fault.Usage,
+		"22222222": fault.Usage, "22222222-5": fault.Fine, "22222222-5f6d-4c1b-9d1e-2f3a4b5c6d7e": fault.Fine, "only.admin.22222222…": fault.Fine, "11111111...": fault.Fine,
+	} {
 		if got := newFake(t, status(s)).run("", "explain", what); got.code != code {
 			t.Errorf("%s: %s", what, got)
+		}
+	}
+	other := with(func(s *report.Secret) {
+		s.Name, s.Credentials[0].Version = "other", "only.admin.11111111-6f6d-4c1b-9d1e-2f3a4b5c6d7e"
+	})
+	for what, code := range map[string]fault.Code{"11111111": fault.Usage, "11111111-6": fault.Fine, "only.admin.11111111": fault.Fine, "1111111": fault.Usage, "33333333": fault.Usage} {
+		got := newFake(t, status(s, other)).run("", "status", "--secret", what)
+		if got.code != code || (code == fault.Fine) != strings.Contains(got.out, "\nother\n") || strings.Contains(got.out, s.Name) {
+			t.Errorf("of the secret with %s: %s", what, got)
 		}
 	}
 }

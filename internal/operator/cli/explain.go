@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"mautic-rotation/internal/operator/fault"
@@ -9,7 +10,7 @@ import (
 )
 
 type explainCommand struct {
-	What string `arg:"" help:"A staging label, or a version's id or its first 8 characters."`
+	What string `arg:"" help:"A staging label, or a version's id, or the first 8 characters or more of its UUID."`
 }
 
 // explained is what is known of a label or a version.
@@ -20,16 +21,13 @@ type explained struct {
 	Means   []string `json:"means"`
 }
 
-// shortest part of a version's id that is looked for.
-const shortest = 8
-
 func (c explainCommand) Run(r *run) error {
 	what := strings.TrimSpace(c.What)
 	if means, ok := label.Means(what); ok {
 		all := []explained{{What: what, Means: means}}
 		return r.show(func() string { return view.Explained(r.Style, what, means) }, all)
 	}
-	if len(what) < shortest {
+	if len(what) < view.Shortest {
 		return fault.New(fault.Usage, what+" is no label that this program knows, and too short for a version", "give the whole label, or 8 characters of a version's id at least")
 	}
 	t, err := r.find()
@@ -39,6 +37,14 @@ func (c explainCommand) Run(r *run) error {
 	answer, err := t.status()
 	if err != nil {
 		return err
+	}
+	var fitting []string
+	for _, secret := range answer.Secrets {
+		fitting = append(fitting, view.Versions(secret, what)...)
+	}
+	slices.Sort(fitting)
+	if fitting = slices.Compact(fitting); len(fitting) > 1 {
+		return fault.New(fault.Usage, what+" is the beginning of several versions: "+strings.Join(fitting, ", "), "give more of its id")
 	}
 	var all []explained
 	text := ""

@@ -31,6 +31,7 @@ type fake struct {
 	asked   []string // in order: "status", "release <arn>", "rotate <token>", …
 	token   string   // of the last rotation
 	onPause func(*fake)
+	onAsk   func(*fake) // before the answer
 	cancel  context.CancelFunc
 }
 
@@ -46,6 +47,9 @@ func (f *fake) All(context.Context) ([]cloud.Stack, error) { return f.stacks, f.
 
 func (f *fake) Ask(_ context.Context, function string, a cloud.Action) (report.Report, error) {
 	f.asked = append(f.asked, strings.TrimSpace(a.Name+" "+a.Secret))
+	if f.onAsk != nil {
+		f.onAsk(f)
+	}
 	if reads := a.Name == "status" || a.Name == "preflight" || a.Name == "verify"; reads == a.Changes {
 		f.t.Errorf("%s was sent as one that changes something: %v", a.Name, a.Changes)
 	}

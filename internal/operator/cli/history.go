@@ -108,7 +108,7 @@ func (r *run) csv(records [][]string) error {
 	w := csv.NewWriter(r.Out)
 	for _, record := range records {
 		for i := range record {
-			record[i] = unformulated(record[i])
+			record[i] = unformulated(view.Clean(record[i]))
 		}
 		if err := w.Write(record); err != nil {
 			return err

@@ -53,7 +53,7 @@ func (c logsCommand) Run(r *run) error {
 				e.At = line.At
 			}
 			if r.flags.json() {
-				fmt.Fprintln(r.Out, line.Text)
+				fmt.Fprintln(r.Out, view.CleanJSON(line.Text))
 				continue
 			}
 			fmt.Fprintln(r.Out, view.LogLine(r.Style, e, now))

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"mautic-rotation/internal/operator/fault"
+	"mautic-rotation/internal/operator/token"
 	"mautic-rotation/internal/operator/view"
 )
 
@@ -30,7 +33,7 @@ func (r *run) waits(d time.Duration) bool { return r.Pause(r, d) == nil }
 // exited is the code that kong ends the program with, after it has shown help.
 type exited int
 
-const description = "Operates the function that rotates the credentials of Mautic deployments: shows how they stand, rotates, and goes on with what is held.\n\n" +
+const description = "Operates the function that rotates the credentials of Mautic deployments: shows how they stand, rotates, and finishes a held rotation.\n\n" +
 	"Credentials, profile and region are those of the AWS CLI."
 
 // parser reads the command line into a grammar.
@@ -67,7 +70,7 @@ func Main(ctx context.Context, e *Env) (code fault.Code) {
 	}
 	command, err := k.Parse(e.Args)
 	if err != nil {
-		return e.fail(fault.New(fault.Usage, err.Error(), "see "+view.Program+" --help"))
+		return e.fail(fault.New(fault.Usage, err.Error(), remedy(e.Args, err)))
 	}
 	if g.NoColor || e.Getenv("NO_COLOR") != "" {
 		e.Style.Colour = false
@@ -77,6 +80,15 @@ func Main(ctx context.Context, e *Env) (code fault.Code) {
 		return fault.Unknown
 	}
 	return e.fail(err)
+}
+
+// remedy is what to type instead of a command line that is wrong.
+func remedy(args []string, err error) string {
+	kind, unexpected := strings.CutPrefix(err.Error(), "unexpected argument ")
+	if unexpected && slices.Contains(args, "rotate") && slices.Contains(token.Kinds, kind) {
+		return "to rotate that one alone: " + view.Program + " rotate --only " + kind
+	}
+	return "see " + view.Program + " --help"
 }
 
 // fail shows an error, and returns its code.
@@ -94,7 +106,12 @@ func (r *run) show(text func() string, value any) error {
 		_, err := fmt.Fprint(r.Out, text())
 		return err
 	}
-	encoder := json.NewEncoder(r.Out)
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(r.Out, view.CleanJSON(out.String()))
+	return err
 }

@@ -41,7 +41,7 @@ func (c pauseCommand) Run(r *run) error {
 		return err
 	}
 	for _, secret := range answer.Secrets {
-		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "pause "+words, view.Pauses(r.Style, secret)))
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "Pause", view.Pauses(r.Style, secret, words)))
 	}
 	if err := r.confirm(c.Yes, "Pause?"); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c pauseCommand) Run(r *run) error {
 			return err
 		}
 	}
-	return t.paused(answer, "paused "+words+". To go on: "+t.again("resume"))
+	return t.paused(answer, "paused "+words+"; to resume: "+t.again("resume"))
 }
 
 type resumeCommand struct{}
@@ -83,7 +83,7 @@ func (t *target) paused(answer report.Report, words string) error {
 	text := ""
 	for _, s := range answer.Secrets {
 		all = append(all, done{s.ARN, words})
-		text += s.Name + ": " + words + "\n"
+		text += view.About(t.run.Style, s.Name, words)
 	}
 	return t.run.show(func() string { return text }, all)
 }
@@ -109,7 +109,7 @@ func (r *run) moment(text string) (time.Time, error) {
 	case !ok:
 		return time.Time{}, fault.New(fault.Usage, fmt.Sprintf("%q is no date", text), "write it as 2026-12-24, 2026-12-24T18:00, or 14d")
 	case !at.After(now):
-		return time.Time{}, fault.New(fault.Usage, fmt.Sprintf("%s is over", text), "give a date that is to come")
+		return time.Time{}, fault.New(fault.Usage, text+" is in the past", "")
 	}
 	return at, nil
 }

@@ -40,7 +40,7 @@ func (c rotateCommand) Run(r *run) error {
 		return err
 	}
 	if c.Emergency {
-		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "rotate in an emergency", view.Emergency(r.Style, secret, c.Only)))
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "An emergency rotation", view.Emergency(r.Style, secret, c.Only)))
 		if err := r.confirm(c.Yes, "Rotate now?"); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (c rotateCommand) Run(r *run) error {
 	}
 	t.progress("started: version " + id)
 	if c.NoWait {
-		t.progress("it goes on; to see how: " + t.again("status", "--watch"))
+		t.progress("still in progress; to follow it: " + t.again("status", "--watch"))
 		return r.show(func() string { return "" }, map[string]string{"secret": secret.ARN, "version": id})
 	}
 	return t.follow(secret, id, follow.Until(c.Wait), begun)
@@ -66,7 +66,7 @@ func (c rotateCommand) mayStart(t *target, secret report.Secret) error {
 		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "correct that, or look at the log: "+t.again("logs"))
 	}
 	if p := secret.Rotation; p != nil {
-		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only go on with that", p.Version, secret.Name),
+		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only continue that rotation", p.Version, secret.Name),
 			"follow it ("+t.again("status", "--watch")+"), or give it up ("+t.again("abandon")+")")
 	}
 	for _, kind := range c.Only {
@@ -96,33 +96,50 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 	unseen := 0
 	for {
 		if !r.waits(pollTime) {
-			t.progress("the rotation goes on; to see how: " + t.again("status", "--watch"))
+			t.progress("the rotation continues; to follow it: " + t.again("status", "--watch"))
 			return fault.Silent(fault.Unknown)
+		}
+		failed := errors.more() // first, so that the look is of a moment after it
+		if len(failed) > 0 {
+			rotation.Failed(failed[len(failed)-1])
 		}
 		answer, err := t.ask(cloud.Action{Name: actionStatus, Secret: secret.ARN})
 		if r.interrupted() {
 			continue // which says how to go on
 		}
-		if err != nil || len(answer.Secrets) != 1 {
+		var lines []string
+		var end *follow.End
+		seen := err == nil && len(answer.Secrets) == 1
+		if seen {
+			lines, end = rotation.See(answer.Secrets[0], answer.At)
+		}
+		for _, line := range failed {
+			if end == nil || !strings.Contains(end.Text, line) {
+				t.progress(line)
+			}
+		}
+		if !seen {
 			if unseen++; unseen < mostUnseen {
 				continue // a look that failed is no end
 			}
-			t.progress("it cannot be seen any more how the rotation goes on: " + t.again("status", "--watch"))
+			t.progress("the rotation cannot be followed any more; to try again: " + t.again("status", "--watch"))
 			if err == nil {
-				err = fault.New(fault.Unknown, "the function does not tell of the secret any more", "")
+				err = fault.New(fault.Unknown, "the function does not report the secret any more", "")
 			}
 			return err
 		}
 		unseen = 0
-		errors.show()
-		lines, end := rotation.See(answer.Secrets[0], answer.At)
 		for _, line := range lines {
 			t.progress(line)
 		}
 		if end == nil {
 			continue
 		}
-		errors.show()
+		if !end.Well {
+			for _, line := range errors.more() { // what the log has had late
+				t.progress(line)
+			}
+		}
 		return t.ended(*end, answer)
 	}
 }
@@ -153,25 +170,25 @@ type failures struct {
 	denied  bool
 }
 
-// show tells of those that are new. Without the permission to read the log, it says so once.
-func (f *failures) show() {
+// more are those that are new. Without the permission to read the log, it says so once.
+func (f *failures) more() (lines []string) {
 	if f.denied {
-		return
+		return nil
 	}
-	lines, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, cloud.Errors, f.since)
+	found, err := f.target.Log.Lines(f.target.run, f.target.stack.LogGroup, cloud.Errors, f.since)
 	if err != nil {
 		f.denied = fault.Of(err).Denied != ""
 		if f.denied {
 			f.target.progress("why a step fails is not shown: " + fault.Of(err).Text)
 		}
-		return
+		return nil
 	}
-	for _, line := range lines {
+	for _, line := range found {
 		e, ok := logline.Parse(line.Text)
-		if !ok || e.Level != "ERROR" || e.Version != f.version || f.seen[e.Said()] {
-			continue
+		if said := e.Said(); ok && e.Level == "ERROR" && e.Version == f.version && !f.seen[said] {
+			f.seen[said] = true
+			lines = append(lines, said)
 		}
-		f.seen[e.Said()] = true
-		f.target.progress(strings.TrimSpace(e.Said()))
 	}
+	return lines
 }

@@ -116,7 +116,8 @@ func (t *target) evidence(arn, kind string, since time.Time) (evidence string) {
 	return evidence
 }
 
-// chosen are the secrets that a name or an ARN names; all for "".
+// chosen are the secrets that a name or an ARN names, or the id of a version that one has, or the beginning
+// of its UUID; all for "".
 func chosen(all []report.Secret, name string) ([]report.Secret, error) {
 	if name == "" {
 		return all, nil
@@ -125,6 +126,19 @@ func chosen(all []report.Secret, name string) ([]report.Secret, error) {
 		if s.Name == name || s.ARN == name {
 			return []report.Secret{s}, nil
 		}
+	}
+	var having []report.Secret
+	for _, s := range all {
+		if len(view.Versions(s, name)) > 0 {
+			having = append(having, s)
+		}
+	}
+	switch len(having) {
+	case 0:
+	case 1:
+		return having, nil
+	default:
+		return nil, fault.New(fault.Usage, fmt.Sprintf("%s is the beginning of versions of several secrets", name), "give more of it, or one of "+strings.Join(secretNames(having), ", "))
 	}
 	return nil, fault.New(fault.Usage, fmt.Sprintf("the stack has no secret %s", name), "it has "+strings.Join(secretNames(all), ", "))
 }

@@ -40,25 +40,32 @@ type Rotation struct {
 	pending  bool      // it was seen as begun
 	promoted bool
 	last     map[string]string
-	looks    int             // since its promotion
-	old      map[string]bool // values beside AWSCURRENT's that were seen, by kind and version
-	held     map[string]bool // those that were held before its promotion
+	failed   string            // why a step of it has failed last
+	looks    int               // since its promotion
+	old      map[string]string // the states of values beside AWSCURRENT's that were seen, by kind and version
+	held     map[string]bool   // those that were held before its promotion
 }
 
 // New follows the rotation whose version has the token as its id. An empty token follows
 // whatever happens, to no end.
 func New(token string, until Until) *Rotation {
-	return &Rotation{token: token, until: until, last: map[string]string{}, old: map[string]bool{}, held: map[string]bool{}}
+	return &Rotation{token: token, until: until, last: map[string]string{}, old: map[string]string{}, held: map[string]bool{}}
 }
 
-// beginTime is how long Secrets Manager may take to begin a rotation that was asked for.
-const beginTime = time.Minute
+// Failed takes why a step of the rotation has failed, as the log has it, before the next look. That is its
+// end if it is not under way any more then; if it is, the step is tried again.
+func (f *Rotation) Failed(why string) { f.failed = why }
+
+// beginTime is how long it may take until a rotation that was asked for is seen as begun. Secrets Manager
+// attaches AWSPENDING when it is asked.
+const beginTime = 30 * time.Second
 
 // See takes one look's findings, and returns a line for each change, and how the rotation has
 // ended; nil: it goes on.
 func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End) {
 	if f.begun.IsZero() {
 		f.begun = now
+		f.noteFailed(s)
 	}
 	if f.token != "" && f.isCurrent(s) {
 		f.promoted = true
@@ -84,6 +91,25 @@ func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End
 	}
 	return lines, f.end(s, now)
 }
+
+// noteFailed keeps the values that were rolled back before: that is no news.
+func (f *Rotation) noteFailed(s report.Secret) {
+	for _, c := range s.Credentials {
+		for _, old := range c.Old {
+			if isNew(old.State) && old.Version != f.token {
+				f.last[keyOf(c.Kind, old)] = oldValue(c.Kind, old)
+			}
+		}
+	}
+}
+
+// isNew tells of a state of a value that is not AWSCURRENT's whether it was the new one, of a rotation that
+// was rolled back or given up.
+func isNew(state string) bool {
+	return slices.Contains([]string{"rolledback", "failed", "givenup"}, state)
+}
+
+func keyOf(kind string, old report.Old) string { return "old " + kind + old.Version }
 
 // noteHeld keeps what is held before the promotion: that is no end of this rotation.
 func (f *Rotation) noteHeld(s report.Secret) {
@@ -117,12 +143,15 @@ func (f *Rotation) facts(s report.Secret) (facts []fact) {
 		tell("promoted", "promoted: the new values are AWSCURRENT")
 	}
 	if r := s.Rollout; r != nil && (f.token == "" || f.promoted) {
-		facts = append(facts, rollout(*r)...)
+		facts = append(facts, f.rollout(*r)...)
 	}
 	for _, c := range s.Credentials {
 		for _, old := range c.Old {
+			if f.token != "" && old.Version != f.token && isNew(old.State) {
+				continue // of an earlier rotation
+			}
 			if text := oldValue(c.Kind, old); text != "" {
-				tell("old "+c.Kind+old.Version, "%s", text)
+				tell(keyOf(c.Kind, old), "%s", text)
 			}
 		}
 	}
@@ -139,7 +168,7 @@ func (f *Rotation) facts(s report.Secret) (facts []fact) {
 	return facts
 }
 
-func rollout(r report.Rollout) (facts []fact) {
+func (f *Rotation) rollout(r report.Rollout) (facts []fact) {
 	since := r.Since.String()
 	if r.RolledBack {
 		facts = append(facts, fact{"back " + since, "rolled back: the old values are AWSCURRENT again"})
@@ -156,7 +185,11 @@ func rollout(r report.Rollout) (facts []fact) {
 	if r.Ill != "" {
 		facts = append(facts, fact{"ill", "the application is " + strings.TrimSpace(r.Health+": "+r.Ill)})
 	}
-	if r.Converged != nil {
+	switch {
+	case r.Converged == nil:
+	case r.RolledBack:
+		facts = append(facts, fact{"converged " + since, "converged: every task has the old values again"})
+	case f.until != UntilConverged: // whose end says so
 		facts = append(facts, fact{"converged " + since, "converged: every task has the new values"})
 	}
 	return facts
@@ -183,21 +216,28 @@ func oldValue(kind string, old report.Old) string {
 	return kind + ": " + words[old.State]
 }
 
-// gone tells which old values are not there any more.
+// gone tells which values beside AWSCURRENT's are not accepted any more.
 func (f *Rotation) gone(s report.Secret) (lines []string) {
-	now := map[string]bool{}
+	now, remembered := map[string]string{}, map[string]bool{}
 	for _, c := range s.Credentials {
 		for _, old := range c.Old {
+			key := c.Kind + " " + old.Version
 			if old.AcceptedSince != nil {
-				now[c.Kind+" "+old.Version] = true
+				now[key] = old.State
 			}
+			remembered[key] = old.State == "failed" // of which a fact tells
 		}
 	}
-	for key := range f.old {
+	for key, state := range f.old {
 		kind, version, _ := strings.Cut(key, " ")
-		if !now[key] && isReplaced(s, kind, version) {
-			lines = append(lines, kind+": the old value is refused")
+		if now[key] != "" || remembered[key] || !isReplaced(s, kind, version) {
+			continue
 		}
+		which := "old"
+		if version == f.token || isNew(state) {
+			which = "new"
+		}
+		lines = append(lines, kind+": the "+which+" value is refused")
 	}
 	slices.Sort(lines)
 	if s.Error == "" {
@@ -226,20 +266,25 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 		for _, old := range c.Old {
 			switch {
 			case old.Version == f.token && (old.State == "rolledback" || old.State == "failed"):
-				return &End{false, "rolled back: the application did not come up with the new values, and the old ones are current again"}
+				return &End{false, endedBack}
 			case f.promoted && old.State == "held" && !f.held[c.Kind+" "+old.Version]:
 				return &End{false, "held: something still uses the old value of " + c.Kind + ", so both are accepted"}
 			}
 		}
+	}
+	if f.promoted && !f.isCurrent(s) && s.Rollout != nil && s.Rollout.RolledBack {
+		return &End{false, endedBack} // its values are not even remembered any more
 	}
 	if !f.promoted {
 		running := s.Rotation != nil && s.Rotation.Version == f.token
 		switch {
 		case running:
 			return nil
+		case f.failed != "":
+			return &End{false, "nothing was rotated, and AWSCURRENT has the same values as before: " + f.failed}
 		case f.pending:
 			return &End{false, "given up before its promotion: AWSCURRENT has the same values as before"}
-		case now.Sub(f.begun) > beginTime:
+		case now.Sub(f.begun) >= beginTime:
 			return &End{false, "it has not begun, or was given up: nothing was rotated"}
 		}
 		return nil
@@ -258,6 +303,8 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 	}
 	return nil
 }
+
+const endedBack = "rolled back: the application did not come up with the new values, and the old ones are current again"
 
 const allRefused = "No old value is accepted any more"
 

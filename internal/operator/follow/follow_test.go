@@ -53,7 +53,7 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 		{"converged", UntilConverged,
 			[]report.Secret{current("before", "", nil), pending(), pending("database"), pending("database"), current(token, "proven", rolling(0)), current(token, "old", rolling(1)), current(token, "old", done())},
 			[]string{"the rotation has begun", "new values are made for database", "promoted: the new values are AWSCURRENT", "web: 0 of 2 tasks are new", "database: the old value is still accepted",
-				"web: 1 of 2 tasks are new", "converged: every task has the new values"},
+				"web: 1 of 2 tasks are new"},
 			true, "converged: every task runs with the new values. The old values of database are taken away when nothing uses them"},
 		{"retired", UntilRetired,
 			[]report.Secret{current(token, "old", done()), current(token, "quarantined", done()), current(token, "", done())},
@@ -81,6 +81,14 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 			[]report.Secret{pending("database"), current("before", "", nil)},
 			[]string{"new values are made for database"},
 			false, "given up before its promotion: AWSCURRENT has the same values as before"},
+		{"rolled back, and forgotten", UntilConverged,
+			[]report.Secret{current(token, "", rolling(0)), current("before", "", &report.Rollout{Since: *at(6), RolledBack: true})},
+			[]string{"promoted: the new values are AWSCURRENT", "web: 0 of 2 tasks are new", "rolled back: the old values are AWSCURRENT again"},
+			false, "rolled back: the application did not come up with the new values, and the old ones are current again"},
+		{"one before was rolled back", UntilConverged,
+			[]report.Secret{current("other", "rolledback", nil), pending("database"), withOld(current(token, "old", done()), "earlier", "failed", nil)},
+			[]string{"new values are made for database", "promoted: the new values are AWSCURRENT", "database: the old value is still accepted"},
+			true, "converged: every task runs with the new values. The old values of database are taken away when nothing uses them"},
 		{"not to be seen", UntilConverged,
 			[]report.Secret{{Error: "throttled"}, {Error: "throttled"}},
 			[]string{"cannot be looked at: throttled"}, false, ""},
@@ -110,12 +118,54 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 	}
 }
 
+// withOld has one more value beside AWSCURRENT's.
+func withOld(s report.Secret, version, state string, accepted *time.Time) report.Secret {
+	s.Credentials[0].Old = append(s.Credentials[0].Old, report.Old{Version: version, State: state, AcceptedSince: accepted})
+	return s
+}
+
+func TestARotationThatIsRefusedEndsWithTheReasonAtOnce(t *testing.T) {
+	f := New(token, UntilConverged)
+	f.Failed("setSecret failed: timeout")
+	if _, end := f.See(pending("database"), start); end != nil {
+		t.Errorf("while it is tried again it ended: %+v", end)
+	}
+	f = New(token, UntilConverged)
+	f.Failed("createSecret failed: a rollout is open")
+	_, end := f.See(current("before", "", nil), start)
+	if end == nil || end.Well || end.Text != "nothing was rotated, and AWSCURRENT has the same values as before: createSecret failed: a rollout is open" {
+		t.Errorf("its end is %+v", end)
+	}
+}
+
+func TestARollbackThatIsWatchedSaysWhichValueIsRefused(t *testing.T) {
+	f := New("", "")
+	var lines []string
+	for i, look := range []report.Secret{
+		withOld(current("v1", "", nil), "v0", "failed", nil),
+		withOld(current("v1", "", nil), "v2", "rolledback", at(1)), withOld(current("v1", "", nil), "v2", "failed", nil),
+		withOld(current("v1", "", nil), "v3", "rolledback", at(1)), current("v1", "", nil),
+		withOld(current("v1", "", nil), "v0", "old", at(1)), current("v1", "", nil),
+	} {
+		more, _ := f.See(look, start.Add(time.Duration(i)*time.Second))
+		lines = append(lines, more...)
+	}
+	want := []string{
+		"database: the new value is taken away, as the rotation was rolled back", "database: the new value is refused, as the rotation was rolled back",
+		"database: the new value is taken away, as the rotation was rolled back", "database: the new value is refused",
+		"database: the old value is still accepted", "database: the old value is refused",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("it told\n%q, not\n%q", lines, want)
+	}
+}
+
 func TestARotationThatDoesNotBeginEnds(t *testing.T) {
 	f := New(token, UntilConverged)
 	if _, end := f.See(current("before", "", nil), start); end != nil {
 		t.Errorf("it ended at once: %+v", end)
 	}
-	if _, end := f.See(current("before", "", nil), start.Add(2*time.Minute)); end == nil || end.Well {
+	if _, end := f.See(current("before", "", nil), start.Add(30*time.Second)); end == nil || end.Well {
 		t.Errorf("it has not begun, and its end is %+v", end)
 	}
 }

@@ -44,9 +44,6 @@ const (
 	trailKeeps = 90 * 24 * time.Hour
 )
 
-// A place is a credential in a secret; without a kind, the secret as a whole.
-type place struct{ secret, kind string }
-
 // All makes a row of each of the log's lines that tells of a change, or of the end of a rotation.
 func All(lines []logline.Entry, who Who) (rows []Row) {
 	for _, l := range lines {

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,68 +22,119 @@ func stored(minutes int, version, kinds string) logline.Entry {
 	return line(minutes, logline.Entry{Step: "createSecret", Version: version, Audit: "stored", Fields: map[string]string{"kinds": kinds}})
 }
 
-func promoted(minutes int, version string) logline.Entry {
-	return line(minutes, logline.Entry{Step: "finishSecret", Version: version, Audit: "promoted"})
+// promoted has the version that was AWSCURRENT before.
+func promoted(minutes int, version, from string) logline.Entry {
+	return line(minutes, logline.Entry{Step: "finishSecret", Version: version, Audit: "promoted", Fields: map[string]string{"from": from}})
+}
+
+// old is a line about the value of a kind that a version has.
+func old(minutes int, kind, of, audit string) logline.Entry {
+	return line(minutes, logline.Entry{Action: "reconcile", Kind: kind, Of: of, Audit: audit})
+}
+
+func rolledBackTo(minutes int, from, to, kinds string) logline.Entry {
+	return line(minutes, logline.Entry{Action: "reconcile", Audit: "rolled-back", Fields: map[string]string{"from": from, "to": to, "kinds": kinds}})
+}
+
+func abandonedOf(minutes int, version string) logline.Entry {
+	return line(minutes, logline.Entry{Step: "createSecret", Version: version, Audit: "abandoned"})
+}
+
+// A row says in short what one is: when it ended, and when the old value was refused, in minutes.
+func short(r Rotation) string {
+	text := fmt.Sprintf("%s %s %s: %s", r.Version, r.Credential, r.What, r.Ended)
+	if r.EndedAt != nil {
+		text += fmt.Sprint(" ", after(r.EndedAt))
+	}
+	if r.Refused != nil {
+		text += fmt.Sprint(", refused ", after(r.Refused))
+	}
+	return text
 }
 
 func TestEachCredentialOfARotationSaysWhatBecameOfIt(t *testing.T) {
-	lines := []logline.Entry{
-		stored(0, "v2", "[api database]"), promoted(1, "v2"),
-		line(60, logline.Entry{Action: "reconcile", Kind: "database", Of: "v1", Audit: "retired"}),
-		stored(100, "only.database.emergency.v3", "[database]"), promoted(101, "only.database.emergency.v3"),
-		line(101, logline.Entry{Action: "reconcile", Kind: "database", Of: "v2", Audit: "revoked"}),
-		line(102, logline.Entry{Action: "reconcile", Kind: "database", Of: "v2", Audit: "retired"}),
-		line(200, logline.Entry{Action: "reconcile", Kind: "api", Of: "v1", Audit: "held"}),
-		stored(300, "v4", "[smtp]"), line(301, logline.Entry{Action: "abandon", Version: "v4", Audit: "abandoned"}),
-		line(302, logline.Entry{Action: "abandon", Kind: "smtp", Of: "v4", Audit: "retired"}),
-		stored(400, "v5", "[admin]"), promoted(401, "v5"),
-		stored(500, "v6", "[smtp]"), line(501, logline.Entry{Action: "reconcile", Audit: "redeployed"}),
-	}
-	rows := Rotations(lines, Who{By: map[string]string{"v4": "Operators/jane"}, Told: start.Add(24 * time.Hour)})
-	for i, want := range []struct {
-		credential, what, by, ended string
-		endedAt, refused            int
+	elsewhere := old(60, "database", "v1", "retired")
+	elsewhere.Secret = "arn:other"
+	for name, c := range map[string]struct {
+		lines []logline.Entry
+		want  []string
 	}{
-		{"api", "rotated", "the schedule", "held", 200, 0}, {"database", "rotated", "the schedule", "retired", 60, 60},
-		{"database", "emergency", "the schedule", "retired", 102, 101},
-		{"smtp", "rotated", "Operators/jane", "abandoned", 301, 0}, {"admin", "rotated", "the schedule", "promoted", 401, 0}, {"smtp", "rotated", "the schedule", "not promoted", 0, 0},
+		"each credential ends by itself": {
+			[]logline.Entry{stored(0, "v2", "[api database smtp]"), promoted(1, "v2", "v1"), old(60, "database", "v1", "retired"), old(70, "smtp", "v1", "held")},
+			[]string{"v2 api rotated: promoted 1", "v2 database rotated: retired 60, refused 60", "v2 smtp rotated: held 70"},
+		},
+		"an emergency": {
+			[]logline.Entry{stored(0, "only.database.emergency.v2", "[database]"), promoted(1, "only.database.emergency.v2", "v1"), old(2, "database", "v1", "revoked"), old(3, "database", "v1", "retired")},
+			[]string{"only.database.emergency.v2 database emergency: retired 3, refused 2"},
+		},
+		"a rollback, and the new value's refusal": {
+			[]logline.Entry{stored(0, "v2", "[api database]"), promoted(1, "v2", "v1"), rolledBackTo(20, "v2", "v1", "[api database]"), old(60, "database", "v2", "retired"), abandonedOf(70, "v2")},
+			[]string{"v2 api rotated: rolled back 20", "v2 database rotated: rolled back 20"},
+		},
+		"a rotation after a rollback": {
+			[]logline.Entry{
+				stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), rolledBackTo(20, "v2", "v1", "[database]"),
+				stored(100, "v3", "[database]"), promoted(101, "v3", "v1"), old(110, "database", "v2", "retired"), old(160, "database", "v1", "retired"),
+			},
+			[]string{"v2 database rotated: rolled back 20", "v3 database rotated: retired 160, refused 160"},
+		},
+		"a rollback to a version that was stored for it": {
+			[]logline.Entry{
+				stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), rolledBackTo(20, "v2", "v1b", "[database]"),
+				stored(100, "v3", "[database]"), promoted(101, "v3", "v1b"), old(160, "database", "v1", "retired"),
+			},
+			[]string{"v2 database rotated: rolled back 20", "v3 database rotated: retired 160, refused 160"},
+		},
+		"a rollback of one kind of two rotations": {
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), stored(10, "v3", "[smtp]"), promoted(11, "v3", "v2"), rolledBackTo(25, "v3", "v2", "[smtp]")},
+			[]string{"v2 database rotated: promoted 1", "v3 smtp rotated: rolled back 25"},
+		},
+		"a rotation that was refused before it stored anything": {
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), abandonedOf(30, "v3"), line(31, logline.Entry{Action: "abandon", Kind: "database", Audit: "abandoned"})},
+			[]string{"v2 database rotated: promoted 1"},
+		},
+		"a line without a version": {
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), old(30, "database", "", "retired"), old(31, "", "v1", "held")},
+			[]string{"v2 database rotated: promoted 1"},
+		},
+		"what was promoted cannot be abandoned": {
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), abandonedOf(30, "v2")},
+			[]string{"v2 database rotated: promoted 1"},
+		},
+		"abandoned, and its new value's refusal": {
+			[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), stored(40, "v3", "[database]"), abandonedOf(50, "v3"), old(51, "database", "v3", "retired"), old(60, "database", "v1", "retired")},
+			[]string{"v2 database rotated: retired 60, refused 60", "v3 database rotated: abandoned 50"},
+		},
+		"the old value of an earlier rotation": {
+			[]logline.Entry{
+				stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), stored(40, "v3", "[smtp]"), promoted(41, "v3", "v2"),
+				old(50, "database", "v1", "retired"), stored(60, "v4", "[database]"), promoted(61, "v4", "v3"), old(90, "database", "v3", "retired"),
+			},
+			[]string{"v2 database rotated: retired 50, refused 50", "v3 smtp rotated: promoted 41", "v4 database rotated: retired 90, refused 90"},
+		},
+		"AWSCURRENT under another id": {
+			[]logline.Entry{
+				stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), line(5, logline.Entry{Audit: "fenced", Version: "v3", Fields: map[string]string{"from": "v2", "to": "v2b"}}),
+				stored(60, "v4", "[database]"), promoted(61, "v4", "v2b"), old(90, "database", "v2", "retired"),
+			},
+			[]string{"v2 database rotated: promoted 1", "v4 database rotated: retired 90, refused 90"},
+		},
+		"of another secret":   {[]logline.Entry{stored(0, "v2", "[database]"), promoted(1, "v2", "v1"), elsewhere}, []string{"v2 database rotated: promoted 1"}},
+		"one that goes on":    {[]logline.Entry{stored(0, "v2", "[admin]"), line(1, logline.Entry{Action: "reconcile", Audit: "redeployed"})}, []string{"v2 admin rotated: not promoted"}},
+		"one delivered twice": {[]logline.Entry{stored(0, "v2", "[admin]"), stored(1, "v2", "[admin]")}, []string{"v2 admin rotated: not promoted"}},
 	} {
-		if i >= len(rows) {
-			t.Fatalf("%d rows", len(rows))
+		var got []string
+		for _, r := range Rotations(c.lines, Who{Told: start}) {
+			got = append(got, short(r))
 		}
-		r := rows[i]
-		if r.Credential != want.credential || r.What != want.what || r.By != want.by || r.Ended != want.ended || after(r.EndedAt) != want.endedAt || after(r.Refused) != want.refused {
-			t.Errorf("row %d is %+v, ended after %d, refused after %d", i, r, after(r.EndedAt), after(r.Refused))
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n%q, not\n%q", name, got, c.want)
 		}
-	}
-	if len(rows) != 6 {
-		t.Errorf("%d rows", len(rows))
 	}
 }
 
-// after is how many minutes after the start something was; 0: it was not.
-func after(t *time.Time) int {
-	if t == nil {
-		return 0
-	}
-	return int(t.Sub(start).Minutes())
-}
-
-func TestARollbackEndsEveryCredentialOfItsVersion(t *testing.T) {
-	rows := Rotations([]logline.Entry{
-		stored(0, "v2", "[api database]"), promoted(1, "v2"),
-		line(20, logline.Entry{Action: "reconcile", Audit: "rolled-back", Fields: map[string]string{"from": "v2", "to": "v1"}}),
-		line(60, logline.Entry{Action: "reconcile", Kind: "database", Of: "v2", Audit: "retired"}),
-	}, Who{Told: start})
-	if len(rows) != 2 {
-		t.Errorf("%d rows", len(rows))
-	}
-	for _, r := range rows {
-		if r.Ended != "rolled-back" || after(r.EndedAt) != 20 || r.Refused != nil {
-			t.Errorf("%+v", r)
-		}
-	}
-}
+// after is how many minutes after the start something was.
+func after(t *time.Time) int { return int(t.Sub(start).Minutes()) }
 
 func TestEveryChangeSaysWhoMadeIt(t *testing.T) {
 	rows := All([]logline.Entry{

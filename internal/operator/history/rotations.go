@@ -16,41 +16,194 @@ type Rotation struct {
 	What       string     `json:"what"` // rotated, or emergency
 	Version    string     `json:"version"`
 	By         string     `json:"by"`
-	Ended      string     `json:"ended"` // retired, held, rolled-back, abandoned, revoked; promoted, where nothing else is told; not promoted
+	Ended      string     `json:"ended"` // retired, held, revoked, rolled back, abandoned; promoted, where nothing else is told; not promoted
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
 
-	// Refused is when the old value was seen refused.
+	// Refused is when the old value was seen refused. It is never that of the new value.
 	Refused *time.Time `json:"old_value_refused,omitempty"`
 }
 
+// How a rotation ended, where that is not the audit word.
 const (
 	notPromoted = "not promoted"
-	rolledBack  = "rolled-back" // the line has the version that was current as "from"
+	rolledBack  = "rolled back"
+)
+
+// Audit words of lines that say how versions and values hang together.
+const (
+	didPromote  = "promoted"    // version has the new values of kinds, and all else of from
+	didRollBack = "rolled-back" // to has the old values of kinds, and all else of from
+	didFence    = "fenced"      // to has all of from
+	didAbandon  = "abandoned"
+	didRetire   = "retired"
+	didRevoke   = "revoked"
+	didHold     = "held"
 )
 
 // Rotations makes a row for each credential of each rotation, of the log's lines, which are in
-// their order.
-func Rotations(lines []logline.Entry, who Who) (rows []Rotation) {
-	open := map[place]int{} // the row of the last rotation of a credential
+// their order. A line changes the rows of its own version, or of the value of its kind that its
+// version has, and no others.
+func Rotations(lines []logline.Entry, who Who) []Rotation {
+	b := book{values: map[versionOf]string{}, from: map[version]string{}}
 	for _, l := range lines {
-		if l.Audit == began {
-			for kind := range strings.SplitSeq(credential(l), ", ") {
-				open[place{l.Secret, kind}] = len(rows)
-				rows = append(rows, Rotation{
-					At: l.At, Secret: l.Secret, Credential: kind, What: what(l.Version), Version: l.Version,
-					By: who.started(l.Version, l.At), Ended: notPromoted,
-				})
-			}
-			continue
+		switch l.Audit {
+		case began:
+			b.stored(l, who)
+		case didPromote:
+			b.promoted(l)
+		case didAbandon:
+			b.abandoned(l)
+		case didFence:
+			b.derive(l.Secret, l.Fields["to"], l.Fields["from"])
+		case didRollBack:
+			b.rolledBack(l)
+		case didHold, didRevoke, didRetire:
+			b.old(l)
 		}
-		for at, row := range open {
-			if at.secret == l.Secret && (l.Kind == at.kind || l.Kind == "" && rows[row].isOf(l)) {
-				rows[row].became(l)
-			}
+	}
+	return b.rows
+}
+
+// A version is one of a secret.
+type version struct{ secret, id string }
+
+// A versionOf is what a version has of a kind.
+type versionOf struct {
+	version
+	kind string
+}
+
+// A book is what was read so far. A value is named by the version that it was made for.
+type book struct {
+	rows   []Rotation
+	values map[versionOf]string // those that are known
+	from   map[version]string   // the version that one has all else of
+}
+
+// value is the one of a kind that a version has.
+func (b *book) value(secret, id, kind string) string {
+	for {
+		if value, ok := b.values[versionOf{version{secret, id}, kind}]; ok {
+			return value
+		}
+		before := b.from[version{secret, id}]
+		if before == "" {
+			return id
+		}
+		id = before
+	}
+}
+
+// derive notes that a version has all else of another one.
+func (b *book) derive(secret, id, from string) {
+	if id == "" || from == "" || b.from[version{secret, id}] != "" {
+		return
+	}
+	for before := from; before != ""; before = b.from[version{secret, before}] {
+		if before == id {
+			return // it was there first
+		}
+	}
+	b.from[version{secret, id}] = from
+}
+
+// last is the newest row of a kind that holds; nil: there is none.
+func (b *book) last(secret, kind string, holds func(Rotation) bool) *Rotation {
+	for i := len(b.rows) - 1; i >= 0; i-- {
+		if r := b.rows[i]; r.Secret == secret && r.Credential == kind && holds(r) {
+			return &b.rows[i]
+		}
+	}
+	return nil
+}
+
+// of are the rows of a version, of the kinds that a line names, or of all.
+func (b *book) of(l logline.Entry) (rows []*Rotation) {
+	for i := range b.rows {
+		if r := &b.rows[i]; r.Secret == l.Secret && r.Version == l.Version && (credential(l) == "" || slices.Contains(kinds(l), r.Credential)) {
+			rows = append(rows, r)
 		}
 	}
 	return rows
 }
+
+func kinds(l logline.Entry) []string { return strings.Split(credential(l), ", ") }
+
+func (b *book) stored(l logline.Entry, who Who) {
+	for _, kind := range kinds(l) {
+		if b.last(l.Secret, kind, func(r Rotation) bool { return r.Version == l.Version }) != nil {
+			continue
+		}
+		b.values[versionOf{version{l.Secret, l.Version}, kind}] = l.Version
+		b.rows = append(b.rows, Rotation{
+			At: l.At, Secret: l.Secret, Credential: kind, What: what(l.Version), Version: l.Version,
+			By: who.started(l.Version, l.At), Ended: notPromoted,
+		})
+	}
+}
+
+func (b *book) promoted(l logline.Entry) {
+	b.derive(l.Secret, l.Version, l.Fields["from"])
+	for _, r := range b.of(l) {
+		if r.Ended == notPromoted || r.Ended == didAbandon {
+			r.end(didPromote, l.At)
+		}
+	}
+}
+
+func (b *book) abandoned(l logline.Entry) {
+	for _, r := range b.of(l) {
+		if r.Ended == notPromoted {
+			r.end(didAbandon, l.At)
+		}
+	}
+}
+
+func (b *book) rolledBack(l logline.Entry) {
+	from, to := l.Fields["from"], l.Fields["to"]
+	b.derive(l.Secret, to, from)
+	for _, kind := range kinds(l) {
+		value := b.value(l.Secret, from, kind)
+		r := b.last(l.Secret, kind, func(r Rotation) bool { return r.Version == value })
+		if r == nil {
+			continue
+		}
+		r.end(rolledBack, l.At)
+		r.Refused = nil
+		if before := b.replaced(*r); to != "" && before != "" {
+			b.values[versionOf{version{l.Secret, to}, kind}] = before
+		}
+	}
+}
+
+// replaced is the value that a rotation has replaced; "": it is not known.
+func (b *book) replaced(r Rotation) string {
+	before := b.from[version{r.Secret, r.Version}]
+	if before == "" {
+		return ""
+	}
+	return b.value(r.Secret, before, r.Credential)
+}
+
+// old notes what became of an old value: that belongs to the rotation that has replaced it.
+func (b *book) old(l logline.Entry) {
+	if l.Kind == "" || l.Of == "" {
+		return
+	}
+	value := b.value(l.Secret, l.Of, l.Kind)
+	r := b.last(l.Secret, l.Kind, func(r Rotation) bool {
+		return r.Ended != notPromoted && r.Ended != didAbandon && r.Ended != rolledBack && b.replaced(r) == value
+	})
+	if r == nil || r.Ended == didRetire {
+		return
+	}
+	r.end(l.Audit, l.At)
+	if l.Audit != didHold && r.Refused == nil {
+		r.Refused = &l.At
+	}
+}
+
+func (r *Rotation) end(word string, at time.Time) { r.Ended, r.EndedAt = word, &at }
 
 // what tells an emergency by the words of its token.
 func what(version string) string {
@@ -59,29 +212,4 @@ func what(version string) string {
 		return "emergency"
 	}
 	return "rotated"
-}
-
-// isOf tells whether a line that names no credential is of the rotation's version.
-func (r *Rotation) isOf(l logline.Entry) bool {
-	if l.Audit == rolledBack {
-		return l.Fields["from"] == r.Version
-	}
-	return l.Version == r.Version || l.Of == r.Version
-}
-
-// became notes what a later line tells.
-func (r *Rotation) became(l logline.Entry) {
-	at := l.At
-	switch l.Audit {
-	case "promoted", "held", rolledBack, "abandoned":
-		r.Ended, r.EndedAt = l.Audit, &at
-	case "retired", "revoked":
-		if r.Ended == rolledBack || r.Ended == "abandoned" {
-			return // what is refused then is the new value
-		}
-		r.Ended, r.EndedAt = l.Audit, &at
-		if r.Refused == nil {
-			r.Refused = &at
-		}
-	}
 }

@@ -12,7 +12,7 @@ import (
 
 // aws are Secrets Manager's own.
 var aws = map[string]string{
-	"AWSCURRENT":  "the version that tasks read when they start: its values are the wanted ones",
+	"AWSCURRENT":  "the version that tasks read when they start: its values are current",
 	"AWSPENDING":  "the version that a rotation has made, or is making. On AWSCURRENT's version too: the rotation is over",
 	"AWSPREVIOUS": "the version that was AWSCURRENT before. Its values may be refused by now",
 }

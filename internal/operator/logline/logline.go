@@ -81,21 +81,42 @@ func (e Entry) What() string {
 	return what
 }
 
-// decision is what the function decided that it says so of: to wait, or to tell a person.
+// decision is what the function has decided, in words; "": the line is not about a decision.
 func (e Entry) decision() string {
-	return map[string]string{"wait": "waits: ", "alarm": "needs you: "}[e.Fields["decision"]]
+	switch word := e.Fields["decision"]; word {
+	case "":
+		return ""
+	case "wait":
+		return "waits: "
+	case "alarm":
+		return "needs you: "
+	default:
+		return "does: " + word + ": "
+	}
 }
 
 // Said is what the line says, with its error and the reason where it has one.
 func (e Entry) Said() string {
 	if decision := e.decision(); decision != "" {
-		return decision + strings.Join(strings.Fields(e.Fields["why"]), " ")
+		return decision + oneLine(e.Fields["why"])
 	}
-	text := e.Text
-	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["why"], e.Error, e.Fields["evidence"]} {
-		if more != "" && !strings.Contains(text, more) {
-			text += ": " + more
+	parts := []string{oneLine(e.Text)}
+	for _, key := range []string{"part", "check"} {
+		if word := oneLine(e.Fields[key]); word != "" {
+			parts = append(parts, word)
 		}
 	}
-	return strings.Join(strings.Fields(text), " ")
+	why, fault := oneLine(e.Fields["why"]), oneLine(e.Error)
+	if strings.Contains(fault, why) {
+		why = "" // the error says it
+	}
+	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["before"], e.Fields["problem"], e.Fields["warning"], why, fault, e.Fields["evidence"]} {
+		more = oneLine(more)
+		if more != "" && !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(part, more) }) {
+			parts = append(parts, more)
+		}
+	}
+	return strings.Join(parts, ": ")
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -17,6 +17,20 @@ func TestALineOfTheLogIsReadAndSaidPlainly(t *testing.T) {
 			"reconcile", "needs you: service web: it is gone"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"a redeploy has begun","action":"reconcile","service":"web"}`,
 			"reconcile", "a redeploy has begun: web"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"reconcile","action":"reconcile","kind":"api","decision":"retire","why":"nothing uses it","of":"v1"}`,
+			"api", "does: retire: nothing uses it"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"ERROR","message":"preflight","action":"preflight","part":"smtp","check":"a second access key","problem":"the IAM user\n has two"}`,
+			"", "preflight: smtp: a second access key: the IAM user has two"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"preflight","action":"preflight","part":"api","check":"the token","warning":"it is old"}`,
+			"", "preflight: api: the token: it is old"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"preflight","action":"preflight","part":"api","result":"not looked at","before":"database"}`,
+			"", "preflight: api: not looked at: database"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"preflight","action":"preflight","part":"api","check":"log in by the api","result":"ok"}`,
+			"", "preflight: api: log in by the api: ok"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"it was given up","step":"setSecret","why":"a\n timeout","error":"setSecret: a timeout"}`,
+			"setSecret", "it was given up: setSecret: a timeout"},
+		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"held: a timeout","kind":"api","why":"a  timeout"}`,
+			"api", "held: a timeout"},
 	} {
 		e, ok := Parse(c.line)
 		if !ok || e.What() != c.what || e.Said() != c.said {

@@ -26,7 +26,7 @@ func New(random io.Reader, only []string, emergency bool) (string, error) {
 	for _, kind := range only {
 		switch {
 		case !slices.Contains(Kinds, kind):
-			return "", fault.New(fault.Usage, fmt.Sprintf("%q is no kind of credential", kind), "one of "+strings.Join(Kinds, ", "))
+			return "", fault.New(fault.Usage, fmt.Sprintf("unknown credential %q", kind), "one of "+strings.Join(Kinds, ", "))
 		case slices.Contains(words, kind):
 			return "", fault.New(fault.Usage, kind+" is named twice", "name it once")
 		}

@@ -29,7 +29,7 @@ func Changes(s Style, stack Stack, r report.Report) string {
 			if e.Until != nil {
 				words += " (until " + s.when(*e.Until, r.At) + ")"
 			}
-			s.hang(&out, "  "+s.sign(faint, "· ", "goes on: "), words, plain)
+			s.hang(&out, "  "+s.sign(faint, "· ", "still in progress: "), words, plain)
 		}
 		s.needs(&out, stack, secret, len(r.Secrets) > 1)
 		if len(secret.Changed)+len(secret.Waiting)+len(needs(secret)) == 0 && secret.Error == "" {

@@ -74,6 +74,10 @@ func Checks(s Style, stack Stack, r report.Report) string {
 // accepted says what the targets answered, of verify.
 func (s Style) accepted(out *strings.Builder, secret report.Secret) {
 	for _, c := range secret.Credentials {
+		if c.Problem != "" {
+			s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), c.Kind+": "+c.Problem, plain)
+			continue
+		}
 		switch c.Accepted {
 		case "denied":
 			s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), c.Kind+": its target refuses AWSCURRENT's value", plain)
@@ -85,9 +89,14 @@ func (s Style) accepted(out *strings.Builder, secret report.Secret) {
 	}
 }
 
-// tally sums a report up.
-func (s Style) tally(r report.Report) string {
-	problems, warnings := 0, 0
+// Problems tells whether a preflight, or verify, has found a problem.
+func Problems(r report.Report) bool {
+	problems, _ := count(r)
+	return problems > 0
+}
+
+// count counts what the checks of a report have found.
+func count(r report.Report) (problems, warnings int) {
 	for _, secret := range r.Secrets {
 		if secret.Error != "" {
 			problems++
@@ -104,15 +113,20 @@ func (s Style) tally(r report.Report) string {
 			if len(secret.Checks) > 0 {
 				break
 			}
-			switch c.Accepted {
-			case "denied":
+			switch {
+			case c.Problem != "" || c.Accepted == "denied":
 				problems++
-			case "no answer":
+			case c.Accepted == "no answer":
 				warnings++
 			}
 		}
 	}
-	switch {
+	return problems, warnings
+}
+
+// tally sums a report up.
+func (s Style) tally(r report.Report) string {
+	switch problems, warnings := count(r); {
 	case problems > 0:
 		return s.paint(bad, fmt.Sprintf("%s, %s", plural(problems, "problem", "problems"), plural(warnings, "warning", "warnings")))
 	case warnings > 0:

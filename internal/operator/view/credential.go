@@ -125,11 +125,11 @@ func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string,
 	if words := replacing(secret.Rollout); words != "" {
 		return words, wary
 	}
-	switch converged := secret.Rollout; {
+	switch rollout := secret.Rollout; {
 	case old.Next == "alarm":
 		return "its old value is still accepted" + why, bad
-	case old.Next == "wait" && old.Until != nil && converged != nil && converged.Converged != nil:
-		return fmt.Sprintf("observed for %s, no use seen so far%s", span(now.Sub(*converged.Converged)), until), plain
+	case old.Next == "wait" && old.Until != nil && rollout != nil && rollout.Converged != nil:
+		return "waiting; its use is looked for at " + s.when(*old.Until, now), plain
 	default:
 		return "its old value is still accepted" + why, plain
 	}

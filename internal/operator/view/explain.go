@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +19,16 @@ func Explained(s Style, what string, means []string) string {
 	return out.String()
 }
 
-// Versions are those whose id, or the end of it after a token's words, begins with a text.
+// Shortest is the least part of a version's id that is looked for.
+const Shortest = 8
+
+// Versions are those whose id, or the end of it after a token's words, begins with a text, which may end as
+// this program shortens an id.
 func Versions(secret report.Secret, text string) (found []string) {
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "..."), "…")
+	if len(text) < Shortest {
+		return nil
+	}
 	add := func(version string) {
 		id := version[strings.LastIndexByte(version, '.')+1:]
 		if (strings.HasPrefix(version, text) || strings.HasPrefix(id, text)) && !slices.Contains(found, version) {
@@ -64,7 +71,7 @@ func Version(s Style, secret report.Secret, version string, now time.Time) (line
 	}
 	for _, c := range secret.Credentials {
 		if c.Version == version {
-			lines = append(lines, c.Kind+": its value is the wanted one")
+			lines = append(lines, c.Kind+": current")
 		}
 		for _, old := range c.Old {
 			if old.Version == version {
@@ -76,7 +83,5 @@ func Version(s Style, secret report.Secret, version string, now time.Time) (line
 	return lines
 }
 
-// Moment is a time with its date.
-func (s Style) Moment(t time.Time) string {
-	return fmt.Sprintf("%s %s", s.date(t), s.local(t).Format("15:04"))
-}
+// Moment is a time with its date and its zone.
+func (s Style) Moment(t time.Time) string { return s.local(t).Format("2 Jan 2006 15:04 MST") }

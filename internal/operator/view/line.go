@@ -20,7 +20,7 @@ func Line(s Style, at time.Time, text string) string {
 func LogLine(s Style, e logline.Entry, now time.Time) string {
 	at := s.Clock(e.At)
 	if now.Sub(e.At) > 12*time.Hour {
-		at = s.local(e.At).Format("2 Jan 15:04:05")
+		at = s.local(e.At).Format("2 Jan 15:04:05 MST")
 	}
 	t := plain
 	switch e.Level {
@@ -59,25 +59,26 @@ func Rotations(s Style, rows []history.Rotation) string {
 		switch row.Ended {
 		case "retired":
 			t = good
-		case "held", "rolled-back", "abandoned":
+		case "held", "rolled back", "abandoned":
 			t = wary
 		}
 		ended := row.Ended
 		if row.EndedAt != nil {
-			ended += " " + s.minute(*row.EndedAt)
+			ended += " " + minute(*row.EndedAt)
 		}
 		refused := cell{}
 		if row.Refused != nil {
-			refused.text = s.minute(*row.Refused)
+			refused.text = minute(*row.Refused)
 		}
-		cells = append(cells, []cell{{s.minute(row.At), plain}, {arn.SecretName(row.Secret), plain}, {row.Credential, plain}, {row.What, plain}, {row.By, plain}, {ended, t}, refused})
+		cells = append(cells, []cell{{minute(row.At), plain}, {arn.SecretName(row.Secret), plain}, {row.Credential, plain}, {row.What, plain}, {row.By, plain}, {ended, t}, refused})
 	}
-	s.table(&out, "", []string{"TIME", "SECRET", "CREDENTIAL", "WHAT", "BY", "ENDED", "OLD VALUE REFUSED"}, cells)
+	s.table(&out, "", []string{"TIME (UTC)", "SECRET", "CREDENTIAL", "WHAT", "BY", "ENDED (UTC)", "OLD VALUE REFUSED (UTC)"}, cells)
 	return trim(out.String())
 }
 
-// minute is a time that sorts as it reads.
-func (s Style) minute(t time.Time) string { return s.local(t).Format("2006-01-02 15:04") }
+// minute is a time that sorts as it reads, in UTC, as the column's head says: a history is evidence, and is
+// compared with AWS's.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 // History is a line for each change.
 func History(s Style, rows []history.Row) string {
@@ -96,10 +97,10 @@ func History(s Style, rows []history.Row) string {
 			t = good
 		}
 		cells = append(cells, []cell{
-			{s.local(row.At).Format("2006-01-02 15:04:05"), plain}, {arn.SecretName(row.Secret), plain}, {row.What, t}, {row.Credential, plain}, {row.By, plain}, {row.Text, plain},
+			{row.At.UTC().Format("2006-01-02 15:04:05"), plain}, {arn.SecretName(row.Secret), plain}, {row.What, t}, {row.Credential, plain}, {row.By, plain}, {row.Text, plain},
 		})
 	}
-	s.table(&out, "", []string{"TIME", "SECRET", "WHAT", "CREDENTIAL", "BY", "TEXT"}, cells)
+	s.table(&out, "", []string{"TIME (UTC)", "SECRET", "WHAT", "CREDENTIAL", "BY", "TEXT"}, cells)
 	return trim(out.String())
 }
 

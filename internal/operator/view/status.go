@@ -11,32 +11,26 @@ import (
 )
 
 // Attention tells whether a report has something that needs a person.
-func Attention(r report.Report) bool {
-	for _, s := range r.Secrets {
-		if Ill(s) {
-			return true
-		}
-	}
-	return false
+func Attention(r report.Report) bool { return slices.ContainsFunc(r.Secrets, Ill) }
+
+// Unfinished tells whether an action that changes something has left what needs a person now. That the
+// schedule is held off is what a rollback is asked for to do.
+func Unfinished(r report.Report) bool { return slices.ContainsFunc(r.Secrets, unfinished) }
+
+func unfinished(s report.Secret) bool {
+	return s.Error != "" || len(needs(s)) > 0 ||
+		slices.ContainsFunc(s.Credentials, func(c report.Credential) bool { return c.Problem != "" || c.Accepted == "denied" })
 }
 
 // Ill tells whether a secret has something that needs a person.
 func Ill(s report.Secret) bool {
-	if s.Error != "" || len(needs(s)) > 0 || s.Schedule != nil && s.Schedule.HeldOff {
-		return true
-	}
-	for _, c := range s.Credentials {
-		if c.Problem != "" || c.Accepted == "denied" {
-			return true
-		}
-	}
-	return Failed(s.Checks)
+	return unfinished(s) || s.Schedule != nil && s.Schedule.HeldOff || Failed(s.Checks)
 }
 
 // Status says how the secrets of a stack stand.
 func Status(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
-	s.heading(&out, stack, fmt.Sprintf("%s, %s", stack.Region, s.local(r.At).Format("2 Jan 2006 15:04 MST")))
+	s.heading(&out, stack, fmt.Sprintf("%s, %s", stack.Region, s.Moment(r.At)))
 	for _, secret := range r.Secrets {
 		out.WriteString("\n" + s.paint(strong, s.text(secret.Name)) + "\n")
 		s.secret(&out, stack, secret, r.At, len(r.Secrets) > 1)
@@ -48,7 +42,7 @@ func Status(s Style, stack Stack, r report.Report) string {
 }
 
 func (s Style) heading(out *strings.Builder, stack Stack, text string) {
-	s.hang(out, s.paint(strong, stack.Name)+gap, text, faint)
+	s.hang(out, s.paint(strong, s.text(stack.Name))+gap, text, faint)
 }
 
 func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
@@ -183,16 +177,16 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 			words += ", window " + p.Window
 		}
 		if p.Next != nil {
-			words += ", next by " + s.local(*p.Next).Format("2 Jan 2006 15:04")
+			words += ", next by " + s.Moment(*p.Next)
 		}
 		s.hang(out, "\n  schedule  ", words, plain)
 	}
 	if p.Paused {
 		words := "until somebody resumes it"
 		if p.PausedUntil != nil {
-			words = "until " + s.local(*p.PausedUntil).Format("2 Jan 2006 15:04")
+			words = "until " + s.Moment(*p.PausedUntil)
 		}
-		s.hang(out, "  paused    ", words+"; to go on: "+stack.command("resume", several, secret.Name), wary)
+		s.hang(out, "  paused    ", words+"; to resume: "+stack.command("resume", several, secret.Name), wary)
 	}
 	if p.HeldOff {
 		s.hang(out, "  held off  ", "after a rollback the schedule changes nothing. Correct the application, then either of", wary)
@@ -208,6 +202,6 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 	}
 	if len(late) > 0 {
 		s.hang(out, "  "+s.sign(wary, "! ", "! "), "the schedule lets credentials become older than their rhythm: "+strings.Join(late, ", ")+
-			". Set ScheduleExpression to something that each rhythm is a multiple of", plain)
+			". In ScheduleExpression, choose an interval that divides each rhythm evenly", plain)
 	}
 }

@@ -5,9 +5,11 @@
 package view
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
@@ -57,20 +59,42 @@ var ascii = strings.NewReplacer("…", "...", "–", "-", "—", "-", "“", `"`
 
 // text is a text as the output can show it, on one line, without what a terminal would take for a command.
 func (s Style) text(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0:
-			return -1
-		}
-		return r
-	}, text)
+	text = Clean(text)
 	if !s.Terminal {
 		text = ascii.Replace(text)
 	}
 	return strings.TrimSpace(text)
 }
+
+// Clean is a text on one line, without what a terminal would take for a command, or would turn the reading
+// direction with. All text that the program has not made itself goes through here, or through [CleanJSON].
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029':
+			return ' '
+		case commands(r):
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// CleanJSON writes in JSON as escapes what a terminal would take for a command. It stays the same value.
+func CleanJSON(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r != '\n' && r != '\t' && r != '\r' && commands(r) {
+			fmt.Fprintf(&out, "\\u%04x", r)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// commands tells of the control characters of C0 and C1, and those of the reading direction.
+func commands(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // sign is a mark in a terminal, or a word in a pipe.
 func (s Style) sign(t tone, mark, word string) string {

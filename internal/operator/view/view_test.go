@@ -72,6 +72,29 @@ func TestAFindingNeedsAPersonOrNot(t *testing.T) {
 	}
 }
 
+func TestWhatAnActionLeavesAndWhatACheckFindsAreLessThanWhatNeedsAPerson(t *testing.T) {
+	for name, c := range map[string]struct {
+		r                   report.Report
+		unfinished, problem bool
+	}{
+		"steady":    {steady(), false, false},
+		"held off":  {with(func(s *report.Secret) { s.Schedule.HeldOff = true }), false, false},
+		"held":      {with(func(s *report.Secret) { s.Credentials[0].Old = []report.Old{{State: "held"}} }), true, false},
+		"an error":  {with(func(s *report.Secret) { s.Error = "denied" }), true, true},
+		"denied":    {with(func(s *report.Secret) { s.Credentials[0].Accepted = "denied" }), true, true},
+		"no answer": {with(func(s *report.Secret) { s.Credentials[0].Accepted = "no answer" }), false, false},
+		"unread":    {with(func(s *report.Secret) { s.Credentials[0].Problem = "its field is missing" }), true, true},
+		"a problem": {with(func(s *report.Secret) { s.Checks = []report.Check{{Result: report.Problem}} }), false, true},
+	} {
+		if got := Unfinished(c.r); got != c.unfinished {
+			t.Errorf("%s is unfinished: %v", name, got)
+		}
+		if got := Problems(c.r); got != c.problem {
+			t.Errorf("%s is a problem: %v", name, got)
+		}
+	}
+}
+
 // with is a steady report with a change.
 func with(change func(*report.Secret)) report.Report {
 	r := steady()
@@ -86,17 +109,18 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		old  report.Old
 		want string
 	}{
-		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, correct it, then release"}, "held since 09:02 because something still uses it"},
-		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 because something still uses it"},
-		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52, until 14:52"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "observed for 22 min, no use seen so far, until 14:05"},
+		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, correct it, then release"}, "held since 09:02 UTC because something still uses it"},
+		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 UTC because something still uses it"},
+		{report.Old{State: "held", Since: at(-2 * aDay)}, "held since 26 Nov 14:02 UTC because something still uses it"},
+		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52 UTC, until 14:52 UTC"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "waiting; its use is looked for at 14:05 UTC"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is gone"}, "its old value is still accepted: its field is gone"},
 		{report.Old{State: "old"}, "steady"},
 		{report.Old{State: "failed", Since: at(-60)}, "steady"},
-		{report.Old{State: "rolledback", Since: at(-60)}, "rolled back since 13:02"},
+		{report.Old{State: "rolledback", Since: at(-60)}, "rolled back since 13:02 UTC"},
 		{report.Old{State: "revoking", Why: "it may have leaked"}, "its old value may have leaked, and is being taken away: it may have leaked"},
-		{report.Old{State: "released", Since: at(-1)}, "released since 14:01"},
+		{report.Old{State: "released", Since: at(-1)}, "released since 14:01 UTC"},
 		{report.Old{State: "givenup"}, "the value of a rotation that was given up is taken away"},
 	} {
 		c.Old = []report.Old{x.old}
@@ -135,9 +159,9 @@ func TestWhatAnActionDidIsShownWithWhatIsLeft(t *testing.T) {
 func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
 	secret, r := attention().Secrets[0], attention()
 	inEachStyle(t, "will", func(s Style) string {
-		return Will(s, "x", "release", Releases(s, secret, r)) + Will(s, "x", "roll back", RollsBack(s, rollingOut().Secrets[0], r)) +
-			Will(s, "x", "abandon", Abandons(s, several().Secrets[1], r)) + Will(s, "x", "emergency", Emergency(s, secret, nil)) +
-			Will(s, "x", "emergency", Emergency(s, secret, []string{"database"})) + Will(s, "x", "pause", Pauses(s, secret))
+		return Will(s, "x", "Release", Releases(s, secret, r)) + Will(s, "x", "Roll back", RollsBack(s, rollingOut().Secrets[0], r)) +
+			Will(s, "x", "Abandon", Abandons(s, several().Secrets[1], r)) + Will(s, "x", "An emergency rotation", Emergency(s, secret, nil)) +
+			Will(s, "x", "An emergency rotation", Emergency(s, secret, []string{"database"})) + Will(s, "x", "Pause", Pauses(s, secret, "until you resume it"))
 	})
 	calm := steady().Secrets[0]
 	if got := [][]string{Releases(Style{}, calm, r), Abandons(Style{}, calm, r), RollsBack(Style{}, calm, r)}; len(got[0])+len(got[1])+len(got[2]) > 0 {
@@ -148,7 +172,7 @@ func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
 func TestAVersionIsExplainedByItsLabelsAndValues(t *testing.T) {
 	inEachStyle(t, "explain", func(s Style) string {
 		text := ""
-		for _, version := range Versions(attention().Secrets[0], "1111") {
+		for _, version := range Versions(attention().Secrets[0], "11111111") {
 			text += Explained(s, version, Version(s, attention().Secrets[0], version, now))
 		}
 		return text

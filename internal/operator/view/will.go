@@ -8,10 +8,13 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
+// About is what there is to say of a secret, in one line.
+func About(s Style, secret, text string) string { return s.text(secret) + ": " + s.text(text) + "\n" }
+
 // Will shows what an action will do, before it is asked whether it shall.
 func Will(s Style, secret, action string, will []string) string {
 	var out strings.Builder
-	out.WriteString(s.paint(strong, s.text(secret)) + ": to " + s.text(action) + " does this\n")
+	out.WriteString(s.paint(strong, s.text(secret)) + "\n" + action + " will:\n")
 	for _, line := range will {
 		s.hang(&out, "  - ", line, plain)
 	}
@@ -22,22 +25,22 @@ func Will(s Style, secret, action string, will []string) string {
 func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 	for _, c := range secret.Credentials {
 		if c.State == "revoking" {
-			will = append(will, c.Kind+": the value that an emergency was to replace stays, though it may have leaked")
+			will = append(will, c.Kind+": keep the value that an emergency was to replace, though it may have leaked")
 		}
 		for _, old := range c.Old {
 			switch {
 			case old.State == "held":
-				will = append(will, fmt.Sprintf("%s: the services are redeployed once more, then the old value (version %s) is taken out of service, whatever was seen of its use. What still uses it is refused", c.Kind, short(old.Version)))
+				will = append(will, fmt.Sprintf("%s: redeploy the services once more, then take the old value (version %s) out of service, even if something still uses it", c.Kind, short(old.Version)))
 			case old.Next == "alarm" && old.State != "revoking":
-				will = append(will, fmt.Sprintf("%s: the old value (version %s) becomes foreign: the function never touches it from then on, and its target goes on accepting it", c.Kind, short(old.Version)))
+				will = append(will, fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and its target keeps accepting it", c.Kind, short(old.Version)))
 			}
 		}
 	}
 	if r := secret.Rollout; r != nil && r.Converged == nil {
-		will = append(will, "the rollout since "+s.Moment(r.Since)+" is ended, if it cannot converge (its time is over, or every service is scaled to zero). One that can goes on")
+		will = append(will, "end the rollout since "+s.Moment(r.Since)+" if it cannot converge (its time is up, or every service is scaled to zero). One that can converge continues")
 	}
 	if secret.Schedule != nil && secret.Schedule.HeldOff {
-		will = append(will, "the schedule rotates again")
+		will = append(will, "let the schedule rotate again")
 	}
 	return will
 }
@@ -45,19 +48,19 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 // Abandons says what abandoning does to a secret; nothing, where no rotation is pending.
 func Abandons(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	if p := secret.Rotation; p != nil {
-		what := "it has made no value yet"
+		what := "which has made no value yet"
 		if len(p.Kinds) > 0 {
-			what = "the new value of " + list(p.Kinds) + " is taken away where it was set"
+			what = "and take away the new value of " + list(p.Kinds) + " where it was set"
 		}
-		will = append(will, fmt.Sprintf("the rotation to version %s is given up: %s", p.Version, what))
+		will = append(will, fmt.Sprintf("give up the rotation to version %s, %s", p.Version, what))
 		if p.Emergency {
-			will = append(will, "it is an emergency: the values that may have leaked stay accepted, and an alarm says so")
+			will = append(will, "leave the values that may have leaked accepted, as the rotation is an emergency; an alarm says so")
 		}
-		will = append(will, "AWSCURRENT gets another version id, with the same values")
+		will = append(will, "give AWSCURRENT another version id, with the same values")
 	}
 	for _, l := range secret.Labels {
 		if strings.HasPrefix(l.Label, "rotate;") {
-			will = append(will, "the label "+l.Label+" is taken off, if no rotation can follow it")
+			will = append(will, "take off the label "+l.Label+", if no rotation can follow it")
 		}
 	}
 	return will
@@ -72,19 +75,19 @@ func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	for _, c := range secret.Credentials {
 		for _, old := range c.Old {
 			if slices.Contains([]string{"old", "proven", "quarantined", "held", "released"}, old.State) {
-				will = append(will, fmt.Sprintf("%s: the value of version %s is wanted again%s; the present one is taken out of service as after a rotation", c.Kind, short(old.Version), restored(old)))
+				will = append(will, fmt.Sprintf("%s: make the value of version %s current again%s, and take the present one out of service as after a rotation", c.Kind, short(old.Version), restored(old)))
 			}
 		}
 	}
 	if len(will) > 0 {
-		will = append(will, "the services are redeployed"+services(secret), "what was edited since stays", "the schedule is held off, until a rotation by hand has converged, or you release it")
+		will = append(will, "redeploy the services"+services(secret), "keep what was edited since", "hold the schedule off, until a rotation by hand has converged, or you release it")
 	}
 	return will
 }
 
 func restored(old report.Old) string {
 	if old.State == "quarantined" {
-		return ", and is accepted again first"
+		return " (it is accepted again first)"
 	}
 	return ""
 }
@@ -103,7 +106,7 @@ func services(secret report.Secret) string {
 
 // issued is what an emergency ends besides the value itself.
 var issued = map[string]string{
-	"database": "every connection that was opened with it is closed",
+	"database": "every connection opened with it is closed",
 	"smtp":     "its access key is switched off and deleted",
 	"api":      "every API token issued under the old client is deleted",
 	"admin":    "the administrator's password is replaced",
@@ -116,10 +119,10 @@ func Emergency(s Style, secret report.Secret, only []string) (will []string) {
 		if len(only) > 0 && !slices.Contains(only, c.Kind) {
 			continue
 		}
-		will = append(will, fmt.Sprintf("%s: the value of version %s is refused right after the promotion, and %s", c.Kind, short(c.Version), issued[c.Kind]))
+		will = append(will, fmt.Sprintf("%s: revoke the value of version %s right after the promotion; %s", c.Kind, short(c.Version), issued[c.Kind]))
 		for _, old := range c.Old {
 			if old.AcceptedSince != nil {
-				will = append(will, fmt.Sprintf("%s: so is the value of version %s, which is %s", c.Kind, short(old.Version), old.State))
+				will = append(will, fmt.Sprintf("%s: also revoke the value of version %s, which is %s", c.Kind, short(old.Version), old.State))
 			}
 		}
 	}
@@ -128,17 +131,21 @@ func Emergency(s Style, secret report.Secret, only []string) (will []string) {
 		took = "the last deployment took " + span(r.Converged.Sub(r.Since))
 	}
 	return append(will,
-		"running tasks fail from the promotion until they are replaced: "+took+services(secret),
-		"it is never rolled back")
+		"make running tasks fail from the promotion until they are replaced: "+took+services(secret),
+		"never be rolled back")
 }
 
-// Pauses says what a pause does to a secret.
-func Pauses(s Style, secret report.Secret) (will []string) {
-	will = append(will, "the schedule changes nothing meanwhile; it is not touched itself. Rotations by hand and emergencies run, and what is open is ended")
+// Pauses says what a pause does to a secret. until says until when, in words.
+func Pauses(s Style, secret report.Secret, until string) []string {
+	will := []string{"keep the schedule from changing anything " + until, "leave rotations by hand and emergencies as they are, and finish what is open"}
+	var due []string
 	for _, c := range secret.Credentials {
 		if c.Due != nil {
-			will = append(will, c.Kind+" is due on "+s.date(*c.Due))
+			due = append(due, c.Kind+" on "+s.date(*c.Due))
 		}
+	}
+	if len(due) > 0 {
+		will = append(will, "put off what becomes due before its end: "+strings.Join(due, ", "))
 	}
 	return will
 }

@@ -23,14 +23,14 @@ func span(d time.Duration) string {
 	}
 }
 
-// when is a moment, as short as it can be told from now.
+// when is a moment, as short as it can be told from now, with its zone.
 func (s Style) when(t, now time.Time) string {
 	t, now = s.local(t), s.local(now)
 	switch {
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
-		return t.Format("15:04")
+		return t.Format("15:04 MST")
 	case t.Sub(now).Abs() < 300*day:
-		return t.Format("2 Jan 15:04")
+		return t.Format("2 Jan 15:04 MST")
 	default:
 		return t.Format("2 Jan 2006")
 	}
@@ -46,8 +46,8 @@ func (s Style) local(t time.Time) time.Time {
 	return t.In(s.Zone)
 }
 
-// Clock is a moment of today.
-func (s Style) Clock(t time.Time) string { return s.local(t).Format("15:04:05") }
+// Clock is a moment of today, with its zone.
+func (s Style) Clock(t time.Time) string { return s.local(t).Format("15:04:05 MST") }
 
 // short is the part of a version's id that tells it from others: the words of a token, and eight
 // characters more.
