@@ -210,7 +210,10 @@ func (s *sight) kind(name string) plan.Kind {
 	}
 	k := plan.Kind{Name: name}
 	for _, page := range s.book.Pages {
-		if e := page.Entries[name]; e.State == ledger.Failed {
+		// Where nothing is open there are no others; where not all could be read, these are
+		// what the labels tell.
+		open := page.Version != s.current && page.Version != s.pending && page.Entries[name].State.Live()
+		if e := page.Entries[name]; e.State == ledger.Failed || open {
 			k.Old = append(k.Old, plan.Value{Version: page.Version, Entry: e})
 		}
 	}
@@ -220,13 +223,16 @@ func (s *sight) kind(name string) plan.Kind {
 func (r *run) oldFound(s *sight, k plan.Kind, old plan.Value, actions []plan.Action) report.Old {
 	e := old.Entry
 	found := report.Old{Version: old.Version, State: string(e.State), Since: instant(e.At)}
-	if !k.Single() && old.MayBeAccepted() {
+	if _, overlaps := r.retirer(k.Name); overlaps && !k.Swaps && old.MayBeAccepted() {
 		found.AcceptedSince = instant(r.acceptedSince(s, k.Name, old.Version))
 	}
 	next := nextFor(k.Name, old.Version, actions)
 	if e.State == ledger.Failed && next.Why == "" {
 		// Nothing is open, so nothing was decided.
 		next = nextFor(k.Name, old.Version, plan.Decide(plan.Observation{Now: s.m.At, Kinds: []plan.Kind{{Name: k.Name, Old: []plan.Value{old}}}}))
+	}
+	if next.Why == "" {
+		next.Why = "not all of the secret could be looked at"
 	}
 	found.Next, found.Why, found.Until, found.Remedy = string(next.Do), next.Why, instant(next.Until), next.Remedy
 	return found

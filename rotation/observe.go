@@ -381,7 +381,11 @@ func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
 	if r.health == nil {
 		return plan.NotObserved, ""
 	}
-	for attempt := range healthAttempts {
+	attempts := healthAttempts
+	if r.silent {
+		attempts = 1 // the status is to tell soon, and decides nothing
+	}
+	for attempt := range attempts {
 		if attempt > 0 {
 			if r.clock.Wait(ctx, r.pauses.Health) != nil {
 				return state, what

@@ -342,3 +342,19 @@ func TestTheWordsForALabelAreThoseOfTheDocs(t *testing.T) {
 		}
 	}
 }
+
+// TestTheStatusTellsWhatTheLabelsSayOfASecretThatCannotBeReadWholly: whoever looks has to see
+// what is open.
+func TestTheStatusTellsWhatTheLabelsSayOfASecretThatCannotBeReadWholly(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile()
+	e.label("rotation;9;of-a-newer-release")
+	found := e.status()
+	if !strings.Contains(found.Error, "cannot understand") {
+		t.Errorf("the error is %q", found.Error)
+	}
+	if old := credentialOf(t, found, "api").Old; len(old) != 1 || old[0].State != "old" || old[0].Next == "" || old[0].Why == "" {
+		t.Errorf("of the API client it tells %+v", old)
+	}
+}
