@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ type engine struct {
 	secrets  *sm.Client
 	arn, fn  string
 	services services
-	log      strings.Builder
+	log      sharedLog
 
 	// before runs when a step begins, and fails it with what it returns; nil:
 	// nothing does.
@@ -132,6 +133,33 @@ func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
 		}
 	}
 	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
+}
+
+// sharedLog is a log that several invocations may write at once, each by a handler of its
+// own.
+type sharedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *sharedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *sharedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *sharedLog) Len() int { return len(l.String()) }
+
+func (l *sharedLog) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 // rotate rotates, with a token of its own or "".
