@@ -97,11 +97,6 @@ func allNoted(open []string) bool {
 	return slices.Equal(open, []string{"api=old", "database=proven", "smtp=proven"})
 }
 
-// quarantined: the overlaps that end with the rollout are about to be closed.
-func quarantined(open []string) bool {
-	return slices.Contains(open, "database=quarantined") && slices.Contains(open, "smtp=quarantined")
-}
-
 // onlyLasting: the overlaps that end with the rollout are closed.
 func onlyLasting(open []string) bool {
 	return len(open) > 0 && !slices.ContainsFunc(open, func(entry string) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,7 +62,7 @@ func storeAgain(ctx context.Context, d *demo, e *ending) error {
 		return err
 	}
 	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
-	if err := d.await(ctx, quarantined); err != nil {
+	if err := d.awaitQuarantine(ctx, "database", "smtp"); err != nil {
 		return err
 	}
 	d.moveOn(observation, "an hour, in which they are refused, and can be accepted again: neither MySQL nor IAM tells what logs in with them")
@@ -78,10 +79,33 @@ const observation = 61 * time.Minute
 // converged waits for the end of the first rollout that began after a time, and
 // tells when that one began.
 func (d *demo) converged(ctx context.Context, after time.Time) (since time.Time, err error) {
+	err = d.awaitBook(ctx, func(book ledger.Book) bool {
+		since = book.Rollout().Since
+		return since.After(after) && !book.Rollout().Open()
+	})
+	return since, err
+}
+
+// awaitQuarantine waits until targets refuse an old value of each of the kinds: before, its
+// label has no time, and the hour for which it is watched has not begun.
+func (d *demo) awaitQuarantine(ctx context.Context, kinds ...string) error {
+	return d.awaitBook(ctx, func(book ledger.Book) bool {
+		begun := map[string]bool{}
+		for _, page := range book.Pages {
+			for kind, e := range page.Entries {
+				begun[kind] = begun[kind] || e.State == ledger.Quarantined && !e.At.IsZero()
+			}
+		}
+		return !slices.ContainsFunc(kinds, func(kind string) bool { return !begun[kind] })
+	})
+}
+
+// awaitBook waits until the ledger is as it should be.
+func (d *demo) awaitBook(ctx context.Context, reached func(ledger.Book) bool) error {
 	for {
 		state, err := d.AWS.SecretsManager.State(d.SecretARN)
 		if err != nil {
-			return time.Time{}, err
+			return err
 		}
 		labels := map[string][]string{}
 		for _, v := range state.Versions {
@@ -89,13 +113,13 @@ func (d *demo) converged(ctx context.Context, after time.Time) (since time.Time,
 		}
 		book, err := ledger.Read(labels)
 		if err != nil {
-			return time.Time{}, err
+			return err
 		}
-		if r := book.Rollout(); r.Since.After(after) && !r.Open() {
-			return r.Since, nil
+		if reached(book) {
+			return nil
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return time.Time{}, fmt.Errorf("no rollout came to its end: %w; the labels are %q", err, labels)
+			return fmt.Errorf("the ledger did not come to what was waited for: %w; the labels are %q", err, labels)
 		}
 	}
 }
