@@ -358,6 +358,6 @@ var overlapMutations = []mutation{
 		file:   "rotation/observe.go",
 		old:    "	maps.DeleteFunc(f.probes, func(p place, _ plan.Probe) bool { return p.kind == kind })\n",
 		new:    "	maps.DeleteFunc(f.probes, func(p place, a plan.Probe) bool { return p.kind == kind && a != plan.Accepted })\n",
-		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+		killer: test{engine, "TestATargetThatMayHaveAnotherValueIsAskedAnew"},
 	},
 }
