@@ -248,7 +248,7 @@ func TestAnOperatorRollsBackARotationWithoutAFailedLogin(t *testing.T) {
 			t.Errorf("it answers %+v", r.Secrets[0])
 		}
 		if now := d.raw("AWSCURRENT"); d.password("AWSCURRENT") != before || strings.ReplaceAll(edited, bad, before) == edited || !strings.Contains(now, "www.example.com") {
-			t.Errorf("AWSCURRENT stores another value than before, or the edit is gone")
+			t.Errorf("AWSCURRENT stores another value than before, or the edit is lost")
 		}
 		app.Slow.Store(false)
 		d.mustBeSteady()

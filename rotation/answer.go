@@ -286,26 +286,12 @@ func (s *sight) rank(id string) int {
 	return len(aws)
 }
 
-// meanings are the states of a value in the words of docs/operate.md.
-var meanings = map[ledger.State]string{
-	ledger.Pending:     "a rotation is setting the value, or has",
-	ledger.Proven:      "the target accepts it",
-	ledger.Old:         "another value is wanted. It is still accepted, and is taken away when nothing uses it",
-	ledger.Quarantined: "it is refused, can be restored, and is being watched",
-	ledger.Held:        "something still uses it, so it stays accepted",
-	ledger.Released:    "it was held, and you have released it",
-	ledger.GivenUp:     "its rotation was given up; it is taken away next",
-	ledger.Revoking:    "an emergency takes it away",
-	ledger.RolledBack:  "its promotion was rolled back. It is taken away once no task has it",
-	ledger.Failed:      "its promotion was rolled back, and it is refused. The schedule is held off",
-	ledger.Foreign:     "you have released it, and the function never touches it",
-}
-
 // What a state means elsewhere than is usual.
 const (
 	meansGivenUp    = "the rotation was given up, and the value is taken away next"
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
+	meansReplaced   = "its target accepts one value alone, and has another one; this one is kept, to be set again should it be wanted again"
 )
 
 // means tells in words what a label of this function's says; "" of another one.
@@ -348,6 +334,13 @@ func (s *sight) meaning(version, kind string, state ledger.State) string {
 		return meansOld
 	case state == ledger.Revoking && version == s.current:
 		return meansNotCarried
+	case state == ledger.Old && s.isSingle(kind):
+		return meansReplaced
 	}
-	return meanings[state]
+	return state.Means()
+}
+
+// isSingle tells that a kind's target is known to accept one value at a time.
+func (s *sight) isSingle(kind string) bool {
+	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == kind && k.Single() })
 }

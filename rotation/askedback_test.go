@@ -29,7 +29,7 @@ func TestAnOperatorRollsBackWhileTheRolloutIsOpenAndEditsStay(t *testing.T) {
 	}
 	e.currentHolds("database-1", "admin-1")
 	if !strings.Contains(e.version("AWSCURRENT").Value, `"edited"`) {
-		t.Errorf("the edit is gone: %s", e.version("AWSCURRENT").Value)
+		t.Errorf("the edit is lost: %s", e.version("AWSCURRENT").Value)
 	}
 	if !e.database.takes("database-1") || !e.admin.takes("admin-1") {
 		t.Errorf("AWSCURRENT's values are refused: %s; %s", e.database.accepts(), e.admin.accepts())

@@ -65,7 +65,8 @@ func (r *run) fence(ctx context.Context, s *sight, givenUp string) error {
 	fenced := s.book.Page(givenUp)
 	if slices.Contains(s.m.Labels[givenUp], secret.Previous) {
 		// It was AWSCURRENT, so tasks may have been started with its values. Only AWSPREVIOUS
-		// tells that, and the move takes it away.
+		// tells that, and the move takes it away. If this ends before the move, nothing is fenced;
+		// an old value is observed for longer than an invocation lives that may promote it.
 		if fenced, err = r.noteFenced(ctx, fenced, ledger.Old, s.m.At); err != nil {
 			return err
 		}

@@ -172,7 +172,7 @@ func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	r.takeUp("labels", credential.Check{What: "there is room for those of a rotation", Problem: s.hasRoomForLabels()})
 	r.takeUp("schedule", r.beginsBySchedule(s)...)
 	converged := credential.Check{What: "it has converged"}
-	if of := s.book.Rollout(); of.Open() {
+	if of := s.rollout(); of.Open() {
 		converged.Warning = fmt.Errorf("it began at %s, and no credential is rotated before its end", of.Since.Format(time.RFC3339))
 	}
 	r.takeUp("rollout", converged)

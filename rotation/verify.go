@@ -17,9 +17,9 @@ import (
 )
 
 // Verify is Status, and looks besides whether all is as it should be: each target accepts
-// AWSCURRENT's value, and refuses that of AWSPREVIOUS unless its overlap is open; the
-// application is healthy, every task new, and the copies of a credential agree. It logs in
-// at the targets, with an old value at most once, and changes nothing.
+// AWSCURRENT's value, the application is healthy, every task new, and the copies of a
+// credential agree. It logs in at the targets with AWSCURRENT's values alone, and changes
+// nothing.
 func (r *Rotator) Verify(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) report.Secret {
 	run := r.toLook(asking, secretARN, log, secrets)
 	run.checks = "verify"
@@ -74,8 +74,8 @@ func (r *run) verify(ctx context.Context, s *sight) {
 	}
 }
 
-// verifyKind asks a target for AWSCURRENT's value, and for AWSPREVIOUS's. It tells whether
-// the target could be reached, and took the present one.
+// verifyKind asks a target for AWSCURRENT's value, and tells what the ledger says of
+// AWSPREVIOUS's. reached is whether the target could be reached, and took the former.
 func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, current secret.Version) (reached bool) {
 	name := kind.Name()
 	accepted := credential.Check{What: "its target accepts AWSCURRENT's value"}
@@ -152,7 +152,7 @@ func (r *run) verifyPrevious(s *sight, kind credential.Kind, current secret.Vers
 	case label == ledger.Pending, label == ledger.GivenUp, label == ledger.RolledBack, label == ledger.Revoking:
 		check.Result, check.Text = report.Skipped, "what its target has is about to change: "+string(label)
 	default:
-		check.Text = "its overlap is over; the history tells when it was seen refused"
+		check.Result, check.Text = report.Skipped, "its overlap is over, and it is not tried; the history tells when it was seen refused"
 	}
 	r.checked(finding{Check: check})
 }
@@ -173,7 +173,7 @@ func (r *run) labelOf(kind credential.Kind, k plan.Kind, value credential.Value)
 
 // verifyTasks looks whether every task has AWSCURRENT's values.
 func (r *run) verifyTasks(s *sight) {
-	of := s.book.Rollout()
+	of := s.rollout()
 	check := report.Check{Part: "tasks", What: "every one has AWSCURRENT's values", Result: report.Skipped}
 	switch {
 	case r.services == nil:

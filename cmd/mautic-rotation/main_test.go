@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ func build(dir string) (string, error) {
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	if err := command.Run(); err != nil {
-		return "", &exec.Error{Name: out.String(), Err: err}
+		return "", fmt.Errorf("make operator: %w\n%s", err, &out)
 	}
 	return file, nil
 }

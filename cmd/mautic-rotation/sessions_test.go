@@ -283,7 +283,7 @@ func TestASessionOfAHeldOverlap(t *testing.T) {
 	for _, version := range labels(t, d) {
 		for _, label := range version {
 			if old.MatchString(label) {
-				tells(t, d.run("explain", label).out, "database: held", "until you release it")
+				tells(t, d.run("explain", label).out, "database: held", "something still uses it")
 			}
 		}
 	}

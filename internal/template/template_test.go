@@ -196,7 +196,7 @@ func statements(t *testing.T, resource template.Value) map[string]template.Map {
 func TestEveryStatementHasASidOfItsOwn(t *testing.T) {
 	t.Parallel()
 	tpl := read(t)
-	for name, least := range map[string]int{"RotationRole": 19, "TopicKey": 4, "TopicPolicy": 3, "ChatTopicPolicy": 2, "NoticeBusRole": 2, "OperatorReadPolicy": 6, "OperatorRotatePolicy": 3} {
+	for name, least := range map[string]int{"RotationRole": 19, "TopicKey": 4, "TopicPolicy": 3, "ChatTopicPolicy": 2, "NoticeBusRole": 2, "OperatorReadPolicy": 5, "OperatorRotatePolicy": 3} {
 		if n := len(statements(t, tpl.Resources[name])); n < least {
 			t.Errorf("%s has %d statements", name, n)
 		}

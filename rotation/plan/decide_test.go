@@ -235,7 +235,7 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 		{"an overlap of an earlier rotation stays", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Kinds[1].Old[0].Entry = entry(ledger.Old, promotedAt.Add(-2*time.Second))
 		}), "secret: roll back database,api,admin,webhook"},
-		{"a value that has been noted as old since the promotion is gone back to", rolling(), failing(func(o *Observation, _ *Kind) {
+		{"a value that has been noted as old since the promotion is restored", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Kinds[1].Old[0].Entry = entry(ledger.Old, promotedAt)
 		}), "secret: roll back database,smtp,api,admin,webhook"},
 		{"an older value that is on its way out is not gone back to", rolling(), failing(func(_ *Observation, k *Kind) {

@@ -204,7 +204,7 @@ func afterMove(labels Labels, label, to, from string) Labels {
 	if to != "" {
 		labels[to] = append(without(labels[to], label), label)
 	}
-	if label == Current { // Secrets Manager moves AWSPREVIOUS along
+	if label == Current && from != "" && to != "" { // Secrets Manager moves AWSPREVIOUS along
 		if last := labels.Version(Previous); last != "" {
 			labels[last] = without(labels[last], Previous)
 		}

@@ -17,21 +17,6 @@ var aws = map[string]string{
 	"AWSPREVIOUS": "the version that was AWSCURRENT before. Its values may be refused by now",
 }
 
-// states are what the states mean, as docs/operate.md has them.
-var states = map[ledger.State]string{
-	ledger.Pending:     "a rotation is setting the value, or has",
-	ledger.Proven:      "the target accepts it",
-	ledger.Old:         "another value is wanted; this one is still accepted, and is taken away when nothing uses it",
-	ledger.Quarantined: "it is refused, can be restored, and is being watched",
-	ledger.Held:        "something still uses it, so it stays accepted until you release it",
-	ledger.Released:    "it was held, and an operator has released it: the next tick takes it away",
-	ledger.GivenUp:     "its rotation was given up; it is taken away next",
-	ledger.Revoking:    "it may have leaked: an emergency takes it away; on AWSCURRENT, the emergency was not carried out",
-	ledger.RolledBack:  "the application did not come up with it; it is taken away once no task has it",
-	ledger.Failed:      "the application did not come up with it, and it is refused; the schedule is held off",
-	ledger.Foreign:     "an operator has released it, and the function never touches it",
-}
-
 // Means says what a label means, line by line. ok is false for one that is neither Secrets Manager's nor
 // this project's.
 func Means(text string) (lines []string, ok bool) {
@@ -50,7 +35,7 @@ func Means(text string) (lines []string, ok bool) {
 	}
 	for _, kind := range page.Kinds() {
 		e := page.Entries[kind]
-		line := fmt.Sprintf("%s: %s, which is: %s", kind, e.State, states[e.State])
+		line := fmt.Sprintf("%s: %s, which is: %s", kind, e.State, e.State.Means())
 		if !e.At.IsZero() {
 			line += "; since " + at(e.At)
 		}

@@ -115,7 +115,7 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52 UTC, until 14:52 UTC"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "waiting; its use is looked for at 14:05 UTC"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is gone"}, "its old value is still accepted: its field is gone"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is missing"}, "its old value is still accepted: its field is missing"},
 		{report.Old{State: "old"}, "steady"},
 		{report.Old{State: "failed", Since: at(-60)}, "steady"},
 		{report.Old{State: "rolledback", Since: at(-60)}, "rolled back since 13:02 UTC"},
