@@ -64,14 +64,14 @@ func (r *run) both(ctx context.Context, s *sight, version string) (current, old 
 	return current, old, err
 }
 
-// confirmQuiet is credential.Overlap.Confirm.
+// confirmQuiet is credential.Overlap.Confirm. Its error is errAnew if AWSCURRENT has moved.
 func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return err
 	}
 	if now := m.Labels.Version(secret.Current); now != currentID {
-		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile", now)
+		return fmt.Errorf("AWSCURRENT has moved to version %s: %w", now, errAnew)
 	}
 	book, err := ledger.Read(m.Labels)
 	if err != nil {

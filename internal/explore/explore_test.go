@@ -138,6 +138,8 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"no-restart-finishSecret-again: 7 move-back, 20 abandon",
 		"api-overlap-ends: 15 emergency, 16 move-back",
 		"healthy-reconciles: 1 unhealthy, 14 edit",
+		"mixed-finishSecret-again: 6 server-restored, 24 edit-value",
+		"database-rollback-reconciles: 9 edit",
 		"database-converged-reconciles: 1 old-document",
 		"database-converged-reconciles: 1 move-back",
 		"database-converged-reconciles: 1 release, 2 move-back",

@@ -26,8 +26,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return mayHaveLeaked(k, do)
 	case w.Entry.State == ledger.Quarantined:
 		return do(Restore, "it is wanted again"), false
-	case interrupted(k, o):
-		return nil, false // the rollout's decision is to finish the rollback
+	case marked(k, o):
+		return nil, false // the rollout's decision is to go on with the rollback
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
@@ -71,10 +71,12 @@ func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Acti
 	return remedied(remedyLeaked, do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release")...), true
 }
 
-// interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
-// away yet.
-func interrupted(k Kind, o Observation) bool {
-	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
+// marked tells that the wanted value is marked as rolled back: AWSCURRENT was not moved away
+// from it yet. Where an edit has overtaken the rollback, the mark is on the version before.
+func marked(k Kind, o Observation) bool {
+	e := k.Wanted.Entry
+	earlier := !e.At.IsZero() && e.At.Before(begun(o.Rollout.Rollout)) // of a promotion before this one
+	return e.State == ledger.RolledBack && !earlier && o.Rollout.Promoted && o.Rollout.Open()
 }
 
 // hasOther tells that the target may accept another value than the wanted one.
