@@ -12,6 +12,14 @@ var byHandMutations = []mutation{
 		scripts: []string{"database-rollback-reconciles: 9 old-document"},
 	},
 	{
+		name: "restored-beside-a-refused-value", what: "a value in quarantine is restored beside AWSCURRENT's, though the target refuses that: it fails, and what uses it too",
+		file:    "rotation/takeaway.go",
+		old:     "		current, err = r.beside(ctx, s, a.Kind)",
+		new:     "		_ = r.beside",
+		killer:  test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
+		scripts: []string{"held-reconciles: 17 edit-value"},
+	},
+	{
 		name: "rollback-overtaken", what: "an edit that comes between the mark of a rollback and the move of AWSCURRENT ends the rollback",
 		file:    "rotation/plan/wanted.go",
 		old:     "	return e.State == ledger.RolledBack && !earlier &&",

@@ -226,13 +226,12 @@ func (w *world) remedied() string {
 // up for it; "" if there is nothing.
 func (w *world) notMended() string {
 	for secret := range w.arns {
-		current, refused := w.labelled(secret, "AWSCURRENT"), false
+		current := w.labelled(secret, "AWSCURRENT")
 		for i, k := range w.kinds {
 			a, value := &w.accounts[w.accountOf(secret, i)], current.values[i]
 			if current.secret != secret || slices.Contains(w.leaked, value) {
 				continue
 			}
-			refused = refused || value != "" && !a.accepts(value)
 			other := w.acceptedOf(secret, i)
 			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) && w.isProven(secret, i, value) && !w.acceptsUnlabelled(secret, i) {
 				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused since the server was restored: neither was it set again, nor is %s current", k.Name(), value, other)
@@ -241,7 +240,7 @@ func (w *world) notMended() string {
 				return fmt.Sprintf("the application does not come up with %s, and its promotion is not rolled back", value)
 			}
 		}
-		if used := w.lagging; used != "" && !refused && !slices.Contains(w.leaked, used) && !slices.Contains(w.lost, used) && !slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(used) }) {
+		if used := w.lagging; used != "" && !slices.Contains(w.leaked, used) && !slices.Contains(w.lost, used) && !slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(used) }) {
 			return fmt.Sprintf("a program uses %s, which is taken away", used)
 		}
 	}

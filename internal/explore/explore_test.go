@@ -140,6 +140,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"healthy-reconciles: 1 unhealthy, 14 edit",
 		"mixed-finishSecret-again: 6 server-restored, 24 edit-value",
 		"database-rollback-reconciles: 9 edit",
+		"held-reconciles: 17 edit-value",
 		"database-converged-reconciles: 1 old-document",
 		"database-converged-reconciles: 1 move-back",
 		"database-converged-reconciles: 1 release, 2 move-back",

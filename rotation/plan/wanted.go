@@ -125,7 +125,7 @@ func toPutBack(k Kind) (actions []Action) {
 func unasked(k Kind) (actions []Action) {
 	for _, old := range k.Old {
 		if old.Probe == NotAsked && old.MayBeAccepted() {
-			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is refused, so another one may be accepted"})
+			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is of no use, so another one may be accepted"})
 		}
 	}
 	return actions
@@ -160,16 +160,19 @@ func isAccepted(v Value) bool { return v.Probe == Accepted }
 
 // whereLive is the remedy where AWSCURRENT's value is refused.
 func whereLive(k Kind) string {
-	newest, ok := k.live()
+	newest, ok := k.Live()
 	if !ok {
 		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
 	}
 	return fmt.Sprintf("version %s has the value that it accepts", newest.Version)
 }
 
-// live is the old value that the target is known to accept, and that is the most likely
+// useless tells that AWSCURRENT's value is refused, or cannot be compared.
+func (k Kind) useless() bool { return k.Lost != "" || k.Wanted.Probe == Denied }
+
+// Live is the old value that the target is known to accept, and that is the most likely
 // one to go back to.
-func (k Kind) live() (newest Value, ok bool) {
+func (k Kind) Live() (newest Value, ok bool) {
 	for _, old := range k.Old {
 		if isAccepted(old) && (!ok || old.righterThan(newest)) {
 			newest, ok = old, true
