@@ -150,6 +150,13 @@ var byHandMutations = []mutation{
 		killer: test{planner, "TestARotationThatEndedOtherwiseLeavesNothingAccepted"},
 	},
 	{
+		name: "jobs-not-waited-for", what: "a rollout does not wait for the tasks that no service runs",
+		file:   "rotation/ecs/alone.go",
+		old:    "		if read {\n			o.Older",
+		new:    "		if read && t.Group == nil {\n			o.Older",
+		killer: test{"rotation/ecs", "TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret"},
+	},
+	{
 		name: "cron-not-warned-of", what: "the preflight says nothing of cron jobs that get none of their container's variables",
 		file:   "rotation/ecs/taskdefinition.go",
 		old:    "if !strings.Contains(strings.Join(slices.Concat(container.EntryPoint, container.Command), \" \"), jobsFile) {",
