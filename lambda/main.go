@@ -105,6 +105,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		LeaveCopies:    s.leaveCopies,
 		Limits:         s.limits,
 		Every:          s.every,
+		WhenDue:        s.whenDue,
 		Metrics:        measured,
 		Pauses:         t.Pauses,
 	}

@@ -40,6 +40,7 @@ type settings struct {
 	limits            rotation.Limits
 	leaveCopies       bool
 	every             map[string]time.Duration
+	whenDue           bool
 }
 
 // mauticSettings are those of the kinds that are in Mautic's own tables.
@@ -202,6 +203,12 @@ var known = []setting{
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
 		return err
+	}},
+	{"ROTATE_WHEN_DUE", "whether a schedule rotates the only kind of a secret when it is due, too, and not each time", func(p *parsed, value string) (err error) {
+		if p.whenDue, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
 	}},
 	{"FOLLOW_COPIES", "whether copies of a credential in other fields, in DSNs and URLs, follow it", func(p *parsed, value string) error {
 		follow, err := strconv.ParseBool(value)

@@ -39,12 +39,14 @@ func TestWhatIsWrongIsNamedWithTheRemedy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const other = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-smtp-AbCdEf"
 	// Each is added to the parameters of prod.
 	for line, want := range map[string]string{
 		`"ScheduleExpression=rate(30 days)",`:                                   `'ScheduleExpression="rate(30 days)"'`,
 		`'ScheduleExpression="rate(1 hour)"',`:                                  "rate(<4 to 999> hours)",
 		`"MauticUrls=https://mautic.example.com",`:                              "no parameter MauticUrls",
 		`'ScheduleExpression="cron(0 22 ? * SUN *)"', "ScheduleDuration=4h",`:   "past midnight",
+		`"ScheduleDuration2=22h", "SecretArn2=` + other + `",`:                  "ScheduleExpression2: cron(0 3 8 * ? *) and ScheduleDuration2: a window of 22 hours that opens at 3 o'clock",
 		`"CreateSecret=true",`:                                                  "set CreateSecret to true and leave SecretArn empty",
 		`"SecretArn2=arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-AbCdEf",`: "belongs to an AWS service",
 	} {

@@ -3,7 +3,9 @@ package samconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,15 +32,19 @@ func (e Environment) Check(t *cloudformation.Template) error {
 	if len(e.Parameters) == 0 {
 		faults = append(faults, errors.New("it gives no parameters"))
 	}
-	if _, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters}); err != nil {
-		faults = append(faults, err)
+	stack, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters})
+	if err != nil {
+		return errors.Join(append(faults, err)...)
 	}
-	for name, expression := range e.Parameters {
-		if number, isSchedule := strings.CutPrefix(name, "ScheduleExpression"); isSchedule {
-			duration := "ScheduleDuration" + number
-			if err := fits(expression, e.Parameters[duration]); err != nil {
-				faults = append(faults, fmt.Errorf("%s: %s and %s: %w", name, expression, duration, err))
-			}
+	for _, id := range slices.Sorted(maps.Keys(stack.Resources)) {
+		rules, isSchedule := stack.Resources[id].Properties["RotationRules"].(map[string]any)
+		if !isSchedule {
+			continue
+		}
+		number := strings.TrimPrefix(id, "Schedule")
+		expression, duration := fmt.Sprint(rules["ScheduleExpression"]), fmt.Sprint(rules["Duration"])
+		if err := fits(expression, duration); err != nil {
+			faults = append(faults, fmt.Errorf("ScheduleExpression%s: %s and ScheduleDuration%s: %w", number, expression, number, err))
 		}
 	}
 	return errors.Join(faults...)
@@ -53,7 +59,7 @@ var (
 // does, and before the next window begins. Whether the expression is one is for
 // the template to say.
 func fits(expression, duration string) error {
-	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h")) // 0 for the default, which fits
+	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h"))
 	if m := hourly.FindStringSubmatch(expression); m != nil {
 		if every, _ := strconv.Atoi(m[1]); length > every {
 			return fmt.Errorf("a window of %d hours is longer than the %d from one to the next", length, every)

@@ -39,6 +39,7 @@ var changes = map[string][]change{
 	"CreateSecret":            {with("CreateSecret", "false", "SecretArn", arnOf("mautic-other")), with("CreateSecret", "true", "SecretArn", "", "DatabaseHost", "db.example.com", "DatabaseName", "mautic", "DatabaseUser", "mautic")},
 	"SecretName":              {with("SecretName", "mautic-other-secrets")},
 	"RotateKinds":             {with("RotateKinds", "database,admin,api,webhook"), with("RotateKinds", "smtp", "SmtpIamUser", "mautic-smtp")},
+	"RotateWhenDue":           {with("RotateWhenDue", "true"), with("RotateWhenDue", "false")},
 	"DatabaseEveryDays":       {with("DatabaseEveryDays", "1"), with("DatabaseEveryDays", "30")},
 	"ApiEveryDays":            {with("ApiEveryDays", "30")},
 	"AdminEveryDays":          {with("AdminEveryDays", "30")},

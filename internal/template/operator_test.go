@@ -19,14 +19,14 @@ func TestTheOutputsTellTheOperatorsProgramWhatItNeeds(t *testing.T) {
 		want       map[string]string
 	}{
 		"one secret": {given, map[string]string{
-			"SecretArns": arnOf("mautic-prod-secrets"), "ScheduleExpression": "rate(90 days)",
+			"SecretArns": arnOf("mautic-prod-secrets"), "ScheduleExpression": monthly,
 			"FunctionName": "mautic-rotation", "FunctionArn": functionARN, "ReadAlias": functionARN + ":read", "LogGroup": "/mautic-rotation/stack",
 		}},
 		"several, of which one is created and others have a gap": {
 			changedTo(creating, with("SecretArn2", arnOf("a"), "SecretArn4", arnOf("b"), "ScheduleExpression4", "cron(0 3 ? * SUN *)", "RotateKinds", "database,admin")),
 			map[string]string{
 				"SecretArns":         arnOf("stack-credentials") + "," + arnOf("a") + "," + arnOf("b"),
-				"ScheduleExpression": "rate(30 days);rate(30 days);cron(0 3 ? * SUN *)",
+				"ScheduleExpression": monthly + ";" + monthly + ";cron(0 3 ? * SUN *)",
 			},
 		},
 	} {
