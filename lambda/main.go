@@ -97,7 +97,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		s.database.RDS = databases
 	}
 	s.smtp.IAM = iam.NewFromConfig(awsConfig)
-	measured := metrics{out: os.Stdout, function: lambdacontext.FunctionName}
+	measured := newMetrics(os.Stdout, lambdacontext.FunctionName, s.unmeasured)
 	c := rotation.Config{
 		SecretsManager: secrets,
 		Kinds:          kinds(s),
