@@ -151,7 +151,7 @@ func TestThePatternsTakeWhatIsMeantAndNothingElse(t *testing.T) {
 		"EcsService":        {"mautic-prod-web": true, "*": false, "arn:aws:ecs:eu-west-1:123456789012:service/c/s": false},
 		"EcsCluster":        {"mautic_prod-1": true, "c/*": false},
 		"SmtpIamUser":       {"mautic-smtp": true, "*": false, "a/b": false}, "SmtpIamUserPath": {"/ses/": true, "/a/b/": true, "ses": false, "/*/": false},
-		"DatabaseInstance": {"mautic-prod": true, "*": false}, "FunctionName": {"mautic-rotation-prod": true, "mautic_rotation": true, "a*": false, "": false},
+		"DatabaseInstance": {"mautic-prod": true, "Mautic-Prod": false, "*": false}, "FunctionName": {"mautic-rotation-prod": true, "mautic_rotation": true, "a*": false, "": false},
 		"NoticeBusArn": {
 			"arn:aws:events:eu-west-1:123456789012:event-bus/central": true, "arn:aws-cn:events:cn-north-1:123456789012:event-bus/default": true,
 			"arn:aws:events:eu-west-1:123456789012:event-bus/*": false, "central": false,
