@@ -145,6 +145,7 @@ func TestThePatternsTakeWhatIsMeantAndNothingElse(t *testing.T) {
 			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:a b-AbCdEf":                      false,
 		},
 		"DatabaseEveryDays": {"1": true, "90": true, "999": true, "0": false, "1000": false, "1.0": false, "1.5": false, "1e2": false, "01": false, "": false},
+		"DatabasePort":      {"": true, "1": true, "3306": true, "9999": true, "10000": true, "65535": true, "0": false, "65536": false, "70000": false, "99999": false, "013": false},
 		"SmtpRegion":        {"": true, "eu-west-1": true, "us-gov-west-1": true, "eusc-de-east-1": true, "Ireland": false},
 		"RotateKinds":       {"database,api,admin,webhook,smtp": true, "database, api": false, "all": false, "": false},
 		"SecretKeyArns":     {"arn:aws:kms:eu-west-1:123456789012:key/mrk-1234": true, "alias/mine": false, "arn:aws:kms:eu-west-1:123456789012:key/*": false},
