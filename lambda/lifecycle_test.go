@@ -554,3 +554,43 @@ func TestATemplateThatMadeTheSecretAnewWouldBeSeen(t *testing.T) {
 		}
 	}
 }
+
+// unlooked are the rows that the template takes and the function refuses, by its words,
+// since no rule of a template can look for a word in a text. The preflight that follows a
+// deployment fails with these words.
+var unlooked = map[string]string{"RotateKinds=smtp": "ROTATE_KINDS has smtp, which takes SMTP_IAM_USER"}
+
+// A parameter by itself, without what the rows give with it.
+func TestWhatTheTemplateTakesTheFunctionTakesToo(t *testing.T) {
+	t.Parallel()
+	parsed, err := parsedTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, refused := 0, 0
+	for parameter, changes := range rows.Changes {
+		for _, to := range changes {
+			stack, err := parsed.Render(cloudformation.Options{Parameters: rows.ChangedTo(rows.Given, rows.With(parameter, to[parameter]))})
+			if err != nil {
+				refused++
+				continue
+			}
+			taken++
+			environment, err := stack.Environment("RotationFunction")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var environ []string
+			for name, value := range environment {
+				environ = append(environ, name+"="+value)
+			}
+			row := parameter + "=" + to[parameter]
+			if _, err := readSettings(environ); (err != nil) != (unlooked[row] != "") || err != nil && !strings.Contains(err.Error(), unlooked[row]) {
+				t.Errorf("%s: %v", row, err)
+			}
+		}
+	}
+	if taken < 70 || refused < 10 {
+		t.Errorf("the template takes %d rows, and refuses %d", taken, refused)
+	}
+}

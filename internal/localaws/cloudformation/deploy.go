@@ -113,8 +113,11 @@ func (s *StandIn) Delete(ctx context.Context, stackName string) error {
 	s.mu.Lock()
 	stack, err := s.find(stackName)
 	s.mu.Unlock()
-	if err != nil || stack.deployed == nil {
+	if err != nil {
 		return err
+	}
+	if stack.deployed == nil {
+		return invalid("Stack:%s was not made by a template.", stack.ID)
 	}
 	o := &operation{s: s, old: stack.deployed, next: &deployed{}}
 	if err := o.cleanUp(ctx); err != nil {
