@@ -47,7 +47,36 @@ func (e Environment) Check(t *cloudformation.Template) error {
 			faults = append(faults, fmt.Errorf("ScheduleExpression%s: %s and ScheduleDuration%s: %w", number, expression, number, err))
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(stack.Resources)) {
+		if environment, err := stack.Environment(id); err == nil {
+			timeout, _ := stack.Resources[id].Properties["Timeout"].(string)
+			faults = append(faults, mayWatch(timeout, environment))
+		}
+	}
 	return errors.Join(faults...)
+}
+
+// beforeTheWatch is what a tick may take before it begins to watch, and to undo what it
+// has done: reading, two waits for a lock, a connection. In seconds.
+const beforeTheWatch = 45
+
+// mayWatch tells whether an invocation has the time to watch for the use of an old value.
+// One that has not takes none away, and fails at each tick. A number that is missing or is
+// none is for the template to refuse.
+func mayWatch(timeout string, environment map[string]string) error {
+	limit, limited := strconv.Atoi(timeout)
+	watch, watches := strconv.Atoi(environment["WATCH_SECONDS"])
+	if limited != nil || watches != nil {
+		return nil
+	}
+	needed := watch + beforeTheWatch
+	if environment["OBSERVE_MINUTES"] == "0" {
+		needed += watch // before it takes the value away, too
+	}
+	if limit < needed {
+		return fmt.Errorf("Timeout %d is too short for WatchSeconds %d: no old value would be taken away. It takes %d seconds at least", limit, watch, needed)
+	}
+	return nil
 }
 
 var (
