@@ -1,10 +1,11 @@
 """Transforms template.yaml as CloudFormation would, and holds the outcome against
 AWS's own rules (those of Control Tower, for cfn-guard).
 
-    check.py template.yaml packaged.yaml [directory of the npm package cdk-validator-cfnguard]
+    check.py template.yaml build/package [directory of the npm package cdk-validator-cfnguard]
 
-packaged.yaml is what `make package` makes of it, and has to be the same as what
-SAM makes of it, but for what is written at `packaged`.
+In the second are what `make package` has made of it, which has to be the same as
+what SAM makes of it, but for what is written at `packaged`; and under cdk/, where
+there is one, what the CDK has made of that by docs/examples/cdk.
 
 The transform is that of SAM itself (the Python package aws-sam-translator). The
 rules read a template as it is written, and take a condition for a fault; so they
@@ -178,10 +179,44 @@ def guard(package, resources):
             yield finding["Rule"]["name"], name
 
 
-def main(path, packaged_path, package=None):
+def written_long(value):
+    """The same with each Fn::GetAtt and DependsOn as a list, which may be texts."""
+    if isinstance(value, list):
+        return [written_long(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    value = {k: written_long(v) for k, v in value.items()}
+    if isinstance(value.get("Fn::GetAtt"), str):
+        value["Fn::GetAtt"] = value["Fn::GetAtt"].split(".", 1)
+    if isinstance(value.get("DependsOn"), str):
+        value["DependsOn"] = [value["DependsOn"]]
+    return value
+
+
+def by_cdk(directory, want):
+    """What the example of the CDK deploys otherwise than the packaged template does,
+    with the parameters of prod in samconfig.toml, which the example has too."""
+    with open(os.path.join(directory, "cdk/mautic-secret-rotation-prod.template.json")) as file:
+        made = json.load(file)
+    got = written_long(Deployed(made, {}).resources())
+    want = written_long(Deployed(want, dict(environments())["prod"]).resources())
+    code = got["RotationFunction"]["Properties"].pop("Code")
+    del want["RotationFunction"]["Properties"]["Code"]
+    if not code["S3Bucket"].startswith("cdk-") or not code["S3Key"].endswith(".zip"):
+        yield f"the code is in {code}"
+    for name in sorted(got.keys() | want.keys()):
+        if json.dumps(got.get(name), sort_keys=True) != json.dumps(want.get(name), sort_keys=True):
+            yield f"the resource {name}"
+
+
+def main(path, directory, package=None):
     template = transform(path)
     print(f"SAM makes {len(template['Resources'])} resources of the template")
+    packaged_path = os.path.join(directory, "template.yaml")
     faults, passed = {f"the packaged template is not SAM's: {what}" for what in differences(packaged_path, template)}, set()
+    if os.path.isdir(os.path.join(directory, "cdk")):
+        faults.update(f"what the CDK makes is not the packaged template's: {what}" for what in by_cdk(directory, load(packaged_path)))
+        print("the CDK makes the same of the packaged template")
     for name, overrides in environments():
         deployed = Deployed(template, overrides)
         faults.update(f"{rule} ({name})" for rule in deployed.broken_rules())
