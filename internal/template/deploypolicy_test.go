@@ -158,7 +158,8 @@ func has(properties any, name string) bool {
 	return false
 }
 
-// needs are all that CloudFormation does to create, update and delete a stack.
+// needs are all that CloudFormation does to create, update and delete a stack. It may
+// read a resource again after each.
 func needs(t *testing.T, stack *cloudformation.Stack) (all []need) {
 	t.Helper()
 	actions := publishedActions(t)
@@ -282,7 +283,7 @@ func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T)
 	for kind, actions := range spared {
 		for action := range actions {
 			its := publishedActions(t)[kind]
-			if !slices.Contains(slices.Concat(its["create"], its["update"], its["delete"]), action) {
+			if !slices.Contains(slices.Concat(slices.Collect(maps.Values(its))...), action) {
 				t.Errorf("%s takes no %s that could be spared", kind, action)
 			}
 		}
@@ -295,16 +296,15 @@ func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T)
 		Wide: map[string]string{
 			"Stack arn:aws:cloudformation:" + in + ":" + account + ":stack/mautic-secret-rotation-*/*":    "each environment's stack, and CloudFormation makes its id",
 			"Stack arn:aws:cloudformation:" + in + ":" + account + ":stack/aws-sam-cli-managed-default/*": "CloudFormation makes its id",
-			"Package arn:aws:s3:::aws-sam-cli-managed-default-*/*":                                        "SAM makes the names",
-			"PackageBucket arn:aws:s3:::aws-sam-cli-managed-default-*":                                    made,
+			"Package arn:aws:s3:::aws-sam-cli-managed-default-*":                                          made,
 			"Look *": "these actions are for no resource",
 			"Function arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*":                   "each environment's function, and its alias",
-			"Roles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                made,
+			"Identities arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                           made,
 			"PassRoles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                            made,
-			"OperatorPolicies arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                   made,
+			"Identities arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                         made,
 			"Rules arn:aws:events:" + in + ":" + account + ":rule/mautic-rotation-*":                          after,
-			"Alarms arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                    after,
-			"Dashboard arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                named,
+			"Watch arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                     after,
+			"Watch arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                    named,
 			"Log arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*": named,
 			"Topics arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                          named,
 			"Subscriptions *": "these actions are for no resource, and CloudFormation alone may use them",
