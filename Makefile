@@ -129,6 +129,10 @@ operator-everywhere: ## the same for Linux, macOS and Windows, on amd64 and arm6
 		GOOS=$$os GOARCH=$$arch $(GO) build -ldflags='-s -w -buildid=' -o $$file ./cmd/mautic-rotation; echo $$file; \
 	done; done
 
+.PHONY: package
+package: build ## what deploys without the SAM CLI: a template without a macro, and the function's zip (BUCKET=, KEY=)
+	@$(GO) run ./cmd/package -function build/bootstrap -bucket '$(BUCKET)' -key '$(KEY)' -out $(or $(OUT),build/package)
+
 .PHONY: check-build
 check-build: ## whether the function comes out the same wherever it is built
 	@tools/check-build
