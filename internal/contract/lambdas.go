@@ -1,0 +1,125 @@
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"mautic-rotation/internal/contract/function"
+)
+
+// lambdaFacts are about Lambda.
+func lambdaFacts() []Fact {
+	return []Fact{
+		{
+			Name:      "An error that the function returns comes as",
+			Believed:  []string{"FunctionError Unhandled, with errorMessage"},
+			DependsOn: "internal/operator/cloud/function.go shows errorMessage to people",
+			Ask:       askError,
+		},
+		{
+			Name:      "Invoked through an alias, the function is told",
+			Believed:  []string{"the alias's ARN"},
+			DependsOn: "lambda/function.go: the alias for looking refuses what changes anything",
+			Ask: func(q *Question) Answer {
+				out := q.invoke(function.Event{Task: function.Look}, readAlias, lambdatypes.InvocationTypeRequestResponse)
+				var arn string
+				_ = json.Unmarshal(out.Payload, &arn)
+				if arn != q.a.functionARN+":"+readAlias {
+					return Answer{"another ARN", arn}
+				}
+				return Answer{Is: "the alias's ARN"}
+			},
+		},
+		{
+			Name:     "An event that fails, with MaximumRetryAttempts 0, is tried",
+			Believed: []string{"once"}, Takes: 6 * time.Minute,
+			DependsOn: "template.yaml: EventInvokeConfig. A reconcile that fails is left to the next tick",
+			Ask:       askEvent,
+		},
+		{
+			Name:      "Two events at the same time are handled by",
+			Believed:  []string{"two environments, beside each other"},
+			DependsOn: "rotation/database: locks at the server, for a rotation and a reconcile overlap",
+			Ask:       askOverlap,
+		},
+	}
+}
+
+func askError(q *Question) Answer {
+	out := q.invoke(function.Event{Task: function.Fail}, "", lambdatypes.InvocationTypeRequestResponse)
+	var failure struct {
+		Message string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(out.Payload, &failure)
+	kind := aws.ToString(out.FunctionError)
+	if failure.Message != function.Failure {
+		return Answer{"FunctionError " + kind + ", without errorMessage", string(out.Payload)}
+	}
+	return Answer{Is: "FunctionError " + kind + ", with errorMessage"}
+}
+
+func askEvent(q *Question) Answer {
+	mark := q.token("event-")
+	mine := func(n function.Note) bool { return n.Mark == mark }
+	q.invoke(function.Event{Task: function.Fail, Mark: mark}, "", lambdatypes.InvocationTypeEvent)
+	q.until("the function has noted the event", func() bool { return len(q.notes(mine)) > 0 })
+	q.pass(4 * time.Minute) // Lambda tries again after one minute, and after two more
+	if n := len(q.notes(mine)); n != 1 {
+		return Answer{Is: fmt.Sprintf("%d times", n)}
+	}
+	return Answer{Is: "once"}
+}
+
+// askOverlap invokes the function twice at once. A start that takes long might have the second wait for nobody, so it is tried
+// again with longer stays.
+func askOverlap(q *Question) Answer {
+	for stay := q.a.place.Stay; q.err == nil && stay < 30*time.Second; stay *= 4 {
+		mark := q.token("overlap-")
+		var both sync.WaitGroup
+		questions := [2]*Question{{ctx: q.ctx, a: q.a}, {ctx: q.ctx, a: q.a}}
+		for _, each := range questions {
+			both.Go(func() {
+				each.invoke(function.Event{Task: function.Stay, For: stay, Mark: mark}, "", lambdatypes.InvocationTypeRequestResponse)
+			})
+		}
+		both.Wait()
+		q.must(questions[0].err)
+		q.must(questions[1].err)
+		var notes []function.Note
+		q.until("the function has noted both events", func() bool {
+			notes = q.notes(func(n function.Note) bool { return n.Mark == mark })
+			return len(notes) >= 2
+		})
+		if q.err == nil && notes[0].Stream != notes[1].Stream {
+			return Answer{Is: "two environments, beside each other"}
+		}
+	}
+	return Answer{Is: "one environment, one after the other"}
+}
+
+func askRulesCondition(q *Question) Answer {
+	for deadline := time.Now().Add(time.Minute); q.err == nil; q.settle() { // IAM's changes take a while to spread
+		for _, c := range []struct{ word, is string }{{rulesFalseWord, "false"}, {rulesAbsentWord, "absent"}} {
+			s := q.rotating(c.word)
+			s.rotate(rotation{token: q.token(""), test: true, rules: every("rate(30 days)", "")})
+			s.awaitTest()
+			out := q.invoke(function.Event{Task: function.Rotate, SecretID: s.arn, ClientRequestToken: q.token("")}, "", lambdatypes.InvocationTypeRequestResponse)
+			switch {
+			case aws.ToString(out.FunctionError) == "":
+				return Answer{Is: c.is}
+			case !strings.Contains(string(out.Payload), "AccessDenied"):
+				q.must(fmt.Errorf("RotateSecret by the function: %s", out.Payload))
+			}
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	return Answer{Is: "true"}
+}
