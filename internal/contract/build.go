@@ -40,7 +40,7 @@ func Build(ctx context.Context, goarch string) (Archive, error) {
 
 // Pack packs what is to run as "bootstrap".
 func Pack(bootstrap []byte, goarch string) (Archive, error) {
-	architecture := map[string]string{"arm64": "arm64", "amd64": "x86_64"}[goarch]
+	architecture := Architecture(goarch)
 	if architecture == "" {
 		return Archive{}, fmt.Errorf("Lambda runs no functions on %s: take arm64 or amd64", goarch)
 	}
@@ -59,4 +59,9 @@ func Pack(bootstrap []byte, goarch string) (Archive, error) {
 		return Archive{}, err
 	}
 	return Archive{packed.Bytes(), architecture}, nil
+}
+
+// Architecture is Lambda's word for an architecture of Go's; "" if it has none.
+func Architecture(goarch string) string {
+	return map[string]string{"arm64": "arm64", "amd64": "x86_64"}[goarch]
 }

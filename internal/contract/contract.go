@@ -23,8 +23,8 @@ import (
 
 // A Fact is something that the project believes.
 type Fact struct {
-	Name      string        // in words, as a heading of Believed
-	Believed  []string      // the answers that the code is right with; the stand-in's own comes first
+	Name      string        // a question, in words
+	Believed  []string      // its answers that the code is right with; the stand-in's own comes first
 	Open      bool          // AWS's documentation does not tell
 	DependsOn string        // what in the code does
 	Takes     time.Duration // the longest that it waits on AWS, when that is minutes

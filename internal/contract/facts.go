@@ -18,20 +18,20 @@ type observations struct {
 func otherFacts() []Fact {
 	return []Fact{
 		{
-			Name:     "For a RotateSecret with nothing but a token, the condition key secretsmanager:ModifyRotationRules is",
+			Name:     "Which value has the condition key secretsmanager:ModifyRotationRules for a RotateSecret with nothing but a token?",
 			Believed: []string{"false", "absent"}, Open: true, Policies: true,
 			DependsOn: "template.yaml: OperatorRotatePolicy lets people start a rotation, and not change its rules, by BoolIfExists",
 			Ask:       askRulesCondition,
 		},
 		{
-			Name:     "EventBridge's Secret Label Updated has labelUpdated as",
+			Name:     "Which form has labelUpdated in EventBridge's Secret Label Updated?",
 			Believed: []string{"a text", "a list"}, Open: true,
 			DependsOn: "lambda/event.go reads either; a rule's pattern matches either",
 			Unasked:   "it takes a rule of EventBridge's, and nothing depends on the answer",
 		},
 		{
-			Name:      "The answer of an event that succeeded goes to the event bus that is its destination",
-			Believed:  []string{"yes"},
+			Name:      "Where does the answer of an event go that succeeded, with an event bus as its destination?",
+			Believed:  []string{"to the event bus"},
 			DependsOn: "template.yaml: NoticeRule finds the notices there",
 			Unasked:   "it takes a rule of EventBridge's, and AWS documents it",
 		},

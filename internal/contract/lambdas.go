@@ -17,13 +17,13 @@ import (
 func lambdaFacts() []Fact {
 	return []Fact{
 		{
-			Name:      "An error that the function returns comes as",
+			Name:      "How does an error come that the function returns?",
 			Believed:  []string{"FunctionError Unhandled, with errorMessage"},
 			DependsOn: "internal/operator/cloud/function.go shows errorMessage to people",
 			Ask:       askError,
 		},
 		{
-			Name:      "Invoked through an alias, the function is told",
+			Name:      "Which ARN is the function told that is invoked through an alias?",
 			Believed:  []string{"the alias's ARN"},
 			DependsOn: "lambda/function.go: the alias for looking refuses what changes anything",
 			Ask: func(q *Question) Answer {
@@ -37,13 +37,13 @@ func lambdaFacts() []Fact {
 			},
 		},
 		{
-			Name:     "An event that fails, with MaximumRetryAttempts 0, is tried",
+			Name:     "How often is an event tried that fails, with MaximumRetryAttempts 0?",
 			Believed: []string{"once"}, Takes: 6 * time.Minute,
 			DependsOn: "template.yaml: EventInvokeConfig. A reconcile that fails is left to the next tick",
 			Ask:       askEvent,
 		},
 		{
-			Name:      "Two events at the same time are handled by",
+			Name:      "What handles two events at the same time?",
 			Believed:  []string{"two environments, beside each other"},
 			DependsOn: "rotation/database: locks at the server, for a rotation and a reconcile overlap",
 			Ask:       askOverlap,

@@ -16,13 +16,13 @@ import (
 func rotationFacts() []Fact {
 	return []Fact{
 		{
-			Name:     "When RotateSecret answers, AWSPENDING is on the token",
+			Name:     "Is AWSPENDING on the token when RotateSecret answers?",
 			Believed: []string{"already", "not yet"}, Open: true,
 			DependsOn: "rotation/secret/reader.go: DescribeWith waits for a version that is not there yet",
 			Ask:       func(q *Question) Answer { return Answer{Is: q.plain().atOnce} },
 		},
 		{
-			Name:      "At createSecret, AWSPENDING is on the token's version, whose value is",
+			Name:      "Which value has the token's version, with AWSPENDING, at createSecret?",
 			Believed:  []string{"none"},
 			DependsOn: "rotation/steps.go: createSecret stores a value unless there is one",
 			Ask: func(q *Question) Answer {
@@ -34,15 +34,15 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:      "A rotation that goes well invokes the function for",
+			Name:      "For which steps does a rotation that goes well invoke the function?",
 			Believed:  []string{"createSecret, setSecret, testSecret, finishSecret"},
 			DependsOn: "rotation/steps.go",
 			Ask:       func(q *Question) Answer { return Answer{Is: steps(q.plain().notes)} },
 		},
 		{
-			Name:      "Secrets Manager invokes the function by",
+			Name:      "By which name is the function invoked for a step, and with which of the secret?",
 			Believed:  []string{"its plain ARN, with the secret's whole ARN"},
-			DependsOn: "lambda/answer.go: the alias for looking refuses steps; lambda/settings.go compares ARNs",
+			DependsOn: "lambda/function.go: the alias for looking refuses steps; lambda/settings.go compares ARNs",
 			Ask: func(q *Question) Answer {
 				p := q.plain()
 				if n := firstStep(p.notes, "createSecret"); n.InvokedAs != q.a.functionARN {
@@ -52,7 +52,7 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:     "The event of a step has a RotationToken",
+			Name:     "Does the event of a step have a RotationToken?",
 			Believed: []string{"no", "yes"}, Open: true,
 			DependsOn: "rotation/secret/writer.go: NewVersion.RotationToken is passed on if there is one",
 			Ask: func(q *Question) Answer {
@@ -63,51 +63,51 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:     "After a rotation that went well, AWSPENDING",
+			Name:     "What becomes of AWSPENDING after a rotation that went well?",
 			Believed: []string{"was taken off after finishSecret", "was taken off by the promotion", "stays on the new version"}, Open: true,
 			DependsOn: "rotation/rollback.go takes it off a bad version first; finishSecret never does",
 			Ask:       func(q *Question) Answer { return Answer{Is: q.plain().pending} },
 		},
 		{
-			Name:     "RotateSecret with a token of words, dots and hyphens, 64 characters long, is",
+			Name:     "What becomes of RotateSecret with a token of words, dots and hyphens, 64 characters long?",
 			Believed: []string{"taken, and the token is the version's id"}, Open: true,
 			DependsOn: "rotation/plan/request.go: only.<kinds>.emergency before a UUID says what to rotate",
 			Ask:       askWords,
 		},
 		{
-			Name:     "When a step fails, Secrets Manager",
+			Name:     "What does Secrets Manager do when a step fails?",
 			Believed: []string{"starts again from createSecret, with the same token"}, Open: true, Takes: 30 * time.Minute,
 			DependsOn: "rotation/steps.go: every step may run again for its token; docs/operate.md tells people that it is retried",
 			Ask:       func(q *Question) Answer { return q.failed().retried },
 		},
 		{
-			Name:     "After the last attempt of a rotation that failed, AWSPENDING",
-			Believed: []string{"stays on the token's version"}, Takes: 30 * time.Minute,
+			Name:     "Where is AWSPENDING after the last attempt of a rotation that failed?",
+			Believed: []string{"on the token's version"}, Takes: 30 * time.Minute,
 			DependsOn: "rotation/operator.go: Abandon takes it off",
 			Ask: func(q *Question) Answer {
 				if f := q.failed(); f.pendingAfter != f.token {
-					return Answer{Is: "is taken off"}
+					return Answer{Is: "on no version"}
 				}
-				return Answer{Is: "stays on the token's version"}
+				return Answer{Is: "on the token's version"}
 			},
 		},
 		{
-			Name:      "RotateSecret while AWSPENDING is on a version that is not current is",
+			Name:      "What becomes of RotateSecret while AWSPENDING is on a version that is not current?",
 			Believed:  []string{"refused: InvalidRequestException"},
-			DependsOn: "internal/operator: rotate says so, and names abandon as the remedy",
+			DependsOn: "internal/operator/cloud/secrets.go names abandon as the remedy",
 			Ask: func(q *Question) Answer {
 				s, _ := q.incomplete("refused")
 				return Answer{Is: q.refusal(s.tryRotate(rotation{token: q.token("")}))}
 			},
 		},
 		{
-			Name:      "Once AWSPENDING is taken off, RotateSecret is",
+			Name:      "What becomes of RotateSecret once AWSPENDING was taken off that version?",
 			Believed:  []string{"taken"},
 			DependsOn: "rotation/giveup.go: a rotation is given up by taking AWSPENDING off",
 			Ask:       askGivenUp,
 		},
 		{
-			Name:      "A value that is stored by hand during a rotation takes AWSPENDING off its version",
+			Name:      "Does a value that is stored by hand during a rotation take AWSPENDING off its version?",
 			Believed:  []string{"yes"},
 			DependsOn: "rotation/guard.go: a step of a version that is not AWSPENDING any more is refused",
 			Ask: func(q *Question) Answer {
@@ -120,13 +120,13 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:      "RotateSecret with RotateImmediately=false invokes the function for",
+			Name:      "For which steps does RotateSecret with RotateImmediately=false invoke the function?",
 			Believed:  []string{"testSecret"},
 			DependsOn: "rotation/steps.go: testSecret without a rotation is a preflight",
 			Ask:       func(q *Question) Answer { return Answer{Is: steps(q.tested().notes)} },
 		},
 		{
-			Name:     "The temporary version of RotateImmediately=false has as its value",
+			Name:     "Which value has the temporary version of RotateImmediately=false?",
 			Believed: []string{"none", "AWSCURRENT's"}, Open: true,
 			DependsOn: "rotation/steps.go: testSecret knows a preflight by either",
 			Ask: func(q *Question) Answer {
@@ -138,7 +138,7 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:     "RotateImmediately=false leaves AWSPENDING",
+			Name:     "Where does RotateImmediately=false leave AWSPENDING?",
 			Believed: []string{"on no version"}, Open: true,
 			DependsOn: "rotation/plan: a test-only rotation does not count as one that is under way",
 			Ask: func(q *Question) Answer {
@@ -150,15 +150,15 @@ func rotationFacts() []Fact {
 			},
 		},
 		{
-			Name:      "RotateSecret of a secret that has no function is",
+			Name:      "What becomes of RotateSecret of a secret that has no function?",
 			Believed:  []string{"refused: InvalidRequestException"},
-			DependsOn: "internal/operator: rotate names the remedy",
+			DependsOn: "internal/operator/cloud/secrets.go explains it",
 			Ask: func(q *Question) Answer {
 				return Answer{Is: q.refusal(q.secret("no-function").tryRotate(rotation{token: q.token("")}))}
 			},
 		},
 		{
-			Name:      "RotateSecret with a function whose policy admits other secrets only is",
+			Name:      "What becomes of RotateSecret with a function whose policy admits other secrets only?",
 			Believed:  []string{"refused: AccessDeniedException"},
 			DependsOn: "template.yaml has a permission for each secret, and makes a schedule after it",
 			Ask: func(q *Question) Answer {

@@ -13,21 +13,21 @@ import (
 func scheduleFacts() []Fact {
 	return []Fact{
 		{
-			Name:      "NextRotationDate is, of the next window,",
+			Name:      "Which time of the next window is NextRotationDate?",
 			Believed:  []string{"the end"},
 			DependsOn: "rotation/plan/schedule.go: a rotation is a scheduled one from a window before that date on",
 			Ask:       askWindow,
 		},
 		{
-			Name:     "NextRotationDate moves on",
+			Name:     "When does NextRotationDate move on?",
 			Believed: []string{"when a rotation has succeeded", "when a rotation starts"}, Open: true, Takes: 80 * time.Minute,
 			DependsOn: "rotation/plan/schedule.go: Starts, which counts a date in the past as due",
 			Ask:       askNextDate,
 		},
 		{
-			Name:      "RotateSecret with a rate under 4 hours is",
+			Name:      "What becomes of RotateSecret with a rate under 4 hours?",
 			Believed:  []string{"refused: InvalidParameterException"},
-			DependsOn: "internal/samconfig: check-stack refuses such a ScheduleExpression before AWS does",
+			DependsOn: "template.yaml: the pattern of ScheduleExpression refuses it before Secrets Manager does",
 			Ask: func(q *Question) Answer {
 				s := q.rotating("often")
 				s.rotate(rotation{token: q.token(""), test: true, rules: every("rate(4 hours)", "")})
@@ -36,9 +36,9 @@ func scheduleFacts() []Fact {
 			},
 		},
 		{
-			Name:      "A test-only RotateSecret after CancelRotateSecret",
+			Name:      "What does a test-only RotateSecret do after CancelRotateSecret?",
 			Believed:  []string{"turns the schedule on again"},
-			DependsOn: "docs/operate.md: a schedule is paused by a tag, and not by CancelRotateSecret",
+			DependsOn: "docs/operate.md: what turns a schedule on again",
 			Ask:       askCancelled,
 		},
 	}

@@ -17,11 +17,8 @@ type Report struct {
 	Results []Result
 }
 
-// Print writes the report for people: a few lines for each fact, and what it adds up to.
-func (r Report) Print(w io.Writer) {
-	for _, result := range r.Results {
-		PrintResult(w, result)
-	}
+// Sum writes what the results add up to.
+func (r Report) Sum(w io.Writer) {
 	counts := map[string]int{}
 	for _, result := range r.Results {
 		counts[result.Outcome]++
@@ -63,7 +60,7 @@ func (r Result) observed() string {
 func (r Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What was seen\n\n%s, %s.\n\n", r.Place, r.At.UTC().Format("2006-01-02 15:04 UTC"))
-	b.WriteString("| fact | believed | observed | | what depends on it |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| question | believed | observed | | what depends on it |\n| --- | --- | --- | --- | --- |\n")
 	cell := strings.NewReplacer("|", `\|`, "\n", " ").Replace
 	for _, result := range r.Results {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",

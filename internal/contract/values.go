@@ -18,31 +18,31 @@ import (
 func valueFacts() []Fact {
 	return []Fact{
 		{
-			Name:     "A label with the characters and the greatest length of the ledger's labels is",
-			Believed: []string{"taken"}, Open: true,
+			Name:     "Does Secrets Manager take a label with the characters and the greatest length of the ledger's?",
+			Believed: []string{"taken, as it is"}, Open: true,
 			DependsOn: "rotation/ledger/codec.go: all state is in such labels",
 			Ask:       askLedgerLabel,
 		},
 		{
-			Name:      "A secret has, over all its versions,",
+			Name:      "How many labels may a secret have, over all its versions?",
 			Believed:  []string{"20 labels, and not 21"},
 			DependsOn: "rotation/ledger: MaxLabels; rotation/observe.go refuses a rotation for which labels are short",
 			Ask:       askLabelCount,
 		},
 		{
-			Name:     "PutSecretValue with AWSPENDING and a label beside it",
+			Name:     "What does PutSecretValue do with AWSPENDING and a label beside it?",
 			Believed: []string{"attaches both, and leaves AWSCURRENT where it is"}, Open: true,
 			DependsOn: "rotation/steps.go: createSecret stores the value and the ledger's label in one call",
 			Ask:       askLabelBesidePending,
 		},
 		{
-			Name:     "PutSecretValue with the token and the value of a version, and another label,",
+			Name:     "What does PutSecretValue do with the token and the value of a version, and another label?",
 			Believed: []string{"attaches nothing", "attaches the label"}, Open: true,
 			DependsOn: "rotation/secret/writer.go: Put counts as done; labels are moved by calls of their own",
 			Ask:       askLabelsOfRepeatedPut,
 		},
 		{
-			Name:      "PutSecretValue with the token of a version and another value is",
+			Name:      "What becomes of PutSecretValue with the token of a version and another value?",
 			Believed:  []string{"refused: ResourceExistsException"},
 			DependsOn: "rotation/secret/writer.go: Put tells by it that another invocation has stored a value",
 			Ask: func(q *Question) Answer {
@@ -51,13 +51,13 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:      "PutSecretValue without labels",
+			Name:      "What does PutSecretValue do without labels?",
 			Believed:  []string{"moves AWSCURRENT, and AWSPREVIOUS to where it was"},
 			DependsOn: "rotation/plan: an edit by hand is known by it",
 			Ask:       askPlainPut,
 		},
 		{
-			Name:      "UpdateSecretVersionStage for a label that is elsewhere than RemoveFromVersionId says is",
+			Name:      "What becomes of a move of a label that is elsewhere than RemoveFromVersionId says?",
 			Believed:  []string{"refused: InvalidParameterException"},
 			DependsOn: "rotation/secret/writer.go: MoveCurrent and every label of the ledger are moved by this compare-and-swap",
 			Ask: func(q *Question) Answer {
@@ -66,7 +66,7 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:      "UpdateSecretVersionStage for a label that is elsewhere, without RemoveFromVersionId, is",
+			Name:      "What becomes of a move of a label that is elsewhere, without RemoveFromVersionId?",
 			Believed:  []string{"refused: InvalidParameterException"},
 			DependsOn: "rotation/secret/writer.go: Relabel puts a new label on a version without asking where it is",
 			Ask: func(q *Question) Answer {
@@ -75,7 +75,7 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:      "UpdateSecretVersionStage that moves AWSCURRENT",
+			Name:      "What does a move of AWSCURRENT do besides?",
 			Believed:  []string{"moves AWSPREVIOUS to where it was"},
 			DependsOn: "rotation/steps.go: a promotion moves AWSCURRENT alone",
 			Ask: func(q *Question) Answer {
@@ -88,7 +88,7 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:      "GetSecretValue with a version's id and a label that it does not have is",
+			Name:      "What becomes of GetSecretValue with a version's id and a label that it does not have?",
 			Believed:  []string{"refused: InvalidRequestException", "refused: ResourceNotFoundException"},
 			DependsOn: "rotation/secret/retry.go: IsMissing, after which a read is repeated",
 			Ask: func(q *Question) Answer {
@@ -99,7 +99,7 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:      "GetSecretValue of a version that is not there is",
+			Name:      "What becomes of GetSecretValue of a version that is not there?",
 			Believed:  []string{"refused: ResourceNotFoundException"},
 			DependsOn: "rotation/secret/retry.go: IsMissing",
 			Ask: func(q *Question) Answer {
@@ -109,13 +109,13 @@ func valueFacts() []Fact {
 			},
 		},
 		{
-			Name:     "A version that has just lost its last label",
-			Believed: []string{"can be read", "cannot be read: ResourceNotFoundException"}, Open: true,
+			Name:     "Can a version be read that has just lost its last label?",
+			Believed: []string{"yes", "no: ResourceNotFoundException"}, Open: true,
 			DependsOn: "rotation/secret/writer.go: Relabel puts the new label on before it takes the old one off",
 			Ask:       askUnlabelled,
 		},
 		{
-			Name:      "Secrets Manager's answers tell its time",
+			Name:      "Do Secrets Manager's answers tell its time?",
 			Believed:  []string{"yes"},
 			DependsOn: "rotation/secret/clock.go: AWSClock, by which rollouts and observations are dated",
 			Ask:       askServerTime,
@@ -147,7 +147,7 @@ func askLedgerLabel(q *Question) Answer {
 		return Answer{"changed", fmt.Sprint(on)}
 	}
 	long := q.refusal(s.move(label+"x", second, ""))
-	return Answer{"taken", fmt.Sprintf("one of %d characters is %s", len(label)+1, long)}
+	return Answer{"taken, as it is", fmt.Sprintf("one of %d characters is %s", len(label)+1, long)}
 }
 
 func askLabelCount(q *Question) Answer {
@@ -234,9 +234,9 @@ func askUnlabelled(q *Question) Answer {
 	q.settle()
 	_, err := s.get(second, "")
 	if code := q.code(err); code != "" {
-		return Answer{Is: "cannot be read: " + code}
+		return Answer{Is: "no: " + code}
 	}
-	return Answer{Is: "can be read"}
+	return Answer{Is: "yes"}
 }
 
 func askServerTime(q *Question) Answer {
