@@ -16,6 +16,8 @@ package contract
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -107,7 +109,7 @@ func ask(ctx context.Context, a *Account, f Fact, o Options) Result {
 		return r
 	}
 	q := &Question{ctx: ctx, a: a}
-	r.Answer = f.Ask(q)
+	r.Answer = q.answer(f)
 	switch {
 	case ctx.Err() != nil:
 		r.Why, r.Failed = "interrupted", true
@@ -122,6 +124,16 @@ func ask(ctx context.Context, a *Account, f Fact, o Options) Result {
 		r.Answer = Answer{}
 	}
 	return r
+}
+
+// answer asks. A fact that panics must not keep the account from being cleaned.
+func (q *Question) answer(f Fact) (a Answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.must(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return f.Ask(q)
 }
 
 // words says a duration as people do.

@@ -264,7 +264,7 @@ func retries(notes []function.Note) Answer {
 	switch {
 	case steps(notes) == attempt:
 		return Answer{Is: "gives up"}
-	case steps(notes) != whole:
+	case len(starts) == 0 || steps(notes) != whole:
 		return Answer{"goes on otherwise", steps(notes)}
 	}
 	var after []string
