@@ -125,7 +125,7 @@ func list(w io.Writer, facts []contract.Fact) {
 			fmt.Fprintf(w, "    not asked: %s\n", f.Unasked)
 		}
 		if f.Takes > 0 {
-			fmt.Fprintf(w, "    takes up to %s on AWS\n", f.Takes)
+			fmt.Fprintf(w, "    takes up to %s on AWS\n", contract.Words(f.Takes))
 		}
 		fmt.Fprintf(w, "    depends on it: %s\n", f.DependsOn)
 	}
@@ -217,7 +217,7 @@ func (p program) announce(account *contract.Account, facts []contract.Fact, left
 		account.Place(), contract.MostSecrets, contract.Prefix+account.Run(), contract.TagKey)
 	fmt.Fprintf(p.stdout, "It costs at most %d US cents, at 0.40 USD a month for a secret, which there are for %s, and 0.05 USD for 10,000 calls.\n",
 		contract.Cents(facts, p.patience), contract.Hours(facts, p.patience))
-	fmt.Fprintf(p.stdout, "It takes up to %s.\n", contract.Longest(facts, p.patience))
+	fmt.Fprintf(p.stdout, "It takes up to %s.\n", contract.Words(contract.Longest(facts, p.patience)))
 	if len(left) > 0 {
 		fmt.Fprintf(p.stdout, "An earlier run was killed. What it has left is removed first:\n  %s\n", strings.Join(left.Names(), "\n  "))
 	}

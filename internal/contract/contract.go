@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -102,7 +103,7 @@ func ask(ctx context.Context, a *Account, f Fact, o Options) Result {
 		r.Why = a.place.Name + " evaluates no policies of roles"
 		return r
 	case o.Patience > 0 && f.Takes > o.Patience:
-		r.Why = "it takes up to " + words(f.Takes) + ": ask with -patience " + f.Takes.String()
+		r.Why = "it takes up to " + Words(f.Takes) + ": ask with -patience " + Words(f.Takes)
 		return r
 	case ctx.Err() != nil:
 		r.Why, r.Failed = "interrupted", true
@@ -136,8 +137,17 @@ func (q *Question) answer(f Fact) (a Answer) {
 	return f.Ask(q)
 }
 
-// words says a duration as people do.
-func words(d time.Duration) string { return d.Round(time.Second).String() }
+// Words says a duration in hours, minutes and seconds, as -patience takes it: 1h20m, 12s.
+func Words(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 // Clean tells whether nothing differs, and nothing went wrong.
 func Clean(results []Result) bool {

@@ -269,9 +269,9 @@ func retries(notes []function.Note) Answer {
 	}
 	var after []string
 	for i := range starts[1:] {
-		after = append(after, words(starts[i+1].Sub(starts[i])))
+		after = append(after, Words(starts[i+1].Sub(starts[i])))
 	}
-	detail := fmt.Sprintf("tried again %d times, after %s; then not for %s", len(after), strings.Join(after, ", "), quiet)
+	detail := fmt.Sprintf("tried again %d times, after %s; then not for %s", len(after), strings.Join(after, ", "), Words(quiet))
 	return Answer{"starts again from createSecret, with the same token", detail}
 }
 

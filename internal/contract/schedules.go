@@ -81,7 +81,7 @@ func askWindow(q *Question) Answer {
 	case next.Sub(begins).Abs() <= time.Minute:
 		return Answer{Is: "the beginning"}
 	}
-	return Answer{"another time", fmt.Sprintf("%s after its beginning", words(next.Sub(begins)))}
+	return Answer{"another time", fmt.Sprintf("%s after its beginning", Words(next.Sub(begins)))}
 }
 
 // askNextDate rotates in the hour after the one in which the schedule was set: then the next window is another one.
@@ -98,17 +98,17 @@ func askNextDate(q *Question) Answer {
 	s.awaitStep(token, "createSecret")
 	q.settle()
 	if started := aws.ToTime(s.described().NextRotationDate); !started.Equal(set) {
-		return Answer{"when a rotation starts", "by " + words(started.Sub(set))}
+		return Answer{"when a rotation starts", "by " + Words(started.Sub(set))}
 	}
+	q.must(s.move("AWSPENDING", "", token)) // first, or an attempt that goes well might come in between
 	s.mend()
 	next := q.token("")
-	q.must(s.move("AWSPENDING", "", token))
 	if is := q.refusal(s.tryRotate(rotation{token: next})); is != "taken" {
 		q.must(fmt.Errorf("RotateSecret, after AWSPENDING was taken off: %s", is))
 	}
 	s.awaitEnd(next)
 	if ended := aws.ToTime(s.described().NextRotationDate); !ended.Equal(set) {
-		return Answer{"when a rotation has succeeded", "by " + words(ended.Sub(set))}
+		return Answer{"when a rotation has succeeded", "by " + Words(ended.Sub(set))}
 	}
 	return Answer{Is: "neither when a rotation starts nor when it has succeeded"}
 }

@@ -138,8 +138,15 @@ func handle(ctx context.Context, api *secretsmanager.Client, e Event, n *Note) e
 			return errors.New(Failure)
 		}
 	}
+	// As the project's function does: what was given up meanwhile is not taken up again.
+	if current := holder(secret.VersionIdsToStages, "AWSCURRENT"); !n.Pending && current != e.ClientRequestToken {
+		return errors.New("the version is not AWSPENDING any more")
+	}
 	switch e.Step {
 	case "createSecret":
+		if n.Value != "none" {
+			return nil // stored by an attempt before
+		}
 		return store(ctx, api, e)
 	case "finishSecret":
 		return promote(ctx, api, e, secret.VersionIdsToStages, n)
