@@ -179,6 +179,7 @@ func document(statements ...statement) *string {
 const (
 	rulesFalseWord  = "rules-false"
 	rulesAbsentWord = "rules-absent"
+	rulesAnyWord    = "rules-any" // without a condition
 )
 
 // permissions are the function's: what a rotation takes, on the run's own secrets, and its own log. It cannot make a log
@@ -199,6 +200,7 @@ func (a *Account) permissions() []statement {
 			Effect: "Allow", Resource: secrets(rulesAbsentWord + "-*"), Action: "secretsmanager:RotateSecret",
 			Condition: map[string]map[string]string{"Null": {"secretsmanager:ModifyRotationRules": "true"}},
 		},
+		{Effect: "Allow", Resource: secrets(rulesAnyWord + "-*"), Action: "secretsmanager:RotateSecret"},
 	}
 }
 

@@ -95,6 +95,7 @@ type secret struct {
 	q         *Question
 	name, arn string
 	first     string // id of the version that it was made with
+	rotates   bool   // rotation has been configured
 }
 
 // secret makes a secret. The word becomes a part of its name; the tags are function.FailsTag and the like.
@@ -253,9 +254,16 @@ func (s *secret) tryRotate(r rotation) error {
 	return err
 }
 
-// rotate starts a rotation by the run's function. That its policy admits the secret may take a while to be seen.
+// rotate starts a rotation, for the first time by the run's function and, if nothing else is said, every 30 days. That the
+// function's policy admits the secret may take a while to be seen.
 func (s *secret) rotate(r rotation) {
-	r.function = s.q.a.functionARN
+	if !s.rotates {
+		r.function = s.q.a.functionARN
+		if r.rules == nil {
+			r.rules = every("rate(30 days)", "")
+		}
+		s.rotates = true
+	}
 	s.q.until("Secrets Manager may invoke the function", func() bool {
 		err := s.tryRotate(r)
 		var api smithy.APIError

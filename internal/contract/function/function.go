@@ -125,7 +125,7 @@ func handle(ctx context.Context, api *secretsmanager.Client, e Event, n *Note) e
 		_, err := api.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: &e.SecretID, ClientRequestToken: &e.ClientRequestToken})
 		return err
 	}
-	secret, err := api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &e.SecretID})
+	secret, err := describe(ctx, api, e)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,17 @@ func handle(ctx context.Context, api *secretsmanager.Client, e Event, n *Note) e
 		return promote(ctx, api, e, secret.VersionIdsToStages, n)
 	}
 	return nil
+}
+
+// describe reads the secret's labels. That the token's version is missing may only mean that a read lags.
+func describe(ctx context.Context, api *secretsmanager.Client, e Event) (*secretsmanager.DescribeSecretOutput, error) {
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		secret, err := api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &e.SecretID})
+		if err != nil || len(secret.VersionIdsToStages[e.ClientRequestToken]) > 0 || pause > 2*time.Second {
+			return secret, err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // valueOf says in words what the token's version stores.
