@@ -160,6 +160,7 @@ func (a *Account) createRole(ctx context.Context) (arn string, err error) {
 
 // statement is one of a policy's.
 type statement struct {
+	Sid       string `json:",omitempty"`
 	Effect    string
 	Action    any
 	Resource  any                          `json:",omitempty"`
@@ -187,20 +188,20 @@ const (
 func (a *Account) permissions() []statement {
 	secrets := func(word string) string { return a.arn("secretsmanager", "secret:"+a.name()+"-"+word) }
 	return []statement{
-		{Effect: "Allow", Resource: secrets("*"), Action: []string{
+		{Sid: "Rotate", Effect: "Allow", Resource: secrets("*"), Action: []string{
 			"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
 		}},
-		{Effect: "Allow", Resource: a.arn("logs", "log-group:"+a.logGroup()+":*"), Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}},
-		{Effect: "Allow", Resource: a.arn("lambda", "function:"+a.name()), Action: "lambda:InvokeFunction"},
+		{Sid: "Log", Effect: "Allow", Resource: a.arn("logs", "log-group:"+a.logGroup()+":*"), Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}},
+		{Sid: "Invoke", Effect: "Allow", Resource: a.arn("lambda", "function:"+a.name()), Action: "lambda:InvokeFunction"},
 		{
-			Effect: "Allow", Resource: secrets(rulesFalseWord + "-*"), Action: "secretsmanager:RotateSecret",
+			Sid: "RulesFalse", Effect: "Allow", Resource: secrets(rulesFalseWord + "-*"), Action: "secretsmanager:RotateSecret",
 			Condition: map[string]map[string]string{"Bool": {"secretsmanager:ModifyRotationRules": "false"}},
 		},
 		{
-			Effect: "Allow", Resource: secrets(rulesAbsentWord + "-*"), Action: "secretsmanager:RotateSecret",
+			Sid: "RulesAbsent", Effect: "Allow", Resource: secrets(rulesAbsentWord + "-*"), Action: "secretsmanager:RotateSecret",
 			Condition: map[string]map[string]string{"Null": {"secretsmanager:ModifyRotationRules": "true"}},
 		},
-		{Effect: "Allow", Resource: secrets(rulesAnyWord + "-*"), Action: "secretsmanager:RotateSecret"},
+		{Sid: "RulesAny", Effect: "Allow", Resource: secrets(rulesAnyWord + "-*"), Action: "secretsmanager:RotateSecret"},
 	}
 }
 
