@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -234,9 +235,21 @@ func TestAnInterruptInTheMidstLeavesNothingBehind(t *testing.T) {
 			n := neighbours(t, srv)
 			ctx, interrupt := context.WithCancel(t.Context())
 			defer interrupt()
+			deleting := make(chan struct{})
+			deletes := sync.OnceFunc(func() { close(deleting) })
 			n.Intercept(func(c wire.Call) wire.Fault {
-				if c.Operation == operation {
-					return wire.Fault{Before: interrupt} // the call is on its way, and is applied
+				switch {
+				case strings.HasPrefix(c.Operation, "Delete"):
+					deletes()
+				case c.Operation == operation:
+					// The call is on its way, and is applied. If it is not waited for, that is when all has been removed.
+					return wire.Fault{Before: func() {
+						interrupt()
+						select {
+						case <-deleting:
+						case <-time.After(200 * time.Millisecond):
+						}
+					}}
 				}
 				return wire.Fault{}
 			})
