@@ -42,7 +42,7 @@ func Build(ctx context.Context, goarch string) (Archive, error) {
 func Pack(bootstrap []byte, goarch string) (Archive, error) {
 	architecture := Architecture(goarch)
 	if architecture == "" {
-		return Archive{}, fmt.Errorf("Lambda runs no functions on %s: take arm64 or amd64", goarch)
+		return Archive{}, fmt.Errorf("no function of Lambda's runs on %s: take arm64 or amd64", goarch)
 	}
 	var packed bytes.Buffer
 	z := zip.NewWriter(&packed)

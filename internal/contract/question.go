@@ -159,7 +159,7 @@ func (s *secret) permit() {
 // put stores a value as a version.
 func (s *secret) put(token, value string, labels ...string) error {
 	if s.q.err != nil {
-		return nil
+		return s.q.err
 	}
 	_, err := s.q.a.secrets.PutSecretValue(s.q.ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &s.arn, ClientRequestToken: &token, SecretString: &value, VersionStages: labels,
@@ -170,7 +170,7 @@ func (s *secret) put(token, value string, labels ...string) error {
 // move moves a label; to and from may be "".
 func (s *secret) move(label, to, from string) error {
 	if s.q.err != nil {
-		return nil
+		return s.q.err
 	}
 	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.arn, VersionStage: &label}
 	if to != "" {
@@ -183,10 +183,10 @@ func (s *secret) move(label, to, from string) error {
 	return err
 }
 
-// get reads a version by its id, its label or both.
-func (s *secret) get(id, label string) (string, error) {
+// read reads a version by its id, its label or both. Its value is of no interest.
+func (s *secret) read(id, label string) error {
 	if s.q.err != nil {
-		return "", nil
+		return s.q.err
 	}
 	in := &secretsmanager.GetSecretValueInput{SecretId: &s.arn}
 	if id != "" {
@@ -195,11 +195,8 @@ func (s *secret) get(id, label string) (string, error) {
 	if label != "" {
 		in.VersionStage = &label
 	}
-	out, err := s.q.a.secrets.GetSecretValue(s.q.ctx, in)
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.SecretString), nil
+	_, err := s.q.a.secrets.GetSecretValue(s.q.ctx, in)
+	return err
 }
 
 // described is what DescribeSecret tells at once, lagging or not.
@@ -241,7 +238,7 @@ type rotation struct {
 // tryRotate calls RotateSecret.
 func (s *secret) tryRotate(r rotation) error {
 	if s.q.err != nil {
-		return nil
+		return s.q.err
 	}
 	in := &secretsmanager.RotateSecretInput{SecretId: &s.arn, ClientRequestToken: &r.token, RotationRules: r.rules}
 	if r.function != "" {
@@ -297,18 +294,11 @@ func (q *Question) notes(match func(function.Note) bool) (list []function.Note) 
 	return list
 }
 
-// awaitStep waits for the note of a step, and returns it.
-func (s *secret) awaitStep(token, step string) (found function.Note) {
+// awaitStep waits for the note of a step.
+func (s *secret) awaitStep(token, step string) {
 	s.q.until("the function has noted "+step, func() bool {
-		for _, n := range s.notes(token) {
-			if n.Step == step {
-				found = n
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.notes(token), func(n function.Note) bool { return n.Step == step })
 	})
-	return found
 }
 
 // awaitEnd waits until a rotation has succeeded as far as Secrets Manager tells: by LastRotatedDate, after the promotion.

@@ -94,8 +94,7 @@ func valueFacts() []Fact {
 			Ask: func(q *Question) Answer {
 				s, second := twoVersions(q, "read-label")
 				q.settle()
-				_, err := s.get(second, "AWSCURRENT")
-				return Answer{Is: q.refusal(err)}
+				return Answer{Is: q.refusal(s.read(second, "AWSCURRENT"))}
 			},
 		},
 		{
@@ -104,8 +103,7 @@ func valueFacts() []Fact {
 			DependsOn: "rotation/secret/retry.go: IsMissing",
 			Ask: func(q *Question) Answer {
 				s := q.secret("read-none")
-				_, err := s.get(q.token(""), "")
-				return Answer{Is: q.refusal(err)}
+				return Answer{Is: q.refusal(s.read(q.token(""), ""))}
 			},
 		},
 		{
@@ -232,8 +230,7 @@ func askUnlabelled(q *Question) Answer {
 	s, second := twoVersions(q, "unlabelled")
 	q.must(s.move("second", "", second))
 	q.settle()
-	_, err := s.get(second, "")
-	if code := q.code(err); code != "" {
+	if code := q.code(s.read(second, "")); code != "" {
 		return Answer{Is: "no: " + code}
 	}
 	return Answer{Is: "yes"}

@@ -95,7 +95,7 @@ func unpack(archive []byte) (dir string, err error) {
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	defer root.Close()
+	defer func() { err = errors.Join(err, root.Close()) }()
 	for _, f := range files.File {
 		if err := unpackFile(root, f); err != nil {
 			return "", errors.Join(invalidParameter("Could not unzip uploaded file: %v", err), os.RemoveAll(dir))

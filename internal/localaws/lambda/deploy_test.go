@@ -38,15 +38,15 @@ func archive(t *testing.T, files map[string]string) []byte {
 	return packed.Bytes()
 }
 
-// deployment is a function whose executable is this test program.
-func deployment(t *testing.T, name string) *lambda.CreateFunctionInput {
+// deployment is the function "rotate", whose executable is this test program.
+func deployment(t *testing.T) *lambda.CreateFunctionInput {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &lambda.CreateFunctionInput{
-		FunctionName: &name, Role: aws.String("arn:aws:iam::123456789012:role/rotate"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+		FunctionName: aws.String("rotate"), Role: aws.String("arn:aws:iam::123456789012:role/rotate"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
 		Code:        &types.FunctionCode{ZipFile: archive(t, map[string]string{"bootstrap": "#!/bin/sh\ncat \"$(dirname \"$0\")/data/words\"\nexec '" + self + "'\n", "data/words": "from the archive\n"})},
 		Environment: &types.Environment{Variables: map[string]string{"LOCALAWS_TEST_FUNCTION": "yes"}},
 		Timeout:     aws.Int32(20), Tags: map[string]string{"team": "mail"},
@@ -66,7 +66,7 @@ func unpacked(t *testing.T) int {
 func TestADeployedFunctionRunsFromItsArchiveUntilItIsDeleted(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	f := start(t, localaws.Options{})
-	in := deployment(t, "rotate")
+	in := deployment(t)
 	made, err := f.client().CreateFunction(f.Ctx, in)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestADeployedFunctionRunsFromItsArchiveUntilItIsDeleted(t *testing.T) {
 func TestAnArchiveThatIsNoneOrThatLeavesItsDirectoryIsRefused(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	f := start(t, localaws.Options{})
-	in := deployment(t, "rotate")
+	in := deployment(t)
 	for name, content := range map[string][]byte{
 		"no archive":       []byte("#!/bin/sh"),
 		"out of directory": archive(t, map[string]string{"../bootstrap": "#!/bin/sh"}),
@@ -125,7 +125,7 @@ func TestAnArchiveThatIsNoneOrThatLeavesItsDirectoryIsRefused(t *testing.T) {
 func TestSecretsManagerMayInvokeADeployedFunctionForTheSecretThatItsPolicyNames(t *testing.T) {
 	t.Parallel()
 	f := start(t, localaws.Options{})
-	made, err := f.client().CreateFunction(f.Ctx, deployment(t, "rotate"))
+	made, err := f.client().CreateFunction(f.Ctx, deployment(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestSecretsManagerMayInvokeADeployedFunctionForTheSecretThatItsPolicyNames(
 func TestADeployedFunctionTakesARoleOfTheAccount(t *testing.T) {
 	t.Parallel()
 	f := start(t, localaws.Options{})
-	in := deployment(t, "rotate")
+	in := deployment(t)
 	in.Role = aws.String("arn:aws:iam::210987654321:role/rotate")
 	_, err := f.client().CreateFunction(f.Ctx, in)
 	localtest.WantError(t, err, "InvalidParameterValueException", "cannot be assumed")
