@@ -73,9 +73,10 @@ func deploy(t *testing.T, srv *localaws.Server) *contract.Account {
 	return account
 }
 
+// It evaluates the policy of the function's role as well: what that lacks would be missing in AWS.
 func TestTheStandInDoesWhatIsBelieved(t *testing.T) {
 	t.Parallel()
-	account := deploy(t, start(t, localaws.Options{}))
+	account := deploy(t, strict(t, "false"))
 	for _, r := range contract.Ask(t.Context(), account, contract.Facts(), contract.Options{}) {
 		t.Run(r.Fact.Name, func(t *testing.T) {
 			switch {

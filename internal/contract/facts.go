@@ -24,6 +24,12 @@ func otherFacts() []Fact {
 			Ask:       askRulesCondition,
 		},
 		{
+			Name:     "Does GetAccessKeyLastUsed count a login by SMTP?",
+			Believed: []string{"yes", "no"}, Open: true,
+			DependsOn: "rotation/smtp/retire.go takes it for a hint",
+			Unasked:   "it takes SES and a user of IAM's, and it is no more than a hint",
+		},
+		{
 			Name:     "Which form has labelUpdated in EventBridge's Secret Label Updated?",
 			Believed: []string{"a text", "a list"}, Open: true,
 			DependsOn: "lambda/event.go reads either; a rule's pattern matches either",

@@ -45,16 +45,6 @@ func roleOf(srv *localaws.Server, function string) (policy.Policy, error) {
 	return policy.FromRole(map[string]any{"Policies": documents})
 }
 
-func TestTheFunctionsRoleAllowsWhatItDoes(t *testing.T) {
-	t.Parallel()
-	account := deploy(t, strict(t, "false"))
-	for _, r := range contract.Ask(t.Context(), account, contract.Facts(), contract.Options{}) {
-		if r.Failed || r.Outcome == contract.Differs {
-			t.Errorf("%s: %s, %+v %s", r.Fact.Name, r.Outcome, r.Answer, r.Why)
-		}
-	}
-}
-
 func TestTheConditionKeyOfAPlainRotateSecretIsToldByThreeSecrets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ value, is, outcome string }{
