@@ -193,32 +193,59 @@ func TestADifferenceIsToldWithWhatDependsOnIt(t *testing.T) {
 	}
 }
 
-func TestAnInterruptRemovesWhatWasMade(t *testing.T) {
-	t.Parallel()
-	a := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+// interrupted runs the program, and sends it a signal at the first call of each operation. The second one is to end it: the
+// call waits for that.
+func (a *account) interrupted(signal syscall.Signal, operations ...string) session {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Minute)
 	defer cancel()
 	c, out := a.command(ctx, "", "-yes", "-only", "no function|error come")
-	signalled := make(chan struct{})
-	once := sync.OnceFunc(func() {
-		if err := c.Process.Signal(syscall.SIGINT); err != nil {
-			t.Error(err)
-		}
-		close(signalled)
-	})
-	a.Intercept(func(call wire.Call) wire.Fault {
-		if call.Operation == "CreateSecret" {
-			return wire.Fault{Before: once}
-		}
-		return wire.Fault{}
-	})
+	send, ended := map[string]func(){}, make(chan struct{})
+	for i, operation := range operations {
+		send[operation] = sync.OnceFunc(func() {
+			if err := c.Process.Signal(signal); err != nil {
+				a.t.Error(err)
+			}
+			if i == 1 {
+				<-ended
+			}
+		})
+	}
+	a.Intercept(func(call wire.Call) wire.Fault { return wire.Fault{Before: send[call.Operation]} })
 	if err := c.Start(); err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	_ = c.Wait() // its status tells
-	<-signalled
-	session{out.String(), c.ProcessState.ExitCode()}.check(t, exitFound, "Interrupted. Removing what was made", "not asked: interrupted", "All that was made has been removed.")
-	a.isEmpty()
+	close(ended)
+	for _, operation := range operations {
+		if !a.called(operation) {
+			a.t.Errorf("%s was not called", operation)
+		}
+	}
+	return session{out.String(), c.ProcessState.ExitCode()}
+}
+
+func TestAnInterruptRemovesWhatWasMade(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.interrupted(signal, "CreateSecret").check(t, exitFound,
+				"Interrupted. Removing what was made", "not asked: interrupted", "All that was made has been removed.")
+			a.isEmpty()
+		})
+	}
+}
+
+func TestASecondInterruptLeavesWhatIsLeftToTheNextRun(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	s := a.interrupted(syscall.SIGINT, "CreateSecret", "DeleteFunction")
+	s.check(t, -1, "interrupt again to leave it to the next run") // ended by the signal
+	if strings.Contains(s.output, "has been removed") || len(a.IAM.Roles()) != 1 {
+		t.Errorf("the role was removed: %s", s.output)
+	}
 }
 
 func TestWhatAKilledRunHasLeftIsNamedBeforeItIsRemoved(t *testing.T) {
