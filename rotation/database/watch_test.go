@@ -128,22 +128,17 @@ func TestWhatOtherUsersDoIsNoUseOfTheOldPassword(t *testing.T) {
 	f.slots(pendingPassword, f.first)
 	other := newFixtureBeside(f)
 	other.slots(pendingPassword, other.first)
-	similar := []string{f.user + "2", "2" + f.user, strings.ToUpper(f.user), strings.Replace(f.user, "_", "x", 1), strings.Replace(f.user, "_", "%", 1)}
-	for _, f.quarantined = range []bool{false, true} {
-		got := f.evidence(shortWatch, func() {
-			other.accepts(true, other.first)
-			other.accepts(false, "wrong")
-			for _, name := range similar {
-				for range 5 { // more than the function itself may make
-					if f.server.Login(t.Context(), name, "wrong", "") == nil {
-						t.Error("a user that does not exist was let in")
-					}
-				}
+	got := f.evidence(shortWatch, func() {
+		other.accepts(true, other.first)
+		other.accepts(false, "wrong")
+		for _, similar := range []string{f.user + "2", "2" + f.user} {
+			if f.server.Login(t.Context(), similar, "wrong", "") == nil {
+				t.Error("a user that does not exist was let in")
 			}
-		})
-		if got != "" {
-			t.Errorf("quarantined %v: got %q", f.quarantined, got)
 		}
+	})
+	if got != "" {
+		t.Errorf("got %q", got)
 	}
 }
 
