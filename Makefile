@@ -48,6 +48,11 @@ busy: ## make test three times in a row while six busy processes keep every core
 servers: ## fetch the database servers that the tests run on, and say which they are
 	@$(GO) run ./cmd/servers
 
+# By a shell, as a reader would: with the AWS CLI, which is fetched, and the built program.
+.PHONY: docs
+docs: servers ## type every command of README and docs/ against a running deployment
+	@tools/timed "make docs" $(GO) test ./cmd/mautic-rotation -run='Pages|InTheDocs' -count=1 -timeout 20m $(DOCS) -args -pages
+
 .PHONY: crash
 crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)

@@ -43,6 +43,20 @@ func (c *answers) end(found report.Secret) {
 	}
 }
 
+// failed adds an action's error to the answer of its secret, where the action has changed something
+// before. else it does nothing, and is false.
+func (c *answers) failed(arn string, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.secrets {
+		if s.ARN == arn && len(s.Changed) > 0 {
+			c.secrets[i].Error = err.Error()
+			return true
+		}
+	}
+	return false
+}
+
 // report is the whole answer, without the secret values that are known by now. now is the
 // time where AWS has told none.
 func (c *answers) report(to action, now time.Time, secrets *scrub.Secrets) report.Report {

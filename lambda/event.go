@@ -33,6 +33,10 @@ const (
 // looks are the actions that change nothing.
 var looks = []action{actionStatus, actionPreflight, actionVerify}
 
+// orders are the actions that an operator asks for, of one secret. One that has changed something
+// before it fails answers with its report, which has the error: who asked has to know of both.
+var orders = []action{actionAbandon, actionRelease, actionRollBack}
+
 // request is an event of any shape, read.
 type request struct {
 	step   rotation.Event // of a rotation, if action is ""

@@ -115,6 +115,9 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 			return err
 		}
 		f.ended(log, arn, string(req.action), start, err)
+		if err != nil && slices.Contains(orders, req.action) && collected.failed(arn, err) {
+			err = nil
+		}
 		if req.tick {
 			if err := f.rotator.MeasureAge(ctx, arn, log, secrets); err != nil {
 				log.Warn("not measured", "error", err)

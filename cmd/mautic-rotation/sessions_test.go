@@ -43,6 +43,9 @@ func deploy(t *testing.T, o rig.Options) *deployment {
 	d := &deployment{t: t, app: &rig.Application{Services: []string{"mautic-web"}, Tasks: 2, Interval: 50 * time.Millisecond}}
 	if o.Application != nil {
 		d.app.Literal = o.Application.Literal
+		if o.Application.Services != nil {
+			d.app.Services = o.Application.Services
+		}
 	}
 	o.MySQL, o.Binary, o.Application, o.AWS = mysqltest.Shared(t), binary, d.app, localaws.Options{RotationRetries: -1}
 	if d.Rig, err = rig.New(t.Context(), o); err != nil {
@@ -69,6 +72,9 @@ func (d *deployment) prepareRotation() {
 	if d.app.Literal {
 		return // it does not settle
 	}
+	if d.Mautic != nil {
+		return // an API client's overlap lasts for days
+	}
 	if err := d.Settle(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
@@ -93,6 +99,10 @@ func (d *deployment) run(args ...string) session {
 func (d *deployment) main(out, messages io.Writer, style view.Style, args ...string) fault.Code {
 	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
 	defer cancel()
+	return d.mainIn(ctx, out, messages, style, args...)
+}
+
+func (d *deployment) mainIn(ctx context.Context, out, messages io.Writer, style view.Style, args ...string) fault.Code {
 	var pauses atomic.Int32
 	wait := func(ctx context.Context, _ time.Duration) error {
 		if d.onPause != nil {

@@ -77,7 +77,8 @@ type Secret struct {
 	At time.Time `json:"at,omitzero"`
 
 	// Error is why a read-only action could not look at this secret, or not at all of
-	// it. An action that changes something fails instead.
+	// it; or what has failed of an operator's action that has changed something before. An
+	// action that fails before it has changed anything has no report.
 	Error string `json:"error,omitempty"`
 
 	// These are found by status and verify, and by the actions that change something.
@@ -95,6 +96,10 @@ type Secret struct {
 	Notices []string `json:"notices"` // for people
 	Waiting []Entry  `json:"waiting"` // what goes on by itself
 	Needs   []Entry  `json:"needs"`   // what needs a person
+
+	// Possible are those of the actions release, abandon and roll-back that would do something now, as
+	// far as was seen: the others are refused, or find nothing to do. Null: it is not known.
+	Possible []string `json:"possible"`
 }
 
 // A Credential is one kind of credential in a secret.
