@@ -40,7 +40,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 	var secrets scrub.Secrets
 	ctx = scrub.NewContext(ctx, &secrets)
 	var collected answers
-	log := slog.New(scrub.Handler(collected.handler(f.logs), &secrets))
+	log := slog.New(scrub.Handler(collected.handler(f.logs), &secrets, identifiers...))
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("requestId", lc.AwsRequestID)
 	}

@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/creack/pty"
 
 	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/operator/cli"
 	"mautic-rotation/internal/operator/fault"
@@ -32,6 +34,7 @@ type deployment struct {
 	t       *testing.T
 	app     *rig.Application
 	onPause func(n int) // of the n-th pause of a command
+	nobody  bool        // there is no person to answer questions
 }
 
 // deploy makes a deployment in which nothing is observed for long.
@@ -111,7 +114,7 @@ func (d *deployment) mainIn(ctx context.Context, out, messages io.Writer, style 
 		return pause(ctx, 50*time.Millisecond)
 	}
 	return cli.Main(ctx, &cli.Env{
-		Args: args, Getenv: os.Getenv, In: strings.NewReader("yes\n"), Out: out, Messages: messages, Asks: true, Style: style, Version: "test",
+		Args: args, Getenv: os.Getenv, In: strings.NewReader("yes\n"), Out: out, Messages: messages, Asks: !d.nobody, Style: style, Version: "test",
 		Now: d.AWS.Clock().Now, Pause: wait, Connect: cli.Connect(wait),
 	})
 }
@@ -344,13 +347,24 @@ func TestASessionOfARollback(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	d.AWS.Intercept(func(c wire.Call) (f wire.Fault) {
+		if c.Operation == "UpdateService" {
+			f.Error = &wire.Error{Code: "AccessDeniedException", Message: "not authorized to perform ecs:UpdateService", Status: 400}
+		}
+		return f
+	})
 	rolled := d.run("roll-back")
+	d.AWS.Intercept(nil)
+	tells(t, rolled.out, "FAIL", "redeploy service mautic-web", "ecs:UpdateService", "done: rolled back: the old values are AWSCURRENT again") // both of what it did and of what failed
 	tells(t, rolled.messages, "Roll back will:", "current again", "redeploy the services", "hold the schedule off")
 	if current, err := d.PasswordLabelled("AWSCURRENT"); err != nil || current != before {
 		t.Errorf("the old password is not AWSCURRENT: %v\n%s", err, rolled)
 	}
-	if rolled.code != fault.Fine {
-		t.Errorf("a rollback that was done: %s", rolled)
+	if rolled.code != fault.Attention {
+		t.Errorf("a rollback that was done in part: %s", rolled)
+	}
+	if s := d.run("reconcile"); s.code != fault.Fine || !strings.Contains(s.out, "a redeploy has begun") {
+		t.Errorf("what was left of it: %s", s)
 	}
 	if s := d.run("history"); !strings.Contains(s.out, "rolled back ") {
 		t.Errorf("its history: %s", s)
@@ -406,6 +420,24 @@ func TestASessionOfAPreflight(t *testing.T) {
 	golden.Equal(t, "testdata/preflight-terminal.txt", normal(d.terminal("preflight")))
 	if s := d.run("rotate", "--only", "database"); s.code != fault.Attention || !strings.Contains(s.out, "GRANT APPLICATION_PASSWORD_ADMIN") {
 		t.Errorf("a rotation that the preflight warned of: %s", s)
+	}
+}
+
+func TestASessionOfARotationThatTurnsRotationOn(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	if _, err := d.Secrets.CancelRotateSecret(t.Context(), &sm.CancelRotateSecretInput{SecretId: &d.SecretARN}); err != nil {
+		t.Fatal(err)
+	}
+	d.nobody = true
+	if s := d.run("rotate"); s.code != fault.Usage || !strings.Contains(s.messages, "turn rotation on again, which is off (cancel-rotate-secret)") {
+		t.Errorf("without --yes: %s", s)
+	}
+	tells(t, d.run("status").out, "rotation is off")
+	if s := d.run("rotate", "--yes", "--no-wait"); s.code != fault.Fine {
+		t.Errorf("with --yes: %s", s)
+	}
+	if s := d.run("status"); strings.Contains(s.out, "rotation is off") {
+		t.Errorf("%s", s)
 	}
 }
 
