@@ -115,7 +115,7 @@ func (d *deployment) mainIn(ctx context.Context, out, messages io.Writer, style 
 	}
 	return cli.Main(ctx, &cli.Env{
 		Args: args, Getenv: os.Getenv, In: strings.NewReader("yes\n"), Out: out, Messages: messages, Asks: !d.nobody, Style: style, Version: "test",
-		Now: d.AWS.Clock().Now, Pause: wait, Connect: cli.Connect(wait),
+		Now: time.Now, Pause: wait, Connect: cli.Connect(wait),
 	})
 }
 
@@ -363,6 +363,7 @@ func TestASessionOfARollback(t *testing.T) {
 	if rolled.code != fault.Attention {
 		t.Errorf("a rollback that was done in part: %s", rolled)
 	}
+	d.AWS.Clock().Advance(30 * time.Second) // a redeploy that was tried is waited for
 	if s := d.run("reconcile"); s.code != fault.Fine || !strings.Contains(s.out, "a redeploy has begun") {
 		t.Errorf("what was left of it: %s", s)
 	}
@@ -438,6 +439,22 @@ func TestASessionOfARotationThatTurnsRotationOn(t *testing.T) {
 	}
 	if s := d.run("status"); strings.Contains(s.out, "rotation is off") {
 		t.Errorf("%s", s)
+	}
+}
+
+// AWS's clock may not be this machine's: that of a laptop that slept, or of the local run, whose clock can
+// be moved on.
+func TestASessionByAWSsClock(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	d.AWS.Clock().Advance(200 * 24 * time.Hour)
+	if _, err := d.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	month := d.AWS.Clock().Now().UTC().Format("2006-01")
+	tells(t, d.run("history", "--since", "1d").out, month, "database")
+	tells(t, d.run("logs").out, "promoted the pending version")
+	if s := d.run("pause", "--until", time.Now().AddDate(0, 0, 30).Format(time.DateOnly)); s.code != fault.Usage || !strings.Contains(s.messages, "is in the past") {
+		t.Errorf("a pause until a day that is over by AWS's clock: %s", s)
 	}
 }
 
