@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ var looks = regexp.MustCompile(`^mautic-rotation (status|preflight|verify|histor
 var (
 	inFences = regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```$")
 	inSpans  = regexp.MustCompile("(?s)`((?:aws|mautic-rotation|make|sam) [^`]*)`")
-	goesOn   = regexp.MustCompile(`\\\n\s*`)
+	goesOver = regexp.MustCompile(`\\\n\s*`)
 	typed    = regexp.MustCompile(`(?m)^\s*(?:\$ )?(?:build/)?((?:aws|mautic-rotation|make|sam) .*)$`)
 	remark   = regexp.MustCompile(`\s+#\s.*$`)
 	blanks   = regexp.MustCompile(`\s+`)
@@ -67,7 +68,7 @@ func commandsOfPages(t *testing.T) (commands []string, page map[string]string) {
 		}
 		prose := inFences.ReplaceAllStringFunc(string(text), func(block string) string {
 			block = inFences.FindStringSubmatch(block)[1]
-			for _, m := range typed.FindAllStringSubmatch(goesOn.ReplaceAllString(block, ""), -1) {
+			for _, m := range typed.FindAllStringSubmatch(goesOver.ReplaceAllString(block, ""), -1) {
 				add(m[1])
 			}
 			return ""
@@ -207,7 +208,7 @@ func (p *pages) try(page, command string) {
 		of.before(p)
 	}
 	as := p.written(command)
-	out, err := p.typing(as)
+	out, err := p.typing(as, of.shows)
 	p.t.Logf("%-14s %s (%s)", page, as, time.Since(begun).Round(time.Millisecond))
 	switch {
 	case err != nil:
@@ -252,16 +253,18 @@ func (p *pages) written(command string) string {
 	return untilDate.ReplaceAllString(command, p.AWS.Clock().Now().AddDate(0, 1, 0).Format(time.DateOnly))
 }
 
+// goesOn are the commands that end by Ctrl-C alone.
+var goesOn = regexp.MustCompile(` (-f|--follow|--watch|-w)\b`)
+
 // typing types a command, answers its question with yes, and ends one that goes on and on by Ctrl-C.
-func (p *pages) typing(command string) (string, error) {
-	goesOn := regexp.MustCompile(` (-f|--follow|--watch|-w)\b`).MatchString(command)
+func (p *pages) typing(command, shows string) (string, error) {
 	if *all {
-		return p.shell(command, goesOn, os.Getenv("AWS_ENDPOINT_URL"))
+		return p.shell(command, shows, os.Getenv("AWS_ENDPOINT_URL"))
 	}
 	ctx, end := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	defer end()
 	p.onPause = func(n int) {
-		if goesOn && n == 2 {
+		if n == 2 && goesOn.MatchString(command) {
 			end()
 		}
 	}
@@ -281,52 +284,73 @@ func words(command string) (list []string) {
 	return list
 }
 
-// shell has bash run a command, in a terminal for the program, which asks there.
-func (p *pages) shell(command string, goesOn bool, endpoint string) (string, error) {
+// An output is what a command has shown by now.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// shell has bash run a command, in a terminal for the program, which asks there. One that goes on and
+// on is ended by Ctrl-C, once it has shown what it is to show.
+func (p *pages) shell(command, shows, endpoint string) (string, error) {
 	ctx, end := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	defer end()
+	goesOn := goesOn.MatchString(command)
+	if goesOn {
+		command = "exec " + command
+	}
 	bash := exec.CommandContext(ctx, "bash", "-c", command)
 	bash.Env = append(slices.DeleteFunc(os.Environ(), func(entry string) bool { return entry == "AWS_PROFILE=" }), // which the CLI takes for a name
 		"PATH="+p.dir+":"+os.Getenv("PATH"), "ENDPOINT="+endpoint, "AWS_PAGER=", "NO_COLOR=1")
-	interrupt := func() {}
-	if goesOn {
-		bash.Args[2] = "exec " + command
-		interrupt = func() {
-			time.Sleep(4 * time.Second)
-			_ = bash.Process.Signal(os.Interrupt)
+	var out output
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	meanwhile := func() {
+		for pause(beside, 200*time.Millisecond) == nil {
+			switch {
+			case goesOn && strings.Contains(out.String(), shows):
+				_ = bash.Process.Signal(os.Interrupt)
+				return
+			case strings.Contains(command, "mautic-rotation rotate"):
+				_ = p.Reconcile() // as the schedule does
+			}
 		}
 	}
-	if !strings.HasPrefix(command, "mautic-rotation ") {
-		var out bytes.Buffer
-		bash.Stdout, bash.Stderr = &out, &out
-		if err := bash.Start(); err != nil {
+	var err error
+	if strings.Contains(command, "mautic-rotation ") {
+		var tty *os.File
+		if tty, err = pty.StartWithSize(bash, &pty.Winsize{Rows: 50, Cols: 400}); err != nil {
 			return "", err
 		}
-		go interrupt()
-		err := bash.Wait()
-		if goesOn && ctx.Err() == nil {
-			err = nil // Ctrl-C
+		defer tty.Close()
+		if _, err := io.WriteString(tty, "yes\n"); err != nil {
+			return "", err
 		}
-		return out.String(), err
-	}
-	tty, err := pty.StartWithSize(bash, &pty.Winsize{Rows: 50, Cols: 400})
-	if err != nil {
-		return "", err
-	}
-	defer tty.Close()
-	if _, err := io.WriteString(tty, "yes\n"); err != nil {
-		return "", err
-	}
-	go interrupt()
-	ticks, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		for pause(ticks, time.Second) == nil {
-			_ = p.Reconcile() // as the schedule does
+		go meanwhile()
+		_, _ = io.Copy(&out, tty) // which ends with an error when the program has ended
+	} else {
+		bash.Stdout, bash.Stderr = &out, &out
+		if err = bash.Start(); err != nil {
+			return "", err
 		}
-	}()
-	out, _ := io.ReadAll(tty) // which ends with an error when the program has ended
-	return string(out), bash.Wait()
+		go meanwhile()
+	}
+	if err = bash.Wait(); goesOn && !strings.Contains(command, "mautic-rotation ") && ctx.Err() == nil {
+		err = nil // it has ended by Ctrl-C
+	}
+	return out.String(), err
 }
 
 // understood tries that the real CLI takes a command's words, where nothing answers it.
@@ -339,7 +363,7 @@ func (p *pages) understood(page, command string) {
 		command = strings.ReplaceAll(command, "file://web.json", "file://"+p.dir+"/web.json")
 	}
 	as := p.written(command)
-	out, err := p.shell("AWS_MAX_ATTEMPTS=1 "+as, false, "http://127.0.0.1:9")
+	out, err := p.shell("AWS_MAX_ATTEMPTS=1 "+as, "", "http://127.0.0.1:9")
 	if err == nil || !strings.Contains(out, "Could not connect to the endpoint URL") {
 		p.t.Errorf("%s has\n  %s\nwhich the AWS CLI does not send: %v\n%s", page, as, err, out)
 	}
@@ -427,11 +451,11 @@ func (p *pages) rolledBack() {
 	p.calm()
 }
 
-func (p *pages) pause() { p.typing("mautic-rotation pause") }
+func (p *pages) pause() { _, _ = p.typing("mautic-rotation pause", "") }
 
 func (p *pages) resume() {
 	p.t.Helper()
-	if out, err := p.typing("mautic-rotation resume"); err != nil {
+	if out, err := p.typing("mautic-rotation resume", ""); err != nil {
 		p.t.Errorf("%v: %s", err, out)
 	}
 }
