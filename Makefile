@@ -75,6 +75,7 @@ policies: servers ## each way to change a password under each policy, to each en
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
+	$(GO) test -run='^$$' -bench=Program -benchtime=20x ./cmd/mautic-rotation
 	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 

@@ -109,7 +109,7 @@ func forPeople(r *report.Report, told []string) {
 
 // identifiers are the attributes of a line of the log that hold no text: names and ids, which
 // answers and the operator's program compare.
-var identifiers = []string{"requestId", "secret", "step", "action", "version", "kind", "of", "from", "to", "service", "audit", "notice", "decision"}
+var identifiers = []string{"requestId", "secret", "step", "action", "version", "kind", "of", "from", "to", "service", "audit", "notice", "tells", "decision"}
 
 // scrubIn takes secret values out of all texts in a value. What is tagged as an identifier in package
 // report stays, and so do the labels of AWS and this function, which are made of such.
@@ -159,9 +159,9 @@ func (c *answers) take(message string, fields map[string]string) {
 	}
 	s := &c.secrets[at]
 	switch {
-	case fields["notice"] != "":
+	case fields["notice"] != "", fields["tells"] != "":
 		s.Notices = append(s.Notices, message)
-		if word := fields["notice"]; !slices.Contains(c.told, word) {
+		if word := cmp.Or(fields["notice"], fields["tells"]); !slices.Contains(c.told, word) {
 			c.told = append(c.told, word)
 		}
 	case fields["audit"] != "":

@@ -98,7 +98,7 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	switch {
 	case !req.moved.IsZero():
 		act = func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
-			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, log, secrets)
+			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, req.movedTo, log, secrets)
 		}
 	case req.event:
 		act = f.rotator.ReconcileOnEvent

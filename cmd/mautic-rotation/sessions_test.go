@@ -31,14 +31,14 @@ import (
 // A deployment is what an operator has: the function, its services, and this program.
 type deployment struct {
 	*rig.Rig
-	t       *testing.T
+	t       testing.TB
 	app     *rig.Application
 	onPause func(n int) // of the n-th pause of a command
 	nobody  bool        // there is no person to answer questions
 }
 
 // deploy makes a deployment in which nothing is observed for long.
-func deploy(t *testing.T, o rig.Options) *deployment {
+func deploy(t testing.TB, o rig.Options) *deployment {
 	binary, err := function()
 	if err != nil {
 		t.Fatal(err)
