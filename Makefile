@@ -48,6 +48,11 @@ busy: ## make test three times in a row while six busy processes keep every core
 servers: ## fetch the database servers that the tests run on, and say which they are
 	@$(GO) run ./cmd/servers
 
+# By a shell, as a reader would: with the AWS CLI, which is fetched, and the built program.
+.PHONY: docs
+docs: servers ## type every command of README and docs/ against a running deployment
+	@tools/timed "make docs" $(GO) test ./cmd/mautic-rotation -run='Pages|InTheDocs' -count=1 -timeout 20m $(DOCS) -args -pages
+
 .PHONY: crash
 crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)
@@ -75,6 +80,7 @@ contract: ## whether AWS does what is believed of it: asks the stand-in, and wit
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
+	$(GO) test -run='^$$' -bench=Program -benchtime=20x ./cmd/mautic-rotation
 	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 	found.Rotation = r.rotationFound(s)
 	found.Rollout = r.rolloutFound(s)
 	found.Credentials = r.credentialsFound(s, actions)
+	found.Possible = r.possible(s)
 	for _, a := range actions {
 		e := report.Entry{Kind: a.Kind, Version: a.Version, Service: a.Service, Text: a.Why, Remedy: a.Remedy, Until: instant(a.Until)}
 		switch a.Do {
@@ -54,6 +56,21 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 		found.Needs = append(found.Needs, report.Entry{Text: p.Why(), Remedy: p.Remedy()})
 	}
 	return found
+}
+
+// possible are an operator's actions that would do something now.
+func (r *run) possible(s *sight) []string {
+	list := []string{}
+	if len(r.released(s, slog.New(slog.DiscardHandler))) > 0 {
+		list = append(list, "release")
+	}
+	if s.pending != "" {
+		list = append(list, "abandon")
+	}
+	if _, err := plan.AskedToRollBack(s.plan); err == nil {
+		list = append(list, "roll-back")
+	}
+	return list
 }
 
 // instant is a time for a report, where zero is none.

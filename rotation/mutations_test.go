@@ -293,7 +293,7 @@ func TestAMoveByHandBeginsARollout(t *testing.T) {
 		at := e.aws.Clock().Now()
 		e.aws.Clock().Advance(time.Minute)
 		for range 2 { // events come more than once
-			if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, e.logger(), &scrub.Secrets{}); err != nil {
+			if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, "", e.logger(), &scrub.Secrets{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -172,6 +172,7 @@ type run struct {
 	write   *secret.Writer
 	aws     *secret.AWSClock
 	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
+	movedTo string    // the version that it was moved to; "": the event did not tell
 	whole   bool      // all is looked at, even where nothing is open
 	checks  string    // what the log calls the checks; "": preflight
 	found   *findings
