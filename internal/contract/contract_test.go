@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/contract"
 	"mautic-rotation/internal/contract/function"
@@ -88,5 +92,29 @@ func TestTheStandInDoesWhatIsBelieved(t *testing.T) {
 				t.Error("not asked:", r.Why)
 			}
 		})
+	}
+}
+
+// What was given up, AWS may try once more all the same.
+func TestTheFunctionRefusesAStepOfWhatIsNotPendingAnyMore(t *testing.T) {
+	t.Parallel()
+	srv := start(t, localaws.Options{})
+	account := deploy(t, srv)
+	name, value, token := contract.Prefix+account.Run(), "{}", strings.Repeat("t", 32)
+	api := secretsmanager.NewFromConfig(srv.Config())
+	if _, err := api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value}); err != nil {
+		t.Fatal(err)
+	}
+	for label, refused := range map[string]bool{"AWSPENDING": false, "given-up": true} {
+		_, err := api.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+			SecretId: &name, SecretString: &value, ClientRequestToken: aws.String(token + label), VersionStages: []string{label},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := srv.Lambda.Invoke(name, fmt.Appendf(nil, `{"Step": "createSecret", "SecretId": %q, "ClientRequestToken": %q}`, name, token+label))
+		if err != nil || (result.FunctionError != "") != refused {
+			t.Errorf("%s: %+v %s, %v", label, result, result.Payload, err)
+		}
 	}
 }
