@@ -55,14 +55,7 @@ func TestTheConditionKeyOfAPlainRotateSecretIsToldByThreeSecrets(t *testing.T) {
 			srv := strict(t, c.value)
 			place := contract.StandIn(srv)
 			place.Policies = true
-			account, err := contract.Open(t.Context(), place)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := account.Deploy(t.Context(), archive(t)); err != nil {
-				t.Fatal(err)
-			}
-			r := contract.Ask(t.Context(), account, named(t, "secretsmanager:ModifyRotationRules"), contract.Options{})[0]
+			r := contract.Ask(t.Context(), deployIn(t, place), named(t, "secretsmanager:ModifyRotationRules"), contract.Options{})[0]
 			if r.Answer.Is != c.is || r.Outcome != c.outcome {
 				t.Errorf("%s: %+v %s", r.Outcome, r.Answer, r.Why)
 			}
