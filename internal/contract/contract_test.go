@@ -85,7 +85,7 @@ func deployIn(t *testing.T, place contract.Place) *contract.Account {
 // It evaluates the policy of the function's role as well: what that lacks would be missing in AWS.
 func TestTheStandInDoesWhatIsBelieved(t *testing.T) {
 	t.Parallel()
-	place := contract.StandIn(strict(t, "false"))
+	place := contract.StandIn(strict(t, plainRotations("false")))
 	account := deployIn(t, place)
 	place.Parallel = 8 // as on AWS, but for what moves the clock
 	place.Policies = true
