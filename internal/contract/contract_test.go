@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,5 +136,27 @@ func TestTheFunctionRefusesAStepOfWhatIsNotPendingAnyMore(t *testing.T) {
 		if err != nil || (result.FunctionError != "") != refused {
 			t.Errorf("%s: %+v %s, %v", label, result, result.Payload, err)
 		}
+	}
+}
+
+func TestWhatTakesLongestIsBegunFirstAndToldInItsPlace(t *testing.T) {
+	t.Parallel()
+	account, err := contract.Open(t.Context(), contract.StandIn(start(t, localaws.Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var begun, told []string
+	fact := func(name string, takes time.Duration) contract.Fact {
+		return contract.Fact{Name: name, Takes: takes, Believed: []string{"yes"}, Ask: func(*contract.Question) contract.Answer {
+			begun = append(begun, name)
+			return contract.Answer{Is: "yes"}
+		}}
+	}
+	facts := []contract.Fact{fact("a", 0), fact("b", time.Minute), fact("c", time.Hour), fact("d", 0)}
+	for _, r := range contract.Ask(t.Context(), account, facts, contract.Options{}) {
+		told = append(told, r.Fact.Name)
+	}
+	if !slices.Equal(begun, []string{"c", "b", "a", "d"}) || !slices.Equal(told, []string{"a", "b", "c", "d"}) {
+		t.Errorf("begun %q, told %q", begun, told)
 	}
 }
