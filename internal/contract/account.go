@@ -183,6 +183,12 @@ const (
 	rulesAnyWord    = "rules-any" // without a condition
 )
 
+// Words of the secrets whose versions the function may list: if they name it as their function, and in any case.
+const (
+	namedWord   = "named"
+	unnamedWord = "unnamed"
+)
+
 // permissions are the function's: what a rotation takes, on the run's own secrets, and its own log. It cannot make a log
 // group, or one might come back that has been deleted.
 func (a *Account) permissions() []statement {
@@ -201,6 +207,13 @@ func (a *Account) permissions() []statement {
 			Sid: "RulesAbsent", Effect: "Allow", Resource: secrets(rulesAbsentWord + "-*"), Action: "secretsmanager:RotateSecret",
 			Condition: map[string]map[string]string{"Null": {"secretsmanager:ModifyRotationRules": "true"}},
 		},
+		{
+			Sid: "Named", Effect: "Allow", Resource: secrets(namedWord + "-*"), Action: "secretsmanager:ListSecretVersionIds",
+			Condition: map[string]map[string]string{"StringEquals": {
+				"secretsmanager:resource/AllowRotationLambdaArn": a.arn("lambda", "function:"+a.name()),
+			}},
+		},
+		{Sid: "Unnamed", Effect: "Allow", Resource: secrets(unnamedWord + "-*"), Action: "secretsmanager:ListSecretVersionIds"},
 		{Sid: "RulesAny", Effect: "Allow", Resource: secrets(rulesAnyWord + "-*"), Action: "secretsmanager:RotateSecret"},
 	}
 }

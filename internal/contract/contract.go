@@ -15,6 +15,7 @@
 package contract
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -69,18 +70,18 @@ type Options struct {
 	Done func(Result)
 }
 
-// Ask asks the facts, several at a time where the account's place allows it, and returns the results in the order of the
-// facts. When the context ends, what is not answered counts as not asked.
+// Ask asks the facts, several at a time where the account's place allows it and those first that take longest, and returns
+// the results in the order of the facts. When the context ends, what is not answered counts as not asked.
 func Ask(ctx context.Context, a *Account, facts []Fact, o Options) []Result {
 	results := make([]Result, len(facts))
 	places := make(chan struct{}, max(a.place.Parallel, 1))
 	var group sync.WaitGroup
 	var telling sync.Mutex
-	for i, f := range facts {
+	for _, i := range longestFirst(facts) {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			r := ask(ctx, a, f, o)
+			r := ask(ctx, a, facts[i], o)
 			telling.Lock()
 			defer telling.Unlock()
 			results[i] = r
@@ -91,6 +92,15 @@ func Ask(ctx context.Context, a *Account, facts []Fact, o Options) []Result {
 	}
 	group.Wait()
 	return results
+}
+
+// longestFirst are the indices of the facts in the order in which they are begun.
+func longestFirst(facts []Fact) (order []int) {
+	for i := range facts {
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(facts[j].Takes, facts[i].Takes) })
+	return order
 }
 
 func ask(ctx context.Context, a *Account, f Fact, o Options) Result {

@@ -18,6 +18,12 @@ type observations struct {
 func otherFacts() []Fact {
 	return []Fact{
 		{
+			Name:     "When does the condition key secretsmanager:resource/AllowRotationLambdaArn let the function in?",
+			Believed: []string{"once RotateSecret has named it"}, Policies: true,
+			DependsOn: "template.yaml: the function's role may use a secret under this condition alone",
+			Ask:       askNamedCondition,
+		},
+		{
 			Name:     "Which value has the condition key secretsmanager:ModifyRotationRules for a RotateSecret with nothing but a token?",
 			Believed: []string{"false", "absent"}, Open: true, Policies: true,
 			DependsOn: "template.yaml: OperatorRotatePolicy lets people start a rotation, and not change its rules, by BoolIfExists",

@@ -103,6 +103,36 @@ func askOverlap(q *Question) Answer {
 	return Answer{Is: "one environment, one after the other"}
 }
 
+// allows tells whether the function's role allows it a task with a secret.
+func (q *Question) allows(task string, s *secret) bool {
+	e := function.Event{Task: task, SecretID: s.arn, ClientRequestToken: q.token("")}
+	out := q.invoke(e, "", lambdatypes.InvocationTypeRequestResponse)
+	failed := aws.ToString(out.FunctionError) != ""
+	if failed && !strings.Contains(string(out.Payload), "AccessDenied") {
+		q.must(fmt.Errorf("%s by the function: %s", task, out.Payload))
+	}
+	return q.err == nil && !failed
+}
+
+// askNamedCondition has the function list the versions of a secret, before RotateSecret has named it and afterwards. That it
+// may do so with another secret, without a condition, shows that the policy is in force.
+func askNamedCondition(q *Question) Answer {
+	control, s := q.secret(unnamedWord), q.rotating(namedWord)
+	q.until("the function may list versions, by its role's policy", func() bool { return q.allows(function.List, control) })
+	if q.allows(function.List, s) {
+		return Answer{Is: "at once"}
+	}
+	s.rotate(rotation{token: q.token(""), test: true})
+	s.awaitTest()
+	for range 10 {
+		if q.allows(function.List, s) {
+			return Answer{Is: "once RotateSecret has named it"}
+		}
+		q.settle()
+	}
+	return Answer{Is: "never"}
+}
+
 // askRulesCondition has the function start rotations, for its role's policy grants that under a condition for one secret and
 // another, and for a third one without.
 func askRulesCondition(q *Question) Answer {
@@ -113,14 +143,7 @@ func askRulesCondition(q *Question) Answer {
 		s.awaitTest()
 		secrets[word] = s
 	}
-	allowed := func(word string) bool {
-		e := function.Event{Task: function.Rotate, SecretID: secrets[word].arn, ClientRequestToken: q.token("")}
-		out := q.invoke(e, "", lambdatypes.InvocationTypeRequestResponse)
-		if aws.ToString(out.FunctionError) != "" && !strings.Contains(string(out.Payload), "AccessDenied") {
-			q.must(fmt.Errorf("RotateSecret by the function: %s", out.Payload))
-		}
-		return q.err == nil && aws.ToString(out.FunctionError) == ""
-	}
+	allowed := func(word string) bool { return q.allows(function.Rotate, secrets[word]) }
 	q.until("the function may start a rotation, by its role's policy", func() bool { return allowed(rulesAnyWord) })
 	switch {
 	case allowed(rulesFalseWord):

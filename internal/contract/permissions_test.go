@@ -11,15 +11,27 @@ import (
 	"mautic-rotation/internal/policy"
 )
 
-// strict has a stand-in evaluate the policy of the function's role. The value is that of the condition key
-// secretsmanager:ModifyRotationRules for every RotateSecret; with "" there is no such key.
-func strict(t *testing.T, value string) *localaws.Server {
+// Condition keys.
+const (
+	modifyRules = "secretsmanager:ModifyRotationRules"
+	namesLambda = "secretsmanager:resource/AllowRotationLambdaArn"
+)
+
+// plainRotations have the key of each RotateSecret have a value; with "" there is no such key.
+func plainRotations(value string) func(wire.AccessRequest) {
+	return func(r wire.AccessRequest) {
+		if r.Action == "secretsmanager:RotateSecret" && value != "" {
+			r.Context[modifyRules] = []string{value}
+		}
+	}
+}
+
+// strict has a stand-in evaluate the policy of the function's role, after the context of the request has been changed.
+func strict(t *testing.T, change func(wire.AccessRequest)) *localaws.Server {
 	t.Helper()
 	var srv *localaws.Server
 	srv = start(t, localaws.Options{Authorize: func(r wire.AccessRequest) error {
-		if r.Action == "secretsmanager:RotateSecret" && value != "" {
-			r.Context["secretsmanager:ModifyRotationRules"] = []string{value}
-		}
+		change(r)
 		role, err := roleOf(srv, r.Caller.Function)
 		if err != nil {
 			return err
@@ -45,24 +57,26 @@ func roleOf(srv *localaws.Server, function string) (policy.Policy, error) {
 	return policy.FromRole(map[string]any{"Policies": documents})
 }
 
-func TestTheConditionKeyOfAPlainRotateSecretIsToldByThreeSecrets(t *testing.T) {
+func TestWhatAConditionKeyIsIsToldByWhatItLetsIn(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ value, is, outcome string }{
-		{"false", "false", contract.Agrees}, {"", "absent", contract.Agrees}, {"true", "true", contract.Differs},
+	for _, c := range []struct {
+		key, is, outcome string
+		change           func(wire.AccessRequest)
+	}{
+		{modifyRules, "false", contract.Agrees, plainRotations("false")},
+		{modifyRules, "absent", contract.Agrees, plainRotations("")},
+		{modifyRules, "true", contract.Differs, plainRotations("true")},
+		{namesLambda, "once RotateSecret has named it", contract.Agrees, func(wire.AccessRequest) {}},
+		{namesLambda, "never", contract.Differs, func(r wire.AccessRequest) { delete(r.Context, namesLambda) }},
+		{namesLambda, "at once", contract.Differs, func(r wire.AccessRequest) {
+			r.Context[namesLambda] = r.Context["lambda:SourceFunctionArn"]
+		}},
 	} {
-		t.Run(c.is, func(t *testing.T) {
+		t.Run(c.key+" "+c.is, func(t *testing.T) {
 			t.Parallel()
-			srv := strict(t, c.value)
-			place := contract.StandIn(srv)
+			place := contract.StandIn(strict(t, c.change))
 			place.Policies = true
-			account, err := contract.Open(t.Context(), place)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := account.Deploy(t.Context(), archive(t)); err != nil {
-				t.Fatal(err)
-			}
-			r := contract.Ask(t.Context(), account, named(t, "secretsmanager:ModifyRotationRules"), contract.Options{})[0]
+			r := contract.Ask(t.Context(), deployIn(t, place), named(t, c.key), contract.Options{})[0]
 			if r.Answer.Is != c.is || r.Outcome != c.outcome {
 				t.Errorf("%s: %+v %s", r.Outcome, r.Answer, r.Why)
 			}

@@ -46,7 +46,7 @@ func AWS(ctx context.Context, cfg aws.Config) (Place, error) {
 			}
 		},
 		Poll: 2 * time.Second, Settle: 5 * time.Second, Stay: 4 * time.Second,
-		Parallel: 12, Policies: true,
+		Parallel: 8, Policies: true, // a new account lets ten invocations run at once
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"mautic-rotation/internal/contract/function"
@@ -117,6 +118,12 @@ func rotationFacts() []Fact {
 				}
 				return Answer{Is: "yes"}
 			},
+		},
+		{
+			Name:      "Does a value that is stored by hand move LastRotatedDate?",
+			Believed:  []string{"yes"},
+			DependsOn: "rotation/plan/schedule.go: Interval goes by it and NextRotationDate where the schedule does not say",
+			Ask:       askRotatedByHand,
 		},
 		{
 			Name:      "For which steps does RotateSecret with RotateImmediately=false invoke the function?",
@@ -296,6 +303,21 @@ func askGivenUp(q *Question) Answer {
 	}
 	s.awaitEnd(next)
 	return Answer{"taken", "the rotation after it succeeds"}
+}
+
+func askRotatedByHand(q *Question) Answer {
+	s := q.rotating("dated")
+	token := q.token("")
+	s.rotate(rotation{token: token})
+	s.awaitEnd(token)
+	rotated := aws.ToTime(s.described().LastRotatedDate)
+	q.pass(2 * time.Second) // or it could not be told from before
+	q.must(s.put(q.token(""), `{"by":"hand"}`))
+	q.settle()
+	if aws.ToTime(s.described().LastRotatedDate).After(rotated) {
+		return Answer{Is: "yes"}
+	}
+	return Answer{Is: "no"}
 }
 
 // mend lets the secret's rotations go well from now on.

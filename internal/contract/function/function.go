@@ -42,6 +42,7 @@ const (
 	Stay   = "stay"   // for a while
 	Fail   = "fail"   // with the error that [Failure] is the text of
 	Rotate = "rotate" // RotateSecret of SecretID, and nothing but the token
+	List   = "list"   // ListSecretVersionIds of SecretID
 )
 
 // Failure is what the function says that fails.
@@ -123,6 +124,9 @@ func handle(ctx context.Context, api *secretsmanager.Client, e Event, n *Note) e
 		return nil
 	case Rotate:
 		_, err := api.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: &e.SecretID, ClientRequestToken: &e.ClientRequestToken})
+		return err
+	case List:
+		_, err := api.ListSecretVersionIds(ctx, &secretsmanager.ListSecretVersionIdsInput{SecretId: &e.SecretID})
 		return err
 	}
 	secret, err := describe(ctx, api, e)
