@@ -78,10 +78,11 @@ var spared = map[string]map[string]string{ // property, by action, by type
 	"AWS::SecretsManager::Secret":           {"secretsmanager:ReplicateSecretToRegions": "ReplicaRegions", "secretsmanager:RemoveRegionsFromReplication": "ReplicaRegions"},
 }
 
-// unbound are the actions that are for no resource, or for all.
+// unbound are the actions that are for no resource, by AWS's service authorization
+// reference. DescribeAlarms has one, and is asked of all where an alarm is looked for.
 var unbound = []string{
 	"cloudwatch:DescribeAlarms", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
-	"kms:CreateKey", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword", "sns:GetSubscriptionAttributes", "sns:Unsubscribe",
+	"kms:CreateKey", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword",
 }
 
 // of is the ARN of a stack's resource.
@@ -307,17 +308,15 @@ func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T)
 			"Watch arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                    named,
 			"Log arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*": named,
 			"Topics arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                          named,
-			"Subscriptions *": "these actions are for no resource, and CloudFormation alone may use them",
-			"NewKey *":        "a key has no name before it is made; its tag bounds it",
+			"NewKey *": "a key has no name before it is made; its tag bounds it",
 			"Key arn:aws:kms:" + in + ":" + account + ":key/*":                                                                    "a key's id is made up; its tag bounds it",
 			"RotatedSecrets arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????": named,
 			"CreatedSecret arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????":  named,
 		},
 		Bounds: map[string][]string{
-			"PassRoles":     {"iam:PassedToService"},
-			"Subscriptions": {"aws:CalledViaLast"},
-			"NewKey":        {"aws:CalledViaLast", "aws:RequestTag/application"},
-			"Key":           {"aws:CalledViaLast", "aws:ResourceTag/application"},
+			"PassRoles": {"iam:PassedToService"},
+			"NewKey":    {"aws:CalledViaLast", "aws:RequestTag/application"},
+			"Key":       {"aws:CalledViaLast", "aws:ResourceTag/application"},
 		},
 	}) {
 		t.Error(fault)
@@ -368,7 +367,7 @@ func TestThePolicyToDeployIsForNothingOutsideOfTheStack(t *testing.T) {
 	for _, n := range []need{
 		{"secretsmanager:GetSecretValue", rotated, nil}, {"secretsmanager:PutSecretValue", rotated, nil}, {"secretsmanager:DeleteSecret", rotated, nil},
 		{"secretsmanager:UpdateSecretVersionStage", rotated, nil}, {"iam:PassRole", role, map[string][]string{"iam:PassedToService": {"ec2.amazonaws.com"}}},
-		{"sts:AssumeRole", role, nil}, {"kms:CreateKey", "*", nil}, {"sns:Unsubscribe", "*", nil}, {"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-4333-8444-555555555555", nil},
+		{"sts:AssumeRole", role, nil}, {"kms:CreateKey", "*", nil}, {"sns:Unsubscribe", "arn:aws:sns:eu-west-1:123456789012:billing", nil}, {"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-4333-8444-555555555555", nil},
 	} {
 		if request := (policy.Request{Action: n.action, Resource: n.resource, Context: n.context}); p.Evaluate(request).Allowed() {
 			t.Errorf("allowed: %s", request)
