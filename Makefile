@@ -48,6 +48,11 @@ busy: ## make test three times in a row while six busy processes keep every core
 servers: ## fetch the database servers that the tests run on, and say which they are
 	@$(GO) run ./cmd/servers
 
+# By a shell, as a reader would: with the AWS CLI, which is fetched, and the built program.
+.PHONY: docs
+docs: servers ## type every command of README and docs/ against a running deployment
+	@tools/timed "make docs" $(GO) test ./cmd/mautic-rotation -run='Pages|InTheDocs' -count=1 -timeout 20m $(DOCS) -args -pages
+
 .PHONY: crash
 crash: ## a crash at every call of a rotation
 	@$(GO) run ./cmd/crash $(CRASH)
@@ -67,9 +72,15 @@ histories: ## random histories of rotations, edits, redeploys and faults
 policies: servers ## each way to change a password under each policy, to each end; the table goes into docs/database.md
 	$(GO) test ./rotation/database -run=TestPolicyMatrix -count=1 -timeout 45m -args -policies=$(CURDIR)/docs/database.md
 
+# AWS=1 takes the credentials and the region of the AWS CLI: AWS_PROFILE=scratch make contract AWS=1
+.PHONY: contract
+contract: ## whether AWS does what is believed of it: asks the stand-in, and with AWS=1 a scratch account of yours (some cents)
+	@$(GO) run ./cmd/contract $(if $(AWS),-aws) $(CONTRACT)
+
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
+	$(GO) test -run='^$$' -bench=Program -benchtime=20x ./cmd/mautic-rotation
 	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 

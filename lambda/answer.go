@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/report"
+	rotationsecret "mautic-rotation/rotation/secret"
 )
 
 // answers collects what the function returns for an action that has not failed: what the
@@ -41,6 +43,20 @@ func (c *answers) end(found report.Secret) {
 			c.secrets[i] = found
 		}
 	}
+}
+
+// failed adds an action's error to the answer of its secret, where the action has changed something
+// before. else it does nothing, and is false.
+func (c *answers) failed(arn string, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.secrets {
+		if s.ARN == arn && len(s.Changed) > 0 {
+			c.secrets[i].Error = err.Error()
+			return true
+		}
+	}
+	return false
 }
 
 // report is the whole answer, without the secret values that are known by now. now is the
@@ -91,7 +107,12 @@ func forPeople(r *report.Report, told []string) {
 	r.Notice, r.Next, r.Told = report.Plain(strings.Join(notices, " "), report.NoticeMost), report.Plain(next, report.NextMost), told
 }
 
-// scrubIn takes secret values out of all texts in a value.
+// identifiers are the attributes of a line of the log that hold no text: names and ids, which
+// answers and the operator's program compare.
+var identifiers = []string{"requestId", "secret", "step", "action", "version", "kind", "of", "from", "to", "service", "audit", "notice", "tells", "decision"}
+
+// scrubIn takes secret values out of all texts in a value. What is tagged as an identifier in package
+// report stays, and so do the labels of AWS and this function, which are made of such.
 func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -106,12 +127,26 @@ func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
+		if label, is := v.Interface().(report.Label); is && isIdentifier(label) {
+			return
+		}
 		for i := range v.NumField() {
-			scrubIn(v.Field(i), secrets)
+			if _, is := v.Type().Field(i).Tag.Lookup("identifier"); !is {
+				scrubIn(v.Field(i), secrets)
+			}
 		}
 	case reflect.String:
 		v.SetString(secrets.Text(v.String()))
 	}
+}
+
+// isIdentifier tells that a label is one of AWS's or of the function's own.
+func isIdentifier(label report.Label) bool {
+	if slices.Contains([]string{rotationsecret.Current, rotationsecret.Pending, rotationsecret.Previous}, label.Label) {
+		return true
+	}
+	book, err := ledger.Read(map[string][]string{label.Version: {label.Label}})
+	return err == nil && len(book.Pages) > 0
 }
 
 // take adds a line of the log to the answer of its secret.
@@ -124,9 +159,9 @@ func (c *answers) take(message string, fields map[string]string) {
 	}
 	s := &c.secrets[at]
 	switch {
-	case fields["notice"] != "":
+	case fields["notice"] != "", fields["tells"] != "":
 		s.Notices = append(s.Notices, message)
-		if word := fields["notice"]; !slices.Contains(c.told, word) {
+		if word := cmp.Or(fields["notice"], fields["tells"]); !slices.Contains(c.told, word) {
 			c.told = append(c.told, word)
 		}
 	case fields["audit"] != "":

@@ -18,6 +18,7 @@ import (
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/report"
 )
 
@@ -85,6 +86,50 @@ func TestAnAnswerHoldsNoSecretValueInAnyOfItsTexts(t *testing.T) {
 	}
 	if !answer.At.Equal(at) {
 		t.Errorf("it is of %s", answer.At)
+	}
+}
+
+func TestAPasswordThatIsAPartOfANameDamagesNoAnswer(t *testing.T) {
+	t.Parallel()
+	const (
+		arn     = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf"
+		version = "only.database.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
+	)
+	own, err := ledger.Page{Version: version}.With("database", ledger.Held, time.Date(2026, 11, 22, 21, 0, 0, 0, time.UTC)).Label()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secrets scrub.Secrets
+	secrets.Add("prod", "database", "held", "AWS", "3f2a", "web") // of people who choose badly
+	var c answers
+	log := slog.New(scrub.Handler(c.handler(slog.DiscardHandler), &secrets, identifiers...)).With("secret", arn)
+	c.begin(arn)
+	log.Info("held: prod", "audit", "held", "kind", "database", "of", version)
+	log.Info("redeployed", "audit", "redeployed", "service", "mautic-web")
+	log.Info("mautic-prod-secrets: held", "notice", "held")
+	c.end(report.Secret{
+		ARN: arn, Name: "mautic-prod-secrets", Error: "prod",
+		Credentials: []report.Credential{{Kind: "database", Version: version, Old: []report.Old{{Version: version, State: "held", Next: "wait", Why: "prod"}}}},
+		Labels:      []report.Label{{Version: version, Label: "AWSCURRENT"}, {Version: version, Label: own}, {Version: version, Label: "of prod"}, {Version: version, Label: "rotation;prod"}},
+	})
+	answer := c.report(actionRelease, time.Now(), &secrets)
+	got, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := answer.Secrets[0]
+	for what, same := range map[string]bool{
+		"the ARN":      s.ARN == arn && s.Name == "mautic-prod-secrets",
+		"a version":    s.Credentials[0].Version == version && s.Credentials[0].Old[0].Version == version && s.Changed[0].Version == version,
+		"a word":       s.Credentials[0].Kind == "database" && s.Credentials[0].Old[0].State == "held" && slices.Equal(answer.Told, []string{"held"}) && s.Changed[0].What == "held",
+		"a service":    s.Changed[1].Service == "mautic-web",
+		"its labels":   s.Labels[0].Label == "AWSCURRENT" && s.Labels[1].Label == own,
+		"other labels": s.Labels[2].Label == "of "+scrub.Replacement && s.Labels[3].Label == "rotation;"+scrub.Replacement,
+		"texts":        s.Error == scrub.Replacement && s.Credentials[0].Old[0].Why == scrub.Replacement && !strings.Contains(s.Changed[0].Text+s.Notices[0]+answer.Notice, "prod"),
+	} {
+		if !same {
+			t.Errorf("%s: %s", what, got)
+		}
 	}
 }
 

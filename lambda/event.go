@@ -33,6 +33,10 @@ const (
 // looks are the actions that change nothing.
 var looks = []action{actionStatus, actionPreflight, actionVerify}
 
+// orders are the actions that an operator asks for, of one secret. One that has changed something
+// before it fails answers with its report, which has the error: who asked has to know of both.
+var orders = []action{actionAbandon, actionRelease, actionRollBack}
+
 // request is an event of any shape, read.
 type request struct {
 	step   rotation.Event // of a rotation, if action is ""
@@ -41,6 +45,8 @@ type request struct {
 	tick   bool      // a schedule's, by which measurements are taken
 	event  bool      // of ECS or Secrets Manager, which may be the last one
 	moved  time.Time // when AWSCURRENT was moved, as an event tells; zero: it does not
+
+	movedTo string // the version that it was moved to; "": the event does not tell
 }
 
 const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
@@ -57,6 +63,7 @@ func parse(raw json.RawMessage) (request, error) {
 		Resources  []string  `json:"resources"`
 		Detail     struct {
 			LabelUpdated labels `json:"labelUpdated"`
+			VersionID    string `json:"versionId"`
 		} `json:"detail"`
 	}
 	if err := json.Unmarshal(raw, &shape); err != nil {
@@ -77,7 +84,7 @@ func parse(raw json.RawMessage) (request, error) {
 	case shape.Source == "aws.secretsmanager" && shape.DetailType == "Secret Label Updated" && len(shape.Resources) == 1:
 		req := request{action: actionReconcile, event: true, secret: shape.Resources[0]}
 		if slices.Contains(shape.Detail.LabelUpdated, "AWSCURRENT") {
-			req.moved = shape.Time
+			req.moved, req.movedTo = shape.Time, shape.Detail.VersionID
 		}
 		return req, nil
 	case shape.Source == "aws.events" && shape.DetailType == "Scheduled Event":

@@ -32,7 +32,7 @@ var samples = map[string]request{
 	"ecs-deployment": {action: actionReconcile, event: true},
 	"secret-label-updated": {
 		action: actionReconcile, event: true, secret: arn,
-		moved: time.Date(2026, 11, 22, 12, 33, 7, 0, time.UTC),
+		moved: time.Date(2026, 11, 22, 12, 33, 7, 0, time.UTC), movedTo: "9c11b2aa-5a0e-4d0c-9f57-0123456789ab",
 	},
 	"schedule":      {action: actionReconcile, tick: true},
 	"reconcile":     {action: actionReconcile},

@@ -40,7 +40,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 	var secrets scrub.Secrets
 	ctx = scrub.NewContext(ctx, &secrets)
 	var collected answers
-	log := slog.New(scrub.Handler(collected.handler(f.logs), &secrets))
+	log := slog.New(scrub.Handler(collected.handler(f.logs), &secrets, identifiers...))
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("requestId", lc.AwsRequestID)
 	}
@@ -98,7 +98,7 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	switch {
 	case !req.moved.IsZero():
 		act = func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
-			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, log, secrets)
+			return f.rotator.ReconcileOnMove(ctx, arn, req.moved, req.movedTo, log, secrets)
 		}
 	case req.event:
 		act = f.rotator.ReconcileOnEvent
@@ -115,6 +115,9 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 			return err
 		}
 		f.ended(log, arn, string(req.action), start, err)
+		if err != nil && slices.Contains(orders, req.action) && collected.failed(arn, err) {
+			err = nil
+		}
 		if req.tick {
 			if err := f.rotator.MeasureAge(ctx, arn, log, secrets); err != nil {
 				log.Warn("not measured", "error", err)

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/rig"
 )
@@ -64,4 +67,24 @@ func TestNoNoticeSaysThatAWebhookSecretInUseIsRefused(t *testing.T) {
 	}
 	m.mustEnd()
 	m.noNoticeSays("not accepted any more", "is refused", "no longer accepted", "retired: ")
+}
+
+// Secrets Manager, which invokes finishSecret, hands its answer to nobody.
+func TestTheAnswerToTheEventOfAPromotionHasItsNoticeAndTheLogHasItOnce(t *testing.T) {
+	app := &rig.Application{}
+	d := deployApplication(t, app)
+	app.Slow.Store(true) // the rollout stays open until the event comes
+	at := d.AWS.Clock().Now()
+	promoted := d.mustRotate()
+	answer := d.answer(fmt.Appendf(nil, `{
+		"source": "aws.secretsmanager", "detail-type": "Secret Label Updated", "time": %q, "resources": [%q],
+		"detail": {"name": "mautic-prod-secrets", "labelUpdated": "AWSCURRENT", "versionId": %q}}`, at.UTC().Format(time.RFC3339), d.SecretARN, promoted))
+	if !slices.Equal(answer.Told, []string{"promoted"}) || !strings.Contains(answer.Notice, "mautic-prod-secrets: database rotated: version "+promoted+" is AWSCURRENT.") || answer.Next == "" {
+		t.Errorf("it tells %q: %q; next: %q", answer.Told, answer.Notice, answer.Next)
+	}
+	if notices := strings.Count(d.log.String(), `"notice":"promoted"`); notices != 1 {
+		t.Errorf("the log has %d notices of it", notices)
+	}
+	app.Slow.Store(false)
+	d.mustSettle()
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 	found.Rotation = r.rotationFound(s)
 	found.Rollout = r.rolloutFound(s)
 	found.Credentials = r.credentialsFound(s, actions)
+	found.Possible = r.possible(s)
 	for _, a := range actions {
 		e := report.Entry{Kind: a.Kind, Version: a.Version, Service: a.Service, Text: a.Why, Remedy: a.Remedy, Until: instant(a.Until)}
 		switch a.Do {
@@ -54,6 +56,21 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 		found.Needs = append(found.Needs, report.Entry{Text: p.Why(), Remedy: p.Remedy()})
 	}
 	return found
+}
+
+// possible are an operator's actions that would do something now.
+func (r *run) possible(s *sight) []string {
+	list := []string{}
+	if len(r.released(s, slog.New(slog.DiscardHandler))) > 0 {
+		list = append(list, "release")
+	}
+	if s.pending != "" {
+		list = append(list, "abandon")
+	}
+	if _, err := plan.AskedToRollBack(s.plan); err == nil {
+		list = append(list, "roll-back")
+	}
+	return list
 }
 
 // instant is a time for a report, where zero is none.
@@ -171,12 +188,13 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 	if s.m.RotationEnabled {
 		schedule := plan.Schedule(s.m.Schedule)
 		every := r.every[name]
-		if only {
-			every = schedule.Interval()
+		eachTime := only && !r.whenDue
+		if eachTime {
+			every = schedule.Rhythm()
 		}
 		found.EverySeconds = int64(every / time.Second)
 		if pause := s.pause(); !pause.On || !pause.Until.IsZero() {
-			found.Due = instant(schedule.Due(found.RotatedAt, every, only, pause.Until))
+			found.Due = instant(schedule.Due(found.RotatedAt, every, eachTime, pause.Until))
 		}
 		if found.Due != nil && !found.RotatedAt.IsZero() {
 			found.GreatestAgeSeconds = int64(found.Due.Sub(found.RotatedAt) / time.Second)

@@ -90,6 +90,24 @@ func (r *run) release(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, page := range r.released(s, r.log) {
+		if err := r.writePage(ctx, page); err != nil {
+			return err
+		}
+		if page.Version == s.current && page.Rollout.Since.After(s.rollout().Since) {
+			return r.beginRollout(ctx, page.Rollout)
+		}
+	}
+	return nil
+}
+
+// released are the pages that a release writes, that of AWSCURRENT last: none where it has nothing to
+// do, for to write the same again could remove a label that replaces another one. log is told what
+// each change means.
+func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
+	if s.idle() && !s.heldOff() {
+		return nil
+	}
 	unjudged := map[place]bool{} // values that may belong to something else by now
 	for _, k := range s.plan.Kinds {
 		for _, old := range k.Old {
@@ -110,26 +128,24 @@ func (r *run) release(ctx context.Context) error {
 			switch e := page.Entries[name]; {
 			case e.State == ledger.Failed:
 				released = released.Without(name)
-				r.log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
+				log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
 			case unjudged[place{name, page.Version}]:
 				released = released.With(name, ledger.Foreign, s.m.At)
-				r.log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
-			case e.State == ledger.Revoking && s.storesWanted(name, page.Version) && r.mayStay(s, name):
+				log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
+			case e.State == ledger.Revoking && s.storesWanted(name, page.Version) && mayStay(s, name, log):
 				released = released.With(name, ledger.Proven, s.m.At)
-				r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
+				log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
 				released = released.With(name, ledger.Released, s.m.At)
 				restart = restart || r.restarts(name) == 1
-				r.log.Warn("what was held goes on", audit, didRelease, "kind", name, "of", page.Version)
+				log.Warn("what was held goes on", audit, didRelease, "kind", name, "of", page.Version)
 			}
 		}
 		if page.Version == s.current {
 			continue // below
 		}
 		if len(released.Kinds()) != len(page.Kinds()) || changedEntries(page, released) {
-			if err := r.writePage(ctx, released); err != nil {
-				return err
-			}
+			pages = append(pages, released)
 		}
 	}
 	page, rollout := s.page(), s.rollout()
@@ -138,31 +154,26 @@ func (r *run) release(ctx context.Context) error {
 		case ledger.Failed:
 			page = page.Without(name)
 		case ledger.Revoking:
-			if !r.mayStay(s, name) {
+			if !mayStay(s, name, log) {
 				continue
 			}
 			page = page.With(name, ledger.Proven, s.m.At)
-			r.log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", s.current)
+			log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", s.current)
 		}
 	}
 	switch {
 	case rollout.Open() && !s.plan.MayBeEnded():
-		r.log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
+		log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
 	case rollout.Open():
 		page.Rollout = rollout.ConvergedAt(soon(s.m.At))
-		r.log.Warn("the rollout is over, as an operator says", audit, didRelease)
+		log.Warn("the rollout is over, as an operator says", audit, didRelease)
 	case restart && r.services != nil:
 		page.Rollout = ledger.Rollout{Since: r.soon()}
-		if err := r.writePage(ctx, page); err != nil {
-			return err
-		}
-		return r.beginRollout(ctx, page.Rollout)
 	}
-	was := s.page()
-	if len(page.Kinds()) == len(was.Kinds()) && !changedEntries(was, page) && page.Rollout == was.Rollout {
-		return nil // to write the same again could remove a label that replaces another one
+	if was := s.page(); len(page.Kinds()) != len(was.Kinds()) || changedEntries(was, page) || page.Rollout != was.Rollout {
+		pages = append(pages, page)
 	}
-	return r.writePage(ctx, page)
+	return pages
 }
 
 // RollBack is an operator's word that the last promotion is to be rolled back, as the engine
@@ -172,8 +183,10 @@ func (r *run) release(ctx context.Context) error {
 func (r *Rotator) RollBack(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	run.whole = true // where nothing is open, the error is to say so
-	if err := run.rollBackAsAsked(ctx); err != nil {
+	if err := run.rollBackAsAsked(ctx); err != nil && !run.found.moved {
 		return run.answer(nil, nil), fmt.Errorf("roll back: %w", err)
+	} else if err != nil {
+		log.Warn("AWSCURRENT has the old values again, and what comes after it has failed: it is tried once more", "error", err)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
@@ -201,10 +214,10 @@ func (r *run) rollBackAsAsked(ctx context.Context) error {
 
 // mayStay tells whether a value that may have leaked can be released. While a rotation is
 // replacing it, it cannot: its promotion would leave it accepted.
-func (r *run) mayStay(s *sight, kind string) bool {
+func mayStay(s *sight, kind string, log *slog.Logger) bool {
 	replaced := slices.Contains(s.plan.RotatingKinds, kind)
 	if replaced {
-		r.log.Warn("a value that may have leaked is not released, since a rotation is replacing it", "kind", kind)
+		log.Warn("a value that may have leaked is not released, since a rotation is replacing it", "kind", kind)
 	}
 	return !replaced
 }

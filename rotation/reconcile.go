@@ -21,24 +21,25 @@ import (
 // It answers with what it found at its end, and what is left; what it did is in the log.
 // An error says that something could not be done now; a later call tries again.
 func (r *Rotator) Reconcile(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
-	return r.reconcile(ctx, secretARN, true, time.Time{}, log, secrets)
+	return r.reconcile(ctx, secretARN, true, time.Time{}, "", log, secrets)
 }
 
 // ReconcileOnEvent is Reconcile for an event that may be the last one: it begins
 // no quarantine, which only a tick that others follow can watch to its end.
 func (r *Rotator) ReconcileOnEvent(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
-	return r.reconcile(ctx, secretARN, false, time.Time{}, log, secrets)
+	return r.reconcile(ctx, secretARN, false, time.Time{}, "", log, secrets)
 }
 
 // ReconcileOnMove is ReconcileOnEvent for an event that tells that AWSCURRENT was
-// moved: tasks that started between a move away and one back have other values.
-func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
-	return r.reconcile(ctx, secretARN, false, at, log, secrets)
+// moved, when, and to which version ("": it does not tell): tasks that started between a move away and
+// one back have other values. It tells of a promotion, where that is what moved it.
+func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, to string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
+	return r.reconcile(ctx, secretARN, false, at, to, log, secrets)
 }
 
-func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
+func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, to string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
-	run.moved = moved
+	run.moved, run.movedTo = moved, to
 	found, err := run.reconcile(ctx, tick)
 	if err != nil {
 		return found, fmt.Errorf("reconcile: %w", err)
@@ -80,6 +81,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			return s, actions, append(faults, err)
 		}
 		s = next
+		r.tellPromotion(s)
 		r.moved = time.Time{} // it counts once
 		if s.idle() {
 			return s, nil, faults
@@ -98,6 +100,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		r.read.Outdate()
 		for _, err := range results {
 			if errors.Is(err.err, errAnew) {
+				r.log.Info("what was decided is not right any more", "why", err.err)
 				progress = true
 				continue
 			}

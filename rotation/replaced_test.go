@@ -42,7 +42,7 @@ func TestNoTaskIsStartedWithAValueThatIsWantedAgainBeforeItIsKnownToBeAccepted(t
 	e.database.accept("database-1") // somebody has taken the old one away
 	e.log.Reset()
 	at := e.aws.Clock().Now().Add(time.Second)
-	if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, e.logger(), &scrub.Secrets{}); err != nil {
+	if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, "", e.logger(), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
 	set, redeployed := strings.Index(e.log.String(), "was set again"), strings.Index(e.log.String(), "a redeploy has begun")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// mostBytes is the size that the program may have: 16 MiB.
-const mostBytes = 16 << 20
+// mostBytes is the size that the program may have.
+const mostBytes = 16_000_000
 
 func TestTheProgramStartsAndIsSmallEnoughToHandOn(t *testing.T) {
 	if testing.Short() {

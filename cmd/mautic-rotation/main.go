@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/term"
-	"github.com/muesli/termenv"
 
 	"mautic-rotation/internal/operator/cli"
 	"mautic-rotation/internal/operator/fault"
@@ -37,9 +36,7 @@ func run() fault.Code {
 		<-ctx.Done()
 		stop() // a second Ctrl-C ends the program at once
 	}()
-	if restore, err := termenv.EnableVirtualTerminalProcessing(termenv.NewOutput(os.Stdout)); err == nil {
-		defer func() { _ = restore() }() // of a console of Windows, which the program leaves anyway
-	}
+	takeCodes(os.Stdout)
 	return cli.Main(ctx, &cli.Env{
 		Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Messages: os.Stderr,
 		Asks: term.IsTerminal(os.Stdin.Fd()), Style: style(os.Stdout), Version: built(),

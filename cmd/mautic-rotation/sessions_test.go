@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/creack/pty"
 
 	"mautic-rotation/internal/golden"
 	"mautic-rotation/internal/localaws"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/operator/cli"
 	"mautic-rotation/internal/operator/fault"
@@ -29,13 +31,14 @@ import (
 // A deployment is what an operator has: the function, its services, and this program.
 type deployment struct {
 	*rig.Rig
-	t       *testing.T
+	t       testing.TB
 	app     *rig.Application
 	onPause func(n int) // of the n-th pause of a command
+	nobody  bool        // there is no person to answer questions
 }
 
 // deploy makes a deployment in which nothing is observed for long.
-func deploy(t *testing.T, o rig.Options) *deployment {
+func deploy(t testing.TB, o rig.Options) *deployment {
 	binary, err := function()
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +46,9 @@ func deploy(t *testing.T, o rig.Options) *deployment {
 	d := &deployment{t: t, app: &rig.Application{Services: []string{"mautic-web"}, Tasks: 2, Interval: 50 * time.Millisecond}}
 	if o.Application != nil {
 		d.app.Literal = o.Application.Literal
+		if o.Application.Services != nil {
+			d.app.Services = o.Application.Services
+		}
 	}
 	o.MySQL, o.Binary, o.Application, o.AWS = mysqltest.Shared(t), binary, d.app, localaws.Options{RotationRetries: -1}
 	if d.Rig, err = rig.New(t.Context(), o); err != nil {
@@ -69,6 +75,9 @@ func (d *deployment) prepareRotation() {
 	if d.app.Literal {
 		return // it does not settle
 	}
+	if d.Mautic != nil {
+		return // an API client's overlap lasts for days
+	}
 	if err := d.Settle(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
@@ -93,6 +102,10 @@ func (d *deployment) run(args ...string) session {
 func (d *deployment) main(out, messages io.Writer, style view.Style, args ...string) fault.Code {
 	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
 	defer cancel()
+	return d.mainIn(ctx, out, messages, style, args...)
+}
+
+func (d *deployment) mainIn(ctx context.Context, out, messages io.Writer, style view.Style, args ...string) fault.Code {
 	var pauses atomic.Int32
 	wait := func(ctx context.Context, _ time.Duration) error {
 		if d.onPause != nil {
@@ -101,8 +114,8 @@ func (d *deployment) main(out, messages io.Writer, style view.Style, args ...str
 		return pause(ctx, 50*time.Millisecond)
 	}
 	return cli.Main(ctx, &cli.Env{
-		Args: args, Getenv: os.Getenv, In: strings.NewReader("yes\n"), Out: out, Messages: messages, Asks: true, Style: style, Version: "test",
-		Now: d.AWS.Clock().Now, Pause: wait, Connect: cli.Connect(wait),
+		Args: args, Getenv: os.Getenv, In: strings.NewReader("yes\n"), Out: out, Messages: messages, Asks: !d.nobody, Style: style, Version: "test",
+		Now: time.Now, Pause: wait, Connect: cli.Connect(wait),
 	})
 }
 
@@ -334,13 +347,25 @@ func TestASessionOfARollback(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	d.AWS.Intercept(func(c wire.Call) (f wire.Fault) {
+		if c.Operation == "UpdateService" {
+			f.Error = &wire.Error{Code: "AccessDeniedException", Message: "not authorized to perform ecs:UpdateService", Status: 400}
+		}
+		return f
+	})
 	rolled := d.run("roll-back")
+	d.AWS.Intercept(nil)
+	tells(t, rolled.out, "FAIL", "redeploy service mautic-web", "ecs:UpdateService", "done: rolled back: the old values are AWSCURRENT again") // both of what it did and of what failed
 	tells(t, rolled.messages, "Roll back will:", "current again", "redeploy the services", "hold the schedule off")
 	if current, err := d.PasswordLabelled("AWSCURRENT"); err != nil || current != before {
 		t.Errorf("the old password is not AWSCURRENT: %v\n%s", err, rolled)
 	}
-	if rolled.code != fault.Fine {
-		t.Errorf("a rollback that was done: %s", rolled)
+	if rolled.code != fault.Attention {
+		t.Errorf("a rollback that was done in part: %s", rolled)
+	}
+	d.AWS.Clock().Advance(30 * time.Second) // a redeploy that was tried is waited for
+	if s := d.run("reconcile"); s.code != fault.Fine || !strings.Contains(s.out, "a redeploy has begun") {
+		t.Errorf("what was left of it: %s", s)
 	}
 	if s := d.run("history"); !strings.Contains(s.out, "rolled back ") {
 		t.Errorf("its history: %s", s)
@@ -396,6 +421,40 @@ func TestASessionOfAPreflight(t *testing.T) {
 	golden.Equal(t, "testdata/preflight-terminal.txt", normal(d.terminal("preflight")))
 	if s := d.run("rotate", "--only", "database"); s.code != fault.Attention || !strings.Contains(s.out, "GRANT APPLICATION_PASSWORD_ADMIN") {
 		t.Errorf("a rotation that the preflight warned of: %s", s)
+	}
+}
+
+func TestASessionOfARotationThatTurnsRotationOn(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	if _, err := d.Secrets.CancelRotateSecret(t.Context(), &sm.CancelRotateSecretInput{SecretId: &d.SecretARN}); err != nil {
+		t.Fatal(err)
+	}
+	d.nobody = true
+	if s := d.run("rotate"); s.code != fault.Usage || !strings.Contains(s.messages, "turn rotation on again, which is off (cancel-rotate-secret)") {
+		t.Errorf("without --yes: %s", s)
+	}
+	tells(t, d.run("status").out, "rotation is off")
+	if s := d.run("rotate", "--yes", "--no-wait"); s.code != fault.Fine {
+		t.Errorf("with --yes: %s", s)
+	}
+	if s := d.run("status"); strings.Contains(s.out, "rotation is off") {
+		t.Errorf("%s", s)
+	}
+}
+
+// AWS's clock may not be this machine's: that of a laptop that slept, or of the local run, whose clock can
+// be moved on.
+func TestASessionByAWSsClock(t *testing.T) {
+	d := deploy(t, rig.Options{})
+	d.AWS.Clock().Advance(200 * 24 * time.Hour)
+	if _, err := d.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	month := d.AWS.Clock().Now().UTC().Format("2006-01")
+	tells(t, d.run("history", "--since", "1d").out, month, "database")
+	tells(t, d.run("logs").out, "promoted the pending version")
+	if s := d.run("pause", "--until", time.Now().AddDate(0, 0, 30).Format(time.DateOnly)); s.code != fault.Usage || !strings.Contains(s.messages, "is in the past") {
+		t.Errorf("a pause until a day that is over by AWS's clock: %s", s)
 	}
 }
 

@@ -187,7 +187,7 @@ func reconcileOnEvent(secret int) act {
 
 func reconcileOnMove(m move) act {
 	return act{fmt.Sprint("reconcile after a move ", m.secret, " ", m.at), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
-		_, err := w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, log, secrets)
+		_, err := w.engine.ReconcileOnMove(ctx, w.arns[m.secret], m.at, "", log, secrets)
 		return err
 	}}
 }

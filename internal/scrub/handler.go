@@ -4,17 +4,22 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // Handler returns a slog.Handler that scrubs messages and attributes before it
-// hands them to next. The keys, which the program chooses, stay as they are.
-func Handler(next slog.Handler, secrets *Secrets) slog.Handler {
-	return handler{next, secrets}
+// hands them to next. The keys, which the program chooses, stay as they are, and so do
+// the values of those keys that are identifiers: names and ids of AWS's or the program's own, by
+// which lines are found again. A password may be a part of one by chance ("prod"), and tells nothing
+// there that is not known without it.
+func Handler(next slog.Handler, secrets *Secrets, identifiers ...string) slog.Handler {
+	return handler{next, secrets, identifiers}
 }
 
 type handler struct {
 	slog.Handler
-	secrets *Secrets
+	secrets     *Secrets
+	identifiers []string
 }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
@@ -31,15 +36,18 @@ func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for i, a := range attrs {
 		clean[i] = h.attr(a)
 	}
-	return handler{h.Handler.WithAttrs(clean), h.secrets}
+	return handler{h.Handler.WithAttrs(clean), h.secrets, h.identifiers}
 }
 
 func (h handler) WithGroup(name string) slog.Handler {
-	return handler{h.Handler.WithGroup(name), h.secrets}
+	return handler{h.Handler.WithGroup(name), h.secrets, h.identifiers}
 }
 
 func (h handler) attr(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
+	if v.Kind() == slog.KindString && slices.Contains(h.identifiers, a.Key) {
+		return a
+	}
 	switch v.Kind() {
 	case slog.KindString:
 		return slog.String(a.Key, h.secrets.Text(v.String()))

@@ -65,6 +65,17 @@ func TestErrorHidesTheValueAndWhatItWraps(t *testing.T) {
 	}
 }
 
+func TestAnIdentifierStaysWhateverAPasswordIs(t *testing.T) {
+	var out bytes.Buffer
+	var secrets Secrets
+	secrets.Add("prod")
+	log := slog.New(Handler(slog.NewTextHandler(&out, nil), &secrets, "secret")).With("secret", "mautic-prod-secrets")
+	log.Info("prod", "secret", "mautic-prod-secrets", "cause", "mautic-prod-secrets")
+	if line := out.String(); strings.Count(line, "secret=mautic-prod-secrets") != 2 || strings.Count(line, "prod") != 2 {
+		t.Errorf("the log has %s", line)
+	}
+}
+
 func TestHandlerScrubsMessagesAndAttributesOfEveryKind(t *testing.T) {
 	var out bytes.Buffer
 	var secrets Secrets

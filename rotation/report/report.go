@@ -1,7 +1,9 @@
 // Package report is the form in which the function answers an operator's action: what it found,
 // what it did, what comes next, and what needs a person. The function writes it and the
 // operator's program reads it, so it has types, and imports nothing of the engine. No
-// field holds a secret value.
+// field holds a secret value: the function takes them out of every text. A field that is tagged
+// as an identifier has no text, but a name or an id that AWS, the settings or the function have made, and
+// stays as it is, though a password may by chance be a part of it.
 //
 //	var answer report.Report
 //	err := json.Unmarshal(payload, &answer)
@@ -28,7 +30,7 @@ const Schema = 2
 // A Report is the answer to one action.
 type Report struct {
 	Schema  int       `json:"schema"`
-	Action  string    `json:"action"`
+	Action  string    `json:"action" identifier:""`
 	At      time.Time `json:"at"` // when it was answered, by AWS's clock where it was asked
 	Secrets []Secret  `json:"secrets"`
 
@@ -38,7 +40,7 @@ type Report struct {
 	// fields alone, and escapes nothing, so Notice and Next are what [Plain] makes of a text.
 	Notice string   `json:"notice,omitempty"`
 	Next   string   `json:"next,omitempty"`
-	Told   []string `json:"told,omitempty"`
+	Told   []string `json:"told,omitempty" identifier:""`
 }
 
 // How long Notice and Next may be, in characters: AWS's chat integration takes a description of 8000, and
@@ -70,14 +72,15 @@ func Plain(text string, most int) string {
 
 // A Secret is what an action found, and did, of one secret. Its lists are never null.
 type Secret struct {
-	ARN  string `json:"secret"`
-	Name string `json:"name"`
+	ARN  string `json:"secret" identifier:""`
+	Name string `json:"name" identifier:""`
 
 	// At is when the secret was looked at, by AWS's clock; left out where it could not be.
 	At time.Time `json:"at,omitzero"`
 
 	// Error is why a read-only action could not look at this secret, or not at all of
-	// it. An action that changes something fails instead.
+	// it; or what has failed of an operator's action that has changed something before. An
+	// action that fails before it has changed anything has no report.
 	Error string `json:"error,omitempty"`
 
 	// These are found by status and verify, and by the actions that change something.
@@ -95,17 +98,21 @@ type Secret struct {
 	Notices []string `json:"notices"` // for people
 	Waiting []Entry  `json:"waiting"` // what goes on by itself
 	Needs   []Entry  `json:"needs"`   // what needs a person
+
+	// Possible are those of the actions release, abandon and roll-back that would do something now, as
+	// far as was seen: the others are refused, or find nothing to do. Null: it is not known.
+	Possible []string `json:"possible" identifier:""`
 }
 
 // A Credential is one kind of credential in a secret.
 type Credential struct {
-	Kind    string `json:"kind"`
-	Version string `json:"version"` // that is AWSCURRENT
+	Kind    string `json:"kind" identifier:""`
+	Version string `json:"version" identifier:""` // that is AWSCURRENT
 
 	// RotatedAt is when the value was made. From tells who says so: "rotated_at", the
 	// secret's own block, or "version", the date of its version, which is that of any edit.
 	RotatedAt time.Time `json:"rotated_at"`
-	From      string    `json:"rotated_at_from"`
+	From      string    `json:"rotated_at_from" identifier:""`
 
 	// EverySeconds is how often the schedule is to rotate it; Due, when that is again; zero and
 	// null where rotation is off. GreatestAgeSeconds is how old it becomes at most if each
@@ -116,12 +123,12 @@ type Credential struct {
 
 	// State is the ledger's word for AWSCURRENT's value: "proven", mostly; "" where nothing is
 	// known of it yet. StateSince is since when.
-	State      string     `json:"state,omitempty"`
+	State      string     `json:"state,omitempty" identifier:""`
 	StateSince *time.Time `json:"state_since,omitempty"`
 
 	// Accepted is the target's answer to AWSCURRENT's value, of verify: "accepted", "denied" or
 	// "no answer". "" where it was not asked.
-	Accepted string `json:"accepted,omitempty"`
+	Accepted string `json:"accepted,omitempty" identifier:""`
 
 	// Problem is why the credential cannot be read or compared: its field is missing, say.
 	Problem string `json:"problem,omitempty"`
@@ -133,16 +140,16 @@ type Credential struct {
 
 // Old is a value that is not AWSCURRENT's.
 type Old struct {
-	Version string     `json:"version"`
-	State   string     `json:"state"`           // the ledger's word: old, quarantined, held, …
-	Since   *time.Time `json:"since,omitempty"` // of the state
+	Version string     `json:"version" identifier:""`
+	State   string     `json:"state" identifier:""` // the ledger's word: old, quarantined, held, …
+	Since   *time.Time `json:"since,omitempty"`     // of the state
 
 	// AcceptedSince is when the overlap began; null where the target accepts one value alone.
 	AcceptedSince *time.Time `json:"accepted_since,omitempty"`
 
 	// Next is what is done with it next: "wait", "alarm", or what a reconcile would do now;
 	// Why says why, and Until is when a wait ends by the clock, where it does.
-	Next   string     `json:"next"`
+	Next   string     `json:"next" identifier:""`
 	Why    string     `json:"why"`
 	Until  *time.Time `json:"until,omitempty"`
 	Remedy string     `json:"remedy,omitempty"`
@@ -159,14 +166,14 @@ type Rollout struct {
 	RolledBack bool `json:"rolled_back"` // it is itself a way back
 	Emergency  bool `json:"emergency"`
 
-	Services []Service `json:"services"`         // where they were looked at
-	Health   string    `json:"health,omitempty"` // healthy, unhealthy, unclear, not observed
-	Ill      string    `json:"ill,omitempty"`    // what was seen where it is not healthy
+	Services []Service `json:"services"`                       // where they were looked at
+	Health   string    `json:"health,omitempty" identifier:""` // healthy, unhealthy, unclear, not observed
+	Ill      string    `json:"ill,omitempty"`                  // what was seen where it is not healthy
 }
 
 // A Service is an ECS service.
 type Service struct {
-	Name      string   `json:"name"`
+	Name      string   `json:"name" identifier:""`
 	Desired   int      `json:"desired"`
 	Fresh     int      `json:"fresh"`           // running tasks that started with AWSCURRENT's values
 	Older     []string `json:"older,omitempty"` // tasks from before, in words
@@ -177,17 +184,17 @@ type Service struct {
 
 // A Rotation is one that Secrets Manager has begun and this function has not promoted.
 type Rotation struct {
-	Version   string     `json:"version"`
-	Kinds     []string   `json:"kinds"`           // null: it has made no value yet
-	Since     *time.Time `json:"since,omitempty"` // null: not known
+	Version   string     `json:"version" identifier:""`
+	Kinds     []string   `json:"kinds" identifier:""` // null: it has made no value yet
+	Since     *time.Time `json:"since,omitempty"`     // null: not known
 	Emergency bool       `json:"emergency"`
 }
 
 // A Schedule is when Secrets Manager rotates a secret by itself.
 type Schedule struct {
-	Enabled    bool       `json:"enabled"`              // rotation is on
-	Expression string     `json:"expression,omitempty"` // rate(…) or cron(…); of a schedule in days, rate(N days)
-	Window     string     `json:"window,omitempty"`     // as in 3h
+	Enabled    bool       `json:"enabled"`                            // rotation is on
+	Expression string     `json:"expression,omitempty" identifier:""` // rate(…) or cron(…); of a schedule in days, rate(N days)
+	Window     string     `json:"window,omitempty" identifier:""`     // as in 3h
 	Last       *time.Time `json:"last,omitempty"`
 	Next       *time.Time `json:"next,omitempty"` // the end of the window of the next one
 
@@ -202,7 +209,7 @@ type Schedule struct {
 
 // A Label is a staging label. Means says in words what one of this function's tells.
 type Label struct {
-	Version string     `json:"version"`
+	Version string     `json:"version" identifier:""`
 	Created *time.Time `json:"created,omitempty"` // of the version
 	Label   string     `json:"label"`
 	Means   string     `json:"means,omitempty"`
@@ -218,18 +225,18 @@ const (
 
 // A Check is one of a preflight, or of verify. Text says what is wrong, and what to do about it.
 type Check struct {
-	Part   string `json:"part"` // a kind, or what else was checked: redeploy, health, …
+	Part   string `json:"part" identifier:""` // a kind, or what else was checked: redeploy, health, …
 	What   string `json:"check"`
-	Result string `json:"result"`
+	Result string `json:"result" identifier:""`
 	Text   string `json:"text,omitempty"`
 }
 
 // An Entry is one thing that was done, or that is left.
 type Entry struct {
-	What    string     `json:"what,omitempty"`
-	Kind    string     `json:"kind,omitempty"`    // of credential; "": it is of the secret as a whole
-	Version string     `json:"version,omitempty"` // that has the value
-	Service string     `json:"service,omitempty"`
+	What    string     `json:"what,omitempty" identifier:""`
+	Kind    string     `json:"kind,omitempty" identifier:""`    // of credential; "": it is of the secret as a whole
+	Version string     `json:"version,omitempty" identifier:""` // that has the value
+	Service string     `json:"service,omitempty" identifier:""`
 	Text    string     `json:"text"`
 	Remedy  string     `json:"remedy,omitempty"` // of Needs: what to do about it
 	Until   *time.Time `json:"until,omitempty"`  // of Waiting: when it ends by the clock, where it does

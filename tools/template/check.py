@@ -230,4 +230,5 @@ def main(path, directory, package=None):
     sys.exit(1 if faults else 0)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -246,7 +246,7 @@ func TestNoTextHasControlCharacters(t *testing.T) {
 		f := newFake(t, answers)
 		f.stacks[0].Name += hostile
 		f.by["only.database.v1"] = "Operators/" + hostile
-		f.lines = []cloud.Line{log("01:00:00", `"message":"made\u001b[2J`+"\u202e\u009b"+`","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database\u202e"]`)}
+		f.lines = []cloud.Line{log("11:50:00", `"message":"made\u001b[2J`+"\u202e\u009b"+`","step":"createSecret","version":"only.database.v1","audit":"stored","kinds":["database\u202e"]`)}
 		got := f.run("", strings.Split(line, " ")...)
 		if i := strings.IndexFunc(got.out+got.messages, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) }); i >= 0 || got.out+got.messages == "" {
 			t.Errorf("%q has one at %d: %q", line, i, got.out+got.messages)
@@ -287,7 +287,12 @@ func TestAPauseIsATagAndAResumeTakesItAway(t *testing.T) {
 }
 
 func log(at, rest string) cloud.Line {
-	return cloud.Line{ID: at, At: noon, Text: `{"timestamp":"2026-11-28T` + at + `Z","level":"INFO","secret":"` + secretARN + `",` + rest + `}`}
+	told, err := time.Parse(time.TimeOnly, at)
+	if err != nil {
+		panic(err)
+	}
+	day := noon.Truncate(24 * time.Hour)
+	return cloud.Line{ID: at, At: day.Add(told.Sub(told.Truncate(24 * time.Hour))), Text: `{"timestamp":"2026-11-28T` + at + `Z","level":"INFO","secret":"` + secretARN + `",` + rest + `}`}
 }
 
 func TestHistoryNamesWhoAndHowItEnded(t *testing.T) {

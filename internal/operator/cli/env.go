@@ -33,6 +33,7 @@ type Env struct {
 // AWS is what the program uses of it, in one account and region.
 type AWS struct {
 	Region   string
+	Ahead    func() time.Duration // by how much its clock is ahead of this machine's; nil: not at all
 	Stacks   Stacks
 	Function Function
 	Secrets  Secrets
@@ -80,12 +81,13 @@ type Mail interface {
 // Connect reaches AWS itself.
 func Connect(pause func(context.Context, time.Duration) error) func(ctx context.Context, profile, region string) (AWS, error) {
 	return func(ctx context.Context, profile, region string) (AWS, error) {
-		c, err := cloud.Load(ctx, profile, region)
+		var clock cloud.Clock
+		c, err := cloud.Load(ctx, profile, region, &clock)
 		if err != nil {
 			return AWS{}, err
 		}
 		return AWS{
-			Region: c.Region,
+			Region: c.Region, Ahead: clock.Ahead,
 			Stacks: cloud.NewStacks(c), Function: cloud.NewFunction(c), Secrets: cloud.NewSecrets(c),
 			Log: cloud.NewLog(c, pause), Trail: cloud.NewTrail(c), Mail: cloud.NewMail(c),
 		}, nil

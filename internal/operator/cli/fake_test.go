@@ -108,8 +108,13 @@ func (f *fake) Untag(_ context.Context, arn, key string) error {
 	return f.faults["untag"]
 }
 
-func (f *fake) Lines(context.Context, string, string, time.Time) ([]cloud.Line, error) {
-	return f.lines, f.faults["lines"]
+func (f *fake) Lines(_ context.Context, _, _ string, since time.Time) (lines []cloud.Line, err error) {
+	for _, line := range f.lines {
+		if line.At.IsZero() || !line.At.Before(since) {
+			lines = append(lines, line)
+		}
+	}
+	return lines, f.faults["lines"]
 }
 
 func (f *fake) Changes(context.Context, string, time.Time, time.Time) ([]cloud.Line, bool, error) {

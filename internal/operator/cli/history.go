@@ -91,16 +91,21 @@ func utc(t *time.Time) string {
 // entries are the lines of a secret; of all for "".
 func entries(lines []cloud.Line, arn string) (list []logline.Entry) {
 	for _, line := range lines {
-		e, ok := logline.Parse(line.Text)
-		if !ok || arn != "" && e.Secret != arn {
-			continue
+		if e, ok := entry(line); ok && (arn == "" || e.Secret == arn) {
+			list = append(list, e)
 		}
-		if e.At.IsZero() {
-			e.At = line.At
-		}
-		list = append(list, e)
 	}
 	return list
+}
+
+// entry reads a line. Its time is CloudWatch's, by which lines are asked for, rather than that of
+// the machine which the function ran on.
+func entry(line cloud.Line) (logline.Entry, bool) {
+	e, ok := logline.Parse(line.Text)
+	if !line.At.IsZero() {
+		e.At = line.At
+	}
+	return e, ok
 }
 
 // csv writes records.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mautic-rotation/internal/operator/fault"
-	"mautic-rotation/internal/operator/logline"
 	"mautic-rotation/internal/operator/view"
 )
 
@@ -45,12 +44,9 @@ func (c logsCommand) Run(r *run) error {
 				continue
 			}
 			seen[line.ID] = line.At
-			e, ok := logline.Parse(line.Text)
+			e, ok := entry(line)
 			if !ok || arn != "" && e.Secret != arn {
 				continue
-			}
-			if e.At.IsZero() {
-				e.At = line.At
 			}
 			if r.flags.json() {
 				fmt.Fprintln(r.Out, view.CleanJSON(line.Text))

@@ -24,17 +24,20 @@ type pauseCommand struct {
 }
 
 func (c pauseCommand) Run(r *run) error {
-	value, words := untilResumed, "until you resume it"
-	if c.Until != "" {
-		end, err := r.moment(c.Until)
-		if err != nil {
-			return err
-		}
-		value, words = end.UTC().Format(time.RFC3339), "until "+r.Style.Moment(end)
+	if _, err := r.moment(c.Until); c.Until != "" && err != nil {
+		return err // before anything else
 	}
 	t, err := r.find()
 	if err != nil {
 		return err
+	}
+	value, words := untilResumed, "until you resume it"
+	if c.Until != "" {
+		end, err := r.moment(c.Until) // by AWS's clock
+		if err != nil {
+			return err
+		}
+		value, words = end.UTC().Format(time.RFC3339), "until "+r.Style.Moment(end)
 	}
 	answer, err := t.status()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 type rotateCommand struct {
 	Only      []string `placeholder:"KIND,…" help:"These credentials alone: database, smtp, api, admin, webhook. Default: all that have no open overlap."`
 	Emergency bool     `help:"The values may have leaked: the old ones are taken away at once, and tasks fail until they are replaced."`
-	Yes       bool     `short:"y" help:"Do not ask before an emergency."`
+	Yes       bool     `short:"y" help:"Do not ask before an emergency, or before rotation is turned on again."`
 	Wait      string   `enum:"converged,retired" default:"converged" help:"How far to follow it: until every task is new (converged), or the old values are refused, too (retired)."`
 	NoWait    bool     `help:"Start it, and do not follow it."`
 }
@@ -39,8 +39,12 @@ func (c rotateCommand) Run(r *run) error {
 	if err := c.mayStart(t, secret); err != nil {
 		return err
 	}
+	will, what := view.TurnsOn(secret), "A rotation"
 	if c.Emergency {
-		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "An emergency rotation", view.Emergency(r.Style, secret, c.Only)))
+		will, what = append(will, view.Emergency(r.Style, secret, c.Only)...), "An emergency rotation"
+	}
+	if len(will) > 0 {
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, what, will))
 		if err := r.confirm(c.Yes, "Rotate now?"); err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func (s statusOf) rank() int {
 // statusOfAll shows every stack. One that does not answer is shown with its error, and the others
 // all the same.
 func (r *run) statusOfAll() error {
-	aws, err := r.Connect(r, r.flags.Profile, r.flags.Region)
+	aws, err := r.connect()
 	if err != nil {
 		return err
 	}

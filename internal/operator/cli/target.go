@@ -39,8 +39,17 @@ func (r *run) find() (*target, error) {
 	return r.findAny()
 }
 
-func (r *run) findAny() (*target, error) {
+// connect reaches AWS, by whose clock it is from then on.
+func (r *run) connect() (AWS, error) {
 	aws, err := r.Connect(r, r.flags.Profile, r.flags.Region)
+	if here := r.Now; err == nil && aws.Ahead != nil {
+		r.Now = func() time.Time { return here().Add(aws.Ahead()) }
+	}
+	return aws, err
+}
+
+func (r *run) findAny() (*target, error) {
+	aws, err := r.connect()
 	if err != nil {
 		return nil, err
 	}

@@ -286,13 +286,13 @@ func TestWithoutRegionOrCredentialsItIsSaidWhatIsMissing(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	for _, c := range []struct{ profile, region, says string }{{"", "", "--region"}, {"", "eu-west-1", "there are no AWS credentials"}, {"nobody", "eu-west-1", "--profile"}} {
-		if _, err := Load(t.Context(), c.profile, c.region); err == nil || fault.CodeOf(err) != fault.Unknown || !strings.Contains(err.Error(), c.says) {
+		if _, err := Load(t.Context(), c.profile, c.region, new(Clock)); err == nil || fault.CodeOf(err) != fault.Unknown || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "not a secret")
-	if c, err := Load(t.Context(), "", "eu-west-1"); err != nil || c.Region != "eu-west-1" {
+	if c, err := Load(t.Context(), "", "eu-west-1", new(Clock)); err != nil || c.Region != "eu-west-1" {
 		t.Errorf("%v", err)
 	}
 }

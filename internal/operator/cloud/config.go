@@ -11,14 +11,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/middleware"
 
 	"mautic-rotation/internal/operator/fault"
 )
 
 // Load reads credentials, region and endpoint as the AWS CLI does: from the environment,
-// profiles, SSO, and the machine's role. A profile or region that is "" is the usual one.
-func Load(ctx context.Context, profile, region string) (aws.Config, error) {
-	var options []func(*config.LoadOptions) error
+// profiles, SSO, and the machine's role. A profile or region that is "" is the usual one. The
+// clock is that of what answers.
+func Load(ctx context.Context, profile, region string, clock *Clock) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{config.WithAPIOptions([]func(*middleware.Stack) error{clock.watch})}
 	if profile != "" {
 		options = append(options, config.WithSharedConfigProfile(profile))
 	}

@@ -30,15 +30,17 @@ func (s Stack) command(verb string, several bool, secret string, more ...string)
 var remedies = []struct {
 	words, verb string
 }{
-	{"emergency rotation again", "rotate --emergency"},
+	{"emergency rotation again", emergencyVerb},
 	{"send abandon", "abandon"},
 	{"send release", "release"},
 	{"then release", "release"},
 	{"or release", "release"},
-	{"move AWSCURRENT back by hand", "roll-back"},
 }
 
-// commands are what to type about what needs a person.
+const emergencyVerb = "rotate --emergency"
+
+// commands are what to type about what needs a person: what the function says is of no use now
+// is left out.
 func (s Stack) commands(several bool, secret report.Secret, e report.Entry) (list []string) {
 	text := e.Text + " " + e.Remedy
 	verbs := []string{}
@@ -51,13 +53,68 @@ func (s Stack) commands(several bool, secret report.Secret, e report.Entry) (lis
 		}
 	}
 	for _, verb := range verbs {
-		if verb == "rotate --emergency" && e.Kind != "" {
+		switch {
+		case verb == emergencyVerb && e.Kind != "":
 			list = append(list, s.command("rotate", several, secret.Name, "--only", e.Kind, "--emergency"))
-			continue
+		case verb == emergencyVerb, Possible(secret, verb):
+			list = append(list, s.command(verb, several, secret.Name))
 		}
-		list = append(list, s.command(verb, several, secret.Name))
+	}
+	if back := moveBack(secret, e); back != "" {
+		list = append(list, back+s.awsFlags())
 	}
 	return list
+}
+
+// Possible tells whether one of the actions release, abandon and roll-back would do something. A function
+// of an earlier release does not say.
+func Possible(secret report.Secret, action string) bool {
+	return secret.Possible == nil || slices.Contains(secret.Possible, action)
+}
+
+// moveBack is the command by which a person moves AWSCURRENT where the function's remedy says; "" where it does
+// not say so, or there is no such version. This program does not move it: the function can judge what
+// follows only from where AWSCURRENT is.
+func moveBack(secret report.Secret, e report.Entry) string {
+	current := ""
+	for _, l := range secret.Labels {
+		if l.Label == "AWSCURRENT" {
+			current = l.Version
+		}
+	}
+	to := ""
+	switch _, after, _ := strings.Cut(e.Remedy, "move AWSCURRENT to version "); {
+	case after != "":
+		to, _, _ = strings.Cut(after, " ")
+	case strings.Contains(e.Remedy, "move AWSCURRENT back by hand"):
+		to = before(secret, e)
+	}
+	if current == "" || to == "" {
+		return ""
+	}
+	return "aws secretsmanager update-secret-version-stage --secret-id " + secret.Name + " --version-stage AWSCURRENT --move-to-version-id " + to + " --remove-from-version-id " + current
+}
+
+// before is the version before AWSCURRENT, where its values may be made current again.
+func before(secret report.Secret, e report.Entry) string {
+	for _, c := range secret.Credentials {
+		for _, old := range c.Old {
+			if (e.Kind == "" || c.Kind == e.Kind) && slices.Contains([]string{"old", "proven", "quarantined", "held", "released"}, old.State) {
+				return old.Version
+			}
+		}
+	}
+	return ""
+}
+
+// awsFlags are those of the flags that the AWS CLI has, too.
+func (s Stack) awsFlags() (flags string) {
+	for i, flag := range s.Flags {
+		if (flag == "--profile" || flag == "--region") && i+1 < len(s.Flags) {
+			flags += " " + flag + " " + s.Flags[i+1]
+		}
+	}
+	return flags
 }
 
 // held tells whether what needs a person is a value that is held.

@@ -26,7 +26,7 @@ func at(minutes int) *time.Time { t := now.Add(time.Duration(minutes) * time.Min
 
 func credential(kind string, everyDays, ageDays int) report.Credential {
 	return report.Credential{
-		Kind: kind, Version: newVersion, RotatedAt: *at(-ageDays * aDay), From: "rotated_at", State: "proven",
+		Kind: kind, Version: newVersion, RotatedAt: *at(-ageDays * aDay), From: "rotated_at", State: "proven", StateSince: at(-5 * 60),
 		EverySeconds: int64(everyDays) * 86400, Due: at((everyDays - ageDays) * aDay), GreatestAgeSeconds: int64(everyDays+7) * 86400,
 	}
 }
@@ -66,6 +66,7 @@ func attention() report.Report {
 		{Service: "mautic-web", Text: "service mautic-web: its task definition pins a version of the secret…", Remedy: "correct the service as the reason says, or ECS_SERVICES"},
 	}
 	s.Schedule.HeldOff = true
+	s.Possible = []string{"release"}
 	s.Labels = []report.Label{
 		{Version: newVersion, Label: "AWSCURRENT", Created: at(-8 * aDay)},
 		{Version: oldVersion, Label: "AWSPREVIOUS", Created: at(-98 * aDay)},

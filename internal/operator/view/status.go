@@ -54,7 +54,12 @@ func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, n
 	}
 	s.rollout(out, secret, now)
 	s.needs(out, stack, secret, several)
-	s.schedule(out, stack, secret, several)
+	var foot strings.Builder
+	s.asked(&foot, stack, secret, now, several)
+	s.schedule(&foot, stack, secret, several)
+	if foot.Len() > 0 {
+		out.WriteString("\n" + foot.String())
+	}
 }
 
 func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) {
@@ -104,6 +109,9 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 	s.hang(out, "\n  rollout   ", words, plain)
 	for _, service := range r.Services {
 		text := fmt.Sprintf("%s: %d of %d new", service.Name, service.Fresh, service.Desired)
+		if service.Name == "" {
+			text = "of no service"
+		}
 		for _, more := range []string{service.Missing, service.Failed, strings.Join(service.Older, "; ")} {
 			if more != "" {
 				text += "; " + more
@@ -164,13 +172,30 @@ func about(e report.Entry) string {
 	return ""
 }
 
+// asked says when the function last asked targets whether they accept AWSCURRENT's values, which a status
+// does not.
+func (s Style) asked(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
+	var last *time.Time
+	for _, c := range secret.Credentials {
+		if c.Accepted != "" {
+			return // they were asked for this report
+		}
+		if c.State == "proven" && c.StateSince != nil && (last == nil || c.StateSince.Before(*last)) {
+			last = c.StateSince
+		}
+	}
+	if last != nil {
+		s.hang(out, "  accepted  ", "as the targets said when they were last asked, "+s.when(*last, now)+" or later; to ask now: "+stack.command("verify", several, secret.Name), faint)
+	}
+}
+
 func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret, several bool) {
 	p := secret.Schedule
 	switch {
 	case p == nil:
 		return
 	case !p.Enabled:
-		out.WriteString("\n  schedule  " + s.paint(wary, "none: rotation is off") + "\n")
+		out.WriteString("  schedule  " + s.paint(wary, "none: rotation is off") + "\n")
 	default:
 		words := cmp.Or(p.Expression, "rotation is on, without a schedule")
 		if p.Window != "" {
@@ -179,7 +204,7 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 		if p.Next != nil {
 			words += ", next by " + s.Moment(*p.Next)
 		}
-		s.hang(out, "\n  schedule  ", words, plain)
+		s.hang(out, "  schedule  ", words, plain)
 	}
 	if p.Paused {
 		words := "until somebody resumes it"

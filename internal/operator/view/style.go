@@ -6,13 +6,11 @@ package view
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode"
 
-	"github.com/charmbracelet/lipgloss"
-	"github.com/muesli/termenv"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // A Style is how text is shown. The zero value is for a pipe: ASCII, no colours, no wrapping, UTC.
@@ -36,22 +34,14 @@ const (
 )
 
 // colours are ANSI's own, so that a terminal's theme holds.
-var colours = map[tone]func(lipgloss.Style) lipgloss.Style{
-	strong: func(s lipgloss.Style) lipgloss.Style { return s.Bold(true) },
-	faint:  func(s lipgloss.Style) lipgloss.Style { return s.Faint(true) },
-	good:   func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(2)) },
-	wary:   func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(3)) },
-	bad:    func(s lipgloss.Style) lipgloss.Style { return s.Foreground(lipgloss.ANSIColor(1)).Bold(true) },
-}
+var colours = map[tone]string{strong: "1", faint: "2", good: "32", wary: "33", bad: "1;31"}
 
 // paint gives a text the colour of a tone.
 func (s Style) paint(t tone, text string) string {
 	if !s.Colour || t == plain || text == "" {
 		return text
 	}
-	r := lipgloss.NewRenderer(io.Discard)
-	r.SetColorProfile(termenv.ANSI)
-	return colours[t](r.NewStyle()).Render(text)
+	return "\x1b[" + colours[t] + "m" + text + "\x1b[0m"
 }
 
 // ascii are signs that the function's texts have, and this program's, in ASCII.
@@ -114,7 +104,7 @@ func wrap(text string, width int) (lines []string) {
 		switch {
 		case line == "":
 			line = word
-		case lipgloss.Width(line)+1+lipgloss.Width(word) <= width:
+		case ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width:
 			line += " " + word
 		default:
 			lines = append(lines, line)
@@ -126,7 +116,7 @@ func wrap(text string, width int) (lines []string) {
 
 // hang writes a text after a head, and wraps it under itself.
 func (s Style) hang(out *strings.Builder, head, text string, t tone) {
-	indent := lipgloss.Width(head)
+	indent := ansi.StringWidth(head)
 	width := 0
 	if s.Width > 0 {
 		width = max(s.Width-indent, narrowest)

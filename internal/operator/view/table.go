@@ -3,7 +3,7 @@ package view
 import (
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // A cell of a table.
@@ -19,16 +19,16 @@ const gap = "  "
 func (s Style) table(out *strings.Builder, indent string, heads []string, rows [][]cell) {
 	widths := make([]int, len(heads))
 	for i, head := range heads {
-		widths[i] = lipgloss.Width(head)
+		widths[i] = ansi.StringWidth(head)
 	}
 	for _, row := range rows {
 		for i := range row {
 			row[i].text = s.text(row[i].text)
-			widths[i] = max(widths[i], lipgloss.Width(row[i].text))
+			widths[i] = max(widths[i], ansi.StringWidth(row[i].text))
 		}
 	}
 	last := len(heads) - 1
-	used := lipgloss.Width(indent)
+	used := ansi.StringWidth(indent)
 	for _, w := range widths[:last] {
 		used += w + len(gap)
 	}
@@ -44,7 +44,7 @@ func (s Style) table(out *strings.Builder, indent string, heads []string, rows [
 				if n > 0 {
 					shown = cell{}
 				}
-				out.WriteString(s.paint(shown.tone, shown.text) + strings.Repeat(" ", widths[i]-lipgloss.Width(shown.text)) + gap)
+				out.WriteString(s.paint(shown.tone, shown.text) + strings.Repeat(" ", widths[i]-ansi.StringWidth(shown.text)) + gap)
 			}
 			out.WriteString(s.paint(row[last].tone, text) + "\n")
 		}

@@ -136,14 +136,48 @@ func TestWhatToTypeFollowsWhatTheFunctionAdvises(t *testing.T) {
 		want string
 	}{
 		{report.Entry{Kind: "smtp", Text: "not rotated: the value may have leaked", Remedy: "start the emergency rotation again; if nothing has leaked, send release"},
-			"mautic-rotation rotate --stack prod --only smtp --emergency; mautic-rotation release --stack prod"},
-		{report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}, "mautic-rotation abandon --stack prod"},
-		{report.Entry{Text: "it does not come up", Remedy: "correct the application, or move AWSCURRENT back by hand"}, "mautic-rotation roll-back --stack prod"},
+			"mautic-rotation rotate --stack prod --region eu-west-1 --only smtp --emergency; mautic-rotation release --stack prod --region eu-west-1"},
+		{report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}, "mautic-rotation abandon --stack prod --region eu-west-1"},
+		{report.Entry{Text: "it does not come up", Remedy: "correct the application, or move AWSCURRENT back by hand"},
+			"aws secretsmanager update-secret-version-stage --secret-id mautic-prod-secrets --version-stage AWSCURRENT --move-to-version-id " + oldVersion + " --remove-from-version-id " + newVersion + " --region eu-west-1"},
+		{report.Entry{Kind: "database", Text: "refused", Remedy: "move AWSCURRENT to version 44444444 by hand, or store the right value in the secret"},
+			"aws secretsmanager update-secret-version-stage --secret-id mautic-prod-secrets --version-stage AWSCURRENT --move-to-version-id 44444444 --remove-from-version-id " + newVersion + " --region eu-west-1"},
 		{report.Entry{Text: "service web: not there", Remedy: "correct the service"}, ""},
 	} {
-		if got := strings.Join((Stack{Flags: []string{"--stack", "prod"}}).commands(false, report.Secret{}, c.e), "; "); got != c.want {
+		secret := attention().Secrets[0]
+		secret.Possible = nil // as an earlier release answers
+		if got := strings.Join((Stack{Flags: []string{"--stack", "prod", "--region", "eu-west-1"}}).commands(false, secret, c.e), "; "); got != c.want {
 			t.Errorf("%s: %s, not %s", c.e.Remedy, got, c.want)
 		}
+	}
+}
+
+func TestWhatTheFunctionCallsImpossibleIsNotAdvised(t *testing.T) {
+	secret := attention().Secrets[0]
+	pending := report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}
+	if got := stack.commands(false, secret, pending); len(got) > 0 {
+		t.Errorf("nothing is pending, and it advises %q", got)
+	}
+	if secret.Possible = append(secret.Possible, "abandon"); len(stack.commands(false, secret, pending)) != 1 {
+		t.Error("it does not advise to abandon what is pending")
+	}
+	secret.Possible = []string{}
+	if will := Releases(Style{}, secret, attention()); len(will) > 0 {
+		t.Errorf("a release that does nothing will %q", will)
+	}
+	open := rollingOut().Secrets[0]
+	if open.Possible = []string{}; len(RollsBack(Style{}, open, rollingOut())) > 0 {
+		t.Error("a rollback that is refused is announced")
+	}
+}
+
+func TestARotationSaysThatItTurnsOnWhatIsOff(t *testing.T) {
+	if will := TurnsOn(steady().Secrets[0]); len(will) > 0 {
+		t.Errorf("rotation is on, and it will %q", will)
+	}
+	off := several().Secrets[1]
+	if will := TurnsOn(off); len(will) != 1 || !strings.Contains(will[0], "(rate(30 days))") {
+		t.Errorf("rotation is off, and it will %q", will)
 	}
 }
 

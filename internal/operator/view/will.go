@@ -23,6 +23,9 @@ func Will(s Style, secret, action string, will []string) string {
 
 // Releases says what a release does to a secret; nothing, where there is nothing to release.
 func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
+	if !Possible(secret, "release") {
+		return nil
+	}
 	for _, c := range secret.Credentials {
 		if c.State == "revoking" {
 			will = append(will, c.Kind+": keep the value that an emergency was to replace, though it may have leaked")
@@ -69,7 +72,7 @@ func Abandons(_ Style, secret report.Secret, _ report.Report) (will []string) {
 // RollsBack says what going back does to a secret; nothing, where the last rotation cannot be rolled
 // back: its rollout has converged, or there is nothing to go back to.
 func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
-	if r := secret.Rollout; r == nil || r.Converged != nil || r.RolledBack || r.Emergency {
+	if r := secret.Rollout; r == nil || r.Converged != nil || r.RolledBack || r.Emergency || !Possible(secret, "roll-back") {
 		return nil // the function refuses it
 	}
 	for _, c := range secret.Credentials {
@@ -99,6 +102,9 @@ func services(secret report.Secret) string {
 	}
 	var parts []string
 	for _, service := range secret.Rollout.Services {
+		if service.Name == "" { // its tasks are not replaced
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", service.Name, plural(service.Desired, "task", "tasks")))
 	}
 	return ": " + strings.Join(parts, ", ")
@@ -133,6 +139,19 @@ func Emergency(s Style, secret report.Secret, only []string) (will []string) {
 	return append(will,
 		"make running tasks fail from the promotion until they are replaced: "+took+services(secret),
 		"never be rolled back")
+}
+
+// TurnsOn says that a rotation turns the schedule on that somebody has turned off; nothing, where
+// it is on.
+func TurnsOn(secret report.Secret) (will []string) {
+	if p := secret.Schedule; p != nil && !p.Enabled {
+		schedule := ""
+		if p.Expression != "" {
+			schedule = " (" + p.Expression + ")"
+		}
+		will = append(will, "turn rotation on again, which is off (cancel-rotate-secret): its schedule"+schedule+" rotates the secret from then on, too")
+	}
+	return will
 }
 
 // Pauses says what a pause does to a secret. until says until when, in words.
