@@ -2,7 +2,6 @@ package template_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -200,12 +199,12 @@ func needs(t *testing.T, stack *cloudformation.Stack) (all []need) {
 						n.resource, n.context = of(t, role, stack.Resources[role]), map[string][]string{"iam:PassedToService": {to + ".amazonaws.com"}}
 					}
 					if kind == "AWS::KMS::Key" {
+						// CreateKey gives the tags, of which those are asked that an update changes.
 						n.context = maps.Clone(byCloudFormation)
-						if handler == "create" || action == "kms:TagResource" {
-							n.context["aws:RequestTag/application"] = []string{"mautic"}
-						}
-						if action != "kms:CreateKey" {
-							n.context["aws:ResourceTag/application"] = []string{"mautic"}
+						if handler == "create" && (action == "kms:CreateKey" || action == "kms:TagResource") {
+							n.context["aws:RequestTag/mautic-rotation"] = []string{stackName}
+						} else {
+							n.context["aws:ResourceTag/mautic-rotation"] = []string{stackName}
 						}
 					}
 					all = append(all, n)
@@ -299,24 +298,26 @@ func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T)
 			"Stack arn:aws:cloudformation:" + in + ":" + account + ":stack/aws-sam-cli-managed-default/*": "CloudFormation makes its id",
 			"Package arn:aws:s3:::aws-sam-cli-managed-default-*":                                          made,
 			"Look *": "these actions are for no resource",
-			"Function arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*":                   "each environment's function, and its alias",
-			"Identities arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                           made,
-			"PassRoles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                            made,
-			"Identities arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                         made,
-			"Rules arn:aws:events:" + in + ":" + account + ":rule/mautic-rotation-*":                          after,
-			"Watch arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                     after,
-			"Watch arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                    named,
-			"Log arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*": named,
-			"Topics arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                          named,
-			"NewKey *": "a key has no name before it is made; its tag bounds it",
+			"Function arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*":                                       "each environment's function, and its alias",
+			"Identities arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                               made,
+			"PassRoles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                                made,
+			"Identities arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                                             made,
+			"Rules arn:aws:events:" + in + ":" + account + ":rule/mautic-rotation-*":                                              after,
+			"Watch arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                                         after,
+			"Watch arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                                        named,
+			"Log arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*":                     named,
+			"Topics arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                                              named,
+			"NewKey mautic-secret-rotation-*":                                                                                     named,
+			"Key mautic-secret-rotation-*":                                                                                        named,
+			"NewKey *":                                                                                                            "a key has no name before it is made; its tag bounds it",
 			"Key arn:aws:kms:" + in + ":" + account + ":key/*":                                                                    "a key's id is made up; its tag bounds it",
 			"RotatedSecrets arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????": named,
 			"CreatedSecret arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????":  named,
 		},
 		Bounds: map[string][]string{
 			"PassRoles": {"iam:PassedToService"},
-			"NewKey":    {"aws:CalledViaLast", "aws:RequestTag/application"},
-			"Key":       {"aws:CalledViaLast", "aws:ResourceTag/application"},
+			"NewKey":    {"aws:CalledViaLast", "aws:RequestTag/mautic-rotation"},
+			"Key":       {"aws:CalledViaLast", "aws:ResourceTag/mautic-rotation"},
 		},
 	}) {
 		t.Error(fault)
@@ -347,8 +348,8 @@ func TestThePolicyToDeployIsForNothingOutsideOfTheStack(t *testing.T) {
 				for _, context := range []map[string][]string{
 					nil,
 					{"aws:CalledViaLast": {"cloudformation.amazonaws.com"}},
-					{"aws:CalledViaLast": {"cloudformation.amazonaws.com"}, "aws:ResourceTag/application": {"billing"}},
-					{"aws:ResourceTag/application": {"mautic"}}, // by hand, and not by CloudFormation
+					{"aws:CalledViaLast": {"cloudformation.amazonaws.com"}, "aws:ResourceTag/mautic-rotation": {"billing"}},
+					{"aws:ResourceTag/mautic-rotation": {stackName}}, // by hand, and not by CloudFormation
 				} {
 					if request := (policy.Request{Action: action, Resource: resource, Context: context}); p.Evaluate(request).Allowed() {
 						t.Errorf("allowed: %s", request)
@@ -371,22 +372,6 @@ func TestThePolicyToDeployIsForNothingOutsideOfTheStack(t *testing.T) {
 	} {
 		if request := (policy.Request{Action: n.action, Resource: n.resource, Context: n.context}); p.Evaluate(request).Allowed() {
 			t.Errorf("allowed: %s", request)
-		}
-	}
-}
-
-// The policy knows the stack's key by a tag, which each stack of samconfig.toml has.
-func TestEachStackHasTheTagThatThePolicyToDeployGoesBy(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../../samconfig.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for environment := range overrides(t) {
-		_, section, found := strings.Cut(string(text), fmt.Sprintf("\n[%s.deploy.parameters]\n", environment))
-		section, _, _ = strings.Cut(section, "\n[")
-		if !found || !strings.Contains(section, "\ntags = \"application=mautic ") {
-			t.Errorf("%s has no tag application=mautic", environment)
 		}
 	}
 }
