@@ -11,7 +11,7 @@ import (
 )
 
 // reference.json is AWS's service authorization reference of what the template
-// grants. A program cuts it out, and it says of what; of another action it has to
+// grants, and the policy to deploy it. A program cuts it out, and it says of what; of another action it has to
 // be made anew.
 //
 //go:embed reference.json
@@ -52,7 +52,7 @@ var AWSReference = sync.OnceValues(func() (Reference, error) {
 // function's role, the page "Using source function ARN to control function access
 // behavior" of Lambda's developer guide.
 var everywhere = []string{
-	"aws:SourceAccount", "aws:SourceArn", "aws:SecureTransport", "aws:PrincipalIsAWSService", "lambda:SourceFunctionArn",
+	"aws:CalledViaLast", "aws:SourceAccount", "aws:SourceArn", "aws:SecureTransport", "aws:PrincipalIsAWSService", "lambda:SourceFunctionArn",
 }
 
 // Faults are what AWS would never match of a policy, a sentence for each: an

@@ -69,11 +69,6 @@ resource "aws_cloudformation_stack" "rotation" {
     AlarmEmail       = "ops@example.com"
   }
 
-  # The policy to deploy knows the stack's key by it.
-  tags = {
-    application = "mautic"
-  }
-
   depends_on = [aws_s3_object.code]
 }
 
