@@ -247,8 +247,8 @@ func TestEveryParameterMayBeChangedWhileAValueIsAcceptedBesideTheNewOne(t *testi
 		}
 		for _, to := range rows.Changes[parameter] {
 			for base, its := range map[string]map[string]string{"of a stack that makes its secret": rows.Creating, "of a stack that is given one": rows.Given} {
-				for state, begun := range map[string]bool{"": false, " and of a rotation under way": true} {
-					t.Run(parameter+"="+to[parameter]+" "+base+state, func(t *testing.T) {
+				for state, begun := range map[string]bool{"with an overlap": false, "with an overlap and a rotation under way": true} {
+					t.Run(parameter+"="+to[parameter]+" "+base+" "+state, func(t *testing.T) {
 						t.Parallel()
 						changeOne(t, parameter, its, to, begun)
 					})

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/smithy-go"
+
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/plan"
 	"mautic-rotation/rotation/report"
@@ -54,6 +56,9 @@ const maxRounds = 20
 // reconcile observes, decides and acts, until there is nothing left but to wait.
 func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 	s, actions, faults := r.settle(ctx, tick)
+	if s == nil && tick && notDescribed(errors.Join(faults...)) {
+		return r.notAdmitted(errors.Join(faults...)), nil
+	}
 	if s == nil {
 		return r.answer(nil, nil), errors.Join(faults...)
 	}
@@ -62,6 +67,29 @@ func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 	}
 	r.gauge(s, actions)
 	return r.answer(s, actions), errors.Join(faults...)
+}
+
+// notDescribed tells whether AWS does not let the function describe the secret. A version
+// that it may not read is another thing: that one may store what is accepted.
+func notDescribed(err error) bool {
+	call, called := errors.AsType[*smithy.OperationError](err)
+	refusal, refused := errors.AsType[smithy.APIError](err)
+	return called && refused && call.Operation() == "DescribeSecret" && refusal.ErrorCode() == "AccessDeniedException"
+}
+
+// notAdmitted is what a tick says of a secret that may not even be described. So it is for
+// some moments whenever a secret is added to a deployment: the function serves it before
+// its schedule is made, and until then the role's condition AllowRotationLambdaArn is not
+// met. That is no failure of the tick; it is a condition that needs somebody if it stays,
+// and the alarm on those waits for half an hour.
+func (r *run) notAdmitted(err error) report.Secret {
+	const why = "this function may not describe the secret: its role lacks the permission, or it is not the function that rotates it"
+	const remedy = "wait until the deployment is complete. If it is: have this function rotate the secret (RotateSecret with its ARN), and see that its role may describe it"
+	r.log.Warn("reconcile", "decision", string(plan.Alarm), "why", why, "remedy", remedy, "error", err)
+	r.measure(Metric{Name: metricAttention, Unit: count, Value: 1})
+	found := r.answer(nil, nil)
+	found.Needs = append(found.Needs, report.Entry{Text: why, Remedy: remedy})
+	return found
 }
 
 // settle is reconcile without what comes once at its end. It returns what was

@@ -64,19 +64,24 @@ const beforeTheWatch = 45
 // One that has not takes none away, and fails at each tick. A number that is missing or is
 // none is for the template to refuse.
 func mayWatch(timeout string, environment map[string]string) error {
-	limit, limited := strconv.Atoi(timeout)
-	watch, watches := strconv.Atoi(environment["WATCH_SECONDS"])
-	if limited != nil || watches != nil {
-		return nil
-	}
+	limit, watch := number(timeout), number(environment["WATCH_SECONDS"])
 	needed := watch + beforeTheWatch
 	if environment["OBSERVE_MINUTES"] == "0" {
 		needed += watch // before it takes the value away, too
 	}
-	if limit < needed {
-		return fmt.Errorf("Timeout %d is too short for WatchSeconds %d: no old value would be taken away. It takes %d seconds at least", limit, watch, needed)
+	if limit > 0 && watch > 0 && limit < needed {
+		return fmt.Errorf("the Timeout %d is too short for WatchSeconds %d: no old value would be taken away. It takes %d seconds at least", limit, watch, needed)
 	}
 	return nil
+}
+
+// number is a number in a text; 0: it is none.
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 var (

@@ -14,12 +14,12 @@ import (
 // A Change is what somebody may set parameters to, all at once.
 type Change map[string]string
 
-// KMSKey, SharedTopic and NoticeBus are ARNs for parameters that take one.
-const KMSKey = "arn:aws:kms:us-east-1:123456789012:key/0f6b3c62-7d0e-4a5b-9b1c-2d3e4f5a6b7c"
-
-const SharedTopic = "arn:aws:sns:us-east-1:123456789012:operations"
-
-const NoticeBus = "arn:aws:events:us-east-1:210987654321:event-bus/central"
+// ARNs for parameters that take one.
+const (
+	KMSKey      = "arn:aws:kms:us-east-1:123456789012:key/0f6b3c62-7d0e-4a5b-9b1c-2d3e4f5a6b7c"
+	SharedTopic = "arn:aws:sns:us-east-1:123456789012:operations"
+	NoticeBus   = "arn:aws:events:us-east-1:210987654321:event-bus/central"
+)
 
 // Changes has for every parameter what it may be changed to, with what else the
 // template's rules want then. Nothing comes of those that are refused.
