@@ -218,9 +218,9 @@ func (p *pages) try(page, command string) {
 	case !strings.Contains(out, of.shows):
 		p.t.Errorf("%s has\n  %s\nwhich does not say %q:\n%s", page, as, of.shows, out)
 	}
-	var started struct{ ARN, VersionId string }
-	if strings.Contains(command, "rotate-secret") && json.Unmarshal([]byte(out), &started) == nil && started.VersionId != "" {
-		if err := p.AWS.SecretsManager.WaitRotation(p.t.Context(), started.ARN, started.VersionId); err != nil {
+	var started struct{ ARN, VersionID string }
+	if strings.Contains(command, "rotate-secret") && json.Unmarshal([]byte(out), &started) == nil && started.VersionID != "" {
+		if err := p.AWS.SecretsManager.WaitRotation(p.t.Context(), started.ARN, started.VersionID); err != nil {
 			p.t.Errorf("%s has\n  %s\nwhich starts a rotation that fails: %v", page, as, err)
 		}
 	}
