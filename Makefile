@@ -72,6 +72,11 @@ histories: ## random histories of rotations, edits, redeploys and faults
 policies: servers ## each way to change a password under each policy, to each end; the table goes into docs/database.md
 	$(GO) test ./rotation/database -run=TestPolicyMatrix -count=1 -timeout 45m -args -policies=$(CURDIR)/docs/database.md
 
+# AWS=1 takes the credentials and the region of the AWS CLI: AWS_PROFILE=scratch make contract AWS=1
+.PHONY: contract
+contract: ## whether AWS does what is believed of it: asks the stand-in, and with AWS=1 a scratch account of yours (some cents)
+	@$(GO) run ./cmd/contract $(if $(AWS),-aws) $(CONTRACT)
+
 .PHONY: bench
 bench: ## start-up time, size, memory, calls and logins; failed logins by each way
 	$(GO) test -run='^$$' -bench=. -benchtime=20x ./lambda
@@ -134,6 +139,10 @@ operator-everywhere: ## the same for Linux, macOS and Windows, on amd64 and arm6
 		file=build/mautic-rotation-$$os-$$arch; [ $$os != windows ] || file=$$file.exe; \
 		GOOS=$$os GOARCH=$$arch $(GO) build -ldflags='-s -w -buildid=' -o $$file ./cmd/mautic-rotation; echo $$file; \
 	done; done
+
+.PHONY: package
+package: build ## what deploys without the SAM CLI: a template without a macro, and the function's zip (BUCKET=, KEY=)
+	@$(GO) run ./cmd/package -function build/bootstrap -bucket '$(BUCKET)' -key '$(KEY)' -out $(or $(OUT),build/package)
 
 .PHONY: check-build
 check-build: ## whether the function comes out the same wherever it is built

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -84,6 +85,12 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 	if err != nil {
 		return nil, err
 	}
+	return assemble(s, awsConfig, logs, t)
+}
+
+// assemble wires the function from its settings, with AWS's services by a configuration
+// of the SDK.
+func assemble(s settings, awsConfig aws.Config, logs slog.Handler, t timing) (*function, error) {
 	secrets := secretsmanager.NewFromConfig(awsConfig)
 	if s.adminSecretARN != "" {
 		s.database.Admin = namedSecret{"DATABASE_ADMIN_SECRET_ARN", s.adminSecretARN, "the administrator's username and password"}.documents(secrets)
@@ -97,7 +104,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		s.database.RDS = databases
 	}
 	s.smtp.IAM = iam.NewFromConfig(awsConfig)
-	measured := metrics{out: os.Stdout, function: lambdacontext.FunctionName}
+	measured := newMetrics(os.Stdout, lambdacontext.FunctionName, s.unmeasured)
 	c := rotation.Config{
 		SecretsManager: secrets,
 		Kinds:          kinds(s),
@@ -105,6 +112,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		LeaveCopies:    s.leaveCopies,
 		Limits:         s.limits,
 		Every:          s.every,
+		WhenDue:        s.whenDue,
 		Metrics:        measured,
 		Pauses:         t.Pauses,
 	}
@@ -112,6 +120,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 		c.Services = ecs.New(awsecs.NewFromConfig(awsConfig), s.cluster, s.services)
 	}
 	if s.mauticURL != "" {
+		var err error
 		if c.Health, err = mautic.NewHealth(s.mauticURL, http.DefaultClient); err != nil {
 			return nil, fmt.Errorf("MAUTIC_URL: %w", err)
 		}

@@ -26,6 +26,14 @@ type metrics struct {
 
 var _ rotation.Metrics = metrics{}
 
+// newMetrics measures by a function's name; unmeasured: nothing is written.
+func newMetrics(out io.Writer, function string, unmeasured bool) metrics {
+	if unmeasured {
+		out = io.Discard
+	}
+	return metrics{out, function}
+}
+
 // Put is rotation.Metrics.
 func (m metrics) Put(secretARN string, list ...rotation.Metric) {
 	ofSecret, ofFunction := map[string]string{"Secret": rotation.SecretName(secretARN)}, map[string]string{"Function": m.function}

@@ -85,6 +85,19 @@ func TestWhatAnAlarmNeedsIsMeasured(t *testing.T) {
 	d.mustSettle()
 }
 
+func TestNothingIsMeasuredWhereNoMetricsAreWanted(t *testing.T) {
+	t.Parallel()
+	for unmeasured, want := range map[bool]bool{true: false, false: true} {
+		var out strings.Builder
+		m := newMetrics(&out, "mautic-rotation", unmeasured)
+		m.Put(arn, rotation.Metric{Name: "HeldOverlaps", Unit: "Count", Value: 1})
+		m.step(arn, "createSecret", 5, false)
+		if got := out.Len() > 0; got != want {
+			t.Errorf("unmeasured is %t: %q", unmeasured, out.String())
+		}
+	}
+}
+
 func TestMetricsAreInCloudWatchsEmbeddedFormat(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -40,6 +40,8 @@ type settings struct {
 	limits            rotation.Limits
 	leaveCopies       bool
 	every             map[string]time.Duration
+	whenDue           bool
+	unmeasured        bool // no metrics are written
 }
 
 // mauticSettings are those of the kinds that are in Mautic's own tables.
@@ -203,6 +205,12 @@ var known = []setting{
 		p.every, err = rhythms(value)
 		return err
 	}},
+	{"ROTATE_WHEN_DUE", "whether a schedule rotates the only kind of a secret when it is due, too, and not each time", func(p *parsed, value string) (err error) {
+		if p.whenDue, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
+	}},
 	{"FOLLOW_COPIES", "whether copies of a credential in other fields, in DSNs and URLs, follow it", func(p *parsed, value string) error {
 		follow, err := strconv.ParseBool(value)
 		if err != nil {
@@ -214,6 +222,14 @@ var known = []setting{
 	{"OBSERVE_MINUTES", "how long the use of an old value is looked for, once every task is new, before it is taken away", duration(time.Minute, 0, 24*60, func(p *parsed) *time.Duration { return &p.limits.Observe })},
 	{"WATCH_SECONDS", "how long it is looked for in one invocation", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
 	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
+	{"METRICS", "whether metrics are written", func(p *parsed, value string) error {
+		written, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		p.unmeasured = !written
+		return nil
+	}},
 	{"PASSWORD_LENGTH", "how many characters a password gets", func(p *parsed, value string) (err error) {
 		if p.length, err = strconv.Atoi(value); err != nil {
 			return fmt.Errorf("%q is not a whole number", value)

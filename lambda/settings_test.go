@@ -36,7 +36,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 		"SMTP_CA_FILE=" + authority, "SMTP_TEST_FROM=mautic@example.com", "SMTP_TEST_TO=success@simulator.amazonses.com", "MAUTIC_TABLE_PREFIX=m_", "MAUTIC_WEBHOOKS=contacts", "API_OVERLAP_DAYS=14", "ADMIN_HASH_COST=13",
 		"DATABASE_WAY=admin", "DATABASE_ADMIN_SECRET_ARN=" + arn, "DATABASE_SECRET_ARN=" + arn, "DATABASE_ENDPOINT=db:3307", "DATABASE_TLS=VERIFY_CA",
 		"DATABASE_RDS=true", "DATABASE_INSTANCE=mautic-prod", "DATABASE_RECOVERY=true",
-		"PASSWORD_LENGTH=41", "OBSERVE_MINUTES=0", "FOLLOW_COPIES=false", "PATH=/bin", "AWS_REGION=eu-west-1",
+		"PASSWORD_LENGTH=41", "OBSERVE_MINUTES=0", "FOLLOW_COPIES=false", "ROTATE_WHEN_DUE=true", "METRICS=false", "PATH=/bin", "AWS_REGION=eu-west-1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || s.databaseSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
 		t.Errorf("got %+v", d)
 	}
-	if l := s.limits; !s.leaveCopies || l.Observe != 0 || l.Watch != rotation.DefaultLimits.Watch {
+	if l := s.limits; !s.leaveCopies || !s.whenDue || !s.unmeasured || l.Observe != 0 || l.Watch != rotation.DefaultLimits.Watch {
 		t.Errorf("got %+v", l)
 	}
 	if n := len(s.database.Passwords.Generate()); n != 41 {
@@ -83,7 +83,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		"ROTATE_EVERY_DAYS=databse=30", "ROTATE_KINDS=database,smtp,smpt", "SMTP_HOTS=mail.example.com", "SMTP_REGION=Ireland", "SMTP_PORT=0", "SMTP_TEST_FROM=Mautic <mautic@example.com>",
 		"SMTP_TEST_TO=success@simulator.amazonses.com", "SMTP_CA_FILE=" + empty, "DATABASE_WAY=magic", "ADMIN_HASH_COST=4", "DATABASE_TLS=preferred",
 		"DATABASE_RECOVERY=true", "DATABASE_RDS=perhaps", "DATABASE_ADMIN_SECRET_ARN=admin", "DATABASE_SECRET_ARN=mautic-prod-database",
-		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc", "OBSERVE_MINUTES=-1", "WATCH_SECONDS=0", "FOLLOW_COPIES=some",
+		"PASSWORD_LENGTH=8", "PASSWORD_ALPHABET=abc", "OBSERVE_MINUTES=-1", "WATCH_SECONDS=0", "FOLLOW_COPIES=some", "ROTATE_WHEN_DUE=seldom", "METRICS=few",
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -101,7 +101,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
 		"ROTATE_KINDS has smtp, which takes SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is no region`, `"0" is no port`,
 		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "holds no certificate in PEM",
-		"length 8", "an alphabet of 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
+		"length 8", "an alphabet of 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %q:\n%v", want, err)

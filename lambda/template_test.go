@@ -139,6 +139,23 @@ func watched(tpl template.Template) (found []string) {
 	return found
 }
 
+// queried are the function's own metrics that the alarms for all stacks name.
+func queried(t *testing.T) (found []string) {
+	t.Helper()
+	shared, err := os.ReadFile("../docs/examples/many/shared.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := regexp.MustCompile(`SELECT \w+\((\w+)\) FROM SCHEMA\("` + metricsNamespace + `", ("[^)]+")\)`)
+	for _, m := range query.FindAllStringSubmatch(string(shared), -1) {
+		found = append(found, measurement(metricsNamespace, m[1], strings.Split(strings.ReplaceAll(m[2], `"`, ""), ", ")...))
+	}
+	if want := strings.Count(string(shared), "Expression: SELECT "); len(found) != want || want < 5 {
+		t.Errorf("%d of %d queries are understood", len(found), want)
+	}
+	return found
+}
+
 func TestEveryMetricThatTheTemplateWatchesIsMeasured(t *testing.T) {
 	d := rolledBackBySchedule(deployApplication(t, &rig.Application{CircuitBreaker: true}))
 	d.nextScheduledRotation() // is held off
@@ -157,7 +174,7 @@ func TestEveryMetricThatTheTemplateWatchesIsMeasured(t *testing.T) {
 	if n := len(names); n < 15 {
 		t.Errorf("the template watches %d metrics: %q", n, names)
 	}
-	for _, name := range names {
+	for _, name := range append(names, queried(t)...) {
 		if !emitted[name] {
 			t.Errorf("%s is not measured; these are:\n%s", name, strings.Join(slices.Sorted(maps.Keys(emitted)), "\n"))
 		}

@@ -55,6 +55,9 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		}
 		if err := r.do(ctx, s, a); err != nil {
 			results = append(results, result{a, fmt.Errorf("%s%s: %w", a.Do, of(a), err)})
+			if errors.Is(err, errAnew) {
+				return results // the others were decided on the same labels
+			}
 			continue
 		}
 		results = append(results, result{a, nil})

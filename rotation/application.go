@@ -43,6 +43,10 @@ type Services interface {
 	// Preflight finds out whether a redeploy would work, and whether what it
 	// restarts reads the secret.
 	Preflight(ctx context.Context, secretARN string) []credential.Check
+
+	// Others finds out whether anything beside the services reads the secret. No redeploy
+	// depends on it.
+	Others(ctx context.Context, secretARN string) []credential.Check
 }
 
 // Limits bound how long things may take.

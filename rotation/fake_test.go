@@ -368,3 +368,5 @@ func (s *services) Preflight(context.Context, string) []credential.Check {
 	}
 	return []credential.Check{{What: "the services", Problem: errors.New("no task reads the secret")}}
 }
+
+func (s *services) Others(context.Context, string) []credential.Check { return nil }

@@ -73,6 +73,8 @@ func (f *fleet) TaskAt(context.Context, string) (string, bool) { return "", fals
 
 func (f *fleet) Preflight(context.Context, string) []credential.Check { return nil }
 
+func (f *fleet) Others(context.Context, string) []credential.Check { return nil }
+
 // replace makes a new task in place of one that is older than the redeploy. It
 // returns false when there is none, or when the new one does not start.
 func (f *fleet) replace() bool {

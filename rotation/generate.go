@@ -35,8 +35,8 @@ func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, err
 	bad := failedVersions(seen.book)
 	schedule := plan.Schedule(m.Schedule)
 	chosen := plan.Select(plan.Candidates{
-		Request: request, Now: m.At, Scheduled: schedule.Starts(m.At), Interval: schedule.Interval(),
-		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every,
+		Request: request, Now: m.At, Scheduled: schedule.Starts(m.At), Interval: schedule.Interval(m.At),
+		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every, WhenDue: r.whenDue,
 		Pause:   seen.pause(),
 		HeldOff: len(bad) > 0,
 	})

@@ -137,6 +137,7 @@ func (r *run) examine(ctx context.Context) error {
 	}
 	if r.services != nil && r.needsRestart(names(kinds)) {
 		r.takeUp("redeploy", r.services.Preflight(ctx, r.event.SecretID)...)
+		r.takeUp("redeploy", r.services.Others(ctx, r.event.SecretID)...)
 	}
 	if r.health != nil && !r.notReached("health", r.health, lost) {
 		check := credential.Check{What: "the application is healthy"}

@@ -100,6 +100,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		r.read.Outdate()
 		for _, err := range results {
 			if errors.Is(err.err, errAnew) {
+				r.log.Info("what was decided is not right any more", "why", err.err)
 				progress = true
 				continue
 			}

@@ -34,10 +34,10 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 		return err
 	}
 	if again.current != s.current {
-		return errors.New("AWSCURRENT was moved during a rollback: decided anew")
+		return fmt.Errorf("AWSCURRENT was moved during a rollback: %w", errAnew)
 	}
 	if !again.plan.RollingBack() { // a release has ended the rollout beside the mark, and old values may go
-		return errors.New("the rollout has ended during a rollback: decided anew")
+		return fmt.Errorf("the rollout has ended during a rollback: %w", errAnew)
 	}
 	return r.finishRollBack(ctx, again)
 }

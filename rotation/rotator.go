@@ -44,6 +44,7 @@ type Rotator struct {
 	health      Health
 	limits      Limits
 	every       map[string]time.Duration
+	whenDue     bool
 	metrics     Metrics
 	pauses      Pauses
 	clock       secret.Clock
@@ -71,6 +72,9 @@ type Config struct {
 	// Every is how often the schedule rotates each kind of a secret that has
 	// several; of a kind that is missing, DefaultEvery says.
 	Every map[string]time.Duration
+	// WhenDue has the schedule rotate the only kind of a secret when it is due, too, and
+	// not each time: the schedule is when the function may rotate, and Every says how often.
+	WhenDue bool
 
 	Metrics Metrics      // nil: nothing is measured
 	Pauses  Pauses       // zero: DefaultPauses
@@ -125,7 +129,7 @@ func New(c Config) *Rotator {
 	maps.Copy(every, c.Every)
 	return &Rotator{
 		api: c.SecretsManager, kinds: c.Kinds, listed: c.Secrets, leaveCopies: c.LeaveCopies, services: c.Services, health: c.Health,
-		limits: c.Limits, every: every, metrics: c.Metrics, pauses: c.Pauses, clock: c.Clock,
+		limits: c.Limits, every: every, whenDue: c.WhenDue, metrics: c.Metrics, pauses: c.Pauses, clock: c.Clock,
 	}
 }
 

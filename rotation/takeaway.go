@@ -31,6 +31,9 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 		return nil, credential.Overlap{}, fmt.Errorf("the target of %s accepts one value at a time, so there is nothing to take away", a.Kind)
 	}
 	current, old, err := r.both(ctx, s, a.Version)
+	if err == nil && a.Do == plan.Restore {
+		current, err = r.beside(ctx, s, a.Kind)
+	}
 	if err != nil {
 		return nil, credential.Overlap{}, err
 	}
@@ -56,6 +59,18 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	return retirer, o, nil
 }
 
+// beside is a document with the value beside which its target is made to accept an old one
+// again: AWSCURRENT or, where its value is of no use, another one that is accepted.
+func (r *run) beside(ctx context.Context, s *sight, kind string) (document.Document, error) {
+	version := s.current
+	for _, k := range s.plan.Kinds {
+		if live, ok := k.Live(); k.Name == kind && k.Wanted.Probe != plan.Accepted && ok {
+			version = live.Version
+		}
+	}
+	return r.document(ctx, version)
+}
+
 func (r *run) both(ctx context.Context, s *sight, version string) (current, old document.Document, err error) {
 	if current, err = r.document(ctx, s.current); err != nil {
 		return current, old, err
@@ -64,14 +79,14 @@ func (r *run) both(ctx context.Context, s *sight, version string) (current, old 
 	return current, old, err
 }
 
-// confirmQuiet is credential.Overlap.Confirm.
+// confirmQuiet is credential.Overlap.Confirm. Its error is errAnew if AWSCURRENT has moved.
 func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
 		return err
 	}
 	if now := m.Labels.Version(secret.Current); now != currentID {
-		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile", now)
+		return fmt.Errorf("AWSCURRENT has moved to version %s: %w", now, errAnew)
 	}
 	book, err := ledger.Read(m.Labels)
 	if err != nil {

@@ -190,6 +190,9 @@ func (r *run) verifyTasks(s *sight) {
 	inTime := of.Open() && !s.plan.CannotConverge()
 	for _, service := range r.found.services {
 		check := credential.Check{What: "every one of service " + service.Name + " has AWSCURRENT's values"}
+		if service.Name == "" {
+			check.What = "every task that no service runs has AWSCURRENT's values"
+		}
 		var wrong error
 		switch {
 		case service.Missing != "":

@@ -20,7 +20,10 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	}
 	err := r.trySetAgain(ctx, s, a)
 	r.found.changed(a.Kind)
-	if err == nil {
+	switch {
+	case errors.Is(err, errAnew):
+		return err
+	case err == nil:
 		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "of", s.current)
 		r.notice(didRestore, "the target of %s refused AWSCURRENT's value, which it had accepted before. It was set again", a.Kind)
 		return nil

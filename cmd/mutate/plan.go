@@ -159,7 +159,7 @@ var planMutations = []mutation{
 		"	case false:\n		return do(Restore,",
 		"a quarantine, and a rollout begins"),
 	policy("old.go", "quarantine-without-a-proof", "a value stays in quarantine though AWSCURRENT's is not proven any more",
-		"	case !settled && (k.Wanted.Probe == Denied || k.Lost != \"\"):\n",
+		"	case !settled && k.useless():\n",
 		"	case false:\n",
 		"a quarantine, and the wanted value is refused"),
 	policy("old.go", "missed-and-retired", "a value that is missed in its quarantine is retired",

@@ -21,6 +21,18 @@ func TestAnUpdateReplacesWhatHasAnotherNameAndChangesTheRest(t *testing.T) {
 			t.Errorf("%s: replaced is %v, %v", want, replaced, err)
 		}
 	}
+	function := func(property string, value any) Resource {
+		return Resource{Type: "AWS::Serverless::Function", Properties: map[string]any{"FunctionName": "f", property: value}}
+	}
+	for property, want := range map[string]bool{"DurableConfig": true, "PackageType": true, "MemorySize": false} {
+		if replaced, err := function(property, "a").ReplacedBy(function(property, "b")); err != nil || replaced != want {
+			t.Errorf("a function with another %s: replaced is %v, %v", property, replaced, err)
+		}
+	}
+	within := Resource{Properties: map[string]any{"A": map[string]any{"B": "b"}}}
+	if got := within.at("A/B"); got != "b" || within.at("A/C") != nil || within.at("B/A/C") != nil {
+		t.Errorf("a property within another is %v", got)
+	}
 	if name, err := topic.FixedName(); err != nil || name != "a" {
 		t.Errorf("its name is %q, %v", name, err)
 	}

@@ -240,13 +240,8 @@ func (w *world) do(d Disturbance) {
 		panic("no such action: " + d.String())
 	}
 	moved := d == MoveBack || d == OldDocument || d == MoveToPending
-	w.byHand = w.byHand || moved || d == EditValue || d == Edit && isMarked(current)
+	w.byHand = w.byHand || moved || d == EditValue
 	w.excuse(moved)
-}
-
-// isMarked tells that a rollback has marked a version.
-func isMarked(v *version) bool {
-	return slices.ContainsFunc(v.labels, func(l string) bool { return strings.Contains(l, "=rolledback.") })
 }
 
 // forgets takes note of a value of AWSCURRENT's that an account loses as its server is restored.

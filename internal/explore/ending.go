@@ -226,22 +226,21 @@ func (w *world) remedied() string {
 // up for it; "" if there is nothing.
 func (w *world) notMended() string {
 	for secret := range w.arns {
-		current, refused := w.labelled(secret, "AWSCURRENT"), false
+		current := w.labelled(secret, "AWSCURRENT")
 		for i, k := range w.kinds {
 			a, value := &w.accounts[w.accountOf(secret, i)], current.values[i]
 			if current.secret != secret || slices.Contains(w.leaked, value) {
 				continue
 			}
-			refused = refused || value != "" && !a.accepts(value)
 			other := w.acceptedOf(secret, i)
-			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) && w.isProven(secret, i, value) {
+			if other != "" && slices.Contains(w.unset, value) && !a.accepts(value) && w.isProven(secret, i, value) && !w.acceptsUnlabelled(secret, i) {
 				return fmt.Sprintf("AWSCURRENT's value of %s, %s, is refused since the server was restored: neither was it set again, nor is %s current", k.Name(), value, other)
 			}
 			if other != "" && other != value && slices.Contains(w.bad, value) && !w.byHand && !slices.Contains(w.leaked, other) && !slices.Contains(w.lost, other) {
 				return fmt.Sprintf("the application does not come up with %s, and its promotion is not rolled back", value)
 			}
 		}
-		if used := w.lagging; used != "" && !refused && !slices.Contains(w.leaked, used) && !slices.Contains(w.lost, used) && !slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(used) }) {
+		if used := w.lagging; used != "" && !slices.Contains(w.leaked, used) && !slices.Contains(w.lost, used) && !slices.ContainsFunc(w.accounts, func(a account) bool { return a.accepts(used) }) {
 			return fmt.Sprintf("a program uses %s, which is taken away", used)
 		}
 	}
@@ -271,6 +270,21 @@ func (w *world) acceptedOf(secret, kind int) string {
 		}
 	}
 	return ""
+}
+
+// acceptsUnlabelled tells that an account accepts a value that no label tells of. It may be
+// another rotation's, so nothing is set in its place.
+func (w *world) acceptsUnlabelled(secret, kind int) bool {
+	return slices.ContainsFunc(w.accounts[w.accountOf(secret, kind)].values, func(h held) bool {
+		return !slices.ContainsFunc(w.versions(secret), func(v version) bool {
+			for name := range ledgerOf(v) {
+				if name == w.kinds[kind].Name() && v.values[kind] == h.text {
+					return true
+				}
+			}
+			return false
+		})
+	})
 }
 
 // completes has an operator store what a document is to have: a value for each kind, and

@@ -185,6 +185,8 @@ func (f fleet) Preflight(context.Context, string) []credential.Check {
 	return []credential.Check{{What: "the services", Problem: err}}
 }
 
+func (fleet) Others(context.Context, string) []credential.Check { return nil }
+
 // application is what the engine sees of it from outside.
 type application struct{ w *world }
 

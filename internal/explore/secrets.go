@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -136,10 +135,7 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 		other := w.changesOthers(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		held := w.holdsWithoutUse(by, update.VersionStage, update.MoveToVersionID)
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
-		current := w.labelled(w.secretOf(update.MoveToVersionID), "AWSCURRENT")
 		w.wrote(before)
-		// A rollback that an edit has overtaken marks a version that is not AWSCURRENT any more.
-		w.byHand = w.byHand || strings.Contains(update.VersionStage, "=rolledback.") && current.id != update.MoveToVersionID && update.MoveToVersionID != ""
 		if err == nil && !reason {
 			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
 		}

@@ -1,7 +1,7 @@
 // Package localaws stands in for the AWS services that a secret rotation and its operator touch, on one loopback HTTP endpoint
 // that the AWS SDKs and the AWS CLI can talk to: Secrets Manager with its rotation service, Lambda, ECS, of RDS the change of a
-// master user's password, of IAM the access keys of users, and EventBridge and SNS. For the operator there are what is read of
-// CloudFormation's stacks, CloudWatch Logs, CloudTrail, SES and the tagging API, and who calls, by STS.
+// master user's password, of IAM the access keys of users and the roles of functions, and EventBridge and SNS. For the operator
+// there are what is read of CloudFormation's stacks, CloudWatch Logs, CloudTrail, SES and the tagging API, and who calls, by STS.
 //
 //	srv, err := localaws.Start(localaws.Options{})
 //	if err != nil { … }

@@ -95,9 +95,11 @@ func (s *Server) wireServices(o Options) {
 	s.SecretsManager = secretsmanager.New(s.host, s.Lambda, s.EventBridge,
 		secretsmanager.Options{Variants: o.Variants, SecretSuffix: o.SecretSuffix},
 		secretsmanager.Retries{Times: o.RotationRetries, Delay: o.RotationRetryDelay})
+	s.CloudFormation.Provide("AWS::SecretsManager::Secret", stackSecrets{s.SecretsManager, s.host.Random.UUID})
+	s.CloudFormation.Provide("AWS::SecretsManager::RotationSchedule", stackSchedules{s.SecretsManager, s.host.Random.UUID})
 	s.ECS = ecs.New(s.host, s.calls, taskSecrets{s.SecretsManager}, s.EventBridge, ecs.Options{ListTasksPageSize: o.ListTasksPageSize})
 	s.CloudTrail = cloudtrail.New(s.host.Env(), s.calls.Audited, s.secretARN, cloudtrail.Options{Delay: o.CloudTrailDelay})
-	s.Tagging = tagging.New(s.Lambda.Tags, s.SecretsManager.Tags, s.CloudFormation.Tags)
+	s.Tagging = tagging.New(s.Lambda.Tags, s.SecretsManager.Tags, s.CloudFormation.Tags, s.Logs.Tags)
 	s.RDS = rds.New(s.host, rds.Options{PageSize: o.RDSPageSize})
 	s.IAM = iam.New(s.host.Env(), iam.Options{PageSize: o.IAMPageSize, Propagation: o.IAMPropagation})
 }

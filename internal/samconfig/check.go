@@ -3,7 +3,9 @@ package samconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,18 +32,51 @@ func (e Environment) Check(t *cloudformation.Template) error {
 	if len(e.Parameters) == 0 {
 		faults = append(faults, errors.New("it gives no parameters"))
 	}
-	if _, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters}); err != nil {
-		faults = append(faults, err)
+	stack, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters})
+	if err != nil {
+		return errors.Join(append(faults, err)...)
 	}
-	for name, expression := range e.Parameters {
-		if number, isSchedule := strings.CutPrefix(name, "ScheduleExpression"); isSchedule {
-			duration := "ScheduleDuration" + number
-			if err := fits(expression, e.Parameters[duration]); err != nil {
-				faults = append(faults, fmt.Errorf("%s: %s and %s: %w", name, expression, duration, err))
-			}
+	for _, id := range slices.Sorted(maps.Keys(stack.Resources)) {
+		rules, isSchedule := stack.Resources[id].Properties["RotationRules"].(map[string]any)
+		if !isSchedule {
+			continue
+		}
+		number := strings.TrimPrefix(id, "Schedule")
+		expression, duration := fmt.Sprint(rules["ScheduleExpression"]), fmt.Sprint(rules["Duration"])
+		if err := fits(expression, duration); err != nil {
+			faults = append(faults, fmt.Errorf("ScheduleExpression%s: %s and ScheduleDuration%s: %w", number, expression, number, err))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(stack.Resources)) {
+		if environment, err := stack.Environment(id); err == nil {
+			timeout, _ := stack.Resources[id].Properties["Timeout"].(string)
+			faults = append(faults, mayWatch(timeout, environment))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// beforeTheWatch is what a tick may take before it begins to watch, and to undo what it
+// has done: reading, two waits for a lock, a connection. In seconds.
+const beforeTheWatch = 45
+
+// mayWatch tells whether an invocation has the time to watch for the use of an old value.
+// One that has not takes none away, and fails at each tick. A number that is missing or is
+// none is for the template to refuse.
+func mayWatch(timeout string, environment map[string]string) error {
+	limit, limited := strconv.Atoi(timeout)
+	watch, watches := strconv.Atoi(environment["WATCH_SECONDS"])
+	if limited != nil || watches != nil {
+		return nil
+	}
+	needed := watch + beforeTheWatch
+	if environment["OBSERVE_MINUTES"] == "0" {
+		needed += watch // before it takes the value away, too
+	}
+	if limit < needed {
+		return fmt.Errorf("Timeout %d is too short for WatchSeconds %d: no old value would be taken away. It takes %d seconds at least", limit, watch, needed)
+	}
+	return nil
 }
 
 var (
@@ -53,7 +88,7 @@ var (
 // does, and before the next window begins. Whether the expression is one is for
 // the template to say.
 func fits(expression, duration string) error {
-	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h")) // 0 for the default, which fits
+	length, _ := strconv.Atoi(strings.TrimSuffix(duration, "h"))
 	if m := hourly.FindStringSubmatch(expression); m != nil {
 		if every, _ := strconv.Atoi(m[1]); length > every {
 			return fmt.Errorf("a window of %d hours is longer than the %d from one to the next", length, every)

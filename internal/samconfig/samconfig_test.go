@@ -80,7 +80,13 @@ Parameters:
   ScheduleDuration2: {Type: String, Default: 1h}
 Rules:
   R: {Assertions: [{Assert: !Not [!Equals [!Ref Name, '']], AssertDescription: Name is needed}]}
-Resources: {}
+Resources:
+  Schedule:
+    Type: AWS::SecretsManager::RotationSchedule
+    Properties: {RotationRules: {ScheduleExpression: !Ref ScheduleExpression, Duration: !Ref ScheduleDuration}}
+  Schedule2:
+    Type: AWS::SecretsManager::RotationSchedule
+    Properties: {RotationRules: {ScheduleExpression: !Ref ScheduleExpression2, Duration: !Ref ScheduleDuration2}}
 `
 
 func TestWhatSAMWouldDropOrAWSRefuseIsNamed(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"mautic-rotation/internal/cloudformation"
 )
 
-// pages are the README and all of docs/, by their names.
+// pages are the README, the changelog and all of docs/, by their names.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../docs/*.md")
@@ -20,7 +20,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatalf("%d pages, %v", len(files), err)
 	}
 	found := map[string]string{}
-	for _, file := range append(files, "../../README.md") {
+	for _, file := range append(files, "../../README.md", "../../CHANGELOG.md") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -203,7 +203,7 @@ func TestEveryLinkOfTheDocsLeadsSomewhere(t *testing.T) {
 	}
 	for name, page := range all {
 		folder := "../../docs"
-		if name == "README.md" {
+		if name == "README.md" || name == "CHANGELOG.md" {
 			folder = "../.."
 		}
 		for _, m := range link.FindAllStringSubmatch(block.ReplaceAllString(page, ""), -1) {

@@ -92,7 +92,7 @@ func TestWhateverThePatternTakesWithTheDefaultWindowAWSTakes(t *testing.T) {
 	t.Parallel()
 	tpl, asked := read(t), takesSchedule(t)
 	pattern := regexp.MustCompile(tpl.Parameters.At("ScheduleExpression").Text("AllowedPattern"))
-	window := tpl.Parameters.At("ScheduleDuration").Text("Default")
+	const window = "1h" // the template's, but for its own default
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	number := func() string { return strconv.Itoa(random.IntN(34)) }
@@ -122,33 +122,88 @@ func TestWhateverThePatternTakesWithTheDefaultWindowAWSTakes(t *testing.T) {
 	}
 }
 
-func TestTheDefaultScheduleIsOneThatAWSTakesForEveryRhythm(t *testing.T) {
+// monthly is the default of each ScheduleExpression.
+const monthly = "cron(0 3 8 * ? *)"
+
+// rulesOf are the expressions and the windows of a stack's five schedules.
+func rulesOf(t *testing.T, stack *cloudformation.Stack) (expressions, windows []string) {
+	t.Helper()
+	for _, id := range eachOf("Schedule") {
+		rules, ok := stack.Resources[id].Properties["RotationRules"].(map[string]any)
+		if !ok {
+			t.Fatalf("%s has no rules", id)
+		}
+		expressions, windows = append(expressions, fmt.Sprint(rules["ScheduleExpression"])), append(windows, fmt.Sprint(rules["Duration"]))
+	}
+	return expressions, windows
+}
+
+// An update that changes a schedule fails while a rotation is pending, so what is
+// rotated, and how often, does not change it.
+func TestTheDefaultScheduleIsACalendarWhateverIsRotated(t *testing.T) {
+	t.Parallel()
+	parsed, asked := parse(t), takesSchedule(t)
+	for _, kinds := range []string{"database", "smtp", "database,smtp", "database,api,admin,webhook,smtp"} {
+		for _, days := range []string{"1", "90", "999"} {
+			stack := render(t, parsed, cloudformation.Options{Parameters: changedTo(full(), with("RotateKinds", kinds, "DatabaseEveryDays", days))})
+			expressions, windows := rulesOf(t, stack)
+			for i, expression := range expressions {
+				if err := asked(expression, windows[i]); err != nil || expression != monthly || windows[i] != "4h" {
+					t.Errorf("schedule %d, %s every %s days: %s, %s: %v", i+1, kinds, days, expression, windows[i], err)
+				}
+			}
+			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != "true" {
+				t.Errorf("by the default schedule ROTATE_WHEN_DUE is %q, %v", environment["ROTATE_WHEN_DUE"], err)
+			}
+		}
+	}
+}
+
+// SAM passes the empty values on that an earlier version of the template had by
+// default, and the windows of an hour.
+func TestAStackOfAnEarlierTemplateKeepsItsSchedule(t *testing.T) {
 	t.Parallel()
 	parsed, asked := parse(t), takesSchedule(t)
 	for _, kinds := range []string{"database", "database,smtp"} {
 		for _, days := range []string{"1", "2", "90", "999"} {
-			parameters := map[string]string{"RotateKinds": kinds, "DatabaseEveryDays": days}
-			for i, name := range eachOf("SecretArn") {
-				parameters[name] = fmt.Sprintf("arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-%d-AbCdEf", i)
+			parameters := changedTo(full(), with("RotateKinds", kinds, "DatabaseEveryDays", days))
+			for _, name := range eachOf("Schedule") {
+				number := strings.TrimPrefix(name, "Schedule")
+				parameters["ScheduleExpression"+number], parameters["ScheduleDuration"+number] = "", "1h"
 			}
-			stack, err := parsed.Render(cloudformation.Options{Parameters: parameters})
-			if err != nil {
-				t.Fatal(err)
+			stack := render(t, parsed, cloudformation.Options{Parameters: parameters})
+			want := "rate(30 days)"
+			if kinds == "database" {
+				want = strings.Replace("rate("+days+" days)", "(1 days)", "(1 day)", 1)
 			}
-			for _, id := range eachOf("Schedule") {
-				rules, ok := stack.Resources[id].Properties["RotationRules"].(map[string]any)
-				if !ok {
-					t.Fatalf("%s has no rules", id)
-				}
-				expression, duration := fmt.Sprint(rules["ScheduleExpression"]), fmt.Sprint(rules["Duration"])
-				want := "rate(30 days)"
-				if kinds == "database" {
-					want = strings.Replace("rate("+days+" days)", "(1 days)", "(1 day)", 1)
-				}
-				if err := asked(expression, duration); err != nil || expression != want {
-					t.Errorf("%s, %s every %s days: %s: %v", id, kinds, days, expression, err)
+			expressions, windows := rulesOf(t, stack)
+			for i, expression := range expressions {
+				if err := asked(expression, windows[i]); err != nil || expression != want || windows[i] != "1h" {
+					t.Errorf("schedule %d, %s every %s days: %s, %s: %v", i+1, kinds, days, expression, windows[i], err)
 				}
 			}
+			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != "false" {
+				t.Errorf("ROTATE_WHEN_DUE is %q, %v", environment["ROTATE_WHEN_DUE"], err)
+			}
+		}
+	}
+}
+
+func TestAScheduleOfOnesOwnIsTheRhythmUnlessItIsSaidNotToBe(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ expression, whenDue, want, window string }{
+		{monthly, "", "true", "4h"}, {monthly, "false", "false", "4h"},
+		{"cron(0 22 8 * ? *)", "", "false", "1h"}, {"cron(0 22 8 * ? *)", "true", "true", "1h"},
+		{"rate(30 days)", "", "false", "1h"}, {"", "true", "true", "1h"},
+	} {
+		stack := render(t, parse(t), cloudformation.Options{Parameters: changedTo(given, with("ScheduleExpression", tc.expression, "RotateWhenDue", tc.whenDue))})
+		environment, err := stack.Environment("RotationFunction")
+		if got := environment["ROTATE_WHEN_DUE"]; err != nil || got != tc.want {
+			t.Errorf("%q, RotateWhenDue %q: ROTATE_WHEN_DUE is %q, %v", tc.expression, tc.whenDue, got, err)
+		}
+		rules, _ := stack.Resources["Schedule"].Properties["RotationRules"].(map[string]any)
+		if rules["Duration"] != tc.window {
+			t.Errorf("%q: the window is %v, want %s", tc.expression, rules["Duration"], tc.window)
 		}
 	}
 }

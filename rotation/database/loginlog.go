@@ -66,13 +66,20 @@ func (s *session) untold(ctx context.Context, at server) (string, error) {
 func (s *session) isSecond(ctx context.Context) (bool, error) {
 	var logins int
 	err := s.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log
-		WHERE ERROR_CODE = ? AND THREAD_ID = CONNECTION_ID() AND LOGGED > NOW(6) - INTERVAL ? SECOND AND INSTR(DATA, BINARY ?) > 0`,
+		WHERE ERROR_CODE = ? AND THREAD_ID = CONNECTION_ID() AND LOGGED > NOW(6) - INTERVAL ? SECOND AND DATA LIKE BINARY ? ESCAPE '|'`,
 		[]any{logSecondPassword, mysql.IdleLimit, bySecondPassword(s.a)}, &logins)
 	return logins > 0, explain(err, s.a)
 }
 
 // bySecondPassword is what the log's text has of a login by an account.
-func bySecondPassword(a account) string { return "by user: '" + a.user + "'@" }
+func bySecondPassword(a account) string { return containing("by user: '" + a.user + "'@") }
+
+// containing is a pattern of LIKE BINARY, with the escape character |, for texts that
+// have a text in them. MySQL takes a quarter of the time for it that it takes for INSTR,
+// and the log has up to 25,000 lines.
+func containing(text string) string {
+	return "%" + strings.NewReplacer("|", "||", "%", "|%", "_", "|_").Replace(text) + "%"
+}
 
 // loginLog is the witness where MySQL's log can be read. Its table keeps the last
 // 5 MB. MySQL fills it from the log file when it starts, so that it may reach back
@@ -140,7 +147,7 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	var logins int
 	var last *string
 	err = l.Row(ctx, `SELECT COUNT(*), DATE_FORMAT(MAX(LOGGED), '%Y-%m-%dT%H:%i:%sZ') FROM performance_schema.error_log
-		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0`,
+		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND DATA LIKE BINARY ? ESCAPE '|'`,
 		[]any{logSecondPassword, within.Microseconds(), bySecondPassword(l.a)}, &logins, &last)
 	if err != nil || logins == 0 || last == nil {
 		return "", nil, explain(err, l.a)
@@ -180,7 +187,7 @@ func (l loginLog) endedSince(ctx context.Context) (bool, error) {
 func (l loginLog) connected(ctx context.Context, within time.Duration) ([]client, error) {
 	var found []client
 	err := l.Rows(ctx, `SELECT p.HOST, COUNT(*) FROM performance_schema.error_log e JOIN performance_schema.processlist p ON p.ID = e.THREAD_ID
-		WHERE e.ERROR_CODE = ? AND INSTR(e.DATA, BINARY ?) > 0 AND p.USER = ? AND e.LOGGED > NOW(6) - INTERVAL ? MICROSECOND
+		WHERE e.ERROR_CODE = ? AND e.DATA LIKE BINARY ? ESCAPE '|' AND p.USER = ? AND e.LOGGED > NOW(6) - INTERVAL ? MICROSECOND
 		AND e.LOGGED > NOW(6) - INTERVAL (SELECT VARIABLE_VALUE + 1 FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') SECOND
 		GROUP BY p.HOST`, []any{logSecondPassword, bySecondPassword(l.a), l.a.user, within.Microseconds()},
 		func(scan func(...any) error) error {
@@ -227,9 +234,9 @@ func (l loginLog) refused(ctx context.Context, watched time.Duration) (what stri
 	err = l.Rows(ctx, `SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(DATA, ?, -1), ?, 1) AS client,
 		SUM(LOGGED > NOW(6) - INTERVAL ? MICROSECOND), SUM(LOGGED <= NOW(6) - INTERVAL ? MICROSECOND)
 		FROM performance_schema.error_log
-		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND INSTR(DATA, BINARY ?) > 0 AND INSTR(DATA, '(using password: YES)') > 0
+		WHERE ERROR_CODE = ? AND LOGGED > NOW(6) - INTERVAL ? MICROSECOND AND DATA LIKE BINARY ? ESCAPE '|' AND DATA LIKE '%(using password: YES)%'
 		GROUP BY client`,
-		[]any{"'@'", "'", within.Microseconds(), within.Microseconds(), logAccessDenied, (within + rateFrom).Microseconds(), "for user '" + l.a.user + "'@"},
+		[]any{"'@'", "'", within.Microseconds(), within.Microseconds(), logAccessDenied, (within + rateFrom).Microseconds(), containing("for user '" + l.a.user + "'@")},
 		func(scan func(...any) error) error {
 			var c client
 			var before int64

@@ -214,3 +214,25 @@ func TestALookBackEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %+v", use)
 	}
 }
+
+// Names that differ in capitals, or in what a pattern could take for a wildcard, are
+// other users' too.
+func TestRefusedLoginsOfUsersWithSimilarNamesAreNotTheAccounts(t *testing.T) {
+	f := newFixture(t, dualPrivilege, logPrivilege)
+	f.slots(pendingPassword, f.first)
+	f.quarantined = true
+	refused := func(user string) {
+		t.Helper()
+		for range 5 { // more than may be the function's own
+			if f.server.Accepts(t.Context(), user, "wrong", "") == nil {
+				t.Errorf("%s was let in", user)
+			}
+		}
+	}
+	for _, similar := range []string{f.user + "2", "2" + f.user, strings.ToUpper(f.user), strings.Replace(f.user, "_", "x", 1), strings.Replace(f.user, "_", "%", 1)} {
+		refused(similar)
+	}
+	has(t, "other users", f.lookBack(time.Hour, nil).Seen)
+	refused(f.user)
+	has(t, "the account", f.lookBack(time.Hour, nil).Seen, "5 refused logins of '"+f.user+"' at ")
+}

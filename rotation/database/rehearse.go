@@ -28,18 +28,19 @@ import (
 // (takes); privileges, a read-only server and policies show in that. What shows in
 // no rehearsal is looked up: see policies.go.
 
-// rehearseAll adds what would keep the turn from being begun, ended or undone.
-func (t *turn) rehearseAll(ctx context.Context, checks *checklist) {
+// rehearseAll adds what would keep the turn from being begun, ended or undone. It
+// returns a password that the server takes, but by the way rds, where none is made.
+func (t *turn) rehearseAll(ctx context.Context, checks *checklist) (next string) {
 	if t.way.dual() && !t.swaps() {
 		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
 	}
 	if t.way == byRDS {
-		return
+		return ""
 	}
 	if t.policed() {
 		checks.add("the server lets a password be set that was used before", t.checkHistory(ctx))
 	}
-	_, err := t.newPassword(ctx)
+	next, err := t.newPassword(ctx)
 	checks.add("the server takes the passwords made here", err)
 	checks.add("the server takes the present password again, should a rotation have to be undone", t.takesBack(ctx))
 	if t.server.several() {
@@ -49,6 +50,7 @@ func (t *turn) rehearseAll(ctx context.Context, checks *checklist) {
 	}
 	checks.add("the account may have as many connections as it takes", t.mayConnect(ctx))
 	t.lockedBy(ctx, checks)
+	return next
 }
 
 // drawings is how many passwords are made to find one that the policies take. More
@@ -66,6 +68,9 @@ func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 		}
 	}
 	present, refused, rehearsed := t.own.a.password, error(nil), 0
+	if t.taken != "" && t.swaps() && share.met(present, t.taken) {
+		return t.taken, nil
+	}
 	unlike, enough := t.k.config.Passwords.Without(present)
 	for n := range drawings {
 		next = t.k.config.Passwords.Generate()
@@ -225,7 +230,7 @@ func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next str
 	}
 	defer t.close()
 	checks := checklist{}
-	t.rehearseAll(ctx, &checks)
+	taken := t.rehearseAll(ctx, &checks)
 	if t.way.dual() && !g.Emergency { // in an emergency an overlap may be open
 		problem, _ := t.checkSecond(ctx)
 		checks.add("nothing uses a second password that no version stores", problem)
@@ -233,7 +238,7 @@ func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next str
 	if err := credential.FirstProblem(checks); err != nil || t.way == byRDS {
 		return next, err
 	}
-	return t.newPassword(ctx)
+	return taken, nil
 }
 
 // said is what a server told of a refusal beyond its number.

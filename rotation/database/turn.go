@@ -29,6 +29,7 @@ type turn struct {
 
 	db     rds.Database // of the way rds
 	policy policy       // of MariaDB
+	taken  string       // a password that the server has taken in the rehearsal that chose the way; "" if there was none
 	log    *slog.Logger
 }
 
@@ -181,9 +182,13 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 		// answers OK to that and does nothing.
 		err = t.own.mayAlter(ctx, t.server)
 	default:
-		err = t.own.rehearseSwap(ctx, swapStatement, t.k.config.Passwords.Generate(), t.k)
+		password := t.k.config.Passwords.Generate()
+		err = t.own.rehearseSwap(ctx, swapStatement, password, t.k)
 		if mysql.Is(err, mysql.PolicyRefuses) {
 			return true, nil // the real password may fare better; else it fails, and says why
+		}
+		if err == nil {
+			t.taken = password
 		}
 	}
 	if mysql.Is(err, mysql.NoPrivilege) {

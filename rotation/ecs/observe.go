@@ -11,13 +11,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// find reads what ECS tells of each service and its tasks, in the order of their names.
-func (s *Services) find(ctx context.Context, since time.Time) ([]found, error) {
-	services, err := s.findServices(ctx, since)
-	if err != nil {
-		return nil, err
+// find reads what ECS tells of each service and its tasks, in the order of their names, and
+// of the cluster's tasks that no service runs.
+func (s *Services) find(ctx context.Context, since time.Time) (services []found, alone []types.Task, err error) {
+	if services, err = s.findServices(ctx, since); err != nil {
+		return nil, nil, err
 	}
-	return services, s.findTasks(ctx, services)
+	tasks, err := s.findTasks(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range tasks {
+		name, of := serviceOf(t)
+		if !of {
+			alone = append(alone, t)
+		}
+		for i, f := range services { // one may be named twice
+			if of && f.missing == "" && aws.ToString(f.service.ServiceName) == name {
+				services[i].tasks = append(services[i].tasks, t)
+			}
+		}
+	}
+	return services, alone, nil
 }
 
 // findServices is find without the tasks.
@@ -44,36 +59,21 @@ func (s *Services) findServices(ctx context.Context, since time.Time) ([]found, 
 	return services, nil
 }
 
-// findTasks describes the tasks of all services, with no more calls than those of
-// one service would take.
-func (s *Services) findTasks(ctx context.Context, services []found) error {
+// findTasks describes the cluster's tasks, each once: those that are to run, and those that
+// are to stop or have.
+func (s *Services) findTasks(ctx context.Context) ([]types.Task, error) {
 	var arns []string
-	of := map[string][]int{} // a service may be named twice
-	for i, f := range services {
-		if f.missing != "" {
-			continue
-		}
-		listed, err := s.listTasks(ctx, aws.ToString(f.service.ServiceName))
+	// In this order: a task that is told to stop between the two is listed
+	// twice, and in the other order it would not be listed at all.
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		listed, err := s.listTasks(ctx, desired)
 		if err != nil {
-			return fmt.Errorf("service %s in cluster %s: %w", f.name, s.cluster, err)
+			return nil, err
 		}
-		for _, arn := range listed {
-			if of[arn] == nil {
-				arns = append(arns, arn)
-			}
-			of[arn] = append(of[arn], i)
-		}
+		arns = append(arns, listed...)
 	}
-	tasks, err := s.describeTasks(ctx, arns)
-	if err != nil {
-		return fmt.Errorf("services %v in cluster %s: %w", s.names, s.cluster, err)
-	}
-	for _, t := range tasks {
-		for _, i := range of[aws.ToString(t.TaskArn)] {
-			services[i].tasks = append(services[i].tasks, t)
-		}
-	}
-	return nil
+	slices.Sort(arns)
+	return s.describeTasks(ctx, slices.Compact(arns))
 }
 
 // locate finds a service, given by name or ARN, in an answer. One that is
@@ -98,26 +98,17 @@ func locate(name string, out *ecs.DescribeServicesOutput) found {
 	return found{name: name, missing: "ECS did not describe it: " + remedy}
 }
 
-// listTasks lists a service's tasks, each once: those that are to run, and those
-// that are to stop or have.
-func (s *Services) listTasks(ctx context.Context, service string) ([]string, error) {
-	var arns []string
-	// In this order: a task that is told to stop between the two is listed
-	// twice, and in the other order it would not be listed at all.
-	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{
-			Cluster: &s.cluster, ServiceName: &service, DesiredStatus: desired,
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("list the tasks that are to be %s: %w", desired, err)
-			}
-			arns = append(arns, page.TaskArns...)
+// listTasks lists the cluster's tasks, of whatever service.
+func (s *Services) listTasks(ctx context.Context, desired types.DesiredStatus) (arns []string, err error) {
+	pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{Cluster: &s.cluster, DesiredStatus: desired})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the tasks of cluster %s that are to be %s: %w", s.cluster, desired, err)
 		}
+		arns = append(arns, page.TaskArns...)
 	}
-	slices.Sort(arns)
-	return slices.Compact(arns), nil
+	return arns, nil
 }
 
 func (s *Services) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {
@@ -125,7 +116,7 @@ func (s *Services) describeTasks(ctx context.Context, arns []string) ([]types.Ta
 	for some := range slices.Chunk(arns, describeTasksLimit) {
 		out, err := s.api.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &s.cluster, Tasks: some})
 		if err != nil {
-			return nil, fmt.Errorf("describe tasks: %w", err)
+			return nil, fmt.Errorf("describe tasks of cluster %s: %w", s.cluster, err)
 		}
 		for _, failure := range out.Failures {
 			// ECS forgets a task about an hour after it has stopped.

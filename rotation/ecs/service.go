@@ -16,9 +16,10 @@ import (
 // Observe tells how far each service has come with replacing what ran before
 // since. It looks once, and changes nothing. The secret is given by its whole ARN:
 // a task that reads a pinned version of it is never fresh. A service that cannot
-// be observed is reported as missing; an error means that nothing is known.
+// be observed is reported as missing; an error means that nothing is known. After the services
+// come the tasks that no service runs, if such tasks from before since read the secret.
 func (s *Services) Observe(ctx context.Context, secretARN string, since time.Time) ([]rollout.Service, error) {
-	services, err := s.find(ctx, since)
+	services, alone, err := s.find(ctx, since)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,8 @@ func (s *Services) Observe(ctx context.Context, secretARN string, since time.Tim
 		}
 		observed = append(observed, observe(f, definitions, since))
 	}
-	return observed, nil
+	others, err := s.observeAlone(ctx, alone, secretARN, since)
+	return append(observed, others...), err
 }
 
 // Deploying tells of each service whether a deployment is in progress, and nothing of

@@ -2,12 +2,9 @@ package ecs
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -21,7 +18,7 @@ import (
 // mode awsvpc, which Fargate's are, have an address of their own.
 func (s *Services) TaskAt(ctx context.Context, address string) (string, bool) {
 	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		arns, err := s.listClusterTasks(ctx, desired)
+		arns, err := s.listTasks(ctx, desired)
 		if err != nil {
 			return "", false
 		}
@@ -37,19 +34,6 @@ func (s *Services) TaskAt(ctx context.Context, address string) (string, bool) {
 	return "", false
 }
 
-// listClusterTasks lists the cluster's tasks, of whatever service.
-func (s *Services) listClusterTasks(ctx context.Context, desired types.DesiredStatus) (arns []string, err error) {
-	pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{Cluster: &s.cluster, DesiredStatus: desired})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the cluster's tasks that are to be %s: %w", desired, err)
-		}
-		arns = append(arns, page.TaskArns...)
-	}
-	return arns, nil
-}
-
 func hasAddress(t types.Task, address string) bool {
 	return address != "" && slices.ContainsFunc(t.Attachments, func(a types.Attachment) bool {
 		return slices.ContainsFunc(a.Details, func(d types.KeyValuePair) bool {
@@ -61,8 +45,7 @@ func hasAddress(t types.Task, address string) bool {
 // identity says which task it is, and whose.
 func identity(t types.Task) string {
 	text := "task " + shortID(aws.ToString(t.TaskArn))
-	group := aws.ToString(t.Group)
-	if service, of := strings.CutPrefix(group, "service:"); of {
+	if service, of := serviceOf(t); of {
 		text += " of service " + service
 	} else {
 		text += " of task definition " + lastPart(aws.ToString(t.TaskDefinitionArn)) + ", which no service runs"

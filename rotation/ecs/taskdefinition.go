@@ -22,11 +22,7 @@ func secretUse(definition types.TaskDefinition, secretARN string) (problem, warn
 			literals = append(literals, fmt.Errorf("container %s: the task definition has the value of %s itself (environment), which no rotation changes: register a revision of task definition %s that takes it from the secret (secrets, valueFrom) and deploy it",
 				aws.ToString(container.Name), passwordVariable, aws.ToString(definition.Family)))
 		}
-		secrets := container.Secrets
-		if container.LogConfiguration != nil {
-			secrets = slices.Concat(secrets, container.LogConfiguration.SecretOptions)
-		}
-		for _, secret := range secrets {
+		for _, secret := range secretsOf(container) {
 			from := parseReference(aws.ToString(secret.ValueFrom))
 			if !from.of(secretARN) {
 				continue
@@ -43,6 +39,23 @@ func secretUse(definition types.TaskDefinition, secretARN string) (problem, warn
 			aws.ToString(definition.Family))
 	}
 	return errors.Join(pins...), errors.Join(literals...)
+}
+
+// secretsOf are what a container reads, its log driver included.
+func secretsOf(container types.ContainerDefinition) []types.Secret {
+	if container.LogConfiguration == nil {
+		return container.Secrets
+	}
+	return slices.Concat(container.Secrets, container.LogConfiguration.SecretOptions)
+}
+
+// uses tells whether a container of a task definition reads a secret.
+func uses(definition types.TaskDefinition, secretARN string) bool {
+	return slices.ContainsFunc(definition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
+		return slices.ContainsFunc(secretsOf(c), func(s types.Secret) bool {
+			return parseReference(aws.ToString(s.ValueFrom)).of(secretARN)
+		})
+	})
 }
 
 // Mautic's official image takes its role from a variable. In the role of cron, its jobs

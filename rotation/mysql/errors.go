@@ -23,6 +23,7 @@ const (
 	TableDenied          = 1142
 	ColumnDenied         = 1143
 	NoTable              = 1146
+	NoVariable           = 1193 // a plugin's or a component's that is not installed, or none
 	LockWaitTimeout      = 1205
 	Deadlock             = 1213
 	ResourceLimit        = 1226

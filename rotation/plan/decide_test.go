@@ -289,6 +289,14 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 				o.Kinds[i].Wanted.Entry.State = ledger.RolledBack
 			}
 		}, "secret: finish the rollback"},
+		{"an edit has overtaken the mark", rolling(), func(o *Observation, _ *Kind) {
+			for i := range o.Kinds[:2] {
+				o.Kinds[i].Wanted.Entry, o.Kinds[i].Wanted.Current = entry(ledger.RolledBack, promotedAt), false
+			}
+		}, "secret: roll back database,smtp…"},
+		{"an edit stores what was rolled back before this promotion", rolling(), func(o *Observation, _ *Kind) {
+			o.Kinds[0].Wanted.Entry, o.Kinds[0].Wanted.Current = entry(ledger.RolledBack, promotedAt.Add(-2*time.Second)), false
+		}, "database: note that the value is accepted…"},
 	})
 }
 

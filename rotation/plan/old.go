@@ -149,7 +149,12 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 	}
 	left := long - max(o.Now.Sub(old.Entry.At), old.Use.Covered)
 	switch {
-	case !settled && (k.Wanted.Probe == Denied || k.Lost != ""):
+	case !settled && k.useless():
+		for _, a := range unasked(k) {
+			if a.Version != old.Version {
+				return a // it may be restored beside that one
+			}
+		}
 		return do(Restore, "AWSCURRENT's value is refused, or cannot be compared")
 	case !settled:
 		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")

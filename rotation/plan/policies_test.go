@@ -276,6 +276,14 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"a quarantine, and the wanted value is refused", quiet(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry, k.Wanted.Probe, k.Wanted.SetFailed = state(ledger.Quarantined), Denied, "no"
 		}, []Do{Alarm, Restore}},
+		{"a quarantine, and a kind that is lost, of which another old value was not asked for", quiet(), func(_ *Observation, k *Kind) {
+			k.Lost, k.Old[0].Entry = "no such field", state(ledger.Quarantined)
+			k.Old = append(k.Old, Value{Version: "before", Entry: state(ledger.Proven)})
+		}, []Do{Alarm, Ask, Wait}},
+		{"the same, once it was asked for", quiet(), func(_ *Observation, k *Kind) {
+			k.Lost, k.Old[0].Entry = "no such field", state(ledger.Quarantined)
+			k.Old = append(k.Old, Value{Version: "before", Entry: state(ledger.Proven), Probe: Accepted})
+		}, []Do{Alarm, Restore, Wait}},
 		{"a quarantine that is too short", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry = ledger.Entry{State: ledger.Quarantined, Count: 2, At: o.Now.Add(-bounds.Watch + time.Second)}
 		}, []Do{Wait}},

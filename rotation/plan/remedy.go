@@ -30,7 +30,7 @@ const (
 // remedyRefused is what a person does about AWSCURRENT's value where its target refuses
 // it.
 func remedyRefused(k Kind) string {
-	if live, ok := k.live(); ok {
+	if live, ok := k.Live(); ok {
 		return "move AWSCURRENT to version " + live.Version + " by hand, or store the right value in the secret"
 	}
 	return remedySet

@@ -38,6 +38,9 @@ func TestAnOperatorsRollbackIsThatOfARolloutThatFails(t *testing.T) {
 			k.Old = append(k.Old, Value{Version: "older", Entry: state(ledger.Quarantined)})
 		}, nil, "is in quarantine"},
 		{"a rollback was interrupted", up(), func(_ *Observation, k *Kind) { k.Wanted.Entry = state(ledger.RolledBack) }, []Do{FinishRollBack}, ""},
+		{"an edit has overtaken a rollback", up(), func(_ *Observation, k *Kind) {
+			k.Wanted.Entry, k.Wanted.Current = state(ledger.RolledBack), false
+		}, []Do{RollBack}, ""},
 		{"the promotion is not noted yet", open(), func(o *Observation, k *Kind) {
 			o.Rollout.Here, o.Rollout.On, k.Wanted.Entry = false, "older", state(ledger.Pending)
 		}, nil, "send reconcile"},

@@ -18,7 +18,7 @@ import (
 func decideRollout(o Observation) []Action {
 	r := o.Rollout
 	if o.RollingBack() {
-		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}
+		return []Action{goOnRollingBack(o)}
 	}
 	if changed := unexplained(o); changed != "" {
 		return []Action{{Do: BeginRollout, Rollout: follows(o), Why: changed}}
@@ -222,9 +222,25 @@ func overdue(o Observation) bool {
 // timeOf is when the time for the rollout is over.
 func timeOf(o Observation) time.Time { return began(o).Add(o.Limits.Rollout + bake(o)) }
 
-// RollingBack tells that AWSCURRENT is marked as rolled back, but was not moved away yet.
+// RollingBack tells that what AWSCURRENT stores is marked as rolled back, but that it was not
+// moved away from that yet.
 func (o Observation) RollingBack() bool {
-	return slices.ContainsFunc(o.Kinds, func(k Kind) bool { return interrupted(k, o) })
+	return slices.ContainsFunc(o.Kinds, func(k Kind) bool { return marked(k, o) })
+}
+
+// goOnRollingBack goes on with a rollback that was interrupted. Whatever moves AWSCURRENT away
+// goes by the marks on its own version, so those that an edit has left behind come first.
+func goOnRollingBack(o Observation) Action {
+	var behind []string
+	for _, k := range o.Kinds {
+		if marked(k, o) && !k.Wanted.Current {
+			behind = append(behind, k.Name)
+		}
+	}
+	if len(behind) > 0 {
+		return Action{Do: RollBack, Kinds: behind, Why: "the secret was edited during the rollback"}
+	}
+	return Action{Do: FinishRollBack, Why: "the rollback was interrupted"}
 }
 
 // Deadline is when a rollout is rolled back if its tasks have not come up by then. Zero:
@@ -375,7 +391,7 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	case o.Rollout.Since.IsZero():
 		return nil, errors.New("nothing was promoted yet, so there is nothing to go back from")
 	case o.RollingBack():
-		return []Action{{Do: FinishRollBack, Why: "the rollback was interrupted"}}, nil
+		return []Action{goOnRollingBack(o)}, nil
 	case unexplained(o) != "" || unsettled(o) != "" || len(noteReplaced(o)) > 0:
 		return nil, errors.New("which values tasks have is being found out: send reconcile, and then roll-back again")
 	case mayRollBack(o) == (obstacle{}) && o.Others.Unseen:
@@ -392,10 +408,14 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	return actions, nil
 }
 
+// begun is a time right before the promotion that a rollout follows: Since is the second after
+// it, or later.
+func begun(of ledger.Rollout) time.Time { return of.Since.Add(-time.Second) }
+
 // PromotedOver is the value that the promotion has replaced which a rollout follows. A
 // value that was old before is an earlier overlap's: it is no part of that promotion.
 func (k Kind) PromotedOver(of ledger.Rollout) (v Value, ok bool) {
-	promoted := of.Since.Add(-time.Second) // Since is the second after it, or later
+	promoted := begun(of)
 	for _, old := range k.Old {
 		switch {
 		case old.Entry.State == ledger.Old && !old.Entry.At.IsZero() && old.Entry.At.Before(promoted):

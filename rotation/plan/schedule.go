@@ -24,9 +24,16 @@ func (s Schedule) Starts(now time.Time) bool {
 // scheduleSlack is for clocks that differ.
 const scheduleSlack = 5 * time.Minute
 
-// Interval is the time between two scheduled rotations, as far as the schedule
-// says it plainly, and else by the last rotation and the next one. 0: not known.
-func (s Schedule) Interval() time.Duration {
+// Interval is the time from the scheduled rotation whose turn it is at a time, or
+// was last, to the one after it. Where the schedule does not say it, it is that
+// between the last rotation and the next one. 0: not known.
+func (s Schedule) Interval(at time.Time) time.Duration {
+	if calendar, ok := readCalendar(s.Expression); ok {
+		opened := calendar.before(at.Add(scheduleSlack))
+		if next := calendar.after(at.Add(scheduleSlack)); !opened.IsZero() && !next.IsZero() {
+			return next.Sub(opened)
+		}
+	}
 	var n int64
 	var unit string
 	if _, err := fmt.Sscanf(s.Expression, "rate(%d %s", &n, &unit); err == nil {
@@ -42,6 +49,26 @@ func (s Schedule) Interval() time.Duration {
 		return 0
 	}
 	return intervalIn(int64(s.Next.Sub(s.Last)), time.Nanosecond)
+}
+
+// Rhythm is the time from the scheduled rotation before to the next one. 0: not
+// known.
+func (s Schedule) Rhythm() time.Duration {
+	if s.Next.IsZero() {
+		return s.Interval(s.Last)
+	}
+	return s.Interval(s.opens().Add(-scheduleSlack - 1))
+}
+
+// opens is when the window opens that Next is the end of.
+func (s Schedule) opens() time.Time {
+	if calendar, ok := readCalendar(s.Expression); ok {
+		// A window is an hour at least, and the next one may open when it closes.
+		if opened := calendar.before(s.Next.Add(-time.Minute)); s.Next.Sub(opened) <= day {
+			return opened
+		}
+	}
+	return s.Next.Add(-s.window())
 }
 
 const (
@@ -71,25 +98,24 @@ func (s Schedule) window() time.Duration {
 	return day
 }
 
-// Due is the end of the window in which the schedule rotates a kind next, that was last
-// rotated at last, and not before a time. Zero: not known.
-func (s Schedule) Due(last time.Time, every time.Duration, only bool, notBefore time.Time) time.Time {
-	interval := s.Interval()
+// Due is the end of the window in which the schedule surely rotates a kind next, that was
+// last rotated at last, and not before a time; eachTime: it is rotated each time. It is
+// due when it is so from the beginning of the window on, for the rotation starts at any
+// moment of it. Zero: not known.
+func (s Schedule) Due(last time.Time, every time.Duration, eachTime bool, notBefore time.Time) time.Time {
 	if s.Next.IsZero() {
 		return time.Time{}
 	}
-	from := notBefore
-	if first := last.Add(every - interval/2); !only && first.After(from) {
-		from = first
+	opens := s.opens()
+	for length, first := s.Next.Sub(opens), opens; opens.Sub(first) <= maxInterval; {
+		interval := s.Interval(opens)
+		if !opens.Before(notBefore) && (eachTime || !opens.Before(last.Add(every-interval/2))) {
+			return opens.Add(length)
+		}
+		if interval == 0 {
+			break
+		}
+		opens = opens.Add(interval)
 	}
-	switch late := from.Sub(s.Next); {
-	case late <= 0:
-		return s.Next
-	case interval == 0:
-		return time.Time{}
-	case late > maxInterval:
-		return time.Time{} // so far off that the schedule will be another one
-	default:
-		return s.Next.Add((late + interval - 1) / interval * interval)
-	}
+	return time.Time{} // or so far off that the schedule will be another one
 }

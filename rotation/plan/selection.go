@@ -21,6 +21,7 @@ type Candidates struct {
 	Open      map[string]string        // those with an open overlap, and why
 	Last      map[string]time.Time     // when each was last rotated; missing: not known
 	Every     map[string]time.Duration // how often the schedule rotates each of several
+	WhenDue   bool                     // and the only one, too
 	HeldOff   bool                     // the last rotation was rolled back
 	Pause     Pause                    // an operator's
 }
@@ -122,12 +123,13 @@ func (s Selection) Reasons(kinds []string) string {
 }
 
 // due tells whether the schedule rotates a kind. The only kind of a secret is
-// rotated each time, since the schedule is its rhythm. Of several, each has its
-// own, and is due when the next opportunity would be farther off than this one:
-// so that every 90 days on a schedule of 30 does not become every 120.
+// rotated each time, since the schedule is its rhythm, unless WhenDue says that it
+// has one of its own, as each of several has. It is due when the next opportunity
+// would be farther off than this one: so that every 90 days on a schedule of 30
+// does not become every 120.
 func (c Candidates) due(name string) bool {
 	last, known := c.Last[name]
-	if len(c.Present) == 1 || !known {
+	if len(c.Present) == 1 && !c.WhenDue || !known {
 		return true
 	}
 	return c.Now.Sub(last) >= c.Every[name]-c.Interval/2

@@ -26,8 +26,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return mayHaveLeaked(k, do)
 	case w.Entry.State == ledger.Quarantined:
 		return do(Restore, "it is wanted again"), false
-	case interrupted(k, o):
-		return nil, false // the rollout's decision is to finish the rollback
+	case marked(k, o):
+		return nil, false // the rollout's decision is to go on with the rollback
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
@@ -71,10 +71,12 @@ func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Acti
 	return remedied(remedyLeaked, do(Alarm, "not rotated: the value may have leaked, and its target accepts it: start the emergency rotation again, or release")...), true
 }
 
-// interrupted tells that AWSCURRENT is marked as rolled back, but was not moved
-// away yet.
-func interrupted(k Kind, o Observation) bool {
-	return k.Wanted.Entry.State == ledger.RolledBack && k.Wanted.Current && o.Rollout.Promoted && o.Rollout.Open()
+// marked tells that the wanted value is marked as rolled back: AWSCURRENT was not moved away
+// from it yet. Where an edit has overtaken the rollback, the mark is on the version before.
+func marked(k Kind, o Observation) bool {
+	e := k.Wanted.Entry
+	earlier := !e.At.IsZero() && e.At.Before(begun(o.Rollout.Rollout)) // of a promotion before this one
+	return e.State == ledger.RolledBack && !earlier && o.Rollout.Promoted && o.Rollout.Open()
 }
 
 // hasOther tells that the target may accept another value than the wanted one.
@@ -123,7 +125,7 @@ func toPutBack(k Kind) (actions []Action) {
 func unasked(k Kind) (actions []Action) {
 	for _, old := range k.Old {
 		if old.Probe == NotAsked && old.MayBeAccepted() {
-			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is refused, so another one may be accepted"})
+			actions = append(actions, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "AWSCURRENT's value is of no use, so another one may be accepted"})
 		}
 	}
 	return actions
@@ -158,16 +160,19 @@ func isAccepted(v Value) bool { return v.Probe == Accepted }
 
 // whereLive is the remedy where AWSCURRENT's value is refused.
 func whereLive(k Kind) string {
-	newest, ok := k.live()
+	newest, ok := k.Live()
 	if !ok {
 		return "no labelled version has a value that it accepts; set the value at the target, or store the right one"
 	}
 	return fmt.Sprintf("version %s has the value that it accepts", newest.Version)
 }
 
-// live is the old value that the target is known to accept, and that is the most likely
+// useless tells that AWSCURRENT's value is refused, or cannot be compared.
+func (k Kind) useless() bool { return k.Lost != "" || k.Wanted.Probe == Denied }
+
+// Live is the old value that the target is known to accept, and that is the most likely
 // one to go back to.
-func (k Kind) live() (newest Value, ok bool) {
+func (k Kind) Live() (newest Value, ok bool) {
 	for _, old := range k.Old {
 		if isAccepted(old) && (!ok || old.righterThan(newest)) {
 			newest, ok = old, true

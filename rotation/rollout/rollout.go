@@ -16,7 +16,7 @@ var ErrUnclear = errors.New("it is not clear whether the application is healthy"
 
 // A Service is one ECS service since a time, as the rollout of a secret finds it.
 type Service struct {
-	Name string
+	Name string // "": the tasks of the cluster that no service runs
 
 	Missing string // why it cannot be observed: it does not exist, or is not described
 	Desired int

@@ -1,7 +1,11 @@
 """Transforms template.yaml as CloudFormation would, and holds the outcome against
 AWS's own rules (those of Control Tower, for cfn-guard).
 
-    check.py template.yaml [directory of the npm package cdk-validator-cfnguard]
+    check.py template.yaml build/package [directory of the npm package cdk-validator-cfnguard]
+
+In the second are what `make package` has made of it, which has to be the same as
+what SAM makes of it, but for what is written at `packaged`; and under cdk/, where
+there is one, what the CDK has made of that by docs/examples/cdk.
 
 The transform is that of SAM itself (the Python package aws-sam-translator). The
 rules read a template as it is written, and take a condition for a fault; so they
@@ -30,17 +34,55 @@ PSEUDO = {
 NOTHING = object()  # what AWS::NoValue is
 
 
+def load(path):
+    from cfnlint.decode import cfn_yaml
+
+    return json.loads(json.dumps(cfn_yaml.load(path)))
+
+
 def transform(path):
     os.environ.setdefault("AWS_DEFAULT_REGION", PSEUDO["AWS::Region"])  # the translator looks for one
-    from cfnlint.decode import cfn_yaml
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    template = json.loads(json.dumps(cfn_yaml.load(path)))
+    template = load(path)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # as packaging leaves it
+            resource["Properties"]["CodeUri"] = "s3://bucket-{region}/key.zip"  # as packaging leaves it
     return Translator({}, Parser()).translate(template, {})
+
+
+def packaged(path):
+    """The packaged template as SAM would have it, were it as SAM's."""
+    template = load(path)
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function":
+            # SAM's takes a bucket's name alone.
+            code = resource["Properties"]["Code"]
+            if code["S3Bucket"] != {"Fn::Sub": "bucket-${AWS::Region}"}:
+                yield f"{name}: the code is in {code['S3Bucket']}"
+            code["S3Bucket"] = "bucket-{region}"
+            # For `sam build`, and without a meaning in a stack.
+            resource["Metadata"]["BuildMethod"] = "makefile"
+        if resource["Type"] == "AWS::Lambda::EventInvokeConfig":
+            # SAM puts in the region that it runs for, and copies the metadata of
+            # the function.
+            for destination in resource["Properties"]["DestinationConfig"].values():
+                destination["Destination"] = json.loads(re.sub(
+                    r"\$\{(AWS::(?:Partition|Region))\}", lambda m: PSEUDO[m[1]], json.dumps(destination["Destination"])))
+            resource["Metadata"] = template["Resources"][name.removesuffix("EventInvokeConfig")]["Metadata"]
+    yield template
+
+
+def differences(path, want):
+    *faults, got = packaged(path)
+    yield from faults
+    for section in sorted(got.keys() | want.keys()):
+        if section != "Resources" and got.get(section) != want.get(section):
+            yield f"the section {section}"
+    for name in sorted(got["Resources"].keys() | want["Resources"].keys()):
+        if got["Resources"].get(name) != want["Resources"].get(name):
+            yield f"the resource {name}"
 
 
 def environments():
@@ -137,10 +179,44 @@ def guard(package, resources):
             yield finding["Rule"]["name"], name
 
 
-def main(path, package=None):
+def written_long(value):
+    """The same with each Fn::GetAtt and DependsOn as a list, which may be texts."""
+    if isinstance(value, list):
+        return [written_long(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    value = {k: written_long(v) for k, v in value.items()}
+    if isinstance(value.get("Fn::GetAtt"), str):
+        value["Fn::GetAtt"] = value["Fn::GetAtt"].split(".", 1)
+    if isinstance(value.get("DependsOn"), str):
+        value["DependsOn"] = [value["DependsOn"]]
+    return value
+
+
+def by_cdk(directory, want):
+    """What the example of the CDK deploys otherwise than the packaged template does,
+    with the parameters of prod in samconfig.toml, which the example has too."""
+    with open(os.path.join(directory, "cdk/mautic-secret-rotation-prod.template.json")) as file:
+        made = json.load(file)
+    got = written_long(Deployed(made, {}).resources())
+    want = written_long(Deployed(want, dict(environments())["prod"]).resources())
+    code = got["RotationFunction"]["Properties"].pop("Code")
+    del want["RotationFunction"]["Properties"]["Code"]
+    if not code["S3Bucket"].startswith("cdk-") or not code["S3Key"].endswith(".zip"):
+        yield f"the code is in {code}"
+    for name in sorted(got.keys() | want.keys()):
+        if json.dumps(got.get(name), sort_keys=True) != json.dumps(want.get(name), sort_keys=True):
+            yield f"the resource {name}"
+
+
+def main(path, directory, package=None):
     template = transform(path)
     print(f"SAM makes {len(template['Resources'])} resources of the template")
-    faults, passed = set(), set()
+    packaged_path = os.path.join(directory, "template.yaml")
+    faults, passed = {f"the packaged template is not SAM's: {what}" for what in differences(packaged_path, template)}, set()
+    if os.path.isdir(os.path.join(directory, "cdk")):
+        faults.update(f"what the CDK makes is not the packaged template's: {what}" for what in by_cdk(directory, load(packaged_path)))
+        print("the CDK makes the same of the packaged template")
     for name, overrides in environments():
         deployed = Deployed(template, overrides)
         faults.update(f"{rule} ({name})" for rule in deployed.broken_rules())
@@ -154,4 +230,5 @@ def main(path, package=None):
     sys.exit(1 if faults else 0)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

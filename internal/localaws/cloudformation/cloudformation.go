@@ -7,8 +7,14 @@
 //		Resources:  []cloudformation.Resource{{LogicalID: "RotationFunction", PhysicalID: "rotate", Type: "AWS::Lambda::Function"}},
 //	})
 //
-// What it does not do: templates, change sets, events, and everything that creates, changes or deletes a stack by an operation.
-// Nothing is checked of what a stack says that it has.
+// or are deployed from a template, and updated and deleted, by Deploy and Delete, which are no operations of the wire:
+//
+//	err := srv.CloudFormation.Deploy(ctx, cloudformation.Deployment{StackName: "mautic-rotation", Template: parsed, Parameters: parameters})
+//
+// Providers make the resources of their types; of other types there are names alone.
+//
+// What it does not do: change sets, events, and every operation that creates, changes or deletes a stack. Nothing is checked
+// of what a stack says that it has which is put there.
 package cloudformation
 
 import (
@@ -39,6 +45,8 @@ type Stack struct {
 	// ID, Created and Updated are set by Put where they are not given; Updated only when a stack is put again.
 	ID               string // ARN
 	Created, Updated time.Time
+
+	deployed *deployed // nil: by Put
 }
 
 // Resource is one of a stack.
@@ -58,12 +66,18 @@ const (
 type StandIn struct {
 	env host.Env
 
-	mu     sync.Mutex
-	stacks []*Stack // deleted ones among them, which have their ids alone
+	deploying sync.Mutex // one operation at a time
+
+	mu        sync.Mutex
+	stacks    []*Stack // deleted ones among them, which have their ids alone
+	providers map[string]Provider
+	names     map[string]bool // taken, by type and name
 }
 
 // New makes a stand-in without stacks.
-func New(env host.Env) *StandIn { return &StandIn{env: env} }
+func New(env host.Env) *StandIn {
+	return &StandIn{env: env, providers: map[string]Provider{}, names: map[string]bool{}}
+}
 
 // Put makes a stack, or puts one in the place of that of its name, which keeps its id and when it was created. One with the
 // status DELETE_COMPLETE is found by its id alone from then on. It returns the stack as it is now.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 // API describes the operations for the wire.
 func (s *StandIn) API() *wire.QueryService {
-	return &wire.QueryService{
+	api := &wire.QueryService{
 		Name:    "iam",
 		Version: "2010-05-08",
 		Operations: map[string]wire.QueryOperation{
@@ -29,6 +30,8 @@ func (s *StandIn) API() *wire.QueryService {
 			"GetAccessKeyLastUsed":     wire.HandleQuery(s.GetAccessKeyLastUsed),
 		},
 	}
+	maps.Copy(api.Operations, s.roleOperations())
+	return api
 }
 
 // AccessRules say what IAM is asked about each operation.
@@ -101,15 +104,19 @@ func listOf[T any](s *StandIn, in ListInput, of func(*user) []T) (part []T, p Pa
 	if err != nil {
 		return nil, Paging{}, err
 	}
+	return page(s.opts.PageSize, of(u), in.Marker, in.MaxItems)
+}
+
+// page cuts a page of a list, as long as it was asked for or, if size is not 0, no longer than that.
+func page[T any](size int, list []T, marker string, maxItems *int) (part []T, p Paging, err error) {
 	most := 100
-	if in.MaxItems != nil {
-		if most = *in.MaxItems; most < 1 || most > 1000 {
+	if maxItems != nil {
+		if most = *maxItems; most < 1 || most > 1000 {
 			return nil, Paging{}, validationError(fmt.Sprintf(
 				"1 validation error detected: Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000", most))
 		}
 	}
-	size := min(cmp.Or(s.opts.PageSize, most), most)
-	part, p.Marker, err = wire.Page(of(u), size, most, in.Marker)
+	part, p.Marker, err = wire.Page(list, min(cmp.Or(size, most), most), most, marker)
 	if err != nil {
 		return nil, Paging{}, validationError("Invalid Marker.")
 	}

@@ -9,7 +9,9 @@
 //	key, err := srv.IAM.AddAccessKey("mautic-smtp")
 //	secret, active := srv.IAM.KeyAccepts(key.ID)
 //
-// What it does not do: roles, groups, the documents of policies, and users made through the API. Whether a function may
+// Roles are made through the API, with inline policies, for functions that are deployed through Lambda's.
+//
+// What it does not do: groups, managed policies, roles that are assumed, and users made through the API. Whether a function may
 // make a call is not decided here, but by the wire package's Authorizer.
 package iam
 
@@ -71,6 +73,7 @@ type StandIn struct {
 
 	mu    sync.Mutex
 	users []*user
+	roles []*Role
 	keys  map[string]*key // by id; deleted ones too, which may be used until that has spread
 }
 
@@ -271,10 +274,11 @@ func (s *StandIn) arn(u *user) string {
 }
 
 // tagList is a user's tags, in the order of their keys.
-func (u *user) tagList() []Tag {
-	var tags []Tag
-	for _, key := range slices.Sorted(maps.Keys(u.Tags)) {
-		tags = append(tags, Tag{key, u.Tags[key]})
+func (u *user) tagList() []Tag { return tagList(u.Tags) }
+
+func tagList(tags map[string]string) (list []Tag) {
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, Tag{key, tags[key]})
 	}
-	return tags
+	return list
 }

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -12,13 +13,14 @@ import (
 
 // Prefixes of the operations' paths.
 const (
+	createPath    = "/2015-03-31/functions"
 	functionsPath = "/2015-03-31/functions/"
 	eventsPath    = "/2019-09-25/functions/"
 )
 
 // API describes the operations for the wire.
 func (s *StandIn) API() *wire.RESTService {
-	return &wire.RESTService{Prefixes: []string{functionsPath, eventsPath}, Request: s.request}
+	return &wire.RESTService{Prefixes: []string{createPath, eventsPath}, Request: s.request}
 }
 
 // operation is how an operation is found, and what it does. Its path is the prefix, the function's name and the rest, which
@@ -39,6 +41,9 @@ type input struct {
 var operations = []operation{
 	{"Invoke", http.MethodPost, functionsPath, "invocations", (*StandIn).answer},
 	{"GetFunctionConfiguration", http.MethodGet, functionsPath, "configuration", answerWith((*StandIn).getConfiguration)},
+	{"CreateFunction", http.MethodPost, createPath, "", (*StandIn).answerCreate},
+	{"DeleteFunction", http.MethodDelete, functionsPath, "", (*StandIn).answerDelete},
+	{"AddPermission", http.MethodPost, functionsPath, "policy", (*StandIn).answerPermit},
 	{"CreateAlias", http.MethodPost, functionsPath, "aliases", (*StandIn).answerCreateAlias},
 	{"GetAlias", http.MethodGet, functionsPath, "aliases/", answerWith((*StandIn).getAlias)},
 	{"PutFunctionEventInvokeConfig", http.MethodPut, eventsPath, "event-invoke-config", answerWith((*StandIn).putEvents)},
@@ -53,6 +58,11 @@ func (s *StandIn) request(r *http.Request, body []byte) wire.Request {
 		item, isRest := strings.CutPrefix(rest, o.rest)
 		if !found || !isRest || (item != "") != strings.HasSuffix(o.rest, "/") || r.Method != o.method {
 			continue
+		}
+		if name == "" { // the function is yet to be made
+			var made struct{ FunctionName string }
+			_ = json.Unmarshal(body, &made) // the operation refuses what is no JSON
+			name = made.FunctionName
 		}
 		query := r.URL.Query()
 		in := input{name, query.Get("Qualifier"), item, r.Header, body}
@@ -210,7 +220,7 @@ func (s *StandIn) getConfiguration(in input) (*Configuration, error) {
 	c := &Configuration{
 		FunctionName: fn.Name, FunctionArn: t.arn, Version: latest,
 		Runtime: "provided.al2023", Handler: "bootstrap", PackageType: "Zip",
-		Role:  "arn:aws:iam::" + s.host.Account.ID + ":role/" + fn.Name,
+		Role:  cmp.Or(fn.role, "arn:aws:iam::"+s.host.Account.ID+":role/"+fn.Name),
 		State: "Active", LastUpdateStatus: "Successful", LastModified: fn.changed.Format("2006-01-02T15:04:05.000+0000"),
 		Timeout: int(fn.Timeout.Seconds()), MemorySize: fn.MemorySize,
 		LoggingConfig: LoggingConfig{fn.LogFormat, fn.LogGroup},

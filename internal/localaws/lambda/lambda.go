@@ -15,6 +15,9 @@
 // What a function writes, and Lambda's own START, END and REPORT of each invocation, go to the log group of its
 // configuration, or /aws/lambda/<name>, if [Options] has Logs.
 //
+// Where a client deploys a function, by CreateFunction with an archive, its files are in a temporary directory until it is
+// deleted or the stand-in is closed, and AddPermission lets Secrets Manager invoke it. Who else may is not asked.
+//
 // What it does not do: published versions, weighted aliases, throttling, limits on concurrency, memory and payloads, dead-letter
 // queues, and destinations that are queues or buckets. The deadlines that it gives to functions are real durations, because the
 // processes that they bound live in real time; the waits between the attempts of an event follow the clock of the stand-in.
@@ -60,8 +63,11 @@ type Function struct {
 	// Logs gets what the executable writes to standard output and error, line by line. Writes are not concurrent.
 	Logs io.Writer
 
-	// DenySecretsManager makes the function's policy grant nothing to secretsmanager.amazonaws.com.
+	// DenySecretsManager makes the function's policy grant nothing to secretsmanager.amazonaws.com, until AddPermission does.
 	DenySecretsManager bool
+
+	role   string // ARN; "" stands for one of the function's name
+	remove func() // removes what was unpacked; nil if nothing was
 }
 
 // Options of a StandIn.
@@ -104,6 +110,7 @@ type function struct {
 	arn     string
 	aliases map[string]Alias        // by name
 	events  map[string]eventsConfig // by qualifier
+	policy  []permission
 	changed time.Time
 	idle    []*environment
 	logs    sync.Mutex
@@ -144,9 +151,13 @@ func (s *StandIn) CreateFunction(f Function) (string, error) {
 // DeleteFunction removes a function and ends its environments; a function of its name can then be created anew.
 func (s *StandIn) DeleteFunction(name string) {
 	s.mu.Lock()
+	fn := s.functions[name]
 	delete(s.functions, name)
 	s.mu.Unlock()
 	s.KillEnvironments(name)
+	if fn != nil && fn.remove != nil {
+		fn.remove()
+	}
 }
 
 // KillEnvironments kills all execution environments of a function, busy or idle, as Lambda may at any time, and waits
@@ -193,12 +204,6 @@ type environmentKey struct{}
 func (s *StandIn) Exists(id string) error {
 	_, err := s.locate(id, "")
 	return err
-}
-
-// SecretsManagerMayInvoke tells whether there is such a function and its policy admits the rotation service.
-func (s *StandIn) SecretsManagerMayInvoke(id string) bool {
-	t, err := s.locate(id, "")
-	return err == nil && !t.fn.DenySecretsManager
 }
 
 // InvokeStep is Invoke for a step of a rotation, which is recorded with the calls that the function makes.

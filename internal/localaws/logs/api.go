@@ -17,12 +17,59 @@ func (s *StandIn) API() *wire.JSONService {
 		Name: "logs", Target: "Logs_20140328", MessageMember: "message",
 		Telling: []string{"logGroupName", "logGroupNames", "logGroupIdentifier", "filterPattern", "queryString", "queryId"},
 		Operations: map[string]wire.Operation{
+			"CreateLogGroup":    wire.Handle(s.createGroup),
+			"DeleteLogGroup":    wire.Handle(s.deleteGroup),
 			"DescribeLogGroups": wire.Handle(s.DescribeLogGroups),
 			"FilterLogEvents":   wire.Handle(s.FilterLogEvents),
 			"GetQueryResults":   wire.Handle(s.GetQueryResults),
 			"StartQuery":        wire.Handle(s.StartQuery),
 		},
 	}
+}
+
+// CreateLogGroupInput is a log group with its tags.
+type CreateLogGroupInput struct {
+	LogGroupName string
+	Tags         map[string]string
+}
+
+func (s *StandIn) createGroup(_ context.Context, in CreateLogGroupInput) (none struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.LogGroupName == "" {
+		return none, wire.Required("logGroupName")
+	}
+	if s.groups[in.LogGroupName] != nil {
+		return none, &wire.Error{Code: "ResourceAlreadyExistsException", Message: "The specified log group already exists"}
+	}
+	delete(s.deleted, in.LogGroupName)
+	s.group(in.LogGroupName).tags = in.Tags
+	return none, nil
+}
+
+// DeleteLogGroupInput names a log group.
+type DeleteLogGroupInput struct{ LogGroupName string }
+
+func (s *StandIn) deleteGroup(_ context.Context, in DeleteLogGroupInput) (none struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.groups[in.LogGroupName] == nil {
+		return none, wire.NotFound("The specified log group does not exist.")
+	}
+	delete(s.groups, in.LogGroupName)
+	s.deleted[in.LogGroupName] = true
+	return none, nil
+}
+
+// Tags are the tags of the log groups, by their ARNs.
+func (s *StandIn) Tags() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, g := range s.groups {
+		all[s.env.Account.ARN("logs", "log-group:"+name)] = g.tags
+	}
+	return all
 }
 
 // eventID is a number in the form of the ids of messages.

@@ -5,7 +5,7 @@
 //
 //	srv.Logs.Put("/aws/lambda/rotate", "stream", srv.Clock().Now(), `{"notice":"done"}`)
 //
-// Messages are there at once, where AWS takes seconds. What it does not do: everything that writes by an operation, retention,
+// Messages are there at once, where AWS takes seconds. What it does not do: messages that come by an operation, retention,
 // metric filters, subscriptions and Live Tail.
 package logs
 
@@ -41,6 +41,7 @@ type StandIn struct {
 
 	mu      sync.Mutex
 	groups  map[string]*group // by name
+	deleted map[string]bool   // names of groups that an operation deleted
 	queries map[string]*query // by id
 	lastID  int
 }
@@ -48,13 +49,14 @@ type StandIn struct {
 type group struct {
 	name     string
 	created  time.Time
+	tags     map[string]string
 	messages []Message // by time, and at the same time in the order in which they came
 	bytes    int
 }
 
 // New makes a stand-in without log groups.
 func New(env host.Env, o Options) *StandIn {
-	return &StandIn{env: env, opts: o, groups: map[string]*group{}, queries: map[string]*query{}}
+	return &StandIn{env: env, opts: o, groups: map[string]*group{}, deleted: map[string]bool{}, queries: map[string]*query{}}
 }
 
 // CreateLogGroup makes a log group, which a function would make with its first message. One that is there stays as it is.
@@ -74,10 +76,14 @@ func (s *StandIn) group(name string) *group {
 	return g
 }
 
-// Put appends a message to a stream of a log group, both of which are made if they are not there.
+// Put appends a message to a stream of a log group, both of which are made if they are not there. A group that an operation has
+// deleted is not made again: that takes a permission which the function's role need not have.
 func (s *StandIn) Put(name, stream string, at time.Time, message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deleted[name] {
+		return
+	}
 	g := s.group(name)
 	s.lastID++
 	m := Message{ID: eventID(s.lastID), Stream: stream, At: at.Truncate(time.Millisecond), Text: message}

@@ -299,3 +299,32 @@ func TestAQueryNeedsALogGroupOfItsTime(t *testing.T) {
 	_, err = f.client().GetQueryResults(f.Ctx, &cloudwatchlogs.GetQueryResultsInput{QueryId: aws.String("none")})
 	localtest.WantError(t, err, "ResourceNotFoundException", "")
 }
+
+func TestALogGroupIsMadeWithTagsAndDeletedForGood(t *testing.T) {
+	t.Parallel()
+	f := start(t, localaws.Options{})
+	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("g"), Tags: map[string]string{"run": "1"}}
+	if _, err := f.client().CreateLogGroup(f.Ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.client().CreateLogGroup(f.Ctx, in)
+	localtest.WantError(t, err, "ResourceAlreadyExistsException", "already exists")
+	if tags := f.Logs.Tags()["arn:aws:logs:us-east-1:123456789012:log-group:g"]; tags["run"] != "1" {
+		t.Errorf("tags: %v", tags)
+	}
+	remove := &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String("g")}
+	if _, err := f.client().DeleteLogGroup(f.Ctx, remove); err != nil {
+		t.Fatal(err)
+	}
+	f.Logs.Put("g", "stream", time.Now(), "late")
+	_, err = f.client().DeleteLogGroup(f.Ctx, remove)
+	localtest.WantError(t, err, "ResourceNotFoundException", "does not exist")
+
+	if _, err := f.client().CreateLogGroup(f.Ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	f.Logs.Put("g", "stream", time.Now(), "anew")
+	if m := f.Logs.Messages("g"); len(m) != 1 || m[0].Text != "anew" {
+		t.Errorf("%v", m)
+	}
+}

@@ -41,9 +41,9 @@ type Options struct {
 // Hooks are what a Core tells to whoever runs rotations, and asks. They are called with the lock held, and so must not call
 // the Core before they return. Each may be nil.
 type Hooks struct {
-	// MayInvoke tells whether a rotation function exists and its policy admits Secrets Manager. If it is nil, every
-	// function does.
-	MayInvoke func(function string) bool
+	// MayInvoke tells whether a rotation function exists and its policy admits Secrets Manager, for a secret. If it is nil,
+	// every function does.
+	MayInvoke func(function, secretARN string) bool
 
 	// Begun tells that a rotation is under way, whose steps are now to be invoked; see [Rotation].
 	Begun func(*Rotation)

@@ -64,7 +64,7 @@ func (c *Core) configureRotation(r *record, in RotateSecretInput, token string) 
 	if function == "" {
 		return invalidRequest("No Lambda rotation function ARN is associated with this secret.")
 	}
-	if c.hooks.MayInvoke != nil && !c.hooks.MayInvoke(function) {
+	if c.hooks.MayInvoke != nil && !c.hooks.MayInvoke(function, r.state.arn) {
 		return &wire.Error{
 			Code: "AccessDeniedException",
 			Message: "Secrets Manager cannot invoke the specified Lambda function. " +

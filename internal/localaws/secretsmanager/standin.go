@@ -12,8 +12,8 @@ import (
 // Functions are the rotation functions.
 type Functions interface {
 	// SecretsManagerMayInvoke tells whether there is such a function, by name or ARN, and its policy admits the rotation
-	// service.
-	SecretsManagerMayInvoke(function string) bool
+	// service, for a secret.
+	SecretsManagerMayInvoke(function, secretARN string) bool
 
 	// InvokeStep invokes a function for a step of a rotation and waits for its end. The error is a [*wire.Error] if Lambda
 	// refused.

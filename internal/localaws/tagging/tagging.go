@@ -1,5 +1,5 @@
-// Package tagging stands in for AWS's Resource Groups Tagging API, of which it has GetResources: functions, secrets and stacks of
-// the stand-in by their tags.
+// Package tagging stands in for AWS's Resource Groups Tagging API, of which it has GetResources: functions, secrets, stacks
+// and log groups of the stand-in by their tags.
 //
 // What it does not do: to tag, to list keys and values, and to tell of tag policies. As at AWS a resource that never had a tag is
 // not found. One that lost its last tag is not found either; AWS finds it.

@@ -123,6 +123,9 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 	s.hang(out, "\n  rollout   ", words, plain)
 	for _, service := range r.Services {
 		text := fmt.Sprintf("%s: %d of %d new", service.Name, service.Fresh, service.Desired)
+		if service.Name == "" {
+			text = "of no service"
+		}
 		for _, more := range []string{service.Missing, service.Failed, strings.Join(service.Older, "; ")} {
 			if more != "" {
 				text += "; " + more

@@ -102,6 +102,9 @@ func services(secret report.Secret) string {
 	}
 	var parts []string
 	for _, service := range secret.Rollout.Services {
+		if service.Name == "" { // its tasks are not replaced
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", service.Name, plural(service.Desired, "task", "tasks")))
 	}
 	return ": " + strings.Join(parts, ", ")

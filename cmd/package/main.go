@@ -1,0 +1,100 @@
+// Package makes of template.yaml and the function's binary what can be deployed
+// without the SAM CLI, in a directory:
+//
+//	go run ./cmd/package -function build/bootstrap -bucket artifacts -out build/package
+//
+// function.zip is the code, and template.yaml names it where it will be in S3, and
+// has no macro. It prints the commands that come next.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"mautic-rotation/internal/packaging"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// bucketName is what S3 takes, with the places of region and account.
+var bucketName = regexp.MustCompile(`^[a-z0-9{][a-z0-9.{}-]{1,80}[a-z0-9}]$`)
+
+func run(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("package", flag.ContinueOnError)
+	template := flags.String("template", "template.yaml", "the SAM template")
+	function := flags.String("function", "build/bootstrap", "the function's binary")
+	bucket := flags.String("bucket", "", "the bucket that the code will be in; {region} and {account} stand for the stack's own")
+	key := flags.String("key", "", "the code's key in it (default: one that changes with the code)")
+	dir := flags.String("out", "build/package", "the directory to write to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if !bucketName.MatchString(*bucket) {
+		return errors.New("which bucket will the code be in? For example: make package BUCKET=mautic-rotation-artifacts")
+	}
+	text, err := os.ReadFile(*template)
+	if err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(*function)
+	if err != nil {
+		return err
+	}
+	zipped, err := packaging.Zip(binary)
+	if err != nil {
+		return err
+	}
+	code := packaging.Code{Bucket: *bucket, Key: cmp.Or(*key, packaging.Key(zipped))}
+	plain, err := packaging.Transform(text, code)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *template, err)
+	}
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return err
+	}
+	zipFile, templateFile := filepath.Join(*dir, "function.zip"), filepath.Join(*dir, "template.yaml")
+	for file, content := range map[string][]byte{zipFile: zipped, templateFile: plain} {
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(out, next(zipFile, len(zipped), templateFile, len(plain), code))
+	return err
+}
+
+// next are the commands that deploy what was made.
+func next(zipFile string, zipSize int, templateFile string, templateSize int, code packaging.Code) string {
+	bucket := strings.NewReplacer("{region}", "<region>", "{account}", "<account>").Replace(code.Bucket)
+	templateKey := strings.TrimSuffix(code.Key, ".zip") + ".yaml"
+	where := ""
+	if bucket != code.Bucket {
+		where = ", once for each region and account"
+	}
+	return fmt.Sprintf(`%s  %d kB
+%s  %d kB, without a macro; its code is s3://%s/%s
+
+Next, put both into the bucket%s:
+  aws s3 cp %[1]s s3://%[5]s/%[6]s
+  aws s3 cp %[3]s s3://%[5]s/%[8]s
+
+then deploy one stack:
+  aws cloudformation deploy --stack-name mautic-secret-rotation-prod --template-file %[3]s --s3-bucket %[5]s --capabilities CAPABILITY_IAM --parameter-overrides SecretArn=<the secret's ARN>
+
+or many, from the organization's management account:
+  aws cloudformation create-stack-set --stack-set-name mautic-secret-rotation --permission-model SERVICE_MANAGED --auto-deployment Enabled=false --capabilities CAPABILITY_IAM --template-url https://%[5]s.s3.<region>.amazonaws.com/%[8]s
+
+docs/many.md has the rest.
+`, zipFile, zipSize/1000, templateFile, templateSize/1000, bucket, code.Key, where, templateKey)
+}

@@ -1,0 +1,111 @@
+package ecs_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	localecs "mautic-rotation/internal/localaws/ecs"
+	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/rotation/ecs"
+)
+
+func TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret(t *testing.T) {
+	aws, client := start(t, localecs.Service{Name: "web"})
+	secret, err := secretsmanager.NewFromConfig(aws.Config()).CreateSecret(t.Context(),
+		&secretsmanager.CreateSecretInput{Name: awssdk.String("mautic/prod"), SecretString: awssdk.String(`{"password":"old"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := *secret.ARN
+	reads := []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: arn + ":password::"}}
+	end := make(chan struct{})
+	job := func(family string, secrets []localecs.ContainerSecret) string {
+		t.Helper()
+		task, err := aws.ECS.RunTask(localecs.Service{Cluster: cluster, Family: family, Secrets: secrets, Run: func(ctx context.Context, task localecs.Task) error {
+			task.Ready()
+			select {
+			case <-end:
+			case <-ctx.Done():
+			}
+			return nil
+		}}, "a schedule")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	if _, err := aws.ECS.RunService(localecs.Service{Cluster: cluster, Name: "worker", Secrets: reads, Run: idle}); err != nil {
+		t.Fatal(err)
+	}
+	task := job("segments", reads)
+	job("backup", nil)
+	wait(t, aws, "web", "worker")
+
+	services, since := ecs.New(client, cluster, []string{"web"}), aws.Clock().Now()
+	older := func() []string {
+		t.Helper()
+		observed, err := services.Observe(t.Context(), arn, since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(observed) == 1 {
+			return nil
+		}
+		alone := observed[1]
+		if len(observed) != 2 || alone.Name != "" || alone.Desired != 0 || alone.Missing != "" || !alone.Deployed {
+			t.Fatalf("got %+v", observed)
+		}
+		return alone.Older
+	}
+	got := older()
+	if len(got) != 1 || !strings.Contains(got[0], "of task definition segments:1, which no service runs, created ") || !strings.HasSuffix(got[0], ", still runs") {
+		t.Errorf("got %q", got)
+	}
+	expect(t, services.Others(t.Context(), arn),
+		"warning: what else in cluster "+cluster+" reads the secret is looked after: the function does not redeploy these services, whose tasks read it when they start: worker; add them to ECS_SERVICES",
+	)
+	expect(t, ecs.New(client, cluster, []string{"web", "worker"}).Others(t.Context(), arn),
+		"warning: what else in cluster "+cluster+" reads the secret is looked after: tasks of these definitions run that no service runs: segments:1; a rollout waits",
+	)
+
+	close(end)
+	stopped := func(e host.Event) bool {
+		changed, ok := e.(localecs.TaskChanged)
+		return ok && changed.Task == task && changed.Status == "STOPPED"
+	}
+	if _, err := aws.WaitEvent(t.Context(), stopped); err != nil {
+		t.Fatal(err)
+	}
+	end = make(chan struct{})
+	defer close(end)
+	job("segments", reads) // with the new value
+	if got := older(); got != nil {
+		t.Errorf("when it has ended, and the next one runs: %q", got)
+	}
+}
+
+// A narrow API lists no tasks.
+type narrow struct{ *awsecs.Client }
+
+func (narrow) ListTasks(context.Context, *awsecs.ListTasksInput, ...func(*awsecs.Options)) (*awsecs.ListTasksOutput, error) {
+	return nil, errors.New("not authorized")
+}
+
+func TestNothingIsTakenForGoneWhereTheClustersTasksAreNotListed(t *testing.T) {
+	aws, client := start(t, localecs.Service{Name: "web"})
+	wait(t, aws, "web")
+	services := ecs.New(narrow{client}, cluster, []string{"web"})
+	if _, err := services.Observe(t.Context(), secretARN, time.Time{}); err == nil || !strings.Contains(err.Error(), "list the tasks of cluster "+cluster) {
+		t.Errorf("got error %v", err)
+	}
+	expect(t, services.Others(t.Context(), secretARN),
+		"problem: what else in cluster "+cluster+" reads the secret is looked after: list the tasks of cluster",
+	)
+}
