@@ -95,6 +95,7 @@ var notHere = []struct{ begin, why string }{
 	{"aws iam put-user-policy ", "as above"},
 	{"aws iam attach-role-policy ", "the stand-in's IAM has no roles"},
 	{"aws iam create-policy ", "as above"},
+	{"aws ecs list-clusters ", "the function calls no such operation, so the stand-in has none"},
 	{"aws ecs register-task-definition ", "the stand-in takes services from tests; docs/examples reads the file as the CLI does"},
 	{"aws cloudformation ", "the stand-in's CloudFormation makes no stack; internal/template makes it of the template"},
 	{"aws s3 ", "the stand-in has no S3"},
