@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"mautic-rotation/internal/scrub"
-	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/report"
-	rotationsecret "mautic-rotation/rotation/secret"
 )
 
 // answers collects what the function returns for an action that has not failed: what the
@@ -127,7 +125,7 @@ func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		if label, is := v.Interface().(report.Label); is && isIdentifier(label) {
+		if label, is := v.Interface().(report.Label); is && label.Own {
 			return
 		}
 		for i := range v.NumField() {
@@ -138,15 +136,6 @@ func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
 	case reflect.String:
 		v.SetString(secrets.Text(v.String()))
 	}
-}
-
-// isIdentifier tells that a label is one of AWS's or of the function's own.
-func isIdentifier(label report.Label) bool {
-	if slices.Contains([]string{rotationsecret.Current, rotationsecret.Pending, rotationsecret.Previous}, label.Label) {
-		return true
-	}
-	book, err := ledger.Read(map[string][]string{label.Version: {label.Label}})
-	return err == nil && len(book.Pages) > 0
 }
 
 // take adds a line of the log to the answer of its secret.

@@ -18,7 +18,6 @@ import (
 	"mautic-rotation/internal/rig"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
-	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/report"
 )
 
@@ -95,10 +94,7 @@ func TestAPasswordThatIsAPartOfANameDamagesNoAnswer(t *testing.T) {
 		arn     = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf"
 		version = "only.database.3f2a91c0-5f6d-4c1b-9d1e-2f3a4b5c6d7e"
 	)
-	own, err := ledger.Page{Version: version}.With("database", ledger.Held, time.Date(2026, 11, 22, 21, 0, 0, 0, time.UTC)).Label()
-	if err != nil {
-		t.Fatal(err)
-	}
+	const own = "rotation;2;df431427;database=held.4@20261120T140200Z"
 	var secrets scrub.Secrets
 	secrets.Add("prod", "database", "held", "AWS", "3f2a", "web") // of people who choose badly
 	var c answers
@@ -110,7 +106,7 @@ func TestAPasswordThatIsAPartOfANameDamagesNoAnswer(t *testing.T) {
 	c.end(report.Secret{
 		ARN: arn, Name: "mautic-prod-secrets", Error: "prod",
 		Credentials: []report.Credential{{Kind: "database", Version: version, Old: []report.Old{{Version: version, State: "held", Next: "wait", Why: "prod"}}}},
-		Labels:      []report.Label{{Version: version, Label: "AWSCURRENT"}, {Version: version, Label: own}, {Version: version, Label: "of prod"}, {Version: version, Label: "rotation;prod"}},
+		Labels:      []report.Label{{Version: version, Label: "AWSCURRENT", Own: true}, {Version: version, Label: own, Own: true}, {Version: version, Label: "of prod"}, {Version: version, Label: "rotation;prod"}},
 	})
 	answer := c.report(actionRelease, time.Now(), &secrets)
 	got, err := json.Marshal(answer)

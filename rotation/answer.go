@@ -287,10 +287,16 @@ func (r *run) labelsFound(s *sight) []report.Label {
 			created = instant(v.Created)
 		}
 		for _, label := range slices.Sorted(slices.Values(s.m.Labels[id])) {
-			list = append(list, report.Label{Version: id, Created: created, Label: label, Means: s.means(id, label)})
+			list = append(list, report.Label{Version: id, Created: created, Label: label, Means: s.means(id, label), Own: isOwn(id, label)})
 		}
 	}
 	return list
+}
+
+// isOwn tells that a label is one of AWS's, or that this function has made it.
+func isOwn(version, label string) bool {
+	book, err := ledger.Read(map[string][]string{version: {label}})
+	return err == nil && len(book.Pages) > 0 || slices.Contains([]string{secret.Current, secret.Pending, secret.Previous}, label)
 }
 
 // rank orders versions: AWSCURRENT, AWSPENDING, AWSPREVIOUS, and the others.

@@ -183,10 +183,8 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 func (r *Rotator) RollBack(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	run.whole = true // where nothing is open, the error is to say so
-	if err := run.rollBackAsAsked(ctx); err != nil && !run.found.moved {
+	if err := run.rollBackAsAsked(ctx); err != nil {
 		return run.answer(nil, nil), fmt.Errorf("roll back: %w", err)
-	} else if err != nil {
-		log.Warn("AWSCURRENT has the old values again, and what comes after it has failed: it is tried once more", "error", err)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }

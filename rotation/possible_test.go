@@ -75,3 +75,28 @@ func TestARollbackWhoseRedeployFailsAnswersWithWhatItHasDone(t *testing.T) {
 		t.Errorf("the next reconcile: %v", err)
 	}
 }
+
+func TestAnAnswerKnowsItsOwnLabelsFromOthers(t *testing.T) {
+	e := newEngine(t)
+	e.services.stale = true
+	e.mustRotate()
+	e.label("of the team")
+	own, others := 0, 0
+	for _, label := range e.status().Labels {
+		switch {
+		case strings.HasPrefix(label.Label, "AWS"), strings.HasPrefix(label.Label, "rotation;2;"):
+			own++
+			if !label.Own {
+				t.Errorf("%s counts as somebody else's", label.Label)
+			}
+		default:
+			others++
+			if label.Own {
+				t.Errorf("%s counts as the function's", label.Label)
+			}
+		}
+	}
+	if own < 4 || others != 1 {
+		t.Errorf("there are %d labels of its own, and %d of others", own, others)
+	}
+}

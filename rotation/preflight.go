@@ -162,6 +162,9 @@ func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	r.takeUp("schedule", on)
 	s, err := r.sightOf(ctx, m)
 	readable := credential.Check{What: "they can be understood", Problem: err}
+	if secret.IsDenied(err) {
+		return // the secret cannot be read, which is told already
+	}
 	unreadable := plan.UnreadableRequests(m.Labels, names(r.kinds))
 	for _, id := range slices.Sorted(maps.Keys(unreadable)) {
 		readable.Warning = fmt.Errorf("the words of %s, on version %s, are none that a rotation can follow: the next one fails, is given up, and takes it off", strings.Join(unreadable[id], " and "), id)

@@ -75,6 +75,7 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 		return nil, nil, err
 	}
 	var faults []error
+	denied := false
 	for _, id := range slices.Sorted(maps.Keys(m.Labels)) {
 		_, err := r.read.Read(ctx, id, "")
 		if id == m.Labels.Version(secret.Pending) && secret.IsMissing(err) {
@@ -83,9 +84,14 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 		if err != nil {
 			faults = append(faults, fmt.Errorf("read version %s: %w", id, err))
 		}
+		if denied = secret.IsDenied(err); denied {
+			break // so are the others
+		}
 	}
 	s, err = r.sightOf(ctx, m)
-	if err == nil {
+	if denied {
+		err = nil // which is that it cannot read them either
+	} else if err == nil {
 		err = r.lookAround(ctx, s.rollout())
 		for range maxRounds { // of which two are needed
 			again, fault := r.sightOf(ctx, m)

@@ -165,6 +165,22 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
 }
 
+// endsWithin is how soon after the last login by a second password the first refused one comes, where that password
+// was taken away: the take-away tries it before, and sees it refused after, or when its watch is over.
+const endsWithin = 10 * time.Minute
+
+// endedSince tells that the second password which the log's last login with it used was taken away: the
+// account refused a login soon after. A rotation ends like that, and its own try is the last such login.
+func (l loginLog) endedSince(ctx context.Context) (bool, error) {
+	var refused int
+	err := l.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log r,
+		(SELECT MAX(LOGGED) AS at FROM performance_schema.error_log WHERE ERROR_CODE = ? AND INSTR(DATA, BINARY ?) > 0) last
+		WHERE r.ERROR_CODE = ? AND r.LOGGED > last.at AND r.LOGGED < last.at + INTERVAL ? SECOND
+		AND INSTR(r.DATA, BINARY ?) > 0 AND INSTR(r.DATA, '(using password: YES)') > 0`,
+		[]any{logSecondPassword, bySecondPassword(l.a), logAccessDenied, int(endsWithin / time.Second), "for user '" + l.a.user + "'@"}, &refused)
+	return refused > 0, explain(err, l.a)
+}
+
 // connected are the clients of logins with the second password whose connections
 // are still open. Everybody may see his own account's. The log has connections by
 // their ids, which begin anew when the server starts.

@@ -105,7 +105,7 @@ func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 	if t.server.mariadb() {
 		return nil, fmt.Errorf("%s, and %s: find what uses it, and have that use AWSCURRENT's", what, evicted)
 	}
-	used, untold, err := t.secondUsed(ctx)
+	used, untold, err := t.secondUsed(ctx, visible)
 	const remedy = "have whatever uses it use AWSCURRENT's, then ALTER USER … DISCARD OLD PASSWORD"
 	switch {
 	case err != nil:
@@ -125,8 +125,9 @@ func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 }
 
 // secondUsed is what the server's log has of logins with the account's second
-// password, and why it does not tell.
-func (t *turn) secondUsed(ctx context.Context) (used, untold string, err error) {
+// password, and why it does not tell. Where nobody may look into the account, logins by a
+// second password that has been taken away since are none of one that is there.
+func (t *turn) secondUsed(ctx context.Context, visible bool) (used, untold string, err error) {
 	if _, untold, err = t.tells(ctx); err != nil || untold != "" {
 		return "", untold, err
 	}
@@ -136,6 +137,13 @@ func (t *turn) secondUsed(ctx context.Context) (used, untold string, err error) 
 		return "", "", err
 	}
 	used, _, err = log.used(ctx, 0)
+	if err != nil || used == "" || visible {
+		return used, "", err
+	}
+	over, err := log.endedSince(ctx)
+	if over {
+		used = ""
+	}
 	return used, "", err
 }
 
@@ -155,7 +163,7 @@ func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 		return nil
 	}
 	const unseen = "cannot see whether the account has a second password already. If it has one, this rotation replaces it. To have that checked, " + grantToSeeSlots
-	used, _, err := t.secondUsed(ctx)
+	used, _, err := t.secondUsed(ctx, visible)
 	if used != "" {
 		t.log.Warn(unseen, "account", t.server.account, "used", used)
 	} else {

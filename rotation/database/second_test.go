@@ -101,3 +101,26 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 	}
 	t.Run("MariaDB", func(t *testing.T) { onEachMariaDB(t, check, createUser) })
 }
+
+// The logins of a rotation's own overlap are in the server's log for days.
+func TestAPasswordThatARotationHasTakenAwayIsNoSecondPasswordAnyMore(t *testing.T) {
+	const warning = "the account may accept a second password"
+	f := newFixture(t, dualPrivilege, logPrivilege)
+	next := f.generate()
+	f.mustSet(f.first, next)
+	f.accepts(true, f.first, next) // tasks from before use the old one
+	if said := f.preflight(next); !strings.Contains(said, warning) {
+		t.Errorf("while it is accepted, the preflight says %s", said)
+	}
+	if err := f.Retire(t.Context(), f.overlap(next, f.first)); err != nil {
+		t.Fatal(err)
+	}
+	if said := f.preflight(next); strings.Contains(said, warning) {
+		t.Errorf("once it is retired, the preflight says %s", said)
+	}
+	f.fill(next, unrelatedPassword) // somebody gives the account another one, and uses it
+	f.accepts(true, unrelatedPassword)
+	if said := f.preflight(next); !strings.Contains(said, warning) {
+		t.Errorf("with another one, the preflight says %s", said)
+	}
+}

@@ -213,6 +213,10 @@ type Label struct {
 	Created *time.Time `json:"created,omitempty"` // of the version
 	Label   string     `json:"label"`
 	Means   string     `json:"means,omitempty"`
+
+	// Own tells that it is AWS's, or one that this function has made: an identifier as a whole. It is not in
+	// the answer.
+	Own bool `json:"-"`
 }
 
 // The results of a check.

@@ -28,7 +28,7 @@ type Reader struct {
 func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
 	out, err := r.api.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &r.arn})
 	if err != nil {
-		return Metadata{}, fmt.Errorf("describe the secret: %w", err) // the SDK has retried what can be
+		return Metadata{}, fmt.Errorf("describe the secret: %w", explained(err)) // the SDK has retried what can be
 	}
 	r.clock.hear(out.ResultMetadata)
 	m := Metadata{
@@ -162,7 +162,7 @@ func (r *Reader) Read(ctx context.Context, id, label string) (Version, error) {
 	}
 	out, err := r.api.GetSecretValue(ctx, in)
 	if err != nil {
-		return Version{}, err
+		return Version{}, explained(err)
 	}
 	if out.SecretString == nil {
 		return Version{}, errors.New("the secret holds binary data (SecretBinary): store a JSON object as SecretString")

@@ -49,7 +49,7 @@ func (w *Writer) Put(ctx context.Context, v NewVersion) (stored bool, err error)
 	if errors.As(err, &exists) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil, explained(err)
 }
 
 // MoveLabel puts a label on the version to, which may be "", and takes it off

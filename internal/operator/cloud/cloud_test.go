@@ -108,7 +108,7 @@ func TestEachFormOfAnAnswerIsTakenOrSaysWhatToDo(t *testing.T) {
 		{"no JSON", change, nil, `hunter2`, fault.Unknown, "cannot be read"},
 		{"an unknown action", read, failed, `{"errorMessage":"unknown event: this function takes","errorType":"RotationError"}`, fault.Unknown, "deploy this release"},
 		{"a failure", change, failed, `{"errorMessage":"release: cannot be reached","errorType":"RotationError"}`, fault.Attention, "release: cannot be reached"},
-		{"a time-out", change, failed, `{"errorMessage":"2026-11-28T14:00:00Z 1 Task timed out after 60.00 seconds"}`, fault.Attention, "Timeout"},
+		{"a time-out", change, failed, `{"errorMessage":"2026-11-28T14:00:00Z 1 Task timed out after 60.00 seconds"}`, fault.Attention, "it reaches no endpoint of AWS"},
 		{"a crash", change, failed, `hunter2`, fault.Unknown, "mautic-rotation logs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

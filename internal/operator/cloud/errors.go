@@ -36,6 +36,15 @@ func Explain(err error) error {
 		}
 		return f
 	}
+	switch code := api.ErrorCode(); {
+	case strings.Contains(api.ErrorMessage(), "cannot invoke the specified Lambda function"):
+		f.Code, f.Text = fault.Attention, "Secrets Manager cannot invoke the function"
+		f.Remedy = "its permission is for another secret, or was removed: correct the stack's parameter SecretArn, and deploy"
+		return f
+	case code == "TooManyRequestsException": // which is Lambda's
+		f.Text, f.Remedy = plain(err)+" (AWS could not run it now)", "try again; if it goes on, raise the account's concurrency of Lambda, or take reserved concurrency off the function"
+		return f
+	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized":
 		f.Denied = deniedAction(err, api.ErrorMessage())

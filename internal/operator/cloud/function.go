@@ -103,7 +103,7 @@ func failed(a Action, payload []byte) error {
 	case strings.Contains(answer.Message, "unknown event"):
 		return fault.New(fault.Unknown, "the function does not know the action "+a.Name+": it is of an older release", deployThis)
 	case strings.Contains(answer.Type, "Timeout") || strings.Contains(answer.Message, "Task timed out"):
-		return fault.New(fault.Attention, "the function ran out of time", "raise the stack's parameter Timeout; what was begun goes on with the next tick")
+		return fault.New(fault.Attention, "the function ran out of time", "see in its log (mautic-rotation logs) how far it came. Nothing at all: it reaches no endpoint of AWS, so correct its subnets' route or endpoints. Else raise the stack's parameter Timeout. What was begun goes on with the next tick")
 	}
 	return fault.New(fault.Attention, answer.Message, "")
 }

@@ -75,7 +75,7 @@ func (s *Stacks) others(ctx context.Context) string {
 	case err != nil:
 		return "correct --stack, --region or --profile (the stacks cannot be listed: " + fault.Of(err).Text + ")"
 	case len(all) == 0:
-		return "correct --region or --profile: none was found there. (A release before this one has no tag to find it by: deploy this release)"
+		return "correct --region or --profile: no function of it was found there; one that was deleted comes back by deploying the stack. (A release before this one has no tag to find it by: deploy this release)"
 	default:
 		return "there is " + names(all) + "; correct --stack, --region or --profile. (A release before this one has no tag to find it by: deploy this release)"
 	}

@@ -52,6 +52,7 @@ func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, n
 	if len(secret.Credentials) > 0 {
 		s.table(out, "  ", []string{"KIND", "AGE", "DUE", "AT MOST", "STATE"}, s.credentials(secret, now))
 	}
+	s.begun(out, stack, secret, now, several)
 	s.rollout(out, secret, now)
 	s.needs(out, stack, secret, several)
 	var foot strings.Builder
@@ -90,6 +91,19 @@ func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) 
 		rows = append(rows, []cell{{c.Kind, plain}, age, due, most, state})
 	}
 	return rows
+}
+
+// begun says that a rotation has begun which has made no value: no credential shows it.
+func (s Style) begun(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
+	p := secret.Rotation
+	if p == nil || len(p.Kinds) > 0 {
+		return
+	}
+	words := "version " + p.Version + " has begun, and has made no value yet"
+	if p.Since != nil {
+		words += ", since " + s.when(*p.Since, now)
+	}
+	s.hang(out, "\n  rotation  ", words+". Where that lasts, the log says why: "+stack.command("logs", several, secret.Name)+"; to give it up: "+stack.command("abandon", several, secret.Name), wary)
 }
 
 // rollout says what the services do, while tasks are being replaced.
