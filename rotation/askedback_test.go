@@ -69,6 +69,24 @@ func (e *engine) mustEndOverlaps() {
 	e.services.stale = true
 }
 
+func TestARollbackThatAnEditOvertakesGoesOn(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.mustEndOverlaps()
+	e.mustRotateWith("only.database." + uuid)
+	e.beforeCall("UpdateSecretVersionStage", "rolledback", func() wire.Fault {
+		e.store(strings.Replace(e.version("AWSCURRENT").Value, `"site": "mautic"`, `"site": "edited"`, 1))
+		return wire.Fault{}
+	})
+	if _, err := e.rollBackAsked(); err != nil {
+		t.Fatal(err)
+	}
+	value := e.version("AWSCURRENT").Value
+	if e.current(&e.database.target) != "database-1" || !strings.Contains(value, `"site": "edited"`) {
+		t.Errorf("AWSCURRENT is %s", value)
+	}
+}
+
 func TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -202,7 +202,11 @@ func (r *run) rollBackAsAsked(ctx context.Context) error {
 		}
 		for _, a := range actions {
 			r.tell(a)
-			if err := r.do(ctx, s, a); err != nil || a.Do == plan.RollBack || a.Do == plan.FinishRollBack {
+			err := r.do(ctx, s, a)
+			if errors.Is(err, errAnew) {
+				break
+			}
+			if err != nil || a.Do == plan.RollBack || a.Do == plan.FinishRollBack {
 				return err
 			}
 		}

@@ -74,7 +74,7 @@ func (r *run) finishRollBack(ctx context.Context, s *sight) error {
 	}
 	r.found.moved = true
 	r.log.Error("rolled back: the old values are AWSCURRENT again", audit, didRollBack, "from", s.current, "to", target, "kinds", kinds)
-	r.notice(didRollBack, "the rotation of %s was rolled back: version %s is AWSCURRENT, with the old values. The values of version %s are taken out of service when no task uses them. The schedule does not rotate again until a rotation by hand has converged, or you %s", inWords(kinds), target, s.current, howToRelease)
+	r.notice(didRollBack, "the rotation of %s was rolled back: version %s is AWSCURRENT, with the old values. The values of version %s are taken out of service when no task uses them. What the application wrote meanwhile is in the log of its tasks, and what ECS did in the events of its services. The schedule does not rotate again until a rotation by hand has converged, or you %s", inWords(kinds), target, s.current, howToRelease)
 	r.measure(Metric{Name: metricRolledBack, Unit: count, Value: 1})
 	return nil
 }

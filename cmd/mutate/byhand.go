@@ -152,8 +152,8 @@ var byHandMutations = []mutation{
 	{
 		name: "jobs-not-waited-for", what: "a rollout does not wait for the tasks that no service runs",
 		file:   "rotation/ecs/alone.go",
-		old:    "		if read {\n			o.Older",
-		new:    "		if read && t.Group == nil {\n			o.Older",
+		old:    "		case u.reads && old:\n",
+		new:    "		case u.reads && old && t.Group == nil:\n",
 		killer: test{"rotation/ecs", "TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret"},
 	},
 	{

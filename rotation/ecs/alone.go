@@ -2,12 +2,14 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"mautic-rotation/rotation/credential"
@@ -18,41 +20,57 @@ import (
 // a service's tasks do, and nothing replaces it. It ends by itself: a rollout waits for that.
 
 // observeAlone tells of tasks that no service runs: of those that read the secret, and are from
-// before since. There is nothing to tell where there is none.
-func (s *Services) observeAlone(ctx context.Context, tasks []types.Task, secretARN string, since time.Time) ([]rollout.Service, error) {
+// before since or read a pinned version. There is nothing to tell where there is none.
+func (s *Services) observeAlone(ctx context.Context, tasks []types.Task, secretARN string, since time.Time) []rollout.Service {
 	o := rollout.Service{Deployed: true} // nothing redeploys them
-	reads := map[string]bool{}
 	for _, t := range tasks {
-		if gone(t) || notBefore(t.CreatedAt, since) {
+		if gone(t) {
 			continue
 		}
-		read, err := s.readsSecret(ctx, reads, aws.ToString(t.TaskDefinitionArn), secretARN)
-		if err != nil {
-			return nil, err
-		}
-		if read {
-			o.Older = append(o.Older, fmt.Sprintf("%s, created %s, still %s", identity(t), timestamp(t.CreatedAt), doing(t)))
+		u, err := s.useOf(ctx, aws.ToString(t.TaskDefinitionArn), secretARN)
+		text := fmt.Sprintf("%s, created %s, still %s", identity(t), timestamp(t.CreatedAt), doing(t))
+		old := !notBefore(t.CreatedAt, since)
+		switch {
+		case err != nil && old: // the services go by themselves all the same
+			o.Older = append(o.Older, fmt.Sprintf("%s, and it is not known whether it reads the secret: %v", text, err))
+		case u.reads && old:
+			o.Older = append(o.Older, text)
+		case u.pins != nil:
+			o.Older = append(o.Older, text+", and its task definition pins a version of the secret")
 		}
 	}
 	if len(o.Older) == 0 {
-		return nil, nil
+		return nil
 	}
-	return []rollout.Service{o}, nil
+	return []rollout.Service{o}
 }
 
-// readsSecret tells whether a task definition reads the secret. One that ECS does not tell of any
-// more counts as if it did.
-func (s *Services) readsSecret(ctx context.Context, known map[string]bool, definition, secretARN string) (bool, error) {
-	read, found := known[definition]
-	if found {
-		return read, nil
+// use is what a task definition has to do with a secret.
+type use struct {
+	reads bool
+	pins  error // why its tasks read a pinned version, with the remedy
+}
+
+// useOf tells what a task definition has to do with the secret. A revision never changes, so it
+// is read once. One that ECS does not tell of any more counts as if its tasks read the secret.
+func (s *Services) useOf(ctx context.Context, definition, secretARN string) (use, error) {
+	key := [2]string{definition, secretARN}
+	if known, found := s.uses.Load(key); found {
+		return known.(use), nil
 	}
 	d := s.describeDefinition(ctx, definition)
-	if d.err != nil && !refused(d.err) {
-		return false, fmt.Errorf("read task definition %s: %w", lastPart(definition), d.err)
+	if d.err != nil {
+		if refused(d.err) {
+			return use{reads: true}, nil
+		}
+		return use{}, fmt.Errorf("read task definition %s: %w", lastPart(definition), d.err)
 	}
-	known[definition] = d.err != nil || uses(d.definition, secretARN)
-	return known[definition], nil
+	u := use{reads: reads(d.definition, secretARN)}
+	if u.reads {
+		u.pins, _ = secretUse(d.definition, secretARN)
+	}
+	s.uses.Store(key, u)
+	return u, nil
 }
 
 // serviceOf is the service that runs a task.
@@ -63,37 +81,40 @@ func serviceOf(t types.Task) (name string, of bool) {
 // Others finds out what runs in the cluster now beside the services, and reads the secret.
 func (s *Services) Others(ctx context.Context, secretARN string) []credential.Check {
 	check := credential.Check{What: "what else in cluster " + s.cluster + " reads the secret is looked after"}
-	arns, err := s.listTasks(ctx, types.DesiredStatusRunning)
+	arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: types.DesiredStatusRunning})
 	var tasks []types.Task
 	if err == nil {
 		tasks, err = s.describeTasks(ctx, arns)
 	}
 	if err != nil {
-		check.Problem = err
+		check.Warning = err
 		return []credential.Check{check}
 	}
-	reads := map[string]bool{}
 	var jobs, services []string
+	var faults []error
 	for _, t := range tasks {
 		service, of := serviceOf(t)
 		if of && slices.ContainsFunc(s.names, func(name string) bool { return lastPart(name) == service }) {
 			continue
 		}
 		definition := aws.ToString(t.TaskDefinitionArn)
-		read, err := s.readsSecret(ctx, reads, definition, secretARN)
+		u, err := s.useOf(ctx, definition, secretARN)
 		switch {
 		case err != nil:
-			check.Problem = err
-			return []credential.Check{check}
-		case read && of:
+			faults = append(faults, err)
+		case u.reads && of:
 			services = append(services, service)
-		case read:
+		case u.reads:
 			jobs = append(jobs, lastPart(definition))
+		}
+		if u.pins != nil && !of {
+			faults = append(faults, u.pins)
 		}
 	}
 	if warning := besides(services, jobs); warning != "" {
-		check.Warning = fmt.Errorf("%s", warning)
+		faults = append([]error{errors.New(warning)}, faults...)
 	}
+	check.Warning = errors.Join(faults...)
 	return []credential.Check{check}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	localecs "mautic-rotation/internal/localaws/ecs"
 	"mautic-rotation/internal/localaws/host"
+	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation/ecs"
 )
 
@@ -89,6 +90,48 @@ func TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret(t *testing.T) {
 	if got := older(); got != nil {
 		t.Errorf("when it has ended, and the next one runs: %q", got)
 	}
+	described := func() (n int) {
+		for _, call := range aws.Calls() {
+			if call.Operation == "DescribeTaskDefinition" {
+				n++
+			}
+		}
+		return n
+	}
+	before := described()
+	older()
+	if n := described() - before; n != 0 {
+		t.Errorf("another look reads %d task definitions", n)
+	}
+	job("pinned", []localecs.ContainerSecret{{Name: "MAUTIC_DB_PASSWORD", ValueFrom: arn + ":password::" + *secret.VersionId}})
+	if got := older(); len(got) != 1 || !strings.Contains(got[0], "of task definition pinned:1") || !strings.HasSuffix(got[0], "pins a version of the secret") {
+		t.Errorf("a job that reads a pinned version: %q", got)
+	}
+	expect(t, ecs.New(client, cluster, []string{"web", "worker"}).Others(t.Context(), arn),
+		"warning: what else in cluster "+cluster+" reads the secret is looked after: tasks of these definitions run that no service runs: pinned:1, segments:2; a rollout waits until those that run then have ended\ncontainer app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id",
+	)
+}
+
+func TestATaskWhoseDefinitionIsNotReadKeepsTheRolloutOpenAndNothingElse(t *testing.T) {
+	aws, client := start(t, localecs.Service{Name: "web"})
+	if _, err := aws.ECS.RunTask(localecs.Service{Cluster: cluster, Family: "job", Run: idle}, ""); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, aws, "web")
+	aws.Intercept(func(call wire.Call) wire.Fault {
+		if call.Operation != "DescribeTaskDefinition" || !strings.Contains(call.Detail, "job:1") {
+			return wire.Fault{}
+		}
+		return wire.Fault{Error: &wire.Error{Code: "ServerException", Message: "not today"}}
+	})
+	services := ecs.New(client, cluster, []string{"web"})
+	got := observed(t, services, created(t, client))
+	if got[0].Fresh != 1 {
+		t.Errorf("web: %+v", got[0])
+	}
+	if later := observed(t, services, aws.Clock().Now()); len(later) != 2 || !strings.Contains(later[1].Older[0], "it is not known whether it reads the secret: read task definition job:1") {
+		t.Errorf("got %+v", later)
+	}
 }
 
 // A narrow API lists no tasks.
@@ -106,6 +149,6 @@ func TestNothingIsTakenForGoneWhereTheClustersTasksAreNotListed(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 	expect(t, services.Others(t.Context(), secretARN),
-		"problem: what else in cluster "+cluster+" reads the secret is looked after: list the tasks of cluster",
+		"warning: what else in cluster "+cluster+" reads the secret is looked after: list the tasks of cluster",
 	)
 }

@@ -14,6 +14,7 @@ package ecs
 
 import (
 	"context"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 )
@@ -34,6 +35,7 @@ type Services struct {
 	api     API
 	cluster string
 	names   []string
+	uses    sync.Map // of task definitions and secrets: see useOf
 }
 
 // New returns the services of a cluster, given by name or ARN.

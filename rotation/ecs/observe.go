@@ -17,7 +17,7 @@ func (s *Services) find(ctx context.Context, since time.Time) (services []found,
 	if services, err = s.findServices(ctx, since); err != nil {
 		return nil, nil, err
 	}
-	tasks, err := s.findTasks(ctx)
+	tasks, err := s.findTasks(ctx, services)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,18 +59,25 @@ func (s *Services) findServices(ctx context.Context, since time.Time) ([]found, 
 	return services, nil
 }
 
-// findTasks describes the cluster's tasks, each once: those that are to run, and those that
-// are to stop or have.
-func (s *Services) findTasks(ctx context.Context) ([]types.Task, error) {
-	var arns []string
+// findTasks describes the cluster's tasks that are to run, and the services' that are to stop
+// or have, each once. A task of no service that was told to stop ends long before anything is
+// taken away.
+func (s *Services) findTasks(ctx context.Context, services []found) ([]types.Task, error) {
 	// In this order: a task that is told to stop between the two is listed
 	// twice, and in the other order it would not be listed at all.
-	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		listed, err := s.listTasks(ctx, desired)
-		if err != nil {
-			return nil, err
+	arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: types.DesiredStatusRunning})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range services {
+		if f.missing != "" {
+			continue
 		}
-		arns = append(arns, listed...)
+		stopped, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: types.DesiredStatusStopped, ServiceName: f.service.ServiceName})
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", f.name, err)
+		}
+		arns = append(arns, stopped...)
 	}
 	slices.Sort(arns)
 	return s.describeTasks(ctx, slices.Compact(arns))
@@ -98,13 +105,14 @@ func locate(name string, out *ecs.DescribeServicesOutput) found {
 	return found{name: name, missing: "ECS did not describe it: " + remedy}
 }
 
-// listTasks lists the cluster's tasks, of whatever service.
-func (s *Services) listTasks(ctx context.Context, desired types.DesiredStatus) (arns []string, err error) {
-	pages := ecs.NewListTasksPaginator(s.api, &ecs.ListTasksInput{Cluster: &s.cluster, DesiredStatus: desired})
+// listTasks lists tasks of the cluster.
+func (s *Services) listTasks(ctx context.Context, in *ecs.ListTasksInput) (arns []string, err error) {
+	in.Cluster = &s.cluster
+	pages := ecs.NewListTasksPaginator(s.api, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the tasks of cluster %s that are to be %s: %w", s.cluster, desired, err)
+			return nil, fmt.Errorf("list the tasks of cluster %s that are to be %s: %w", s.cluster, in.DesiredStatus, err)
 		}
 		arns = append(arns, page.TaskArns...)
 	}

@@ -243,7 +243,7 @@ func TestALookAtSeveralServicesTakesFewCalls(t *testing.T) {
 	for _, call := range aws.Calls()[before:] {
 		calls[call.Operation]++
 	}
-	want := map[string]int{"DescribeServices": 2, "ListTasks": 2, "DescribeTasks": 1, "DescribeTaskDefinition": 3} // one DescribeServices is the test's own
+	want := map[string]int{"DescribeServices": 2, "ListTasks": 4, "DescribeTasks": 1, "DescribeTaskDefinition": 3} // one DescribeServices is the test's own
 	if !maps.Equal(calls, want) {
 		t.Errorf("got %v, want %v", calls, want)
 	}

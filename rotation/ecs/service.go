@@ -33,8 +33,7 @@ func (s *Services) Observe(ctx context.Context, secretARN string, since time.Tim
 		}
 		observed = append(observed, observe(f, definitions, since))
 	}
-	others, err := s.observeAlone(ctx, alone, secretARN, since)
-	return append(observed, others...), err
+	return append(observed, s.observeAlone(ctx, alone, secretARN, since)...), nil
 }
 
 // Deploying tells of each service whether a deployment is in progress, and nothing of

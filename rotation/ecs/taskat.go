@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -18,7 +19,7 @@ import (
 // mode awsvpc, which Fargate's are, have an address of their own.
 func (s *Services) TaskAt(ctx context.Context, address string) (string, bool) {
 	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		arns, err := s.listTasks(ctx, desired)
+		arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: desired})
 		if err != nil {
 			return "", false
 		}

@@ -49,8 +49,8 @@ func secretsOf(container types.ContainerDefinition) []types.Secret {
 	return slices.Concat(container.Secrets, container.LogConfiguration.SecretOptions)
 }
 
-// uses tells whether a container of a task definition reads a secret.
-func uses(definition types.TaskDefinition, secretARN string) bool {
+// reads tells whether a container of a task definition reads a secret.
+func reads(definition types.TaskDefinition, secretARN string) bool {
 	return slices.ContainsFunc(definition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
 		return slices.ContainsFunc(secretsOf(c), func(s types.Secret) bool {
 			return parseReference(aws.ToString(s.ValueFrom)).of(secretARN)
