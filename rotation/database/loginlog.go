@@ -174,10 +174,10 @@ const endsWithin = 10 * time.Minute
 func (l loginLog) endedSince(ctx context.Context) (bool, error) {
 	var refused int
 	err := l.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log r,
-		(SELECT MAX(LOGGED) AS at FROM performance_schema.error_log WHERE ERROR_CODE = ? AND INSTR(DATA, BINARY ?) > 0) last
+		(SELECT MAX(LOGGED) AS at FROM performance_schema.error_log WHERE ERROR_CODE = ? AND DATA LIKE BINARY ? ESCAPE '|') last
 		WHERE r.ERROR_CODE = ? AND r.LOGGED > last.at AND r.LOGGED < last.at + INTERVAL ? SECOND
-		AND INSTR(r.DATA, BINARY ?) > 0 AND INSTR(r.DATA, '(using password: YES)') > 0`,
-		[]any{logSecondPassword, bySecondPassword(l.a), logAccessDenied, int(endsWithin / time.Second), "for user '" + l.a.user + "'@"}, &refused)
+		AND r.DATA LIKE BINARY ? ESCAPE '|' AND r.DATA LIKE '%(using password: YES)%'`,
+		[]any{logSecondPassword, bySecondPassword(l.a), logAccessDenied, int(endsWithin / time.Second), containing("for user '" + l.a.user + "'@")}, &refused)
 	return refused > 0, explain(err, l.a)
 }
 
