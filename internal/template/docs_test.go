@@ -67,6 +67,12 @@ var deleting = map[string]struct{ flag, kind string }{
 	"events remove-targets":    {"--rule", "AWS::Events::Rule"},
 	"cloudwatch delete-alarms": {"--alarm-names", "AWS::CloudWatch::Alarm"},
 	"sns delete-topic":         {"--topic-arn", "AWS::SNS::Topic"},
+
+	// Where a page says how to take everything away: what they name is the whole, and
+	// nothing that it owns.
+	"cloudformation delete-stack":           {"--stack-name", "AWS::CloudFormation::Stack"},
+	"cloudformation delete-stack-instances": {"--stack-set-name", "AWS::CloudFormation::StackSet"},
+	"cloudformation delete-stack-set":       {"--stack-set-name", "AWS::CloudFormation::StackSet"},
 }
 
 var (
