@@ -104,6 +104,18 @@ func harms(found [][]string, stacks map[owned]string) (faults []string, looked i
 	return faults, looked
 }
 
+// What `make status` shows at the end of the first deployment is what the template gives
+// to a stack with the parameters of samconfig.toml.
+func TestTheFirstDeploymentIsShownWithItsSchedule(t *testing.T) {
+	t.Parallel()
+	stack := render(t, parse(t), cloudformation.Options{StackName: "mautic-secret-rotation-prod", Region: "eu-west-1", Parameters: overrides(t)["prod"]})
+	rules, _ := stack.Resources["Schedule"].Properties["RotationRules"].(map[string]any)
+	want := fmt.Sprintf("\n  schedule  %v, window %v, next by ", rules["ScheduleExpression"], rules["Duration"])
+	if page := pages(t)["deploy.md"]; strings.Count(page, "\n  schedule  ") != 1 || !strings.Contains(page, want) {
+		t.Errorf("deploy.md has not %q", want)
+	}
+}
+
 func TestNoDocumentedCommandDeletesWhatAStackOwnsOrOverwritesASecret(t *testing.T) {
 	t.Parallel()
 	parsed := parse(t)
