@@ -156,7 +156,7 @@ SETTING  = $(shell awk -F'"' '/^\[/ { here = $$0 == "[$(ENV).deploy.parameters]"
 
 .PHONY: which-stack
 which-stack:
-	@[ -n '$(ENV)' ] || { echo 'which stack? Name its section in samconfig.toml: make $(or $(firstword $(MAKECMDGOALS)),status) ENV=prod' >&2; exit 1; }
+	@$(if $(ENV),:,$(error which stack? Name its section in samconfig.toml: make $(firstword $(MAKECMDGOALS)) ENV=prod))
 
 .PHONY: check-stack
 check-stack: which-stack ## look through what samconfig.toml gives to the stack of ENV
