@@ -81,7 +81,7 @@ func commandsOfPages(t *testing.T) (commands []string, page map[string]string) {
 }
 
 // named is a command's name in a sentence: nobody types it like that.
-var named = regexp.MustCompile(`^aws [a-z]+ [a-z-]+( …)?$|^sam deploy$`)
+var named = regexp.MustCompile(`^aws [a-z0-9]+ [a-z-]+( …)?$|^sam deploy$`)
 
 // notHere are the commands that do not run against the stand-in, and why.
 var notHere = []struct{ begin, why string }{
@@ -221,9 +221,9 @@ func (p *pages) try(page, command string) {
 	case !strings.Contains(out, of.shows):
 		p.t.Errorf("%s has\n  %s\nwhich does not say %q:\n%s", page, as, of.shows, out)
 	}
-	var started struct{ ARN, VersionId string }
-	if strings.Contains(command, "rotate-secret") && json.Unmarshal([]byte(out), &started) == nil && started.VersionId != "" {
-		if err := p.AWS.SecretsManager.WaitRotation(p.t.Context(), started.ARN, started.VersionId); err != nil {
+	var started struct{ ARN, VersionID string }
+	if strings.Contains(command, "rotate-secret") && json.Unmarshal([]byte(out), &started) == nil && started.VersionID != "" {
+		if err := p.AWS.SecretsManager.WaitRotation(p.t.Context(), started.ARN, started.VersionID); err != nil {
 			p.t.Errorf("%s has\n  %s\nwhich starts a rotation that fails: %v", page, as, err)
 		}
 	}
@@ -251,7 +251,7 @@ func (p *pages) written(command string) string {
 		"<label or version>", current.ID, "<what>", current.ID, "<label>", current.Labels[ledger], "<shell>", "bash",
 		"<old>", state.Labelled("AWSPREVIOUS").ID, "<new>", current.ID, "<the AWSCURRENT version>", current.ID, "<id>", pending.ID,
 		"<ARN>", p.SecretARN, "<the secret's ARN>", p.SecretARN, "<the function's ARN>", p.FunctionARN,
-		"<ReadPolicy>", "arn:aws:iam::123456789012:policy/read", "<the ids that it lists>", "1",
+		"<ReadPolicy>", "arn:aws:iam::123456789012:policy/read", "<the ids that it lists>", "1", "<the new key>", "key",
 	).Replace(command)
 	return untilDate.ReplaceAllString(command, p.AWS.Clock().Now().AddDate(0, 1, 0).Format(time.DateOnly))
 }
@@ -356,8 +356,8 @@ func (p *pages) shell(command, shows, endpoint string) (string, error) {
 	return out.String(), err
 }
 
-// itsFile is a file that a command reads.
-var itsFile = regexp.MustCompile(`file://(\S+)`)
+// itsFile is a file that a command reads, and an earlier one of the page has made.
+var itsFile = regexp.MustCompile(`(?:file://|\b)(/tmp/\S+|web\.json|build/package/\S+)`)
 
 // understood tries that the real CLI takes a command's words, where nothing answers it.
 func (p *pages) understood(page, command string) {
@@ -369,6 +369,7 @@ func (p *pages) understood(page, command string) {
 		}
 		command = strings.ReplaceAll(command, m[1], file)
 	}
+	command = strings.ReplaceAll(command, " docs/examples/", " ../../docs/examples/")
 	as := p.written(command)
 	out, err := p.shell("AWS_MAX_ATTEMPTS=1 "+as, "", "http://127.0.0.1:9")
 	if err == nil || !strings.Contains(out, "Could not connect to the endpoint URL") {
