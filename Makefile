@@ -150,12 +150,16 @@ check-build: ## whether the function comes out the same wherever it is built
 	@tools/check-build
 
 # What follows is about a stack, by the values in samconfig.toml: ENV=staging,
-# ENV=prod. It takes the AWS CLI, and to deploy the SAM CLI.
-ENV     ?= dev
+# ENV=prod. None is the default, since dev deploys without a question. It needs the
+# AWS CLI, and to deploy the SAM CLI.
 SETTING  = $(shell awk -F'"' '/^\[/ { here = $$0 == "[$(ENV).deploy.parameters]" } here && /^$(1) / { print $$2 }' samconfig.toml)
 
+.PHONY: which-stack
+which-stack:
+	@$(if $(ENV),:,$(error which stack? Name its section in samconfig.toml: make $(firstword $(MAKECMDGOALS)) ENV=prod))
+
 .PHONY: check-stack
-check-stack: ## look through what samconfig.toml gives to the stack of ENV
+check-stack: which-stack ## look through what samconfig.toml gives to the stack of ENV
 	@$(GO) run ./cmd/checkstack $(ENV)
 
 .PHONY: deploy
@@ -171,5 +175,5 @@ status: ## show how the credentials stand, and what needs you, in ENV
 
 # Each runs the operator's program; ARGS has further flags of it.
 logs: ARGS ?= --follow
-preflight rotate logs status:
+preflight rotate logs status: which-stack
 	@$(GO) run ./cmd/mautic-rotation $@ --region $(call SETTING,region) --stack $(call SETTING,stack_name) $(ARGS)

@@ -4,8 +4,9 @@
 //	go run ./cmd/checkstack prod
 //
 // It finds what the SAM CLI passes over without a word (a parameter that the
-// template does not have, a value that is cut at its first space), and what
-// CloudFormation or Secrets Manager would refuse in the midst of a deployment.
+// template does not have, a value that is cut at its first space), the samples that
+// samconfig.toml has until somebody puts in what is theirs, and what CloudFormation or
+// Secrets Manager would refuse in the midst of a deployment.
 package main
 
 import (

@@ -61,7 +61,8 @@ func (d *demo) guide() string {
 		fmt.Fprintf(&exports, "  export %s\n", entry)
 	}
 	return fmt.Sprintf(`
-In another terminal, with the operator's program (make operator) or the AWS CLI:
+In another terminal, with the operator's program (make operator) or the AWS CLI, version 2
+(without uuidgen, the package uuid-runtime, write 32 letters and digits in its place):
 
 %[1]s  export MAUTIC_ROTATION_STACK=%[2]s
 

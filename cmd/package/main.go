@@ -70,31 +70,43 @@ func run(args []string, out io.Writer) error {
 			return err
 		}
 	}
-	_, err = io.WriteString(out, next(zipFile, len(zipped), templateFile, len(plain), code))
+	made := made{zipFile, templateFile, len(zipped), len(plain), code, strings.TrimSuffix(code.Key, ".zip") + ".yaml"}
+	if *key == "" {
+		// It changes with the template too: a tool that compares keys sees a new release.
+		made.templateKey = strings.TrimSuffix(packaging.Key(plain), ".zip") + ".yaml"
+	}
+	_, err = io.WriteString(out, made.next())
 	return err
 }
 
-// next are the commands that deploy what was made.
-func next(zipFile string, zipSize int, templateFile string, templateSize int, code packaging.Code) string {
-	bucket := strings.NewReplacer("{region}", "<region>", "{account}", "<account>").Replace(code.Bucket)
-	templateKey := strings.TrimSuffix(code.Key, ".zip") + ".yaml"
+// made is what there is to deploy.
+type made struct {
+	zipFile, templateFile string
+	zipSize, templateSize int
+	code                  packaging.Code
+	templateKey           string
+}
+
+// next are the commands that deploy it.
+func (m made) next() string {
+	bucket := strings.NewReplacer("{region}", "<region>", "{account}", "<account>").Replace(m.code.Bucket)
 	where := ""
-	if bucket != code.Bucket {
+	if bucket != m.code.Bucket {
 		where = ", once for each region and account"
 	}
-	return fmt.Sprintf(`%s  %d kB
-%s  %d kB, without a macro; its code is s3://%s/%s
+	return fmt.Sprintf(`%[1]s  %[2]d kB
+%[3]s  %[4]d kB, without a macro; its code is s3://%[5]s/%[6]s
 
-Next, put both into the bucket%s:
+Next, put both into the bucket%[7]s:
   aws s3 cp %[1]s s3://%[5]s/%[6]s
   aws s3 cp %[3]s s3://%[5]s/%[8]s
 
 then deploy one stack:
-  aws cloudformation deploy --stack-name mautic-secret-rotation-prod --template-file %[3]s --s3-bucket %[5]s --capabilities CAPABILITY_IAM --parameter-overrides SecretArn=<the secret's ARN>
+  aws cloudformation deploy --stack-name mautic-secret-rotation-prod --template-file %[3]s --s3-bucket %[5]s --capabilities CAPABILITY_IAM --tags application=mautic environment=prod --parameter-overrides FunctionName=mautic-rotation-prod SecretArn=<the secret's ARN>
 
-or many, from the organization's management account:
-  aws cloudformation create-stack-set --stack-set-name mautic-secret-rotation --permission-model SERVICE_MANAGED --auto-deployment Enabled=false --capabilities CAPABILITY_IAM --template-url https://%[5]s.s3.<region>.amazonaws.com/%[8]s
+or a StackSet, from the organization's management account, and then a stack in each account:
+  aws cloudformation create-stack-set --stack-set-name mautic-secret-rotation --permission-model SERVICE_MANAGED --auto-deployment Enabled=false --capabilities CAPABILITY_IAM --tags Key=application,Value=mautic --template-url https://%[5]s.s3.<region>.amazonaws.com/%[8]s --parameters ParameterKey=FunctionName,ParameterValue=mautic-rotation-prod
 
-docs/many.md has the rest.
-`, zipFile, zipSize/1000, templateFile, templateSize/1000, bucket, code.Key, where, templateKey)
+docs/many.md has the other parameters, the stacks in the accounts, Terraform and the CDK.
+`, m.zipFile, m.zipSize/1000, m.templateFile, m.templateSize/1000, bucket, m.code.Key, where, m.templateKey)
 }

@@ -48,6 +48,26 @@ func TestTheTemplateNamesTheCodeWhereTheCommandsPutIt(t *testing.T) {
 		if !strings.Contains(said, tc.put) {
 			t.Errorf("%s: it says %s", name, said)
 		}
+		// The template's key tells of the template too, and not of the code alone.
+		templateKey := strings.TrimSuffix(packaging.Key(text), ".zip") + ".yaml"
+		if len(tc.args) == 2 && (templateKey == strings.TrimSuffix(tc.key, ".zip")+".yaml" || strings.Count(said, templateKey) != 2) {
+			t.Errorf("%s: the template is to be %s, and it says %s", name, templateKey, said)
+		}
+	}
+}
+
+// The printed commands are those that the policy to deploy is for: it knows functions and
+// stacks by the beginning of their names.
+func TestThePrintedCommandsNameTheStackAsThePolicyKnowsIt(t *testing.T) {
+	t.Parallel()
+	_, said := packaged(t, "-bucket", "artifacts")
+	for _, want := range []string{
+		"--stack-name mautic-secret-rotation-", "FunctionName=mautic-rotation-prod ", "ParameterKey=FunctionName,ParameterValue=mautic-rotation-prod\n",
+		"--tags application=mautic ", "--tags Key=application,Value=mautic ",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q: %s", want, said)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"regexp"
@@ -50,7 +51,28 @@ func TestTerraformDeploysWhatSamconfigDoes(t *testing.T) {
 	if _, err := parsed.Render(cloudformation.Options{StackName: "mautic-secret-rotation-prod", Parameters: got}); err != nil {
 		t.Error(err)
 	}
+	// Terraform deletes an object whose key changes before it updates the stack, which
+	// needs it to go back.
+	if strings.Contains(text, `resource "aws_s3_object"`) {
+		t.Error("terraform/main.tf deletes the release before at each upgrade")
+	}
 	if !strings.Contains(text, `name         = "mautic-secret-rotation-prod"`) || !strings.Contains(text, `"CAPABILITY_IAM"`) {
 		t.Error("terraform/main.tf has another stack, or no capability")
+	}
+}
+
+// A program that is not in package.json is fetched by npx as whatever is the newest.
+func TestTheCDKIsPinned(t *testing.T) {
+	t.Parallel()
+	var manifest struct{ Dependencies, DevDependencies map[string]string }
+	if err := json.Unmarshal(read(t, "cdk/package.json"), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	for name, version := range map[string]string{
+		"aws-cdk-lib": manifest.Dependencies["aws-cdk-lib"], "constructs": manifest.Dependencies["constructs"], "aws-cdk": manifest.DevDependencies["aws-cdk"],
+	} {
+		if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
+			t.Errorf("%s is %q", name, version)
+		}
 	}
 }

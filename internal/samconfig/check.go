@@ -13,8 +13,8 @@ import (
 )
 
 // Check tells all that is wrong with what an environment gives to a template:
-// what SAM would drop, what CloudFormation would refuse, and schedules whose
-// windows AWS would.
+// what SAM would drop, samples and what is in another region, what CloudFormation would
+// refuse, and schedules whose windows AWS would.
 func (e Environment) Check(t *cloudformation.Template) error {
 	var faults []error
 	for _, item := range e.leftOver {
@@ -31,6 +31,9 @@ func (e Environment) Check(t *cloudformation.Template) error {
 	}
 	if len(e.Parameters) == 0 {
 		faults = append(faults, errors.New("it gives no parameters"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Parameters)) {
+		faults = append(faults, sampled(name, e.Parameters[name]), e.elsewhere(name))
 	}
 	stack, err := t.Render(cloudformation.Options{StackName: e.StackName, Region: e.Region, Parameters: e.Parameters})
 	if err != nil {
@@ -54,6 +57,45 @@ func (e Environment) Check(t *cloudformation.Template) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// samples are what documentation has in place of an account, of the six characters that
+// Secrets Manager adds, of a network and of a host, and how to find out one's own. AWS has no
+// such account, and example.com is nobody's (RFC 2606).
+var samples = []struct {
+	pattern *regexp.Regexp
+	own     string
+}{
+	{regexp.MustCompile(`^arn:aws[a-z-]*:[a-z-]+:[a-z0-9-]*:(123456789012|111122223333):|:secret:\S+-AbCdEf(,|$)`), "the ARN as AWS has it: aws secretsmanager describe-secret --secret-id <name> --query ARN"},
+	{regexp.MustCompile(`\b(subnet|sg)-0123456789abcdef[0-9a-f]\b`), "your own: aws ecs describe-services shows those of Mautic's tasks"},
+	{regexp.MustCompile(`(^|[@./])example\.(com|org|net)\b`), "your own"},
+}
+
+// sampled tells whether a value is one of samconfig.toml as it is shipped, which nothing
+// that AWS has can be.
+func sampled(name, value string) error {
+	for _, sample := range samples {
+		if sample.pattern.MatchString(value) {
+			return fmt.Errorf("%s: %s is a sample; give %s", name, value, sample.own)
+		}
+	}
+	return nil
+}
+
+var inRegion = regexp.MustCompile(`\barn:aws[a-z-]*:[a-z-]+:([a-z0-9-]+):`)
+
+// elsewhere tells whether a parameter names what is in another region than the stack. A bus
+// of events alone may be.
+func (e Environment) elsewhere(name string) error {
+	if e.Region == "" || name == "NoticeBusArn" {
+		return nil
+	}
+	for _, m := range inRegion.FindAllStringSubmatch(e.Parameters[name], -1) {
+		if m[1] != e.Region {
+			return fmt.Errorf("%s: %s is in %s, and the stack in %s (region); both have to be in one", name, e.Parameters[name], m[1], e.Region)
+		}
+	}
+	return nil
 }
 
 // beforeTheWatch is what a tick may take before it begins to watch, and to undo what it

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,19 +29,82 @@ const (
 	anyStack    = "arn:aws:cloudformation:eu-west-1:123456789012:stack/" + stackName + "/0f6b3c62"
 )
 
-// bySAM is what the SAM CLI does itself, by its sources: samcli/lib/deploy,
-// samcli/lib/bootstrap and samcli/commands/delete. The bucket's stack has a bucket with
-// versions and tags, and a policy for it.
+// bySAM is what the SAM CLI does itself, by its sources: samcli/lib/deploy and
+// samcli/lib/bootstrap. The bucket's stack has a bucket with versions and tags, and a
+// policy for it.
 var bySAM = []need{
 	{"cloudformation:DescribeStacks", anyStack, nil}, {"cloudformation:CreateChangeSet", anyStack, nil},
 	{"cloudformation:DescribeChangeSet", anyStack, nil}, {"cloudformation:ExecuteChangeSet", anyStack, nil},
-	{"cloudformation:DescribeStackEvents", anyStack, nil}, {"cloudformation:GetTemplate", anyStack, nil}, {"cloudformation:DeleteStack", anyStack, nil},
+	{"cloudformation:DescribeStackEvents", anyStack, nil},
 	{"cloudformation:CreateChangeSet", "arn:aws:cloudformation:eu-west-1:aws:transform/Serverless-2016-10-31", nil},
 	{"cloudformation:DescribeStacks", bucketStack, nil}, {"cloudformation:CreateChangeSet", bucketStack, nil},
 	{"cloudformation:DescribeChangeSet", bucketStack, nil}, {"cloudformation:ExecuteChangeSet", bucketStack, nil},
 	{"s3:CreateBucket", samBucket, nil}, {"s3:PutBucketTagging", samBucket, nil}, {"s3:PutBucketVersioning", samBucket, nil},
 	{"s3:PutBucketPolicy", samBucket, nil}, {"s3:GetBucketPolicy", samBucket, nil}, {"s3:ListBucket", samBucket, nil},
 	{"s3:GetObject", samBucket + "/0123456789abcdef", nil}, {"s3:PutObject", samBucket + "/0123456789abcdef", nil},
+}
+
+const (
+	prodFunction = "arn:aws:lambda:eu-west-1:123456789012:function:mautic-rotation-prod"
+	prodSecret   = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mautic-prod-secrets-AbCdEf"
+	prodLog      = "arn:aws:logs:eu-west-1:123456789012:log-group:/mautic-rotation/" + stackName
+)
+
+// byHand is what the pages have whoever deploys do beside it: look up the secret, delete
+// the stack. Lambda asks for the security groups in the name of who attaches a function
+// to a network, which CloudFormation does not publish: Lambda's developer guide, "Giving
+// Lambda functions access to resources in an Amazon VPC".
+var byHand = []need{
+	{"secretsmanager:DescribeSecret", prodSecret, nil},
+	{"cloudformation:DeleteStack", anyStack, nil}, {"cloudformation:DescribeStacks", anyStack, nil},
+	{"ec2:GetSecurityGroupsForVpc", "*", nil},
+}
+
+// byTheProgram is what make preflight, rotate, status and logs call, by the method of the
+// SDK's client that the program has. Other commands take the policies for people.
+var byTheProgram = map[string][]need{
+	"GetResources":    {{"tag:GetResources", "*", nil}},
+	"Invoke":          {{"lambda:InvokeFunction", prodFunction, nil}, {"lambda:InvokeFunction", prodFunction + ":read", nil}},
+	"RotateSecret":    {{"secretsmanager:RotateSecret", prodSecret, nil}},
+	"FilterLogEvents": {{"logs:FilterLogEvents", prodLog, nil}},
+}
+
+// forOthers are the calls of other commands (pause, resume, history, logs that search),
+// and SES's statistics, which the preflight leaves out where it may not see them.
+var forOthers = []string{"TagResource", "UntagResource", "LookupEvents", "StartQuery", "GetQueryResults", "GetSendQuota", "GetSendStatistics"}
+
+var clientCall = regexp.MustCompile(`(?:\bclient|NewFromConfig\(\w+\))\.([A-Z]\w+)[,}]`)
+
+// programCalls are the calls that the program's sources name, each of which is known.
+func programCalls(t *testing.T) (all []need) {
+	t.Helper()
+	files, err := filepath.Glob("../operator/cloud/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range clientCall.FindAllStringSubmatch(string(text), -1) {
+			called[m[1]] = true
+		}
+	}
+	for method := range called {
+		its, known := byTheProgram[method]
+		if !known && !slices.Contains(forOthers, method) {
+			t.Errorf("the program calls %s, and whether the policy to deploy needs it is not known", method)
+		}
+		all = append(all, its...)
+	}
+	for method := range byTheProgram {
+		if !called[method] {
+			t.Errorf("the program does not call %s any more", method)
+		}
+	}
+	return all
 }
 
 // spared are actions of a type that CloudFormation takes for a property alone, which
@@ -78,10 +143,11 @@ var spared = map[string]map[string]string{ // property, by action, by type
 }
 
 // unbound are the actions that are for no resource, by AWS's service authorization
-// reference. DescribeAlarms has one, and is asked of all where an alarm is looked for.
+// reference. DescribeAlarms has one, and is asked of all where an alarm is looked for;
+// GetSecurityGroupsForVpc has the network, whose id the policy does not know.
 var unbound = []string{
 	"cloudwatch:DescribeAlarms", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
-	"kms:CreateKey", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword",
+	"ec2:GetSecurityGroupsForVpc", "kms:CreateKey", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword", "tag:GetResources",
 }
 
 // of is the ARN of a stack's resource.
@@ -163,7 +229,10 @@ func has(properties any, name string) bool {
 func needs(t *testing.T, stack *cloudformation.Stack) (all []need) {
 	t.Helper()
 	actions := publishedActions(t)
-	function := "arn:aws:lambda:" + deployedIn + ":" + deployedBy + ":function:" + stack.Resources["RotationFunction"].Properties["FunctionName"].(string)
+	function := "" // what all stacks share has none
+	if rotation, has := stack.Resources["RotationFunction"]; has {
+		function = "arn:aws:lambda:" + deployedIn + ":" + deployedBy + ":function:" + rotation.Properties["FunctionName"].(string)
+	}
 	byCloudFormation := map[string][]string{"aws:CalledViaLast": {"cloudformation.amazonaws.com"}}
 	for _, id := range slices.Sorted(maps.Keys(stack.Resources)) {
 		r := stack.Resources[id]
@@ -201,10 +270,11 @@ func needs(t *testing.T, stack *cloudformation.Stack) (all []need) {
 					if kind == "AWS::KMS::Key" {
 						// CreateKey gives the tags, of which those are asked that an update changes.
 						n.context = maps.Clone(byCloudFormation)
+						tag := []string{tagsOf(r, "Tags")["mautic-rotation"]}
 						if handler == "create" && (action == "kms:CreateKey" || action == "kms:TagResource") {
-							n.context["aws:RequestTag/mautic-rotation"] = []string{stackName}
+							n.context["aws:RequestTag/mautic-rotation"] = tag
 						} else {
-							n.context["aws:ResourceTag/mautic-rotation"] = []string{stackName}
+							n.context["aws:ResourceTag/mautic-rotation"] = tag
 						}
 					}
 					all = append(all, n)
@@ -215,22 +285,59 @@ func needs(t *testing.T, stack *cloudformation.Stack) (all []need) {
 	return all
 }
 
-// deployPolicy is the policy that the documentation gives to people who deploy.
-func deployPolicy(t *testing.T) (policy.Policy, []byte) {
+// policyFiles are the policies that the documentation gives to people who deploy: one for
+// the stacks, and one that names the secrets, of which there may be many.
+var policyFiles = []string{"deploy-policy.json", "deploy-policy-secrets.json"}
+
+// policyText is one of them.
+func policyText(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/examples/deploy-policy.json")
+	text, err := os.ReadFile("../../docs/examples/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var document map[string]any
-	if err := json.Unmarshal(text, &document); err != nil {
-		t.Fatal(err)
+	return string(text)
+}
+
+// deployPolicy is what both allow.
+func deployPolicy(t *testing.T) policy.Policy {
+	t.Helper()
+	var attached []map[string]any
+	for _, file := range policyFiles {
+		var document map[string]any
+		if err := json.Unmarshal([]byte(policyText(t, file)), &document); err != nil {
+			t.Fatal(err)
+		}
+		attached = append(attached, map[string]any{"PolicyDocument": document})
 	}
-	p, err := policy.FromManaged(map[string]any{"PolicyDocument": document})
+	p, err := policy.FromManaged(attached...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, text
+	return p
+}
+
+// A managed policy has 6,144 characters at most, not counting what is white.
+func TestThePoliciesToDeployHaveRoomForTheLongestNames(t *testing.T) {
+	t.Parallel()
+	size := func(text string) int { return len(strings.Join(strings.Fields(text), "")) }
+	const longestRegion, longestName = "ap-southeast-2", 512
+	for _, file := range policyFiles {
+		text := strings.ReplaceAll(policyText(t, file), deployedIn, longestRegion)
+		secret := `"` + strings.ReplaceAll(prodSecret, deployedIn, longestRegion) + `"`
+		if file == "deploy-policy-secrets.json" {
+			if strings.Count(text, secret) != 1 {
+				t.Fatalf("%s names no %s", file, secret)
+			}
+			long := strings.ReplaceAll(secret, "mautic-prod-secrets", strings.Repeat("s", longestName))
+			text = strings.ReplaceAll(text, secret, strings.Join(slices.Repeat([]string{long}, 5), ","))
+		} else if strings.Contains(text, "mautic-prod-secrets") {
+			t.Errorf("%s names a secret, and has no room for five", file)
+		}
+		if size(text) > 6144 {
+			t.Errorf("%s has %d characters", file, size(text))
+		}
+	}
 }
 
 // deployments are stacks that together have every resource of the template.
@@ -256,19 +363,32 @@ func deployments(t *testing.T) []*cloudformation.Stack {
 	return stacks
 }
 
+// sharedStack is that of docs/many.md, by the name that the page gives it.
+func sharedStack(t *testing.T) *cloudformation.Stack {
+	t.Helper()
+	named := regexp.MustCompile(`--stack-name (\S+) --template-file docs/examples/many/shared.yaml`).FindStringSubmatch(pages(t)["many.md"])
+	if named == nil {
+		t.Fatal("docs/many.md does not deploy docs/examples/many/shared.yaml")
+	}
+	text, err := os.ReadFile("../../docs/examples/many/shared.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := cloudformation.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return render(t, shared, cloudformation.Options{StackName: named[1], Region: deployedIn, Parameters: with("AlarmEmail", "ops@example.com")})
+}
+
 func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T) {
 	t.Parallel()
-	p, text := deployPolicy(t)
-	// A managed policy has 6,144 characters at most. What people put in, such as the
-	// longest region's name in each ARN and two more secrets, needs room.
-	if size := len(strings.Join(strings.Fields(string(text)), "")); size > 5900 {
-		t.Errorf("it has %d characters", size)
-	}
+	p := deployPolicy(t)
 	var usage policy.Usage
 	ask := usage.Enforce(p)
-	all := slices.Clone(bySAM)
+	all := slices.Concat(bySAM, byHand, programCalls(t))
 	kinds := map[string]bool{}
-	for _, stack := range deployments(t) {
+	for _, stack := range append(deployments(t), sharedStack(t)) {
 		all = append(all, needs(t, stack)...)
 		for _, r := range stack.Resources {
 			kinds[r.Type] = true
@@ -301,22 +421,21 @@ func TestThePolicyToDeployAllowsWhatADeploymentTakesAndNothingElse(t *testing.T)
 			"Package arn:aws:s3:::aws-sam-cli-managed-default-*/*":                                        "SAM makes the names",
 			"Bucket arn:aws:s3:::aws-sam-cli-managed-default-*":                                           made,
 			"Alias arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*:read":             "each environment's function",
-			"Look *": "these actions are for no resource",
-			"Own arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*":                                            "each environment's function, and its alias",
-			"Identities arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                               made,
-			"PassRoles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                                made,
-			"Identities arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                                             made,
-			"Own arn:aws:events:" + in + ":" + account + ":rule/mautic-rotation-*":                                                after,
-			"Own arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                                           after,
-			"Own arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                                          named,
-			"Own arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*":                     named,
-			"Own arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                                                 named,
-			"NewKey mautic-secret-rotation-*":                                                                                     named,
-			"Key mautic-secret-rotation-*":                                                                                        named,
-			"NewKey *":                                                                                                            "a key has no name before it is made; its tag bounds it",
-			"Key arn:aws:kms:" + in + ":" + account + ":key/*":                                                                    "a key's id is made up; its tag bounds it",
-			"RotatedSecrets arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????": named,
-			"CreatedSecret arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????":  named,
+			"Look *": "these actions are for no resource, or for whichever there is",
+			"Own arn:aws:lambda:" + in + ":" + account + ":function:mautic-rotation-*":                                           "each environment's function, and its alias",
+			"Identities arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                              made,
+			"PassRoles arn:aws:iam::" + account + ":role/mautic-secret-rotation-*":                                               made,
+			"Identities arn:aws:iam::" + account + ":policy/mautic-secret-rotation-*":                                            made,
+			"Own arn:aws:events:" + in + ":" + account + ":rule/mautic-rotation-*":                                               after,
+			"Own arn:aws:cloudwatch:" + in + ":" + account + ":alarm:mautic-rotation-*":                                          after,
+			"Own arn:aws:cloudwatch::" + account + ":dashboard/mautic-secret-rotation-*":                                         named,
+			"Own arn:aws:logs:" + in + ":" + account + ":log-group:/mautic-rotation/mautic-secret-rotation-*":                    named,
+			"Own arn:aws:sns:" + in + ":" + account + ":mautic-secret-rotation-*":                                                named,
+			"NewKey mautic-secret-rotation-*":                                                                                    named,
+			"Key mautic-secret-rotation-*":                                                                                       named,
+			"NewKey *":                                                                                                           "a key has no name before it is made; its tag bounds it",
+			"Key arn:aws:kms:" + in + ":" + account + ":key/*":                                                                   "a key's id is made up; its tag bounds it",
+			"CreatedSecret arn:aws:secretsmanager:" + in + ":" + account + ":secret:mautic-secret-rotation-*-credentials-??????": named,
 		},
 		Bounds: map[string][]string{
 			"PassRoles": {"iam:PassedToService"},
@@ -334,7 +453,7 @@ func TestThePolicyToDeployIsOneThatAWSCanMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _ := deployPolicy(t)
+	p := deployPolicy(t)
 	for _, s := range p.Statements {
 		// The reference has stacks alone for CreateChangeSet. CloudFormation's user guide,
 		// "Using AWS SAM", has the ARN of the macro.
@@ -363,7 +482,7 @@ var foreign = []string{
 
 func TestThePolicyToDeployIsForNothingOutsideOfTheStack(t *testing.T) {
 	t.Parallel()
-	p, _ := deployPolicy(t)
+	p := deployPolicy(t)
 	refused := 0
 	for _, s := range p.Statements {
 		for _, action := range s.Actions {

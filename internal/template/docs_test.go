@@ -67,6 +67,12 @@ var deleting = map[string]struct{ flag, kind string }{
 	"events remove-targets":    {"--rule", "AWS::Events::Rule"},
 	"cloudwatch delete-alarms": {"--alarm-names", "AWS::CloudWatch::Alarm"},
 	"sns delete-topic":         {"--topic-arn", "AWS::SNS::Topic"},
+
+	// Where a page says how to take everything away: what they name is the whole, and
+	// nothing that it owns.
+	"cloudformation delete-stack":           {"--stack-name", "AWS::CloudFormation::Stack"},
+	"cloudformation delete-stack-instances": {"--stack-set-name", "AWS::CloudFormation::StackSet"},
+	"cloudformation delete-stack-set":       {"--stack-set-name", "AWS::CloudFormation::StackSet"},
 }
 
 var (
@@ -96,6 +102,18 @@ func harms(found [][]string, stacks map[owned]string) (faults []string, looked i
 		}
 	}
 	return faults, looked
+}
+
+// What `make status` shows at the end of the first deployment is what the template gives
+// to a stack with the parameters of samconfig.toml.
+func TestTheFirstDeploymentIsShownWithItsSchedule(t *testing.T) {
+	t.Parallel()
+	stack := render(t, parse(t), cloudformation.Options{StackName: "mautic-secret-rotation-prod", Region: "eu-west-1", Parameters: overrides(t)["prod"]})
+	rules, _ := stack.Resources["Schedule"].Properties["RotationRules"].(map[string]any)
+	want := fmt.Sprintf("\n  schedule  %v, window %v, next by ", rules["ScheduleExpression"], rules["Duration"])
+	if page := pages(t)["deploy.md"]; strings.Count(page, "\n  schedule  ") != 1 || !strings.Contains(page, want) {
+		t.Errorf("deploy.md has not %q", want)
+	}
 }
 
 func TestNoDocumentedCommandDeletesWhatAStackOwnsOrOverwritesASecret(t *testing.T) {

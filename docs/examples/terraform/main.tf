@@ -1,15 +1,25 @@
 # The rotation's stack by Terraform or OpenTofu, from what `make package BUCKET=…` has
-# made. The template is over the 51,200 bytes that CloudFormation takes in a call, so it
-# comes from S3, as the code does.
+# made and you have put into the bucket: see docs/many.md. The template is over the 51,200
+# bytes that CloudFormation takes in a call, so it comes from S3, as the code does.
+#
+# Neither is a resource here. An upgrade would delete the release before, which the stack
+# needs to go back, and which other stacks may run.
+#
+# Put in what is yours: the region, the secret's name, the names and the parameters of the
+# stack, the tags.
 
 terraform {
   required_version = ">= 1.5"
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.0"
+      version = ">= 6.0"
     }
   }
+}
+
+provider "aws" {
+  region = "eu-west-1"
 }
 
 variable "bucket" {
@@ -17,10 +27,9 @@ variable "bucket" {
   type        = string
 }
 
-variable "package" {
-  description = "What make package has written."
+variable "template_key" {
+  description = "The template's key in it, as make package prints it. A release has another one."
   type        = string
-  default     = "../../../build/package"
 }
 
 variable "secret_name" {
@@ -36,27 +45,11 @@ data "aws_secretsmanager_secret" "mautic" {
   name = var.secret_name
 }
 
-locals {
-  template = "${var.package}/template.yaml"
-}
-
-resource "aws_s3_object" "code" {
-  bucket      = var.bucket
-  key         = regex("S3Key: (\\S+)", file(local.template))[0]
-  source      = "${var.package}/function.zip"
-  source_hash = filesha256("${var.package}/function.zip")
-}
-
-resource "aws_s3_object" "template" {
-  bucket = var.bucket
-  key    = "mautic-rotation-${filesha256(local.template)}.yaml"
-  source = local.template
-}
-
 resource "aws_cloudformation_stack" "rotation" {
   name         = "mautic-secret-rotation-prod"
-  template_url = "https://${data.aws_s3_bucket.package.bucket_regional_domain_name}/${aws_s3_object.template.key}"
+  template_url = "https://${data.aws_s3_bucket.package.bucket_regional_domain_name}/${var.template_key}"
   capabilities = ["CAPABILITY_IAM"]
+  tags         = { application = "mautic", environment = "prod" }
 
   parameters = {
     FunctionName     = "mautic-rotation-prod"
@@ -68,8 +61,6 @@ resource "aws_cloudformation_stack" "rotation" {
     SecurityGroupIds = "sg-0123456789abcdef0"
     AlarmEmail       = "ops@example.com"
   }
-
-  depends_on = [aws_s3_object.code]
 }
 
 output "function" {
