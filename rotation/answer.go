@@ -194,7 +194,7 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 		}
 		found.EverySeconds = int64(every / time.Second)
 		if pause := s.pause(); !pause.On || !pause.Until.IsZero() {
-			found.Due = instant(schedule.Due(found.RotatedAt, every, eachTime, pause.Until))
+			found.Due = instant(schedule.Due(lastRotated(current.Doc, []string{name})[name], every, eachTime, pause.Until))
 		}
 		if found.Due != nil && !found.RotatedAt.IsZero() {
 			found.GreatestAgeSeconds = int64(found.Due.Sub(found.RotatedAt) / time.Second)

@@ -48,6 +48,37 @@ func TestTheOnlyCredentialOfASecretIsRotatedWhenItIsDueOrEachTime(t *testing.T) 
 	}
 }
 
+// The version's date tells how old a value is at most, but not that a rotation made it.
+func TestACredentialThatWasNeverRotatedIsDueInTheNextWindow(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		several, whenDue bool
+	}{"when it is due": {whenDue: true}, "each time": {}, "one of several": {several: true}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			e.reconfigure(func(c *rotation.Config) {
+				c.WhenDue = tc.whenDue
+				if !tc.several {
+					c.Kinds = c.Kinds[:1]
+				}
+			})
+			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 8 * ? *)"), Duration: aws.String("4h")})
+			found := e.status()
+			for _, c := range found.Credentials {
+				if c.From != "version" || c.Due == nil || !c.Due.Equal(*found.Schedule.Next) || c.GreatestAgeSeconds != int64(c.Due.Sub(c.RotatedAt)/time.Second) {
+					t.Errorf("%+v is not due at %s", c, found.Schedule.Next)
+				}
+			}
+			e.toTheNextWindow()
+			if admin := map[bool]string{false: "admin-0", true: "admin-1"}[tc.several]; len(found.Credentials) > 1 != tc.several {
+				t.Errorf("the credentials are %+v", found.Credentials)
+			} else {
+				e.currentHolds("database-1", admin)
+			}
+		})
+	}
+}
+
 // toTheNextWindow turns the clock into the window in which the schedule rotates next, and
 // waits until it has.
 func (e *engine) toTheNextWindow() {

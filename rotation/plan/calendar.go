@@ -16,10 +16,11 @@ type calendar struct {
 }
 
 // readCalendar reads cron(0 <hours> <day of month> <month> <day of week> *). ok is
-// false of anything else; what no field of a cron expression has, no day has.
+// false of anything else; what no field of a cron expression has, no day has. AWS writes
+// names in capitals and does not say that it refuses small letters, which can mean nothing else.
 func readCalendar(expression string) (c calendar, ok bool) {
 	fields, isCron := strings.CutPrefix(expression, "cron(")
-	f := strings.Fields(strings.TrimSuffix(fields, ")"))
+	f := strings.Fields(strings.ToUpper(strings.TrimSuffix(fields, ")")))
 	if !isCron || len(f) != 6 {
 		return calendar{}, false
 	}
