@@ -188,7 +188,7 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 	if s.m.RotationEnabled {
 		schedule := plan.Schedule(s.m.Schedule)
 		every := r.every[name]
-		eachTime := only && !r.whenDue
+		eachTime := only && !r.byRhythm()
 		if eachTime {
 			every = schedule.Rhythm()
 		}

@@ -24,7 +24,7 @@ func TestTheOnlyCredentialOfASecretIsRotatedWhenItIsDueOrEachTime(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
-			e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], tc.whenDue })
+			e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], e.onlyIf(tc.whenDue) })
 			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 1 * ? *)"), Duration: aws.String("4h")})
 			for month, want := range tc.want {
 				e.toTheNextWindow()
@@ -57,7 +57,7 @@ func TestACredentialThatWasNeverRotatedIsDueInTheNextWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
 			e.reconfigure(func(c *rotation.Config) {
-				c.WhenDue = tc.whenDue
+				c.WhenDue = e.onlyIf(tc.whenDue)
 				if !tc.several {
 					c.Kinds = c.Kinds[:1]
 				}
@@ -77,6 +77,31 @@ func TestACredentialThatWasNeverRotatedIsDueInTheNextWindow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each secret of a function has a schedule of its own, and one may be the rhythm and the
+// other not.
+func TestEachSecretIsRotatedWhenItIsDueOrEachTimeByItsOwnSchedule(t *testing.T) {
+	e := newEngine(t)
+	other := e.besides(`{"database": "database-0"}`)
+	every := map[string]time.Duration{e.arn: 90 * day, other: 31 * day}
+	e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], []string{e.arn} })
+	for arn, want := range every {
+		e.of(arn, func() {
+			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 1 * ? *)"), Duration: aws.String("4h")})
+			if off := time.Duration(credentialOf(t, e.status(), "database").EverySeconds)*time.Second - want; off.Abs() > 3*day {
+				t.Errorf("%s: it is said to be every %s, want %s", arn, off+want, want)
+			}
+		})
+	}
+}
+
+// onlyIf are the engine's secret, or none.
+func (e *engine) onlyIf(whenDue bool) []string {
+	if whenDue {
+		return []string{e.arn}
+	}
+	return nil
 }
 
 // toTheNextWindow turns the clock into the window in which the schedule rotates next, and

@@ -122,6 +122,41 @@ var answerMutations = []mutation{
 		killer: test{planner, "TestAMonthlyCalendarKeepsTheUsualRhythms"},
 	},
 	{
+		name: "rhythm-of-another-secret", what: "a secret is rotated when it is due because another one of the function is",
+		file:   "rotation/generate.go",
+		old:    "return slices.Contains(r.whenDue, r.event.SecretID) }",
+		new:    "return len(r.whenDue) > 0 }",
+		killer: test{engine, "TestEachSecretIsRotatedWhenItIsDueOrEachTimeByItsOwnSchedule"},
+	},
+	{
+		name: "due-by-the-version", what: "a credential that was never rotated is promised for a time counted from its version",
+		file:   "rotation/answer.go",
+		old:    "schedule.Due(lastRotated(current.Doc, []string{name})[name], ",
+		new:    "schedule.Due(found.RotatedAt, ",
+		killer: test{engine, "TestACredentialThatWasNeverRotatedIsDueInTheNextWindow"},
+	},
+	{
+		name: "interval-after-a-rotation-by-hand", what: "the minutes from a rotation by hand to the next one count as the schedule's interval",
+		file:   "rotation/plan/schedule.go",
+		old:    "	if n < int64(leastInterval/unit) || ",
+		new:    "	if n < 0 || ",
+		killer: test{planner, "TestAScheduleTellsWhenAKindIsDue"},
+	},
+	{
+		name: "steps-without-a-calendar", what: "years are gone through rotation by rotation, with a look at the calendar each time",
+		file:   "rotation/plan/schedule.go",
+		old:    "opens.Add((1 + (missing-1)/interval) * interval)",
+		new:    "opens.Add(interval)",
+		killer: test{planner, "TestAScheduleThatNobodyUnderstandsTakesNoTime"},
+	},
+	{
+		name: "small-letters-in-a-calendar", what: "a calendar with small letters is not understood",
+		file:   "rotation/plan/calendar.go",
+		old:    "strings.Fields(strings.ToUpper(strings.TrimSuffix(fields, \")\")))",
+		new:    "strings.Fields(strings.TrimSuffix(fields, \")\"))",
+		killer: test{planner, "TestAScheduleTellsWhenAKindIsDue"},
+	},
+	{
 		name: "interval-by-the-last-rotation", what: "the interval of a calendar is counted from the last rotation, which may have been by hand",
 		file:   "rotation/plan/schedule.go",
 		old:    "!opened.IsZero() && !next.IsZero() {\n",
@@ -131,8 +166,8 @@ var answerMutations = []mutation{
 	{
 		name: "due-within-the-window", what: "a credential is promised for a window in the middle of which it becomes due",
 		file:   "rotation/plan/schedule.go",
-		old:    "eachTime || !opens.Before(last.Add(every-interval/2))",
-		new:    "eachTime || !opens.Add(length).Before(last.Add(every-interval/2))",
+		old:    "last.Add(every - interval/2); !eachTime",
+		new:    "last.Add(every - interval/2 - length); !eachTime",
 		killer: test{planner, "TestAScheduleTellsWhenAKindIsDue"},
 	},
 	{
