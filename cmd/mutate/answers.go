@@ -143,6 +143,13 @@ var answerMutations = []mutation{
 		killer: test{planner, "TestAScheduleTellsWhenAKindIsDue"},
 	},
 	{
+		name: "window-of-a-calendar-in-hours", what: "with a calendar in hours each rotation by hand counts as the schedule's",
+		file:   "rotation/plan/calendar.go",
+		old:    "		inHours: strings.Contains(f[1], \"/\"),\n",
+		new:    "",
+		killer: test{planner, "TestARotationInTheSchedulesWindowOrPastItIsScheduled"},
+	},
+	{
 		name: "steps-without-a-calendar", what: "years are gone through rotation by rotation, with a look at the calendar each time",
 		file:   "rotation/plan/schedule.go",
 		old:    "opens.Add((1 + (missing-1)/interval) * interval)",

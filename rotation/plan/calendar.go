@@ -11,6 +11,7 @@ import (
 // A calendar is when the windows of a cron() expression open, in UTC: on the hour,
 // on certain days. It takes the expression for one that Secrets Manager has taken.
 type calendar struct {
+	inHours     bool // several windows a day
 	hour, month func(int) bool
 	day         func(time.Time) bool // at midnight
 }
@@ -25,6 +26,8 @@ func readCalendar(expression string) (c calendar, ok bool) {
 		return calendar{}, false
 	}
 	return calendar{
+		inHours: strings.Contains(f[1], "/"),
+
 		hour:  func(n int) bool { return inField(f[1], n, 0, nil) },
 		month: func(n int) bool { return inField(f[3], n, 1, months) },
 		day:   func(at time.Time) bool { return onDay(f[2], f[4], at) },

@@ -105,7 +105,7 @@ func (s Schedule) window() time.Duration {
 	if length, err := time.ParseDuration(s.Window); err == nil && length > 0 && length <= day {
 		return length
 	}
-	if strings.Contains(s.Expression, "hour") {
+	if c, _ := readCalendar(s.Expression); c.inHours || strings.Contains(s.Expression, "hour") {
 		return time.Hour
 	}
 	return day

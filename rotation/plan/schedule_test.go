@@ -12,6 +12,7 @@ func TestARotationInTheSchedulesWindowOrPastItIsScheduled(t *testing.T) {
 	days := Schedule{Expression: "rate(90 days)", Next: end}
 	window := Schedule{Window: "3h", Next: end}
 	hours := Schedule{Expression: "rate(4 hours)", Next: end}
+	calendar := Schedule{Expression: "cron(0 /8 * * ? *)", Next: time.Date(2026, 12, 1, 17, 0, 0, 0, time.UTC)}
 	for _, tc := range []struct {
 		name     string
 		schedule Schedule
@@ -27,6 +28,8 @@ func TestARotationInTheSchedulesWindowOrPastItIsScheduled(t *testing.T) {
 		{"within a window of its own", window, end.Add(-2 * time.Hour), true},
 		{"before that of a schedule in hours", hours, end.Add(-2 * time.Hour), false},
 		{"within that of a schedule in hours", hours, end.Add(-time.Minute), true},
+		{"before that of a calendar in hours", calendar, calendar.Next.Add(-2 * time.Hour), false},
+		{"within that of a calendar in hours", calendar, calendar.Next.Add(-time.Minute), true},
 	} {
 		if got := tc.schedule.Starts(tc.now); got != tc.want {
 			t.Errorf("%s: %v", tc.name, got)
