@@ -40,8 +40,8 @@ type settings struct {
 	limits            rotation.Limits
 	leaveCopies       bool
 	every             map[string]time.Duration
-	whenDue           bool
-	unmeasured        bool // no metrics are written
+	whenDue           []string // those of secretARNs whose only kind is rotated when it is due, and not each time
+	unmeasured        bool     // no metrics are written
 }
 
 // mauticSettings are those of the kinds that are in Mautic's own tables.
@@ -205,9 +205,19 @@ var known = []setting{
 		p.every, err = rhythms(value)
 		return err
 	}},
-	{"ROTATE_WHEN_DUE", "whether a schedule rotates the only kind of a secret when it is due, too, and not each time", func(p *parsed, value string) (err error) {
-		if p.whenDue, err = strconv.ParseBool(value); err != nil {
-			return fmt.Errorf("%q is neither true nor false", value)
+	// It stands after SECRET_ARNS, which are read first.
+	{"ROTATE_WHEN_DUE", "whether a schedule rotates the only kind of a secret when it is due, too, and not each time", func(p *parsed, value string) error {
+		if all, err := strconv.ParseBool(value); err == nil {
+			if all {
+				p.whenDue = p.secretARNs
+			}
+			return nil
+		}
+		p.whenDue = list(value)
+		for _, arn := range p.whenDue {
+			if !slices.Contains(p.secretARNs, arn) {
+				return fmt.Errorf("%q is neither true nor false, nor one of SECRET_ARNS", arn)
+			}
 		}
 		return nil
 	}},

@@ -64,8 +64,14 @@ func TestReadSettingsTakesWhatIsSetAndDefaultsTheRest(t *testing.T) {
 	if d := s.database; d.Way != "admin" || s.adminSecretARN != arn || s.databaseSecretARN != arn || d.Endpoint != "db:3307" || d.TLS != "VERIFY_CA" || d.Instance != "mautic-prod" || !d.Recovery || !s.askRDS {
 		t.Errorf("got %+v", d)
 	}
-	if l := s.limits; !s.leaveCopies || !s.whenDue || !s.unmeasured || l.Observe != 0 || l.Watch != rotation.DefaultLimits.Watch {
+	if l := s.limits; !s.leaveCopies || !slices.Equal(s.whenDue, []string{arn}) || !s.unmeasured || l.Observe != 0 || l.Watch != rotation.DefaultLimits.Watch {
 		t.Errorf("got %+v", l)
+	}
+	other := strings.Replace(arn, "secret:", "secret:other-", 1)
+	for value, want := range map[string][]string{"true": {arn, other}, "false": nil, "": nil, other: {other}, arn + "," + other: {arn, other}} {
+		if s, err := readSettings([]string{"SECRET_ARNS=" + arn + "," + other, "ROTATE_WHEN_DUE=" + value}); err != nil || !slices.Equal(s.whenDue, want) {
+			t.Errorf("ROTATE_WHEN_DUE=%s: %q, %v", value, s.whenDue, err)
+		}
 	}
 	if n := len(s.database.Passwords.Generate()); n != 41 {
 		t.Errorf("passwords of %d characters", n)
@@ -101,7 +107,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
 		"ROTATE_KINDS has smtp, which takes SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is no region`, `"0" is no port`,
 		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "holds no certificate in PEM",
-		"length 8", "an alphabet of 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
+		"length 8", "an alphabet of 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false, nor one of SECRET_ARNS`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %q:\n%v", want, err)

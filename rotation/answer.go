@@ -188,13 +188,13 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 	if s.m.RotationEnabled {
 		schedule := plan.Schedule(s.m.Schedule)
 		every := r.every[name]
-		eachTime := only && !r.whenDue
+		eachTime := only && !r.byRhythm()
 		if eachTime {
 			every = schedule.Rhythm()
 		}
 		found.EverySeconds = int64(every / time.Second)
 		if pause := s.pause(); !pause.On || !pause.Until.IsZero() {
-			found.Due = instant(schedule.Due(found.RotatedAt, every, eachTime, pause.Until))
+			found.Due = instant(schedule.Due(lastRotated(current.Doc, []string{name})[name], every, eachTime, pause.Until))
 		}
 		if found.Due != nil && !found.RotatedAt.IsZero() {
 			found.GreatestAgeSeconds = int64(found.Due.Sub(found.RotatedAt) / time.Second)

@@ -21,6 +21,10 @@ import (
 // What createSecret does to make the pending document, and what it tells of the
 // kinds that it goes on without.
 
+// byRhythm tells that the schedule rotates the secret's kinds when they are due, be it the
+// only one.
+func (r *run) byRhythm() bool { return slices.Contains(r.whenDue, r.event.SecretID) }
+
 // toRotate chooses the kinds that the rotation is to change.
 func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, error) {
 	m := seen.m
@@ -36,7 +40,7 @@ func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, err
 	schedule := plan.Schedule(m.Schedule)
 	chosen := plan.Select(plan.Candidates{
 		Request: request, Now: m.At, Scheduled: schedule.Starts(m.At), Interval: schedule.Interval(m.At),
-		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every, WhenDue: r.whenDue,
+		Present: names(present), Open: seen.open(names(present)), Last: lastRotated(current.Doc, names(present)), Every: r.every, WhenDue: r.byRhythm(),
 		Pause:   seen.pause(),
 		HeldOff: len(bad) > 0,
 	})

@@ -44,7 +44,7 @@ type Rotator struct {
 	health      Health
 	limits      Limits
 	every       map[string]time.Duration
-	whenDue     bool
+	whenDue     []string // ARNs
 	metrics     Metrics
 	pauses      Pauses
 	clock       secret.Clock
@@ -72,9 +72,10 @@ type Config struct {
 	// Every is how often the schedule rotates each kind of a secret that has
 	// several; of a kind that is missing, DefaultEvery says.
 	Every map[string]time.Duration
-	// WhenDue has the schedule rotate the only kind of a secret when it is due, too, and
-	// not each time: the schedule is when the function may rotate, and Every says how often.
-	WhenDue bool
+	// WhenDue are the ARNs of the secrets whose only kind the schedule rotates when it is
+	// due, too, and not each time: the schedule is when the function may rotate, and Every
+	// says how often. Each secret has a schedule of its own.
+	WhenDue []string
 
 	Metrics Metrics      // nil: nothing is measured
 	Pauses  Pauses       // zero: DefaultPauses

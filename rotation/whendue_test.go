@@ -24,7 +24,7 @@ func TestTheOnlyCredentialOfASecretIsRotatedWhenItIsDueOrEachTime(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
-			e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], tc.whenDue })
+			e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], e.onlyIf(tc.whenDue) })
 			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 1 * ? *)"), Duration: aws.String("4h")})
 			for month, want := range tc.want {
 				e.toTheNextWindow()
@@ -46,6 +46,62 @@ func TestTheOnlyCredentialOfASecretIsRotatedWhenItIsDueOrEachTime(t *testing.T) 
 			}
 		})
 	}
+}
+
+// The version's date tells how old a value is at most, but not that a rotation made it.
+func TestACredentialThatWasNeverRotatedIsDueInTheNextWindow(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		several, whenDue bool
+	}{"when it is due": {whenDue: true}, "each time": {}, "one of several": {several: true}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			e.reconfigure(func(c *rotation.Config) {
+				c.WhenDue = e.onlyIf(tc.whenDue)
+				if !tc.several {
+					c.Kinds = c.Kinds[:1]
+				}
+			})
+			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 8 * ? *)"), Duration: aws.String("4h")})
+			found := e.status()
+			for _, c := range found.Credentials {
+				if c.From != "version" || c.Due == nil || !c.Due.Equal(*found.Schedule.Next) || c.GreatestAgeSeconds != int64(c.Due.Sub(c.RotatedAt)/time.Second) {
+					t.Errorf("%+v is not due at %s", c, found.Schedule.Next)
+				}
+			}
+			e.toTheNextWindow()
+			if admin := map[bool]string{false: "admin-0", true: "admin-1"}[tc.several]; len(found.Credentials) > 1 != tc.several {
+				t.Errorf("the credentials are %+v", found.Credentials)
+			} else {
+				e.currentHolds("database-1", admin)
+			}
+		})
+	}
+}
+
+// Each secret of a function has a schedule of its own, and one may be the rhythm and the
+// other not.
+func TestEachSecretIsRotatedWhenItIsDueOrEachTimeByItsOwnSchedule(t *testing.T) {
+	e := newEngine(t)
+	other := e.besides(`{"database": "database-0"}`)
+	every := map[string]time.Duration{e.arn: 90 * day, other: 31 * day}
+	e.reconfigure(func(c *rotation.Config) { c.Kinds, c.WhenDue = c.Kinds[:1], []string{e.arn} })
+	for arn, want := range every {
+		e.of(arn, func() {
+			e.scheduleWith(types.RotationRulesType{ScheduleExpression: aws.String("cron(0 3 1 * ? *)"), Duration: aws.String("4h")})
+			if off := time.Duration(credentialOf(t, e.status(), "database").EverySeconds)*time.Second - want; off.Abs() > 3*day {
+				t.Errorf("%s: it is said to be every %s, want %s", arn, off+want, want)
+			}
+		})
+	}
+}
+
+// onlyIf are the engine's secret, or none.
+func (e *engine) onlyIf(whenDue bool) []string {
+	if whenDue {
+		return []string{e.arn}
+	}
+	return nil
 }
 
 // toTheNextWindow turns the clock into the window in which the schedule rotates next, and

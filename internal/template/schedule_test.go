@@ -152,7 +152,7 @@ func TestTheDefaultScheduleIsACalendarWhateverIsRotated(t *testing.T) {
 					t.Errorf("schedule %d, %s every %s days: %s, %s: %v", i+1, kinds, days, expression, windows[i], err)
 				}
 			}
-			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != "true" {
+			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != environment["SECRET_ARNS"] {
 				t.Errorf("by the default schedule ROTATE_WHEN_DUE is %q, %v", environment["ROTATE_WHEN_DUE"], err)
 			}
 		}
@@ -182,7 +182,7 @@ func TestAStackOfAnEarlierTemplateKeepsItsSchedule(t *testing.T) {
 					t.Errorf("schedule %d, %s every %s days: %s, %s: %v", i+1, kinds, days, expression, windows[i], err)
 				}
 			}
-			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != "false" {
+			if environment, err := stack.Environment("RotationFunction"); err != nil || environment["ROTATE_WHEN_DUE"] != "" {
 				t.Errorf("ROTATE_WHEN_DUE is %q, %v", environment["ROTATE_WHEN_DUE"], err)
 			}
 		}
@@ -192,9 +192,9 @@ func TestAStackOfAnEarlierTemplateKeepsItsSchedule(t *testing.T) {
 func TestAScheduleOfOnesOwnIsTheRhythmUnlessItIsSaidNotToBe(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ expression, whenDue, want, window string }{
-		{monthly, "", "true", "4h"}, {monthly, "false", "false", "4h"},
-		{"cron(0 22 8 * ? *)", "", "false", "1h"}, {"cron(0 22 8 * ? *)", "true", "true", "1h"},
-		{"rate(30 days)", "", "false", "1h"}, {"", "true", "true", "1h"},
+		{monthly, "", given["SecretArn"], "4h"}, {monthly, "false", "false", "4h"},
+		{"cron(0 22 8 * ? *)", "", "", "1h"}, {"cron(0 22 8 * ? *)", "true", "true", "1h"},
+		{"rate(30 days)", "", "", "1h"}, {"", "true", "true", "1h"},
 	} {
 		stack := render(t, parse(t), cloudformation.Options{Parameters: changedTo(given, with("ScheduleExpression", tc.expression, "RotateWhenDue", tc.whenDue))})
 		environment, err := stack.Environment("RotationFunction")
@@ -204,6 +204,36 @@ func TestAScheduleOfOnesOwnIsTheRhythmUnlessItIsSaidNotToBe(t *testing.T) {
 		rules, _ := stack.Resources["Schedule"].Properties["RotationRules"].(map[string]any)
 		if rules["Duration"] != tc.window {
 			t.Errorf("%q: the window is %v, want %s", tc.expression, rules["Duration"], tc.window)
+		}
+	}
+}
+
+// One secret may have the default and another a schedule of its own, which is then the
+// rhythm of that one and of no other.
+func TestEachSecretsScheduleSaysOfThatSecretWhetherItIsTheRhythm(t *testing.T) {
+	t.Parallel()
+	parsed := parse(t)
+	names := eachOf("ScheduleExpression")
+	for own := range 1 << len(names) { // those with a schedule of their own, as bits
+		parameters := changedTo(full(), with("RotateWhenDue", ""))
+		for i, name := range names {
+			if parameters[name] = monthly; own>>i&1 == 1 {
+				parameters[name] = "rate(30 days)"
+			}
+		}
+		stack := render(t, parsed, cloudformation.Options{Parameters: parameters})
+		environment, err := stack.Environment("RotationFunction")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for i, arn := range strings.Split(environment["SECRET_ARNS"], ",") {
+			if own>>i&1 == 0 {
+				want = append(want, arn)
+			}
+		}
+		if got := environment["ROTATE_WHEN_DUE"]; got != strings.Join(want, ",") {
+			t.Errorf("own schedules %05b: ROTATE_WHEN_DUE is %q, want %q", own, got, want)
 		}
 	}
 }

@@ -11,19 +11,23 @@ import (
 // A calendar is when the windows of a cron() expression open, in UTC: on the hour,
 // on certain days. It takes the expression for one that Secrets Manager has taken.
 type calendar struct {
+	inHours     bool // several windows a day
 	hour, month func(int) bool
 	day         func(time.Time) bool // at midnight
 }
 
 // readCalendar reads cron(0 <hours> <day of month> <month> <day of week> *). ok is
-// false of anything else; what no field of a cron expression has, no day has.
+// false of anything else; what no field of a cron expression has, no day has. AWS writes
+// names in capitals and does not say that it refuses small letters, which can mean nothing else.
 func readCalendar(expression string) (c calendar, ok bool) {
 	fields, isCron := strings.CutPrefix(expression, "cron(")
-	f := strings.Fields(strings.TrimSuffix(fields, ")"))
+	f := strings.Fields(strings.ToUpper(strings.TrimSuffix(fields, ")")))
 	if !isCron || len(f) != 6 {
 		return calendar{}, false
 	}
 	return calendar{
+		inHours: strings.Contains(f[1], "/"),
+
 		hour:  func(n int) bool { return inField(f[1], n, 0, nil) },
 		month: func(n int) bool { return inField(f[3], n, 1, months) },
 		day:   func(at time.Time) bool { return onDay(f[2], f[4], at) },

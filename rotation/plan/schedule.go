@@ -28,12 +28,23 @@ const scheduleSlack = 5 * time.Minute
 // was last, to the one after it. Where the schedule does not say it, it is that
 // between the last rotation and the next one. 0: not known.
 func (s Schedule) Interval(at time.Time) time.Duration {
+	interval, _ := s.interval(at)
+	return interval
+}
+
+// interval is Interval. byCalendar tells that the one after it may be another.
+func (s Schedule) interval(at time.Time) (interval time.Duration, byCalendar bool) {
 	if calendar, ok := readCalendar(s.Expression); ok {
 		opened := calendar.before(at.Add(scheduleSlack))
 		if next := calendar.after(at.Add(scheduleSlack)); !opened.IsZero() && !next.IsZero() {
-			return next.Sub(opened)
+			return next.Sub(opened), true
 		}
 	}
+	return s.steady(), false
+}
+
+// steady is the interval without a calendar, which is the same each time. 0: not known.
+func (s Schedule) steady() time.Duration {
 	var n int64
 	var unit string
 	if _, err := fmt.Sscanf(s.Expression, "rate(%d %s", &n, &unit); err == nil {
@@ -73,13 +84,15 @@ func (s Schedule) opens() time.Time {
 
 const (
 	day = 24 * time.Hour
-	// maxInterval is the most that Secrets Manager takes.
-	maxInterval = 1000 * day
+	// leastInterval and maxInterval are the least and the most that Secrets Manager takes.
+	leastInterval = 4 * time.Hour
+	maxInterval   = 1000 * day
 )
 
-// intervalIn is n units, or 0 where that is no time between two rotations.
+// intervalIn is n units, or 0 where that is no time between two scheduled rotations: somebody
+// may have rotated by hand a moment before the next one.
 func intervalIn(n int64, unit time.Duration) time.Duration {
-	if n < 0 || n > int64(maxInterval/unit) {
+	if n < int64(leastInterval/unit) || n > int64(maxInterval/unit) || n == 0 {
 		return 0
 	}
 	return time.Duration(n) * unit
@@ -92,7 +105,7 @@ func (s Schedule) window() time.Duration {
 	if length, err := time.ParseDuration(s.Window); err == nil && length > 0 && length <= day {
 		return length
 	}
-	if strings.Contains(s.Expression, "hour") {
+	if c, _ := readCalendar(s.Expression); c.inHours || strings.Contains(s.Expression, "hour") {
 		return time.Hour
 	}
 	return day
@@ -101,21 +114,30 @@ func (s Schedule) window() time.Duration {
 // Due is the end of the window in which the schedule surely rotates a kind next, that was
 // last rotated at last, and not before a time; eachTime: it is rotated each time. It is
 // due when it is so from the beginning of the window on, for the rotation starts at any
-// moment of it. Zero: not known.
+// moment of it. One that was never rotated, whose last is zero, is due at once. Zero: not
+// known.
 func (s Schedule) Due(last time.Time, every time.Duration, eachTime bool, notBefore time.Time) time.Time {
 	if s.Next.IsZero() {
 		return time.Time{}
 	}
 	opens := s.opens()
 	for length, first := s.Next.Sub(opens), opens; opens.Sub(first) <= maxInterval; {
-		interval := s.Interval(opens)
-		if !opens.Before(notBefore) && (eachTime || !opens.Before(last.Add(every-interval/2))) {
+		interval, byCalendar := s.interval(opens)
+		from := notBefore
+		if due := last.Add(every - interval/2); !eachTime && due.After(from) {
+			from = due
+		}
+		missing := from.Sub(opens)
+		switch {
+		case missing <= 0:
 			return opens.Add(length)
+		case interval == 0, missing > maxInterval:
+			return time.Time{}
+		case byCalendar:
+			opens = opens.Add(interval)
+		default: // the same each time, so that there is nothing to look at in between
+			opens = opens.Add((1 + (missing-1)/interval) * interval)
 		}
-		if interval == 0 {
-			break
-		}
-		opens = opens.Add(interval)
 	}
 	return time.Time{} // or so far off that the schedule will be another one
 }

@@ -12,6 +12,7 @@ func TestARotationInTheSchedulesWindowOrPastItIsScheduled(t *testing.T) {
 	days := Schedule{Expression: "rate(90 days)", Next: end}
 	window := Schedule{Window: "3h", Next: end}
 	hours := Schedule{Expression: "rate(4 hours)", Next: end}
+	calendar := Schedule{Expression: "cron(0 /8 * * ? *)", Next: time.Date(2026, 12, 1, 17, 0, 0, 0, time.UTC)}
 	for _, tc := range []struct {
 		name     string
 		schedule Schedule
@@ -27,6 +28,8 @@ func TestARotationInTheSchedulesWindowOrPastItIsScheduled(t *testing.T) {
 		{"within a window of its own", window, end.Add(-2 * time.Hour), true},
 		{"before that of a schedule in hours", hours, end.Add(-2 * time.Hour), false},
 		{"within that of a schedule in hours", hours, end.Add(-time.Minute), true},
+		{"before that of a calendar in hours", calendar, calendar.Next.Add(-2 * time.Hour), false},
+		{"within that of a calendar in hours", calendar, calendar.Next.Add(-time.Minute), true},
 	} {
 		if got := tc.schedule.Starts(tc.now); got != tc.want {
 			t.Errorf("%s: %v", tc.name, got)
@@ -52,6 +55,9 @@ func FuzzSchedule(f *testing.F) {
 		interval := s.Interval(time.Unix(last, 0))
 		if interval < 0 || interval > 1000*24*time.Hour {
 			t.Fatalf("rotated every %s", interval)
+		}
+		if _, byCalendar := s.interval(time.Unix(last, 0)); !byCalendar && interval != 0 && interval < 4*time.Hour {
+			t.Fatalf("rotated every %s, and not by the calendar", interval)
 		}
 		if rhythm := s.Rhythm(); rhythm < 0 || rhythm > 1000*24*time.Hour {
 			t.Fatalf("a rhythm of %s", rhythm)
@@ -109,6 +115,10 @@ func TestAScheduleTellsWhenAKindIsDue(t *testing.T) {
 		{"on first Sundays, after a pause", sunday, utc("2026-11-01 03:30"), 60 * day, false, utc("2027-01-03 03:01"), utc("2027-02-07 04:00")},
 		{"quarterly", Schedule{Expression: "cron(0 3 1 1/3 ? *)", Next: utc("2027-01-02 00:00").Add(-time.Second)}, utc("2026-10-01 04:00"), 90 * day, false, time.Time{}, utc("2027-01-02 00:00").Add(-time.Second)},
 		{"a cron expression that is none", Schedule{Expression: "cron(0 3 32 * ? *)", Window: "1h", Last: at(-30), Next: at(0)}, at(-30), 60 * day, false, time.Time{}, at(30)},
+		{"by the calendar, never rotated", first, time.Time{}, 90 * day, false, time.Time{}, utc("2026-12-01 07:00")},
+		{"by the calendar, never rotated, after a pause", first, time.Time{}, 90 * day, false, utc("2026-12-02 00:00"), utc("2027-01-01 07:00")},
+		{"in small letters", Schedule{Expression: "cron(0 3 ? jan-dec sun#1 *)", Window: "1h", Last: sunday.Last, Next: sunday.Next}, utc("2026-11-01 03:30"), 60 * day, false, time.Time{}, utc("2027-01-03 04:00")},
+		{"no interval, for somebody rotated by hand just before the next one", Schedule{Window: "1h", Last: at(0).Add(-20 * time.Minute), Next: at(0)}, at(-30), 90 * day, false, time.Time{}, time.Time{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,6 +126,20 @@ func TestAScheduleTellsWhenAKindIsDue(t *testing.T) {
 				t.Errorf("due at %s, want %s", got, tc.due)
 			}
 		})
+	}
+}
+
+// What a calendar does not say is looked for once, not for each rotation until then. It is
+// measured by what is allocated, since a machine may be busy.
+func TestAScheduleThatNobodyUnderstandsTakesNoTime(t *testing.T) {
+	next := time.Date(2026, 12, 13, 7, 0, 0, 0, time.UTC)
+	for _, expression := range []string{"cron(0 3 32 * ? *)", "cron(0 3 ? * SUNDAY *)", "every(Sunday)"} {
+		for _, ago := range []time.Duration{time.Second, 20 * time.Minute, 4 * time.Hour} {
+			s := Schedule{Expression: expression, Window: "1h", Last: next.Add(-ago), Next: next}
+			if n := testing.AllocsPerRun(1, func() { s.Due(s.Last, 60*day, false, time.Time{}) }); n > 50_000 {
+				t.Errorf("%s, rotated %s before the next one: %v allocations", expression, ago, n)
+			}
+		}
 	}
 }
 
