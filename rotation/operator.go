@@ -108,11 +108,11 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 	if s.idle() && !s.heldOff() {
 		return nil
 	}
-	unjudged := map[place]bool{} // values that may belong to something else by now
+	unjudged := map[place]bool{} // values that an alarm is about, since they may belong to something else by now
 	for _, k := range s.plan.Kinds {
 		for _, old := range k.Old {
 			for _, version := range s.stores[place{k.Name, old.Version}] {
-				unjudged[place{k.Name, version}] = old.Elsewhere != ""
+				unjudged[place{k.Name, version}] = s.plan.KeptFor(k, old)
 			}
 		}
 		for _, page := range s.book.Pages {
