@@ -164,6 +164,19 @@ func TestNoCommandMovesAWSCURRENTToAVersionThatTheReportDoesNotName(t *testing.T
 	}
 }
 
+func TestAReleaseOfWhatCannotBeComparedIsAnnounced(t *testing.T) {
+	secret := steady().Secrets[0]
+	secret.Possible = []string{"release"}
+	secret.Credentials[0].Problem = "AWSCURRENT's database value is for another target"
+	secret.Credentials[0].Old = []report.Old{
+		{Version: oldVersion, State: "held", AcceptedSince: at(-60), Next: "wait", Why: "nothing is taken away before AWSCURRENT's value is proven"},
+		{Version: "44444444", State: "foreign", Next: "wait"},
+	}
+	if will := Releases(Style{}, secret, steady()); len(will) != 1 || !strings.Contains(will[0], "database: make the old value (version 11111111…) foreign") {
+		t.Errorf("it will %q", will)
+	}
+}
+
 func TestAPauseAnnouncesWhatFallsIntoIt(t *testing.T) {
 	secret := steady().Secrets[0] // of which smtp is due since yesterday, database in 78 days; the next window ends in 18
 	for _, c := range []struct {

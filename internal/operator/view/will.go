@@ -32,11 +32,14 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 			will = append(will, c.Kind+": keep the value that an emergency was to replace, though it may have leaked")
 		}
 		for _, old := range c.Old {
+			apart := c.Problem != "" && open(old) // it is not comparable with AWSCURRENT's
 			switch {
+			case apart:
+				will = append(will, foreign(c, old))
 			case old.State == "held":
 				will = append(will, fmt.Sprintf("%s: redeploy the services once more, then take the old value (version %s) out of service, even if something still uses it", c.Kind, short(old.Version)))
 			case old.Next == "alarm" && old.State != "revoking":
-				will = append(will, fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and its target keeps accepting it", c.Kind, short(old.Version)))
+				will = append(will, foreign(c, old))
 			}
 		}
 	}
@@ -47,6 +50,11 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 		will = append(will, "let the schedule rotate again")
 	}
 	return will
+}
+
+// foreign says that a release leaves a value alone for good.
+func foreign(c report.Credential, old report.Old) string {
+	return fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and if its target accepts it, it stays accepted", c.Kind, short(old.Version))
 }
 
 // Abandons says what abandoning does to a secret; nothing, where no rotation is pending.
