@@ -35,7 +35,7 @@ func (r *run) tellPromotion(s *sight) {
 	of := s.rollout()
 	told := r.movedTo == "" || r.movedTo == s.current
 	fresh := r.promotedAt(s)
-	begun := s.promoted() && !(of.Open() && s.plan.Rollout.Here && r.moved.After(of.Since))
+	begun := s.promoted() && (!of.Open() || !s.plan.Rollout.Here || !r.moved.After(of.Since))
 	over := !r.moved.After(of.Since) && (of.RolledBack || of.Promoted && !of.Open())
 	if r.moved.IsZero() || !told || over || !begun && len(fresh) == 0 {
 		return
