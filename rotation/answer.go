@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -22,7 +23,7 @@ import (
 func nothingFound(arn string) report.Secret {
 	return report.Secret{
 		ARN: arn, Name: SecretName(arn), Credentials: []report.Credential{}, Labels: []report.Label{}, Checks: []report.Check{},
-		Changed: []report.Entry{}, Notices: []string{}, Waiting: []report.Entry{}, Needs: []report.Entry{},
+		Changed: []report.Entry{}, Notices: []string{}, Waiting: []report.Entry{}, Needs: []report.Entry{}, Back: []string{},
 	}
 }
 
@@ -40,6 +41,7 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 	found.Rollout = r.rolloutFound(s)
 	found.Credentials = r.credentialsFound(s, actions)
 	found.Possible = r.possible(s)
+	found.Back = r.back(s)
 	for _, a := range actions {
 		e := report.Entry{Kind: a.Kind, Version: a.Version, Service: a.Service, Text: a.Why, Remedy: a.Remedy, Until: instant(a.Until)}
 		switch a.Do {
@@ -71,6 +73,52 @@ func (r *run) possible(s *sight) []string {
 		list = append(list, "roll-back")
 	}
 	return list
+}
+
+// back are the versions that AWSCURRENT can be moved back to by hand: AWSPREVIOUS before the others, and the newer
+// ones first. What was not read is no such version.
+func (r *run) back(s *sight) []string {
+	list := []string{}
+	current, read := r.read.Seen(s.current)
+	if !read {
+		return list
+	}
+	created := map[string]time.Time{}
+	for id := range s.m.Labels {
+		v, read := r.read.Seen(id)
+		if !read || id == s.current || id == s.pending || v.Doc.Raw() == current.Doc.Raw() {
+			continue
+		}
+		if !slices.ContainsFunc(r.kinds, func(kind credential.Kind) bool { return !r.returns(s, kind, current, v) }) {
+			list, created[id] = append(list, id), v.Created
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int {
+		return cmp.Or(s.rank(a)-s.rank(b), created[b].Compare(created[a]), strings.Compare(a, b))
+	})
+	return list
+}
+
+// returns tells whether a move of AWSCURRENT to another version leaves a kind with a value that its target accepts,
+// as it does where the version stores AWSCURRENT's own.
+func (r *run) returns(s *sight, kind credential.Kind, current, to secret.Version) bool {
+	now, has, errNow := kind.Value(current.Doc)
+	then, had, err := kind.Value(to.Doc)
+	switch {
+	case err != nil:
+		return false
+	case errNow == nil && has == had && now == then:
+		return true
+	}
+	k := s.kind(kind.Name())
+	return had && slices.ContainsFunc(k.Old, func(old plan.Value) bool {
+		v, read := r.read.Seen(old.Version)
+		if !read || !k.MayReturn(old) {
+			return false
+		}
+		value, has, err := kind.Value(v.Doc)
+		return err == nil && has && value == then
+	})
 }
 
 // instant is a time for a report, where zero is none.

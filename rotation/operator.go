@@ -51,9 +51,9 @@ func (r *run) abandon(ctx context.Context) error {
 
 // Release is an operator's word that what the function waits for is no reason to
 // wait: what is held may be taken out of service, whatever was seen of its use; a
-// rollout that does not converge is over; a value that cannot be judged, since
-// its field or its target has changed, is never touched; the schedule may rotate
-// again after a rollback. Services whose old value was held are redeployed once
+// rollout that does not converge is over; a value that an alarm is about, since its
+// field or its target has changed or another secret stores it, is never touched, and
+// one that merely waits is left as it is; the schedule may rotate again after a rollback. Services whose old value was held are redeployed once
 // more, for what was corrected may show at a start only.
 func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
@@ -108,11 +108,11 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 	if s.idle() && !s.heldOff() {
 		return nil
 	}
-	unjudged := map[place]bool{} // values that may belong to something else by now
+	unjudged := map[place]bool{} // values that an alarm is about, since they may belong to something else by now
 	for _, k := range s.plan.Kinds {
 		for _, old := range k.Old {
 			for _, version := range s.stores[place{k.Name, old.Version}] {
-				unjudged[place{k.Name, version}] = old.Elsewhere != ""
+				unjudged[place{k.Name, version}] = s.plan.KeptFor(k, old)
 			}
 		}
 		for _, page := range s.book.Pages {

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/ledger"
 )
 
 func TestAnAnswerSaysWhichActionsAreOfUseNow(t *testing.T) {
@@ -98,5 +101,113 @@ func TestAnAnswerKnowsItsOwnLabelsFromOthers(t *testing.T) {
 	}
 	if own < 4 || others != 1 {
 		t.Errorf("there are %d labels of its own, and %d of others", own, others)
+	}
+}
+
+func TestAnAnswerNamesTheVersionsThatAWSCURRENTCanBeMovedBackTo(t *testing.T) {
+	e := newEngine(t)
+	e.api.restart = true
+	first := e.version("AWSCURRENT").ID
+	if back := e.status().Back; back == nil || len(back) > 0 {
+		t.Errorf("before any rotation it names %q", back)
+	}
+	e.database.use = func(credential.Overlap) (string, error) { return "a cron job", nil }
+	e.mustRotateOnly("database")
+	if back := e.status().Back; !slices.Equal(back, []string{first}) {
+		t.Errorf("after a rotation it names %q, not %q", back, first)
+	}
+	e.aws.Clock().Advance(day)
+	for range 4 {
+		e.reconcile()
+	}
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=held") {
+		t.Fatalf("the journal says %s", journal)
+	}
+	e.mustRotateWith("only.api." + strings.Replace(uuid, "3", "4", 1))
+	e.reconcile()
+	if back := e.status().Back; len(back) != 2 || back[1] != first {
+		t.Errorf("while both old values are accepted it names %q", back)
+	}
+	e.aws.Clock().Advance(9 * day) // the first API client is refused now, and its version is held for the database alone
+	for range 4 {
+		e.reconcile()
+	}
+	if back := e.status().Back; len(back) > 0 {
+		t.Errorf("it names %q, whose API client is refused", back)
+	}
+	second := e.version("AWSCURRENT").ID
+	e.api.accept("api-1", "api-9")
+	e.store(strings.Replace(e.version("AWSCURRENT").Value, `"api-1"`, `"api-9"`, 1)) // by hand
+	e.services.failing = true
+	e.reconcile()
+	e.reconcile()
+	found := e.status()
+	if !slices.Equal(found.Back, []string{second}) {
+		t.Errorf("after an edit by hand it names %q, not %q", found.Back, second)
+	}
+	e.moveCurrent(second, e.version("AWSCURRENT").ID)
+	e.services.failing = false
+	e.reconcile()
+	e.currentHolds("database-1", "admin-0")
+	if e.current(&e.api.target) != "api-1" || !strings.Contains(e.api.accepts(), "api-1") {
+		t.Errorf("AWSCURRENT has %s after the move, and Mautic accepts %s", e.current(&e.api.target), e.api.accepts())
+	}
+}
+
+func TestOfTwoOpenPromotionsStatusNamesTheRollbackOfTheLastOne(t *testing.T) {
+	e := newEngine(t)
+	e.services.stale = true
+	e.api.restart = true
+	other := e.besides(`{"api": "api-0", "admin": "admin-0"}`)
+	e.mustRotateOnly("database")
+	e.aws.Clock().Advance(time.Minute)
+	e.of(other, func() { e.mustRotateOnly("api") })
+	if got := e.status().Possible; slices.Contains(got, "roll-back") {
+		t.Errorf("of the earlier one it names %q", got)
+	}
+	_, err := e.rollBackAsked()
+	e.fails(err, "came later: roll that one back first")
+	e.of(other, func() {
+		if got := e.status().Possible; !slices.Contains(got, "roll-back") {
+			t.Errorf("of the later one it names %q", got)
+		}
+	})
+}
+
+func TestAReleaseLeavesAloneWhatWaitsThoughAnotherSecretStoresIt(t *testing.T) {
+	for name, stale := range map[string]bool{"while tasks are replaced": true, "while its use is looked for": false} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			e.services.stale = stale
+			e.besides(`{"database": "database-0"}`)
+			e.mustRotateOnly("database")
+			if got := e.status().Possible; slices.Contains(got, "release") {
+				t.Errorf("it names %q", got)
+			}
+			if err := e.release(); err != nil {
+				t.Fatal(err)
+			}
+			if journal := strings.Join(e.journal(), " "); strings.Contains(journal, string(ledger.Foreign)) {
+				t.Errorf("the journal says %s", journal)
+			}
+		})
+	}
+}
+
+func TestAReleaseIsNamedWhereAnotherSecretKeepsAValue(t *testing.T) {
+	e := newEngine(t)
+	e.besides(`{"database": "database-0"}`)
+	e.mustRotateOnly("database")
+	e.reconcile()
+	e.aws.Clock().Advance(day)
+	found := e.status()
+	if !slices.Contains(found.Possible, "release") || len(found.Needs) != 1 || !strings.Contains(found.Needs[0].Text, "stores it, so it is not taken away") {
+		t.Errorf("it names %q, and needs %+v", found.Possible, found.Needs)
+	}
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=foreign") {
+		t.Errorf("the journal says %s", journal)
 	}
 }

@@ -103,7 +103,8 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 			takeForGranted(s.plan.Kinds)
 			// To note that a value is accepted takes the target's answer.
 			actions = slices.DeleteFunc(plan.Decide(s.plan), func(a plan.Action) bool { return a.Do == plan.Prove })
-			if !slices.ContainsFunc(actions, func(a plan.Action) bool { return a.Do == plan.LookElsewhere }) {
+			back, _ := plan.AskedToRollBack(s.plan) // of several promotions only the last one can be
+			if !slices.ContainsFunc(slices.Concat(actions, back), func(a plan.Action) bool { return a.Do == plan.LookElsewhere }) {
 				break
 			}
 			r.lookElsewhere(ctx)

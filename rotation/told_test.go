@@ -91,3 +91,50 @@ func (e *engine) closeAllButFailed() {
 		e.reconcile()
 	}
 }
+
+func TestAPromotionThatReplacesNoTaskIsToldOf(t *testing.T) {
+	for kind, accepted := range map[string]bool{"api": true, "admin": false, "webhook": false} {
+		t.Run(kind, func(t *testing.T) {
+			e := newEngine(t)
+			first := e.version("AWSCURRENT").ID
+			at := e.aws.Clock().Now()
+			e.mustRotateOnly(kind)
+			promoted := e.version("AWSCURRENT").ID
+			told := e.moved(at, promoted)
+			if len(told) != 1 || !strings.Contains(told[0], kind+" rotated: version "+promoted+" is AWSCURRENT.") || strings.Contains(told[0], "may be accepted until") != accepted {
+				t.Errorf("it tells %q", told)
+			}
+			e.aws.Clock().Advance(time.Hour)
+			if told := e.moved(e.aws.Clock().Now(), promoted); len(told) > 0 {
+				t.Errorf("a move back by hand tells %q", told)
+			}
+			e.moveCurrent(first, promoted)
+			if told := e.moved(e.aws.Clock().Now(), first); len(told) > 0 {
+				t.Errorf("a move to the version before tells %q", told)
+			}
+		})
+	}
+}
+
+func TestAPromotionIsToldOfWithoutWhatWasRotatedBefore(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotateOnly("database")
+	e.reconcile()
+	e.aws.Clock().Advance(time.Minute)
+	at := e.aws.Clock().Now()
+	e.mustRotateWith("only.admin." + uuid)
+	if told := e.moved(at, e.version("AWSCURRENT").ID); len(told) != 1 || !strings.Contains(told[0], ": admin rotated") || strings.Contains(told[0], "database") {
+		t.Errorf("it tells %q", told)
+	}
+}
+
+func TestWhatSomebodyStoresIsNoPromotion(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile()
+	e.aws.Clock().Advance(time.Hour)
+	e.store(strings.Replace(e.version("AWSCURRENT").Value, `"admin-1"`, `"admin-9"`, 1))
+	if told := e.moved(e.aws.Clock().Now(), e.version("AWSCURRENT").ID); len(told) > 0 {
+		t.Errorf("it tells %q", told)
+	}
+}

@@ -61,8 +61,7 @@ func (d *demo) guide() string {
 		fmt.Fprintf(&exports, "  export %s\n", entry)
 	}
 	return fmt.Sprintf(`
-In another terminal, with the operator's program (make operator) or the AWS CLI, version 2
-(without uuidgen, the package uuid-runtime, write 32 letters and digits in its place):
+In another terminal, with the operator's program (make operator) or the AWS CLI version 2:
 
 %[1]s  export MAUTIC_ROTATION_STACK=%[2]s
 
@@ -81,7 +80,7 @@ In another terminal, with the operator's program (make operator) or the AWS CLI,
   # would a rotation work? nothing is changed
   aws secretsmanager rotate-secret --secret-id %[3]s --no-rotate-immediately
 
-  # one credential alone
+  # one credential alone (without uuidgen: any 32 characters or more that are new)
   aws secretsmanager rotate-secret --secret-id %[3]s --client-request-token only.admin.$(uuidgen)
 
   # does Mautic know an API client? its id and key are in the secret

@@ -15,7 +15,7 @@ import (
 func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 	a := decideAlone(k, old, settled, o)
 	switch {
-	case a.Do != Quarantine && a.Do != Retire:
+	case a.Do != Quarantine && a.Do != Retire && a.Do != LookForUse:
 		return a
 	case o.Others.Unseen:
 		return Action{Do: LookElsewhere, Why: "nothing is taken away that another secret's AWSCURRENT stores"}
@@ -32,6 +32,18 @@ func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 		a.Do, a.Remedy = Restore, ""
 	}
 	return a
+}
+
+// KeptFor tells whether an operator is needed for an old value, and another secret's AWSCURRENT stores it: nothing
+// but a release, or a change of that secret, ends it. Otherwise the value waits for something that comes by
+// itself.
+func (o Observation) KeptFor(k Kind, old Value) bool {
+	o.Tick, o.Looked = true, true
+	if k.Wanted.Entry.State == ledger.Proven && k.Wanted.Probe == NotAsked {
+		k.Wanted.Probe = Accepted // as its target said
+	}
+	_, settled := wanted(k, o)
+	return old.Elsewhere != "" && decideOld(k, old, settled, o).Do == Alarm
 }
 
 // decideAlone is decideOld for the only secret that stores the value.

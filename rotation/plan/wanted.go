@@ -147,6 +147,18 @@ func denied(k Kind, o Observation) []Action {
 	return []Action{a}
 }
 
+// MayReturn tells whether an old value can be wanted again: its target accepts it, or is made to, as it is with one
+// in quarantine, and one that a target with a single value had.
+func (k Kind) MayReturn(old Value) bool {
+	switch old.Entry.State {
+	case ledger.Old, ledger.Proven, ledger.Held, ledger.Released:
+		return old.Probe != Denied || k.Single()
+	case ledger.Quarantined:
+		return true
+	}
+	return false
+}
+
 // righterThan tells which of two accepted values is more likely the one to go back to:
 // one that was wanted to the last, or else the newer one.
 func (v Value) righterThan(other Value) bool {

@@ -102,6 +102,11 @@ type Secret struct {
 	// Possible are those of the actions release, abandon and roll-back that would do something now, as
 	// far as was seen: the others are refused, or find nothing to do. Null: it is not known.
 	Possible []string `json:"possible" identifier:""`
+
+	// Back are the versions that AWSCURRENT can be moved back to by hand, the best first: of each credential, the
+	// value there is AWSCURRENT's own, or one that its target accepts, or that the function makes accepted again.
+	// Empty: there is none, as far as was seen.
+	Back []string `json:"back" identifier:""`
 }
 
 // A Credential is one kind of credential in a secret.

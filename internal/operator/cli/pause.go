@@ -31,10 +31,9 @@ func (c pauseCommand) Run(r *run) error {
 	if err != nil {
 		return err
 	}
-	value, words := untilResumed, "until you resume it"
+	value, words, end := untilResumed, "until you resume it", time.Time{}
 	if c.Until != "" {
-		end, err := r.moment(c.Until) // by AWS's clock
-		if err != nil {
+		if end, err = r.moment(c.Until); err != nil { // by AWS's clock
 			return err
 		}
 		value, words = end.UTC().Format(time.RFC3339), "until "+r.Style.Moment(end)
@@ -44,7 +43,7 @@ func (c pauseCommand) Run(r *run) error {
 		return err
 	}
 	for _, secret := range answer.Secrets {
-		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "Pause", view.Pauses(r.Style, secret, words)))
+		fmt.Fprint(r.Messages, view.Will(r.Style, secret.Name, "Pause", view.Pauses(r.Style, secret, end)))
 	}
 	if err := r.confirm(c.Yes, "Pause?"); err != nil {
 		return err

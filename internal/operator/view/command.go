@@ -73,8 +73,9 @@ func Possible(secret report.Secret, action string) bool {
 }
 
 // moveBack is the command by which a person moves AWSCURRENT where the function's remedy says; "" where it does
-// not say so, or there is no such version. This program does not move it: the function can judge what
-// follows only from where AWSCURRENT is.
+// not say so, or the report names no version that fits: a version may have the right value of one credential, and
+// one of another that is refused. This program does not move it: the function can judge what follows only from
+// where AWSCURRENT is.
 func moveBack(secret report.Secret, e report.Entry) string {
 	current := ""
 	for _, l := range secret.Labels {
@@ -86,25 +87,13 @@ func moveBack(secret report.Secret, e report.Entry) string {
 	switch _, after, _ := strings.Cut(e.Remedy, "move AWSCURRENT to version "); {
 	case after != "":
 		to, _, _ = strings.Cut(after, " ")
-	case strings.Contains(e.Remedy, "move AWSCURRENT back by hand"):
-		to = before(secret, e)
+	case strings.Contains(e.Remedy, "move AWSCURRENT back by hand") && len(secret.Back) > 0:
+		to = secret.Back[0]
 	}
-	if current == "" || to == "" {
+	if current == "" || !slices.Contains(secret.Back, to) {
 		return ""
 	}
 	return "aws secretsmanager update-secret-version-stage --secret-id " + secret.Name + " --version-stage AWSCURRENT --move-to-version-id " + to + " --remove-from-version-id " + current
-}
-
-// before is the version before AWSCURRENT, where its values may be made current again.
-func before(secret report.Secret, e report.Entry) string {
-	for _, c := range secret.Credentials {
-		for _, old := range c.Old {
-			if (e.Kind == "" || c.Kind == e.Kind) && slices.Contains([]string{"old", "proven", "quarantined", "held", "released"}, old.State) {
-				return old.Version
-			}
-		}
-	}
-	return ""
 }
 
 // awsFlags are those of the flags that the AWS CLI has, too.

@@ -129,7 +129,7 @@ func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string,
 	case old.Next == "alarm":
 		return "its old value is still accepted" + why, bad
 	case old.Next == "wait" && old.Until != nil && rollout != nil && rollout.Converged != nil:
-		return "waiting; its use is looked for at " + s.when(*old.Until, now), plain
+		return "its old value is still accepted; removed after " + s.when(*old.Until, now) + " if nothing uses it", plain
 	default:
 		return "its old value is still accepted" + why, plain
 	}

@@ -134,7 +134,7 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 		s.hang(out, "            ", text, faint)
 	}
 	if r.Ill != "" {
-		s.hang(out, "            ", "health: "+strings.TrimSpace(r.Health+" "+r.Ill), wary)
+		s.hang(out, "            ", strings.TrimSpace("health "+r.Health)+": "+r.Ill, wary)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 UTC because something still uses it"},
 		{report.Old{State: "held", Since: at(-2 * aDay)}, "held since 26 Nov 14:02 UTC because something still uses it"},
 		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52 UTC, until 14:52 UTC"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "waiting; its use is looked for at 14:05 UTC"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "its old value is still accepted; removed after 14:05 UTC if nothing uses it"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is missing"}, "its old value is still accepted: its field is missing"},
 		{report.Old{State: "old"}, "steady"},
@@ -145,10 +145,63 @@ func TestWhatToTypeFollowsWhatTheFunctionAdvises(t *testing.T) {
 		{report.Entry{Text: "service web: not there", Remedy: "correct the service"}, ""},
 	} {
 		secret := attention().Secrets[0]
-		secret.Possible = nil // as an earlier release answers
+		secret.Possible, secret.Back = nil, []string{oldVersion, "44444444"} // as an earlier release answers, and as this one does
 		if got := strings.Join((Stack{Flags: []string{"--stack", "prod", "--region", "eu-west-1"}}).commands(false, secret, c.e), "; "); got != c.want {
 			t.Errorf("%s: %s, not %s", c.e.Remedy, got, c.want)
 		}
+	}
+}
+
+func TestNoCommandMovesAWSCURRENTToAVersionThatTheReportDoesNotName(t *testing.T) {
+	for _, remedy := range []string{"correct the application, or move AWSCURRENT back by hand", "move AWSCURRENT to version " + oldVersion + " by hand, or store the right value in the secret"} {
+		secret := attention().Secrets[0] // whose old version has a value that is held, and one in quarantine
+		for _, back := range [][]string{nil, {}, {"44444444"}} {
+			secret.Back = back
+			if got := strings.Join(stack.commands(false, secret, report.Entry{Remedy: remedy}), "; "); strings.Contains(got, oldVersion+" ") {
+				t.Errorf("%s: with %q it prints %s", remedy, back, got)
+			}
+		}
+	}
+}
+
+func TestAReleaseOfWhatCannotBeComparedIsAnnounced(t *testing.T) {
+	secret := steady().Secrets[0]
+	secret.Possible = []string{"release"}
+	secret.Credentials[0].Problem = "AWSCURRENT's database value is for another target"
+	secret.Credentials[0].Old = []report.Old{
+		{Version: oldVersion, State: "held", AcceptedSince: at(-60), Next: "wait", Why: "nothing is taken away before AWSCURRENT's value is proven"},
+		{Version: "44444444", State: "foreign", Next: "wait"},
+	}
+	if will := Releases(Style{}, secret, steady()); len(will) != 1 || !strings.Contains(will[0], "database: make the old value (version 11111111…) foreign") {
+		t.Errorf("it will %q", will)
+	}
+}
+
+func TestAPauseAnnouncesWhatFallsIntoIt(t *testing.T) {
+	secret := steady().Secrets[0] // of which smtp is due since yesterday, database in 78 days; the next window ends in 18
+	for _, c := range []struct {
+		end        time.Time
+		want, lack []string
+	}{
+		{time.Time{}, []string{"smtp on 27 Nov 2026", "database on 14 Feb 2027", "the scheduled rotation by 16 Dec 2026 14:02"}, nil},
+		{*at(20 * aDay), []string{"smtp on 27 Nov 2026", "the scheduled rotation by 16 Dec 2026 14:02"}, []string{"database"}},
+		{*at(2 * aDay), []string{"smtp on"}, []string{"database", "change nothing, nor"}},
+	} {
+		got := strings.Join(Pauses(Style{}, secret, c.end), "; ")
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("until %s it lacks %q: %s", c.end, want, got)
+			}
+		}
+		for _, lack := range c.lack {
+			if strings.Contains(got, lack) {
+				t.Errorf("until %s it has %q: %s", c.end, lack, got)
+			}
+		}
+	}
+	secret.Credentials = secret.Credentials[:1]
+	if got := strings.Join(Pauses(Style{}, secret, *at(2 * aDay)), "; "); !strings.Contains(got, "put nothing off") {
+		t.Errorf("where nothing falls into it: %s", got)
 	}
 }
 
@@ -195,7 +248,7 @@ func TestWhatAnActionWillDoIsShownBefore(t *testing.T) {
 	inEachStyle(t, "will", func(s Style) string {
 		return Will(s, "x", "Release", Releases(s, secret, r)) + Will(s, "x", "Roll back", RollsBack(s, rollingOut().Secrets[0], r)) +
 			Will(s, "x", "Abandon", Abandons(s, several().Secrets[1], r)) + Will(s, "x", "An emergency rotation", Emergency(s, secret, nil)) +
-			Will(s, "x", "An emergency rotation", Emergency(s, secret, []string{"database"})) + Will(s, "x", "Pause", Pauses(s, secret, "until you resume it"))
+			Will(s, "x", "An emergency rotation", Emergency(s, secret, []string{"database"})) + Will(s, "x", "Pause", Pauses(s, secret, time.Time{}))
 	})
 	calm := steady().Secrets[0]
 	if got := [][]string{Releases(Style{}, calm, r), Abandons(Style{}, calm, r), RollsBack(Style{}, calm, r)}; len(got[0])+len(got[1])+len(got[2]) > 0 {

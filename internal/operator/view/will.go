@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mautic-rotation/rotation/report"
 )
@@ -31,11 +32,14 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 			will = append(will, c.Kind+": keep the value that an emergency was to replace, though it may have leaked")
 		}
 		for _, old := range c.Old {
+			apart := c.Problem != "" && open(old) // it is not comparable with AWSCURRENT's
 			switch {
+			case apart:
+				will = append(will, foreign(c, old))
 			case old.State == "held":
 				will = append(will, fmt.Sprintf("%s: redeploy the services once more, then take the old value (version %s) out of service, even if something still uses it", c.Kind, short(old.Version)))
 			case old.Next == "alarm" && old.State != "revoking":
-				will = append(will, fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and its target keeps accepting it", c.Kind, short(old.Version)))
+				will = append(will, foreign(c, old))
 			}
 		}
 	}
@@ -46,6 +50,11 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 		will = append(will, "let the schedule rotate again")
 	}
 	return will
+}
+
+// foreign says that a release leaves a value alone for good.
+func foreign(c report.Credential, old report.Old) string {
+	return fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and if its target accepts it, it stays accepted", c.Kind, short(old.Version))
 }
 
 // Abandons says what abandoning does to a secret; nothing, where no rotation is pending.
@@ -154,17 +163,31 @@ func TurnsOn(secret report.Secret) (will []string) {
 	return will
 }
 
-// Pauses says what a pause does to a secret. until says until when, in words.
-func Pauses(s Style, secret report.Secret, until string) []string {
+// Pauses says what a pause does to a secret. end is when it ends by itself; zero: when somebody resumes the
+// schedule.
+func Pauses(s Style, secret report.Secret, end time.Time) []string {
+	until := "until you resume it"
+	if !end.IsZero() {
+		until = "until " + s.Moment(end)
+	}
+	within := func(at *time.Time) bool { return at != nil && (end.IsZero() || at.Before(end)) }
 	will := []string{"keep the schedule from changing anything " + until, "leave rotations by hand and emergencies as they are, and finish what is open"}
 	var due []string
 	for _, c := range secret.Credentials {
-		if c.Due != nil {
+		if within(c.Due) {
 			due = append(due, c.Kind+" on "+s.date(*c.Due))
 		}
 	}
 	if len(due) > 0 {
 		will = append(will, "put off what becomes due before its end: "+strings.Join(due, ", "))
+	}
+	if p := secret.Schedule; p != nil && p.Enabled && p.Next != nil {
+		switch {
+		case within(p.Next):
+			will = append(will, "have the scheduled rotation by "+s.Moment(*p.Next)+" change nothing, nor any after it "+until)
+		case len(due) == 0:
+			will = append(will, "put nothing off: the next scheduled rotation is by "+s.Moment(*p.Next)+", after its end")
+		}
 	}
 	return will
 }
