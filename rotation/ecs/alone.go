@@ -59,10 +59,10 @@ func (s *Services) useOf(ctx context.Context, definition, secretARN string) (use
 		return known.(use), nil
 	}
 	d := s.describeDefinition(ctx, definition)
-	if d.err != nil {
-		if refused(d.err) {
-			return use{reads: true}, nil
-		}
+	switch {
+	case refused(d.err):
+		return use{reads: true}, nil
+	case d.err != nil:
 		return use{}, fmt.Errorf("read task definition %s: %w", lastPart(definition), d.err)
 	}
 	u := use{reads: reads(d.definition, secretARN)}
