@@ -380,7 +380,7 @@ func TestMakesTargetsAreCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile(`(?m)^([a-z ]+):\n\t@\$\(GO\) run ./cmd/mautic-rotation \$@ --region \$\(.*\) --stack \$\(.*\) \$\(ARGS\)$`).FindStringSubmatch(string(text))
+	m := regexp.MustCompile(`(?m)^([a-z ]+): which-stack\n\t@\$\(GO\) run ./cmd/mautic-rotation \$@ --region \$\(.*\) --stack \$\(.*\) \$\(ARGS\)$`).FindStringSubmatch(string(text))
 	if m == nil {
 		t.Fatal("the Makefile runs no command")
 	}
