@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -125,12 +126,21 @@ func fromCluster(c types.DBCluster) Database {
 	return db
 }
 
+// notAuthorized is what AWS says of a permission that is missing.
+var notAuthorized = regexp.MustCompile(`is not authorized to perform: (rds:[A-Za-z]+)(?: on resource: (arn:[^\s,]+))?`)
+
 // explain says what was being done when RDS answered with an error and, when it
-// was not permitted, what to grant: "rds:DescribeDBInstances", say.
+// was not permitted, what to grant: what AWS names or else, say, "rds:DescribeDBInstances".
 func explain(err error, what, action string) error {
 	if refusal, ok := errors.AsType[smithy.APIError](err); ok {
 		switch refusal.ErrorCode() {
 		case "AccessDenied", "AccessDeniedException": // RDS says the first
+			if m := notAuthorized.FindStringSubmatch(refusal.ErrorMessage()); m != nil {
+				action = m[1] // to change a cluster may take the permission to change its members
+				if m[2] != "" {
+					action += " on " + m[2]
+				}
+			}
 			return fmt.Errorf("%s: grant %s to the function's role: %w", what, action, err)
 		}
 	}

@@ -232,3 +232,21 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 		wantError(t, c.call(), "grant rds:"+c.operation+" to the function's role", "User is not authorized")
 	}
 }
+
+// By AWS's service authorization reference ModifyDBCluster is authorized as rds:ModifyDBInstance, too.
+func TestAPermissionThatAWSNamesIsTheOneToGrant(t *testing.T) {
+	f := start(t, estate()...)
+	const member = "arn:aws:rds:us-east-1:123456789012:db:aurora-instance-1"
+	for _, c := range []struct{ says, grant string }{
+		{"User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: rds:ModifyDBInstance on resource: " + member + " because no identity-based policy allows it", "grant rds:ModifyDBInstance on " + member + " to the function's role"},
+		{"User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: rds:ModifyDBInstance", "grant rds:ModifyDBInstance to the function's role"},
+	} {
+		f.Intercept(func(call wire.Call) wire.Fault {
+			if call.Operation != "ModifyDBCluster" {
+				return wire.Fault{}
+			}
+			return wire.Fault{Error: &wire.Error{Code: "AccessDenied", Message: c.says, Status: 403}}
+		})
+		wantError(t, f.SetMasterPassword(t.Context(), aurora, newPassword, f.logger()), c.grant)
+	}
+}
