@@ -380,7 +380,11 @@ func (p *pages) understood(page, command string) {
 		}
 		command = strings.ReplaceAll(command, m[1], file)
 	}
-	command = strings.ReplaceAll(command, " docs/examples/", " ../../docs/examples/")
+	examples, err := filepath.Abs("../../docs/examples")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	command = strings.ReplaceAll(command, " docs/examples/", " "+examples+"/")
 	as := p.written(command)
 	out, err := p.shell("env AWS_MAX_ATTEMPTS=1 "+as, unreached, "http://127.0.0.1:9")
 	if !strings.Contains(out, unreached) {

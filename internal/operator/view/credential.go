@@ -8,9 +8,9 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// tolerance is by how much a credential's greatest age may exceed its rhythm without a sign:
-// a week, since a schedule may have one day of the week.
-const tolerance = 7 * day
+// tolerance is by how much a credential's greatest age may exceed its rhythm without a sign: half
+// of a month and some hours, by which a rotation by hand shifts the first interval of a monthly schedule.
+const tolerance = 16 * day
 
 // tooOld tells whether the schedule lets a credential become older than its rhythm says.
 func tooOld(c report.Credential) bool {
