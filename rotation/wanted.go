@@ -29,10 +29,19 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 		return nil
 	}
 	r.log.Error("AWSCURRENT's value could not be set again", "kind", a.Kind, "error", err)
+	at := place{a.Kind, a.Version}
+	r.found.probes[at] = plan.Denied
+	if !errors.Is(err, errNoOther) && credential.OutcomeOf(err) != credential.Denied { // its answer may be what was lost
+		if err := r.ask(ctx, a); err != nil || r.found.probes[at] == plan.Accepted {
+			return err
+		}
+	}
 	r.found.unset[a.Kind] = err.Error()
-	r.found.probes[place{a.Kind, a.Version}] = plan.Denied
 	return r.askOld(ctx, s, a.Kind)
 }
+
+// errNoOther says that there is nothing to set a value by way of.
+var errNoOther = errors.New("no labelled version has another value to set it with")
 
 // askOld asks the target for each old value of a kind: one that it accepts may be
 // the one to go back to, and its version is what an operator has to know.
@@ -92,7 +101,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 		}
 	}
 	if len(faults) == 0 {
-		return errors.New("no labelled version has another value to set it with")
+		return errNoOther
 	}
 	return errors.Join(faults...)
 }

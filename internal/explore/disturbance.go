@@ -154,6 +154,13 @@ func (w *world) keyInUse() int {
 	return -1
 }
 
+// rollsOut tells that AWSCURRENT's label has a rollout that has not converged.
+func (w *world) rollsOut() bool {
+	return slices.ContainsFunc(w.labelled(0, "AWSCURRENT").labels, func(l string) bool {
+		return strings.Contains(l, ";rollout=") && !strings.Contains(l, ",converged=")
+	})
+}
+
 // isServer tells that an account is one of a server that can be restored.
 func (w *world) isServer(account int) bool {
 	_, keys := w.kinds[account%len(w.kinds)].(*issuer)
@@ -190,7 +197,9 @@ func (w *world) do(d Disturbance) {
 		return
 	case Release:
 		w.lagging = "" // an operator corrects what uses an old value before
+		open := w.rollsOut()
 		w.mustRun("release", release(0))
+		w.byHand = w.byHand || open && !w.rollsOut() // the rollout is over, as the operator says
 		return
 	case Emergency:
 		w.leak()

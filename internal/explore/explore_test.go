@@ -141,6 +141,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"mixed-finishSecret-again: 6 server-restored, 24 edit-value",
 		"database-rollback-reconciles: 9 edit",
 		"held-reconciles: 17 edit-value",
+		"old-task-stays: 1 server-restored, 10 reply-lost",
 		"database-converged-reconciles: 1 old-document",
 		"database-converged-reconciles: 1 move-back",
 		"database-converged-reconciles: 1 release, 2 move-back",
