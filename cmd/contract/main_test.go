@@ -200,9 +200,10 @@ func (a *account) interrupted(signal syscall.Signal, operations ...string) sessi
 	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Minute)
 	defer cancel()
 	c, out := a.command(ctx, "", "-yes", "-only", "no function|error come")
-	send, ended := map[string]func(){}, make(chan struct{})
+	send, started, ended := map[string]func(){}, make(chan struct{}), make(chan struct{})
 	for i, operation := range operations {
 		send[operation] = sync.OnceFunc(func() {
+			<-started
 			if err := c.Process.Signal(signal); err != nil {
 				a.t.Error(err)
 			}
@@ -215,6 +216,7 @@ func (a *account) interrupted(signal syscall.Signal, operations ...string) sessi
 	if err := c.Start(); err != nil {
 		a.t.Fatal(err)
 	}
+	close(started)
 	_ = c.Wait() // its status tells
 	close(ended)
 	for _, operation := range operations {
