@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -219,6 +220,19 @@ func (p *pages) try(page, command string) {
 	}
 	as := p.written(command)
 	out, err := p.typing(as, of.shows)
+	if err != nil && strings.Contains(out, "is held, since something still uses it") {
+		// On a busy machine a task from before may log in for the last time while its password is watched, which takes
+		// milliseconds here.
+		p.t.Logf("%-14s %s: held; once more", page, as)
+		if err := p.Invoke([]byte(`{"Action":"release","SecretId":"` + p.SecretARN + `"}`)); err != nil {
+			p.t.Fatal(err)
+		}
+		p.calm()
+		out, err = p.typing(as, of.shows)
+	}
+	if strings.HasPrefix(command, "mautic-rotation status") && needsAttention(err) {
+		err = nil // which is what it says by its exit status
+	}
 	p.t.Logf("%-14s %s (%s)", page, as, time.Since(begun).Round(time.Millisecond))
 	switch {
 	case err != nil:
@@ -237,6 +251,12 @@ func (p *pages) try(page, command string) {
 	if of.after != nil {
 		of.after(p)
 	}
+}
+
+// needsAttention tells that the program says by its exit status that something needs a person.
+func needsAttention(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() == 1
 }
 
 // until is a date in a command.
