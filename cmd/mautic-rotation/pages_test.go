@@ -223,7 +223,8 @@ func (p *pages) try(page, command string) {
 	if err != nil && strings.Contains(out, "is held, since something still uses it") {
 		// On a busy machine a task from before may log in for the last time while its password is watched, which takes
 		// milliseconds here.
-		p.t.Logf("%-14s %s: held; once more", page, as)
+		said, _ := p.typing("mautic-rotation logs --since 1h", "")
+		p.t.Logf("%-14s %s: held; once more\n%s", page, as, said)
 		if err := p.Invoke([]byte(`{"Action":"release","SecretId":"` + p.SecretARN + `"}`)); err != nil {
 			p.t.Fatal(err)
 		}
