@@ -14,28 +14,30 @@ import (
 // refuses now, by way of an old value that it accepts. What it cannot do it notes
 // for the next decision.
 func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
+	at := place{a.Kind, a.Version}
 	// Another invocation may have set it since the target was asked.
-	if err := r.ask(ctx, a); err != nil || r.found.probes[place{a.Kind, a.Version}] != plan.Denied {
+	if err := r.ask(ctx, a); err != nil || r.found.probes[at] != plan.Denied {
 		return err
 	}
 	err := r.trySetAgain(ctx, s, a)
 	r.found.changed(a.Kind)
 	switch {
+	case err == nil:
 	case errors.Is(err, errAnew):
 		return err
-	case err == nil:
+	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:
+		r.found.probes[at] = plan.Denied
+	default: // it may be set all the same, and the answer lost
+		if err := r.ask(ctx, a); err != nil {
+			return err
+		}
+	}
+	if err == nil || r.found.probes[at] == plan.Accepted {
 		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "of", s.current)
 		r.notice(didRestore, "the target of %s refused AWSCURRENT's value, which it had accepted before. It was set again", a.Kind)
 		return nil
 	}
 	r.log.Error("AWSCURRENT's value could not be set again", "kind", a.Kind, "error", err)
-	at := place{a.Kind, a.Version}
-	r.found.probes[at] = plan.Denied
-	if !errors.Is(err, errNoOther) && credential.OutcomeOf(err) != credential.Denied { // its answer may be what was lost
-		if err := r.ask(ctx, a); err != nil || r.found.probes[at] == plan.Accepted {
-			return err
-		}
-	}
 	r.found.unset[a.Kind] = err.Error()
 	return r.askOld(ctx, s, a.Kind)
 }

@@ -22,8 +22,8 @@ var byHandMutations = []mutation{
 	{
 		name: "lost-answer-counts-as-failure", what: "a value that was set again counts as refused, since the answer was lost: its promotion is rolled back",
 		file:    "rotation/wanted.go",
-		old:     "	if !errors.Is(err, errNoOther) && credential",
-		new:     "	if err == nil && credential",
+		old:     "	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:\n",
+		new:     "	case err != nil:\n",
 		killer:  test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 		scripts: []string{"old-task-stays: 1 server-restored, 10 reply-lost"},
 	},

@@ -345,7 +345,7 @@ func (q *Question) tested() tested {
 		q.pass(max(4*q.a.place.Settle, time.Millisecond)) // no step follows
 		t.notes = s.notes(token)
 		t.pendingAfter = s.holder("AWSPENDING")
-		t.left = "the version is gone"
+		t.left = "the version no longer exists"
 		if q.err != nil {
 			return t
 		}

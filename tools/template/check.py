@@ -216,7 +216,7 @@ def main(path, directory, package=None):
     faults, passed = {f"the packaged template is not SAM's: {what}" for what in differences(packaged_path, template)}, set()
     if os.path.isdir(os.path.join(directory, "cdk")):
         faults.update(f"what the CDK makes is not the packaged template's: {what}" for what in by_cdk(directory, load(packaged_path)))
-        print("the CDK makes the same of the packaged template")
+        print("the CDK synthesizes the same resources from the packaged template")
     for name, overrides in environments():
         deployed = Deployed(template, overrides)
         faults.update(f"{rule} ({name})" for rule in deployed.broken_rules())
