@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -19,6 +18,7 @@ import (
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/internal/syncbuf"
 )
 
 // deployment is a rig that is searched for secret values in wrong places, and
@@ -26,32 +26,14 @@ import (
 type deployment struct {
 	*rig.Rig
 	t   *testing.T
-	log *safeBuffer // the function's
-}
-
-// safeBuffer is a buffer that may be written to and read at once.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log *syncbuf.Buffer // the function's
 }
 
 // deploy makes a deployment without an application.
 func deploy(t *testing.T, options ...func(*rig.Options)) *deployment {
 	t.Helper()
 	t.Parallel()
-	d := &deployment{t: t, log: &safeBuffer{}}
+	d := &deployment{t: t, log: &syncbuf.Buffer{}}
 	o := rig.Options{MySQL: mysqltest.Shared(t), Logs: d.log, AWS: localaws.Options{RotationRetries: 2}}
 	for _, option := range options {
 		option(&o)

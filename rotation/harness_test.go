@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	locallambda "mautic-rotation/internal/localaws/lambda"
 	localsecretsmanager "mautic-rotation/internal/localaws/secretsmanager"
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/internal/syncbuf"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
@@ -45,7 +44,7 @@ type engine struct {
 	secrets  *sm.Client
 	arn, fn  string
 	services services
-	log      sharedLog
+	log      syncbuf.Buffer
 
 	// before runs when a step begins, and fails it with what it returns; nil:
 	// nothing does.
@@ -133,33 +132,6 @@ func (e *engine) handle(ctx context.Context, payload []byte) ([]byte, error) {
 		}
 	}
 	return nil, e.Rotate(ctx, event, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{})
-}
-
-// sharedLog is a log that several invocations may write at once, each by a handler of its
-// own.
-type sharedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *sharedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *sharedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *sharedLog) Len() int { return len(l.String()) }
-
-func (l *sharedLog) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Reset()
 }
 
 // rotate rotates, with a token of its own or "".

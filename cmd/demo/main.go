@@ -19,7 +19,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -28,13 +27,13 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
 	"mautic-rotation/internal/localaws"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/internal/syncbuf"
 	"mautic-rotation/rotation/smtp"
 )
 
@@ -79,7 +78,7 @@ type demo struct {
 	db     database
 	screen *screen
 	app    *rig.Application
-	log    *functionLog
+	log    *syncbuf.Buffer
 
 	callers *callers
 
@@ -112,7 +111,7 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 		return err
 	}
 
-	d := &demo{db: db, screen: s, log: &functionLog{}, app: application()}
+	d := &demo{db: db, screen: s, log: &syncbuf.Buffer{}, app: application()}
 	if chosen.prepare != nil {
 		chosen.prepare(d.app)
 	}
@@ -236,22 +235,4 @@ func (d *demo) rotate(ctx context.Context, then course) (ending, error) {
 	}
 	err = d.look(ctx, &end)
 	return end, err
-}
-
-// functionLog keeps the function's log, to be searched for secret values.
-type functionLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *functionLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *functionLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +27,7 @@ import (
 	"mautic-rotation/internal/operator/fault"
 	"mautic-rotation/internal/operator/view"
 	"mautic-rotation/internal/rig"
+	"mautic-rotation/internal/syncbuf"
 )
 
 // Whatever the pages tell people to type is typed here, against a running deployment in the
@@ -308,24 +308,6 @@ func words(command string) (list []string) {
 	return list
 }
 
-// An output is what a command has shown by now.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // shell has bash run a command, in a terminal for the program, which asks there. One that goes on and
 // on is ended by Ctrl-C, once it has shown what it is to show.
 func (p *pages) shell(command, shows, endpoint string) (string, error) {
@@ -339,7 +321,7 @@ func (p *pages) shell(command, shows, endpoint string) (string, error) {
 	bash.Dir = "../.."                                                                                             // where a reader has the repository
 	bash.Env = append(slices.DeleteFunc(os.Environ(), func(entry string) bool { return entry == "AWS_PROFILE=" }), // which the CLI takes for a name
 		"PATH="+p.dir+":"+os.Getenv("PATH"), "ENDPOINT="+endpoint, "AWS_PAGER=", "NO_COLOR=1")
-	var out output
+	var out syncbuf.Buffer
 	beside, stop := context.WithCancel(ctx)
 	defer stop()
 	meanwhile := func() {

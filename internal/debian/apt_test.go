@@ -42,14 +42,7 @@ func source(t *testing.T, versions ...string) *Apt {
 }
 
 // wish is for version 9 of the package.
-var wish = Wish{Suite: "sid", Package: "mysql-server-core", Choose: func(versions []string) (string, error) {
-	for _, v := range versions {
-		if strings.HasPrefix(Upstream(v), "9.") {
-			return v, nil
-		}
-	}
-	return "", fmt.Errorf("none of %q", versions)
-}}
+var wish = Wish{Suite: "sid", Package: "mysql-server-core", Choose: Release("MySQL", "9")}
 
 func TestOfASuiteThatHasSeveralVersionsOneIsChosen(t *testing.T) {
 	t.Parallel()
@@ -63,7 +56,7 @@ func TestASuiteThatHasMovedOnIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, versions := range [][]string{{"10.1.0-1"}, nil} {
 		version, err := source(t, versions...).Choose(t.Context(), wish)
-		if want := fmt.Sprintf("none of %q", versions); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("no MySQL 9 among Debian's versions %q", versions); err == nil || err.Error() != want {
 			t.Errorf("got %q, %v, want %s", version, err, want)
 		}
 	}

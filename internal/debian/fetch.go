@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"mautic-rotation/internal/cache"
@@ -82,6 +83,34 @@ func (a *Apt) Choose(ctx context.Context, w Wish) (string, error) {
 		return "", err
 	}
 	return w.Choose(versions)
+}
+
+// Cached returns the directory of the cache in which a package, with all that it depends on, is unpacked. It is fetched the
+// first time. The directory's name begins with name, which has to say what Choose picks.
+func Cached(ctx context.Context, name string, w Wish, progress func(string)) (root string, err error) {
+	err = Runs()
+	if err != nil {
+		return "", err
+	}
+	base, err := cache.Dir()
+	if err != nil {
+		return "", err
+	}
+	root = filepath.Join(base, fmt.Sprintf("%s-debian-%s-%s", name, w.Suite, runtime.GOARCH))
+	return root, cache.Once(ctx, root, func(unfinished string) error {
+		return Fetch(ctx, unfinished, w, progress)
+	})
+}
+
+// Release chooses a version of a release, such as "8.2", for a Wish. Its error calls the program by what, such as "PHP".
+func Release(what, release string) func(versions []string) (string, error) {
+	return func(versions []string) (string, error) {
+		at := slices.IndexFunc(versions, func(version string) bool { return strings.HasPrefix(Upstream(version), release+".") })
+		if at < 0 {
+			return "", fmt.Errorf("no %s %s among Debian's versions %q", what, release, versions)
+		}
+		return versions[at], nil
+	}
 }
 
 // Command returns the words that run a program whose packages are unpacked in root, such as "usr/sbin/mysqld". It may need

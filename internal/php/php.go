@@ -7,25 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 
-	"mautic-rotation/internal/cache"
 	"mautic-rotation/internal/debian"
 )
 
 // pinned is a version that Mautic 5, 6 and 7 run on.
-var pinned = debian.Wish{Suite: "bookworm", Package: "php8.2-cli", Choose: choose, Size: "30 MB"}
-
-func choose(versions []string) (string, error) {
-	at := slices.IndexFunc(versions, func(version string) bool { return strings.HasPrefix(debian.Upstream(version), "8.2.") })
-	if at < 0 {
-		return "", fmt.Errorf("no PHP 8.2 in Debian bookworm, which has %q", versions)
-	}
-	return versions[at], nil
-}
+var pinned = debian.Wish{Suite: "bookworm", Package: "php8.2-cli", Choose: debian.Release("PHP", "8.2"), Size: "30 MB"}
 
 // Command returns the words that run PHP's command line interpreter, and fetches it
 // if need be. It reads no php.ini.
@@ -49,7 +36,7 @@ func Origin(ctx context.Context, progress func(string)) (string, error) {
 }
 
 func find(ctx context.Context, progress func(string)) (words []string, origin string, err error) {
-	root, err := fetch(ctx, progress)
+	root, err := debian.Cached(ctx, "php-8.2", pinned, progress)
 	if err == nil {
 		return append(debian.Command(root, "usr/bin/php8.2"), "-n"), "from Debian " + pinned.Suite + ", cached in " + root, nil
 	}
@@ -58,19 +45,4 @@ func find(ctx context.Context, progress func(string)) (words []string, origin st
 		return nil, "", errors.Join(fmt.Errorf("PHP cannot be fetched: %w", err), fmt.Errorf("and is not installed: %w", missing))
 	}
 	return []string{path, "-n"}, "on this machine, " + path, nil
-}
-
-// fetch returns where PHP's packages are unpacked.
-func fetch(ctx context.Context, progress func(string)) (root string, err error) {
-	if err := debian.Runs(); err != nil {
-		return "", err
-	}
-	base, err := cache.Dir()
-	if err != nil {
-		return "", err
-	}
-	root = filepath.Join(base, fmt.Sprintf("php-8.2-debian-%s-%s", pinned.Suite, runtime.GOARCH))
-	return root, cache.Once(ctx, root, func(unfinished string) error {
-		return debian.Fetch(ctx, unfinished, pinned, progress)
-	})
 }

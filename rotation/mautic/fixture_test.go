@@ -1,7 +1,6 @@
 package mautic
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,6 +18,7 @@ import (
 	"mautic-rotation/internal/mysqlproxy"
 	"mautic-rotation/internal/mysqlserver"
 	"mautic-rotation/internal/mysqlserver/mysqltest"
+	"mautic-rotation/internal/syncbuf"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
@@ -34,7 +34,7 @@ type fixture struct {
 	user, password string // who owns it
 	prefix         string
 	seed           mauticserver.Seed
-	log            logBuffer
+	log            syncbuf.Buffer
 }
 
 // onEach runs a test on each pinned server, for each version of Mautic.
@@ -322,24 +322,6 @@ func problems(checks []credential.Check) (all string) {
 		}
 	}
 	return all
-}
-
-// logBuffer is a buffer that several can write to.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // answersInstead puts something in front of Mautic that answers some requests itself.

@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/internal/smtpserver"
+	"mautic-rotation/internal/syncbuf"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 )
@@ -36,7 +35,7 @@ type fixture struct {
 	t       *testing.T
 	ctx     context.Context
 	secrets scrub.Secrets
-	log     buffer
+	log     syncbuf.Buffer
 
 	aws    *localaws.Server
 	server *smtpserver.Server
@@ -45,23 +44,6 @@ type fixture struct {
 
 	documents []document.Document // that the secret's versions hold
 	busy      bool
-}
-
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // setup is what a test may want otherwise.
