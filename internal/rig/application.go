@@ -99,6 +99,8 @@ type TaskRecord struct {
 	FirstFailed      time.Time // the begin of the first login that failed
 	LastFailed       time.Time // the end of the last one
 	begun            int       // logins
+	told             bool      // to stop
+	serving          int       // requests for pages
 
 	Mails, MailFailures int
 	FirstMailFailure    error
@@ -169,6 +171,8 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 		}
 		select {
 		case <-ctx.Done():
+			a.note(func() { record.told = true })
+			a.served(r, record)
 			a.linger(r)
 			if a.LastLogin {
 				return a.use(ctx, once, record)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"slices"
+	"net/http"
 
 	"mautic-rotation/internal/mauticserver"
 )
@@ -33,7 +33,7 @@ func (r *Rig) startMautic(ctx context.Context) error {
 		APIEnabled: true,
 		BasicAuth:  true,
 		Now:        r.AWS.Clock().Now,
-		Wrap:       r.options.Pages,
+		Wrap:       r.servePages,
 	})
 	if err != nil {
 		return err
@@ -42,10 +42,25 @@ func (r *Rig) startMautic(ctx context.Context) error {
 	return nil
 }
 
-// openForPages logs in to the database as the application does: the pages are
-// those of its newest task of the role Web, with the password that this one was started with.
-// Where none runs, it is that of AWSCURRENT.
+// servePages answers requests as the application does: each of them in a task, which does not
+// end before it is answered, as a web server that is told to stop does not. So no request
+// logs in to the database once its task has stopped.
+func (r *Rig) servePages(pages http.Handler) http.Handler {
+	if app := r.options.Application; app != nil && len(app.Services) > 0 {
+		pages = app.serve(pages)
+	}
+	if r.options.Pages != nil {
+		pages = r.options.Pages(pages)
+	}
+	return pages
+}
+
+// openForPages logs in to the database as the task that answers the request, or for a job of the
+// stand-in's own as the newest task. Without an application it uses AWSCURRENT's password.
 func (r *Rig) openForPages(ctx context.Context, _ string) (*sql.DB, error) {
+	if task, ok := ctx.Value(servedBy{}).(*TaskRecord); ok {
+		return r.open(ctx, task.Password)
+	}
 	password, err := r.pagesPassword()
 	if err != nil {
 		return nil, err
@@ -58,10 +73,61 @@ func (r *Rig) pagesPassword() (string, error) {
 	if app == nil || len(app.Services) == 0 {
 		return r.PasswordLabelled("AWSCURRENT")
 	}
-	for _, task := range slices.Backward(app.Records()) {
-		if task.Stopped.IsZero() && app.role(task.Service) == mauticserver.Web {
-			return task.Password, nil
-		}
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	if task := app.newest(); task != nil {
+		return task.Password, nil
 	}
 	return "", mauticserver.ErrNoTasks
+}
+
+// servedBy is the key of a request's task in its context.
+type servedBy struct{}
+
+// serve has the newest task answer each request.
+func (a *Application) serve(pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var task *TaskRecord
+		a.note(func() {
+			if task = a.newest(); task != nil {
+				task.serving++
+			}
+		})
+		if task != nil {
+			defer a.note(func() { task.serving-- })
+			req = req.WithContext(context.WithValue(req.Context(), servedBy{}, task))
+		}
+		pages.ServeHTTP(w, req)
+	})
+}
+
+// newest is the task that a load balancer sends requests to: the newest of the role Web that has
+// not been told to stop, or nil. The caller holds the lock.
+func (a *Application) newest() (task *TaskRecord) {
+	for _, t := range a.tasks {
+		if t.told || !t.Stopped.IsZero() || a.role(t.Service) != mauticserver.Web {
+			continue
+		}
+		if task == nil || task.Started.Before(t.Started) {
+			task = t
+		}
+	}
+	return task
+}
+
+// served waits until a task that has been told to stop has answered its last request.
+func (a *Application) served(r *Rig, task *TaskRecord) {
+	for {
+		a.mu.Lock()
+		serving, changed := task.serving, a.changed
+		a.mu.Unlock()
+		if serving == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.closing:
+			return
+		}
+	}
 }

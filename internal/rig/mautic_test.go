@@ -3,6 +3,7 @@ package rig
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -144,6 +145,56 @@ func TestPagesLogInWithThePasswordOfTheNewestTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(200, "with a task that has the new one")
+}
+
+func TestATaskEndsAfterTheRequestsThatItAnswers(t *testing.T) {
+	t.Parallel()
+	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond}
+	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app, Mautic: true})
+	by, answer := make(chan *TaskRecord, 1), make(chan struct{})
+	pages := app.serve(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		task, _ := req.Context().Value(servedBy{}).(*TaskRecord)
+		by <- task
+		<-answer
+	}))
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		pages.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	}()
+	task := <-by
+	if task == nil {
+		t.Fatal("no task answers")
+	}
+	redeploy(t, r, "web")
+	told := func() (told, stopped bool) {
+		app.mu.Lock()
+		defer app.mu.Unlock()
+		return task.told, !task.Stopped.IsZero()
+	}
+	for {
+		if told, stopped := told(); stopped {
+			t.Fatal("the task has stopped while it answers a request")
+		} else if told {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	go pages.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if another := <-by; another == nil || another == task {
+		t.Errorf("the next request is answered by %v", another)
+	}
+	if _, stopped := told(); stopped {
+		t.Error("the task has stopped while it answers a request")
+	}
+	close(answer)
+	<-answered
+	if err := r.WaitSteady(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, stopped := told(); !stopped {
+		t.Error("the task goes on when its last request is answered")
+	}
 }
 
 func TestCloseEndsThePages(t *testing.T) {
