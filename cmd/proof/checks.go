@@ -40,8 +40,8 @@ type group struct {
 const fuzzTime = 5 * time.Minute
 
 var (
-	crashMySQL   = group{"crash/mysql", "crash matrix on " + mysqlserver.MySQL.Name() + ", all trials of each scenario", 25 * time.Minute, readCrash}
-	crashMariaDB = group{"crash/mariadb", "crash matrix on " + mysqlserver.MariaDB.Name() + ", the scenarios that differ there", 25 * time.Minute, readCrash}
+	crashMySQL   = group{"crash/mysql", "crash matrix on " + mysqlserver.MySQL.Name() + ", all trials of each scenario", 15 * time.Minute, readCrash}
+	crashMariaDB = group{"crash/mariadb", "crash matrix on " + mysqlserver.MariaDB.Name() + ", the scenarios that differ there", 15 * time.Minute, readCrash}
 	exploreTwo   = group{"explore", "explorer, all histories with at most two disturbances in each scenario", 10 * time.Minute, readExplore}
 	exploreRows  = group{"rows-of-decide", "explorer, every row of `decide`, with one disturbance", 2 * time.Minute, readRows}
 	policies     = group{"policies", "password policies, every policy by every way to every end", 10 * time.Minute, readPolicies}
