@@ -97,13 +97,13 @@ func drawLife(m measured) ([]byte, error) {
 // nameRows names the rows left of the panels.
 func nameRows(c draw.Canvas, p *plot.Plot, data draw.Canvas, right vg.Length, tasks int) {
 	_, y := p.Transforms(&data)
-	for row, name := range map[float64]string{
+	for row, name := range [rows]string{
 		rowOldPassword: "old password accepted", rowNewPassword: "new password accepted",
 		rowOldTasks: fmt.Sprintf("of %d tasks, on the old one", tasks), rowNewTasks: fmt.Sprintf("of %d tasks, on the new one", tasks),
 	} {
 		s := style(small, color.Black)
 		s.XAlign = draw.XRight
-		c.FillText(s, vg.Point{X: right, Y: y(row + 0.45)}, name)
+		c.FillText(s, vg.Point{X: right, Y: y(float64(row) + 0.45)}, name)
 	}
 }
 

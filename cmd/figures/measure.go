@@ -136,7 +136,10 @@ func measureRotation(ctx context.Context, server *mysqlserver.Server, binary str
 		return rotation{}, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	stored := watchStored(ctx, d.Rig)
+	stored, err := watchStored(ctx, d.Rig)
+	if err != nil {
+		return rotation{}, err
+	}
 	defer func() { _, _ = stored.end() }()
 
 	if err := pause(ctx, lead); err != nil {

@@ -154,29 +154,28 @@ type storedWatch struct {
 	end     func() ([]storedChange, error)
 }
 
-// watchStored looks until the watch's end, which may be called again.
-func watchStored(ctx context.Context, r *rig.Rig) *storedWatch {
+// watchStored has looked once when it returns, and goes on until the watch's end, which
+// may be called again.
+func watchStored(ctx context.Context, r *rig.Rig) (*storedWatch, error) {
 	w := &storedWatch{}
+	if err := w.look(ctx, r); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		pace := time.NewTicker(20 * time.Millisecond)
 		defer pace.Stop()
 		for {
-			stored, err := r.MySQL.StoredPasswords(ctx, r.User)
-			if ctx.Err() != nil {
-				return
-			}
-			if err != nil {
-				w.err = err
-				return
-			}
-			if last := len(w.changes) - 1; last < 0 || !slices.Equal(w.changes[last].stored, stored) {
-				w.changes = append(w.changes, storedChange{time.Now(), stored})
-			}
 			select {
 			case <-pace.C:
 			case <-ctx.Done():
+				return
+			}
+			if err := w.look(ctx, r); err != nil {
+				if ctx.Err() == nil {
+					w.err = err
+				}
 				return
 			}
 		}
@@ -186,5 +185,17 @@ func watchStored(ctx context.Context, r *rig.Rig) *storedWatch {
 		looking.Wait()
 		return w.changes, w.err
 	})
-	return w
+	return w, nil
+}
+
+// look notes what is stored now, if that has changed.
+func (w *storedWatch) look(ctx context.Context, r *rig.Rig) error {
+	stored, err := r.MySQL.StoredPasswords(ctx, r.User)
+	if err != nil {
+		return err
+	}
+	if last := len(w.changes) - 1; last < 0 || !slices.Equal(w.changes[last].stored, stored) {
+		w.changes = append(w.changes, storedChange{time.Now(), stored})
+	}
+	return nil
 }
