@@ -18,23 +18,20 @@ type axis struct {
 // gap is how much of the axis stands for what is left out.
 const gap = 0.8
 
-// at is where a time is on the axis, and whether it is there.
-func (a axis) at(t float64) (x float64, there bool) {
+// at is where a time is on the axis: in the middle of the gap if it is left out.
+func (a axis) at(t float64) float64 {
 	switch {
 	case a.cut == a.resumed || t <= a.cut:
-		return t, true
+		return t
 	case t >= a.resumed:
-		return t - a.resumed + a.cut + gap, true
+		return t - a.resumed + a.cut + gap
 	default:
-		return 0, false
+		return a.cut + gap/2
 	}
 }
 
 // end is where the axis ends.
-func (a axis) end() float64 {
-	x, _ := a.at(a.to)
-	return x
-}
+func (a axis) end() float64 { return a.at(a.to) }
 
 // parts are the times that are there.
 func (a axis) parts() []span {
@@ -49,7 +46,7 @@ func (a axis) ticks() plot.ConstantTicks {
 	var ticks plot.ConstantTicks
 	for _, part := range a.parts() {
 		for _, tick := range every(2, part.From, part.To) {
-			tick.Value, _ = a.at(tick.Value)
+			tick.Value = a.at(tick.Value)
 			ticks = append(ticks, tick)
 		}
 	}
@@ -83,8 +80,8 @@ func (a axis) outlines(r rotation, lower, upper []int) (all []plotter.XYs) {
 			if end < part.From+binWidth/2 || begin > part.To-binWidth/2 {
 				continue
 			}
-			x0, _ := a.at(max(begin, part.From))
-			x1, _ := a.at(min(end, part.To))
+			x0 := a.at(max(begin, part.From))
+			x1 := a.at(min(end, part.To))
 			along = step(along, x0, x1, upper[i])
 			back = step(back, x0, x1, lower[i])
 		}

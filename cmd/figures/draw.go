@@ -51,7 +51,7 @@ func newPlot(title string) *plot.Plot {
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Label.TextStyle = centred(style(middle, color.Black))
 		axis.Padding = 0
-		axis.LineStyle.Width, axis.Tick.LineStyle.Width = 0.75, 0.75
+		axis.Width, axis.Tick.Width = 0.75, 0.75
 	}
 	p.X.Tick.Label = style(small, color.Black)
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XCenter, draw.YTop
@@ -75,7 +75,7 @@ func area(points plotter.XYs, fill color.Color) (*plotter.Polygon, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Color, p.LineStyle.Width = fill, 0
+	p.Color, p.Width = fill, 0
 	return p, nil
 }
 
@@ -139,7 +139,7 @@ func svg(height vg.Length, title, description string, drawing func(draw.Canvas))
 	canvas := vgsvg.New(width, height)
 	c := draw.New(canvas)
 	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
+	c.Fill(c.Path())
 	drawing(draw.Crop(c, 6, -6, 6, -6))
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {

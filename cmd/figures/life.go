@@ -112,7 +112,7 @@ func panel(m measured, ph phase) (*plot.Plot, error) {
 	p := newPlot(ph.title)
 	p.X.Min, p.X.Max, p.X.Tick.Marker = ph.from, ph.to, every(ph.tick, ph.from, ph.to)
 	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, top+3.6*line, plot.ConstantTicks{}
-	p.Y.LineStyle.Width = 0
+	p.Y.Width = 0
 	for row := range rows {
 		ground, err := rectangle(ph.from, float64(row)+0.1, ph.to, float64(row)+0.8, pale)
 		if err != nil {

@@ -82,7 +82,7 @@ func loginsOf(r rotation, time axis, title string, marks moments) (*plot.Plot, e
 	p.Legend.Top, p.Legend.XOffs, p.Legend.ThumbnailWidth, p.Legend.Padding = true, -4, 10, 2
 	p.Legend.YOffs = vg.Length(-2)
 	for i := range marks {
-		marks[i].at, _ = time.at(marks[i].at)
+		marks[i].at = time.at(marks[i].at)
 	}
 	p.Add(leftOut{time, seconds(time.resumed-time.cut) + " left out"}, marks)
 	return p, nil

@@ -182,10 +182,10 @@ func (d *deployment) rotateByFunction(ctx context.Context) error {
 	return d.AwaitJournal(ctx, func(open []string) bool { return len(open) == 0 })
 }
 
-// rotateByAlterUser is a rotation as the runbook and AWS's function for a single user do
-// it: the account gets another password, and the secret has it. Then the service is
-// redeployed, as whoever rotates in this way has to do. A person takes longer between
-// these than this does.
+// rotateByAlterUser rotates as AWS's function for a single user does: it replaces the
+// account's password and stores the new one. Then it redeploys the service, which that
+// function leaves to a person. The runbook stores the new password first, and needs longer
+// for the same.
 func (d *deployment) rotateByAlterUser(ctx context.Context) error {
 	value, err := d.ValueLabelled("AWSCURRENT")
 	if err != nil {
