@@ -85,6 +85,11 @@ bench: ## start-up time, size, memory, calls and logins; failed logins by each w
 	$(GO) test -run='^$$' -bench=RotationsInARow -benchtime=100x ./rotation/database
 	$(GO) test -run='^$$' -bench=Gap -benchtime=5x ./rotation/database
 
+# FIGURES='-from docs/figures/measured.json' draws again without measuring.
+.PHONY: figures
+figures: ## measure a rotation by ALTER USER and one by the function, and draw both into docs/figures
+	@$(GO) run ./cmd/figures $(FIGURES)
+
 .PHONY: mutate
 mutate: ## break the engine on purpose, in one way after another, and see a test notice
 	@$(GO) run ./cmd/mutate $(MUTATE)

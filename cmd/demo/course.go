@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,22 +106,7 @@ func onlyLasting(open []string) bool {
 
 // await waits until the scenario has come so far.
 func (d *demo) await(ctx context.Context, reached func(open []string) bool) error {
-	poll := time.NewTicker(100 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		open, err := d.Journal()
-		if err != nil {
-			return err
-		}
-		if reached(open) {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the ledger has open: %s", strings.Join(open, " ")))
-		}
-	}
+	return d.AwaitJournal(ctx, reached)
 }
 
 // pause lets the application run for a while: what it shows is the logins that

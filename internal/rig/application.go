@@ -83,6 +83,10 @@ type Application struct {
 	// goes on, until it is false again.
 	Slow atomic.Bool
 
+	// OnUse, when it is not nil, is told how each use of the database ended, by
+	// several tasks at once.
+	OnUse func(err error)
+
 	mu      sync.Mutex
 	tasks   []*TaskRecord
 	changed chan struct{} // closed, and made anew, after each login and each task's end
@@ -220,6 +224,9 @@ func (a *Application) use(ctx context.Context, once func(context.Context) error,
 	begun := time.Now()
 	a.note(func() { record.begun++ })
 	err := once(context.WithoutCancel(ctx))
+	if a.OnUse != nil {
+		a.OnUse(err)
+	}
 	a.note(func() {
 		record.Logins++
 		if err != nil {

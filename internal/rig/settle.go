@@ -135,3 +135,21 @@ func (r *Rig) SettleUntil(ctx context.Context, wanted func(journal []string) boo
 		}
 	}
 }
+
+// AwaitJournal waits until the journal is as wanted, while something else wakes the
+// function.
+func (r *Rig) AwaitJournal(ctx context.Context, wanted func(journal []string) bool) error {
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		journal, err := r.Journal()
+		if err != nil || wanted(journal) {
+			return err
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the ledger has open: %s", strings.Join(journal, " ")))
+		}
+	}
+}
