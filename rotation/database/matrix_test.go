@@ -426,7 +426,7 @@ func writeMatrix(t *testing.T, found map[mysqlserver.Series]map[string][]string)
 		of    mysqlserver.Series
 		rules []rule
 	}{{"MySQL", mysqlserver.MySQL, mysqlRules}, {"MariaDB", mysqlserver.MariaDB, mariadbRules}} {
-		fmt.Fprintf(&table, "\n| on %s | what has to be done |\n| --- | --- |\n", make.name)
+		fmt.Fprintf(&table, "\n| on %s | what to do first |\n| --- | --- |\n", make.name)
 		for _, r := range make.rules {
 			fmt.Fprintf(&table, "| %s | %s |\n", r.name, remediesFor(t, found[make.of], r))
 		}
