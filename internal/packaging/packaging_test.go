@@ -89,7 +89,7 @@ func TestThePackagedTemplateHasNoMacroAndKeepsTheComments(t *testing.T) {
 			t.Errorf("%s is left", of)
 		}
 	}
-	for _, kept := range []string{" S3Bucket: artifacts\n", "# An event of EventBridge that fails is not tried again", "# The function under a second name"} {
+	for _, kept := range []string{" S3Bucket: artifacts\n", "# A failed EventBridge invocation is not retried", "# A read-only name for the function"} {
 		if !bytes.Contains(plain, []byte(kept)) {
 			t.Errorf("%q is missing", kept)
 		}

@@ -212,7 +212,7 @@ func TestASecretThatIsGivenTwiceIsRefused(t *testing.T) {
 	for i, first := range arns {
 		for _, second := range arns[i+1:] {
 			parameters := changedTo(given, with(first, arnOf("mautic-twice"), second, arnOf("mautic-twice")))
-			if _, err := parsed.Render(cloudformation.Options{Parameters: parameters}); err == nil || !strings.Contains(err.Error(), "give each once") {
+			if _, err := parsed.Render(cloudformation.Options{Parameters: parameters}); err == nil || !strings.Contains(err.Error(), "list each secret once") {
 				t.Errorf("%s and %s: %v", first, second, err)
 			}
 		}

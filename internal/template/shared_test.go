@@ -84,13 +84,13 @@ func TestEverythingThatTellsPeopleGoesToTheTopicThatIsGiven(t *testing.T) {
 func TestWhatMakesNoSenseTogetherIsRefused(t *testing.T) {
 	t.Parallel()
 	for want, parameters := range map[string]map[string]string{
-		"Subscribe the address to the topic of TopicArn yourself": with("TopicArn", sharedTopic, "AlarmEmail", "ops@example.com"),
-		"with TopicArn and without ChatNotices it makes none":     with("TopicArn", sharedTopic, "TopicKeyArn", kmsKey),
-		"Set CreateAlarms and CreateDashboard to false too":       with("WriteMetrics", "false", "CreateAlarms", "false"),
-		"the alarms and the dashboard would have no data":         with("WriteMetrics", "false", "CreateDashboard", "false"),
-		"must be the ARN of a standard SNS topic":                 with("TopicArn", sharedTopic+".fifo"),
-		`the value "operations" does not satisfy AllowedPattern`:  with("TopicArn", "operations"),
-		`the value "no" does not satisfy AllowedValues`:           with("CreateAlarms", "no"),
+		"Subscribe the address to TopicArn yourself":             with("TopicArn", sharedTopic, "AlarmEmail", "ops@example.com"),
+		"with TopicArn and without ChatNotices it creates none":  with("TopicArn", sharedTopic, "TopicKeyArn", kmsKey),
+		"Set CreateAlarms and CreateDashboard to false, too":     with("WriteMetrics", "false", "CreateAlarms", "false"),
+		"the alarms and the dashboard would have no data":        with("WriteMetrics", "false", "CreateDashboard", "false"),
+		"must be the ARN of a standard SNS topic":                with("TopicArn", sharedTopic+".fifo"),
+		`the value "operations" does not satisfy AllowedPattern`: with("TopicArn", "operations"),
+		`the value "no" does not satisfy AllowedValues`:          with("CreateAlarms", "no"),
 	} {
 		_, err := parse(t).Render(cloudformation.Options{Parameters: changedTo(given, parameters)})
 		if err == nil || !strings.Contains(err.Error(), want) {

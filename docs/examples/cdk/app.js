@@ -1,6 +1,6 @@
-// The rotation's stack by the CDK, from what `make package BUCKET=unused` has made.
-// The bucket's name is not used: the code goes into the CDK's own, as an asset.
-// Put in what is yours: the stack's name, its parameters, the account and region, the tags.
+// Creates the rotation stack with the CDK, from the output of `make package BUCKET=unused`.
+// The bucket's name is not used: the CDK stores the code in its own bucket, as an asset.
+// Fill in your values: the stack's name, its parameters, the account and region, the tags.
 const path = require('node:path');
 const { App, Stack } = require('aws-cdk-lib');
 const { Asset } = require('aws-cdk-lib/aws-s3-assets');
@@ -13,7 +13,7 @@ class Rotation extends Stack {
     super(scope, id, props);
     const included = new CfnInclude(this, 'Template', {
       templateFile: path.join(made, 'template.yaml'),
-      // These are put into the template; the others stay its parameters.
+      // The CDK substitutes these into the template; the others remain parameters.
       parameters,
     });
     const code = new Asset(this, 'Code', { path: path.join(made, 'function.zip') });

@@ -1,4 +1,4 @@
-# Written at each start, so that it has the password that the task has read.
+# Built on each start, so that it has the password that the task read.
 MAUTIC_CONFIG_PARAMETERS=$(php -r 'echo json_encode([
     "db_password" => getenv("MAUTIC_DB_PASSWORD"),
     "site_url" => "https://mautic.example.com",

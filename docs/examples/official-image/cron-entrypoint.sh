@@ -1,5 +1,5 @@
-# Cron's jobs get the variables of the file that BASH_ENV names in their crontab, and only if bash runs them.
-# The variables that cron sets itself stay as cron sets them.
+# Cron jobs get the variables in the file that BASH_ENV names in the crontab, and only if bash runs them.
+# The variables that cron sets itself keep their values.
 (umask 077; unset HOME LOGNAME MAIL OLDPWD PATH PWD SHELL SHLVL USER; export -p >/run/cron.env)
 chown www-data /run/cron.env
 mkdir -p /opt/mautic/cron

@@ -1,12 +1,12 @@
-# The rotation's stack by Terraform or OpenTofu, from what `make package BUCKET=…` has
-# made and you have put into the bucket: see docs/many.md. The template is over the 51,200
-# bytes that CloudFormation takes in a call, so it comes from S3, as the code does.
+# Creates the rotation stack with Terraform or OpenTofu, from the output of `make package
+# BUCKET=…` that you uploaded to the bucket: see docs/many.md. The template exceeds the
+# 51,200 bytes that CloudFormation accepts in a call, so it comes from S3, like the code.
 #
-# Neither is a resource here. An upgrade would delete the release before, which the stack
-# needs to go back, and which other stacks may run.
+# Neither object is a resource here. An upgrade would delete the previous release, which
+# the stack needs for a rollback, and which other stacks may run.
 #
-# Put in what is yours: the region, the secret's name, the names and the parameters of the
-# stack, the tags.
+# Fill in your values: the region, the secret's name, the stack's name and parameters, the
+# tags.
 
 terraform {
   required_version = ">= 1.5"
@@ -23,12 +23,12 @@ provider "aws" {
 }
 
 variable "bucket" {
-  description = "The bucket that make package was given as BUCKET, in the region of the stack."
+  description = "The bucket given to make package as BUCKET, in the stack's region."
   type        = string
 }
 
 variable "template_key" {
-  description = "The template's key in it, as make package prints it. A release has another one."
+  description = "The template's key in the bucket, as printed by make package. It differs for each release."
   type        = string
 }
 

@@ -1,11 +1,12 @@
-# Where Terraform makes the secret. It may write the first document, and no other: after
-# the first rotation that document has a password that is refused, and whatever Terraform
-# writes becomes AWSCURRENT.
+# For a secret that Terraform creates. Terraform may write the first document only: after
+# the first rotation the database refuses the password in that document, and whatever
+# Terraform writes becomes AWSCURRENT.
 #
-# So `terraform apply` once, then put the block "removed" below in the place of the
-# resource "first" and its variable, and apply again. Terraform has forgotten the version
-# then, and the version stays. Left in the state it is made anew, from the first document,
-# when its document is changed here, and when Secrets Manager has deleted that version.
+# So run `terraform apply` once, then replace the resource "first" and its variable with
+# the block "removed" below, and apply again. Terraform then forgets the version, and the
+# version stays. If you left it in the state, Terraform would create it again from the
+# first document, when the document changes here and when Secrets Manager has deleted that
+# version.
 
 terraform {
   required_version = ">= 1.11"
@@ -22,7 +23,7 @@ resource "aws_secretsmanager_secret" "mautic" {
 }
 
 variable "first_document" {
-  description = "The secret's first document, as JSON. It comes into no state and no plan."
+  description = "The secret's first document, as JSON. It is not stored in the state or the plan."
   type        = string
   sensitive   = true
   ephemeral   = true
@@ -34,7 +35,7 @@ resource "aws_secretsmanager_secret_version" "first" {
   secret_string_wo_version = 1 # another number writes the document again
 
   lifecycle {
-    ignore_changes = [version_stages] # a rotation moves labels, and has its own
+    ignore_changes = [version_stages] # a rotation moves labels and adds its own
   }
 }
 
@@ -49,5 +50,5 @@ resource "aws_secretsmanager_secret_version" "first" {
 #   ignore_changes = [secret_string, version_stages]
 # and `terraform state rm aws_secretsmanager_secret_version.first` after the first apply.
 #
-# No aws_secretsmanager_secret_rotation here: the stack has the schedule. Both would set
-# the function and the schedule of the same secret, each at its next run.
+# No aws_secretsmanager_secret_rotation here, because the stack has the schedule. Both
+# would set the function and the schedule of the same secret, each on its next run.
