@@ -268,11 +268,11 @@ func TestWhatPeopleAreToldIsASentenceAndTheNextCommand(t *testing.T) {
 			answered(functionARN, noticed("held")),
 			"mautic-prod-secrets: the rotation of database is held: '10.0.1.7' uses it.", "mautic-rotation release --secret mautic-prod-secrets",
 		},
-		"failures": {rotationFailed(secret), "Secrets Manager says RotationFailed of " + secret + ", at " + eventTime + ". The log of mautic-rotation says why.", status},
+		"failures": {rotationFailed(secret), "Secrets Manager reported RotationFailed for " + secret + " at " + eventTime + ". The log of mautic-rotation has the reason.", status},
 		"current": {
 			labelUpdated(secret),
-			"mautic-prod-secrets has a new current version, 9c11b2aa-5a0e-4d0c-9f57-0123456789ab, since " + eventTime + ". A rotation moved it there, a rollback, or somebody by hand.",
-			status + " tells what follows",
+			"mautic-prod-secrets has a new current version, 9c11b2aa-5a0e-4d0c-9f57-0123456789ab, since " + eventTime + ". A rotation, a rollback or a person moved AWSCURRENT to it.",
+			status + " shows what happens next",
 		},
 	} {
 		mails := s.sent(tc.event, s.mail())
