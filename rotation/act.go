@@ -127,7 +127,7 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		r.lookElsewhere(ctx)
 		return nil
 	case plan.Ask:
-		return r.ask(ctx, a)
+		return r.ask(ctx, s.current, a)
 	case plan.AskRoute:
 		return r.askRoute(ctx, s, a)
 	case plan.SetAgain:
@@ -162,14 +162,22 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	return fmt.Errorf("no such action: %s", a.Do)
 }
 
-// ask asks the target whether it accepts a value.
-func (r *run) ask(ctx context.Context, a plan.Action) error {
+// ask asks the target whether it accepts a version's value. current is AWSCURRENT.
+func (r *run) ask(ctx context.Context, current string, a plan.Action) error {
 	kind, _ := r.kind(a.Kind)
 	v, err := r.read.Version(ctx, a.Version)
-	if err == nil {
-		_, _ = r.probe(ctx, kind, v) // the log has why it is not accepted
+	if err != nil {
+		return err
 	}
-	return err
+	if a.Version != current {
+		today, err := r.document(ctx, current)
+		if err != nil {
+			return err
+		}
+		v.Doc = reachable(today, v.Doc, kind)
+	}
+	_, _ = r.probe(ctx, kind, v) // the log has why it is not accepted
+	return nil
 }
 
 // notes are the actions that change AWSCURRENT's label.

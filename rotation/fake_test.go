@@ -42,6 +42,16 @@ type target struct {
 
 	// at runs when one of the methods below begins; nil: nothing does.
 	at func(method string)
+
+	// reached gets the document whose other fields Probe and Restore reach the target with;
+	// nil: nobody looks. A kind in Mautic's tables logs in with its database password.
+	reached func(method string, d document.Document)
+}
+
+func (k *target) reach(method string, d document.Document) {
+	if k.reached != nil {
+		k.reached(method, d)
+	}
 }
 
 func (k *target) begin(method string) {
@@ -157,6 +167,7 @@ func (k *target) Test(_ context.Context, c credential.Change) error {
 
 func (k *target) Probe(_ context.Context, d document.Document) (credential.Outcome, error) {
 	k.begin("probe")
+	k.reach("probe", d)
 	denied := errors.New("denied")
 	err := k.call(func() error {
 		if k.takes(k.value(d)) {
@@ -267,6 +278,7 @@ func (k *pair) Quarantine(ctx context.Context, o credential.Overlap) error {
 
 func (k *pair) Restore(_ context.Context, o credential.Overlap) error {
 	k.begin("restore")
+	k.reach("restore", o.Current)
 	return k.call(func() error {
 		k.accept(k.value(o.Current), k.value(o.Old))
 		return nil

@@ -3,6 +3,8 @@ package rotation_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
+	"mautic-rotation/rotation/document"
 )
 
 // How an old value is taken out of service.
@@ -423,5 +426,31 @@ func TestAValueThatAnotherInvocationHasSetAgainNeedsNobody(t *testing.T) {
 		if strings.Contains(e.log.String(), wrong) {
 			t.Errorf("the log says %s", wrong)
 		}
+	}
+}
+
+func TestATargetIsReachedByAWSCURRENTsCredentialsAfterAnotherKindsRotation(t *testing.T) {
+	e := newEngine(t)
+	e.mustRotate()
+	e.reconcile() // of admin and api the label is on this version from here on
+	var with []string
+	for _, k := range []*target{&e.api.target, &e.admin} {
+		k.reached = func(method string, d document.Document) {
+			if current := e.current(&e.database.target); e.database.value(d) != current {
+				with = append(with, fmt.Sprintf("%s %s with %s, while AWSCURRENT has %s", k.name, method, e.database.value(d), current))
+			} else {
+				with = append(with, k.name+" "+method)
+			}
+		}
+	}
+	e.mustRotateOnly("database")
+	e.reconcile()
+	e.api.accept("api-0") // a server from before
+	e.aws.Clock().Advance(25 * time.Hour)
+	e.reconcile()
+	e.logSays("was set again")
+	slices.Sort(with)
+	if got := slices.Compact(with); !slices.Equal(got, []string{"admin probe", "api probe", "api restore"}) {
+		t.Errorf("targets were reached: %q", got)
 	}
 }

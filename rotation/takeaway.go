@@ -79,6 +79,16 @@ func (r *run) both(ctx context.Context, s *sight, version string) (current, old 
 	return current, old, err
 }
 
+// reachable returns another version's document with AWSCURRENT's fields, but for the kind's own. What is
+// asked with it reaches the target with the credentials of today: a kind in Mautic's tables logs in to the
+// database, and a login with the old database password would pass for somebody's use of it.
+func reachable(current, other document.Document, kind credential.Kind) document.Document {
+	if today, err := withFields(current, other, kind); err == nil {
+		return today
+	}
+	return other // AWSCURRENT has no place for the fields
+}
+
 // confirmQuiet is credential.Overlap.Confirm. Its error is errAnew if AWSCURRENT has moved.
 func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
 	m, err := r.read.Describe(ctx)

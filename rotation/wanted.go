@@ -16,7 +16,7 @@ import (
 func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	at := place{a.Kind, a.Version}
 	// Another invocation may have set it since the target was asked.
-	if err := r.ask(ctx, a); err != nil || r.found.probes[at] != plan.Denied {
+	if err := r.ask(ctx, s.current, a); err != nil || r.found.probes[at] != plan.Denied {
 		return err
 	}
 	err := r.trySetAgain(ctx, s, a)
@@ -28,7 +28,7 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:
 		r.found.probes[at] = plan.Denied
 	default: // it may be set all the same, and the answer lost
-		if err := r.ask(ctx, a); err != nil {
+		if err := r.ask(ctx, s.current, a); err != nil {
 			return err
 		}
 	}
@@ -56,7 +56,7 @@ func (r *run) askOld(ctx context.Context, s *sight, kind string) error {
 			if !old.MayBeAccepted() {
 				continue
 			}
-			if err := r.ask(ctx, plan.Action{Kind: kind, Version: old.Version}); err != nil {
+			if err := r.ask(ctx, s.current, plan.Action{Kind: kind, Version: old.Version}); err != nil {
 				return err
 			}
 		}
@@ -87,7 +87,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			log := r.log.With("kind", a.Kind)
 			if overlaps && !k.Swaps {
 				// What is wanted takes the part of an old value, and the other way round.
-				err = retirer.Restore(ctx, credential.Overlap{Current: other, Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
+				err = retirer.Restore(ctx, credential.Overlap{Current: reachable(current, other, kind), Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
 			} else {
 				err = kind.PutBack(ctx, credential.Change{Current: current, Pending: other, Confirm: confirm, Log: log})
 			}

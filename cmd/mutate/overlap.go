@@ -3,6 +3,20 @@ package main
 // overlapMutations break how an old value is taken out of service.
 var overlapMutations = []mutation{
 	{
+		name: "asked-with-an-old-login", what: "a target is asked with another version's database password, which passes for use of it",
+		file:   "rotation/act.go",
+		old:    "		v.Doc = reachable(today, v.Doc, kind)\n",
+		new:    "		_ = today\n",
+		killer: test{engine, "TestATargetIsReachedByAWSCURRENTsCredentialsAfterAnotherKindsRotation"},
+	},
+	{
+		name: "restored-with-an-old-login", what: "AWSCURRENT's value is set again with another version's database password",
+		file:   "rotation/wanted.go",
+		old:    "Current: reachable(current, other, kind), Old: current",
+		new:    "Current: other, Old: current",
+		killer: test{engine, "TestATargetIsReachedByAWSCURRENTsCredentialsAfterAnotherKindsRotation"},
+	},
+	{
 		name: "retire-before-convergence", what: "an old value is taken away while tasks that were started with it are left",
 		file:    "rotation/plan/old.go",
 		old:     "	case o.Rollout.Open() && (k.Restarts || !k.Overlaps || old.Entry.State == ledger.RolledBack):\n",

@@ -91,7 +91,9 @@ type Target interface {
 	Test(ctx context.Context, c Change) error
 
 	// Probe asks once whether the target accepts d's value. The error says why
-	// the outcome is not Accepted, and what to do about it.
+	// the outcome is not Accepted, and what to do about it. Fields of d that are not
+	// the kind's are AWSCURRENT's, whichever version the value is from: the way to the
+	// target may take another kind's credential, and an old one must not be used for it.
 	Probe(ctx context.Context, d document.Document) (Outcome, error)
 
 	// Preflight finds out whether a rotation from current would work, to its
