@@ -54,6 +54,9 @@ const (
 	SetAgain Do = "set the value again"
 	// Restore: make the target accept a quarantined value again.
 	Restore Do = "restore the value"
+	// NoteToSet: note the wanted value, which no label tells of, before a target that accepts
+	// one value is given it.
+	NoteToSet Do = "note the value before it is set"
 	// PutBack: give a target that accepts one value the wanted one.
 	PutBack Do = "put the wanted value back"
 	// Carry: note the value on AWSCURRENT, which stores it now too.

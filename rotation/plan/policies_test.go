@@ -117,6 +117,18 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"a target of one value has that of a rollback", quiet(), func(_ *Observation, k *Kind) {
 			k.Overlaps, k.Wanted.Probe, k.Old[0].Entry = false, Denied, state(ledger.RolledBack)
 		}, []Do{PutBack, Wait}},
+		{"the same, and no label tells of the wanted value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry = false, Denied, ledger.Entry{}, state(ledger.RolledBack)
+		}, []Do{NoteToSet, Wait}},
+		{"the same, once it is noted", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry = false, Denied, state(ledger.GivenUp), state(ledger.RolledBack)
+		}, []Do{PutBack, Wait}},
+		{"the same, and the target has neither value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry, k.Old[0].Probe = false, Denied, state(ledger.GivenUp), state(ledger.RolledBack), Denied
+		}, []Do{Alarm, Wait}},
+		{"the same, and the target accepts the wanted value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Entry, k.Old[0].Entry = false, state(ledger.GivenUp), state(ledger.RolledBack)
+		}, []Do{Prove, Wait}},
 		{"an old value is stored by two versions", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Also = []string{"older"} }, []Do{Quarantine, Tidy}},
 
 		// The rollout.

@@ -30,6 +30,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return nil, false // the rollout's decision is to go on with the rollback
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
+	case w.Probe == Denied && len(toPutBack(k)) > 0 && !w.Entry.State.Live():
+		return do(NoteToSet, "its target is given it next, and no label tells of it: if AWSCURRENT moves away, nobody would know what the target accepts"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):
