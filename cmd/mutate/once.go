@@ -78,6 +78,11 @@ var onceMutations = []mutation{
 		}
 `,
 		"held-release: 5 switch"),
+	once("put-back-before-noted", "a test that fails puts a value back that no label tells of",
+		"rotation/steps.go",
+		"	if err := r.noteToSet(ctx, kinds, current, pending); err != nil {\n		return err\n	}\n",
+		"",
+		"single-testSecret-again: 1 move-back, 4 fails, 13 move-back"),
 }
 
 // once is a mutation that the explorer's test sees, which plays its scripts.

@@ -22,6 +22,7 @@ type facts struct {
 	bad     []string // values that the application does not start with
 	raced   []string // values that were made current from outside in that moment
 	unset   []string // values that were AWSCURRENT's, and that a restored server refuses
+	given   []string // values that the engine has given a target that accepts one value
 	byHand  bool     // somebody has made another version current, or stored another value
 }
 
@@ -31,7 +32,7 @@ func (f *facts) appendFacts(b []byte) []byte {
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))
 	}
-	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced, f.unset} {
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced, f.unset, f.given} {
 		b = appendTexts(b, list)
 	}
 	return b
@@ -189,9 +190,13 @@ func (w *world) holdsWithoutUse(by int, label, to string) string {
 	return ""
 }
 
-// given judges what an invocation gives a target that accepts one value: AWSCURRENT's or
+// gives judges what an invocation gives a target that accepts one value: AWSCURRENT's or
 // AWSPENDING's, unless the labels have moved since it has read them.
-func (w *world) given(by, kind, secret int, value string) {
+func (w *world) gives(by, kind, secret int, value string) {
+	if !slices.Contains(w.given, value) {
+		w.given = append(slices.Clip(w.given), value)
+		slices.Sort(w.given)
+	}
 	if w.active == nil || w.active.id != by || w.active.told != w.places(secret) {
 		return
 	}

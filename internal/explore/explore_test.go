@@ -154,6 +154,9 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"failing-rollout: 1 edit",
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
+		"single-rollout-roll-back: 11 edit-value, 45 move-back",
+		"single-rollback-reconciles: 14 edit-value, 48 move-back",
+		"single-testSecret-again: 1 move-back, 4 fails, 13 move-back",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()
@@ -320,14 +323,14 @@ func TestTheCheckerJudgesWhatAnInvocationWrites(t *testing.T) {
 	}
 
 	const admin = 1
-	w.given(1, admin, 0, mark+"other") // the labels have moved since they were read
+	w.gives(1, admin, 0, mark+"other") // the labels have moved since they were read
 	w.active.told = w.places(0)
-	w.given(1, admin, 0, w.labelled(0, "AWSCURRENT").values[admin])
-	w.given(1, admin, 0, w.labelled(0, "AWSPENDING").values[admin])
+	w.gives(1, admin, 0, w.labelled(0, "AWSCURRENT").values[admin])
+	w.gives(1, admin, 0, w.labelled(0, "AWSPENDING").values[admin])
 	if w.broken != "" {
 		t.Errorf("what a target may be given is a violation: %s", w.broken)
 	}
-	if w.given(1, admin, 0, mark+"other"); !strings.Contains(w.broken, "the target of admin is given other") {
+	if w.gives(1, admin, 0, mark+"other"); !strings.Contains(w.broken, "the target of admin is given other") {
 		t.Errorf("what no target may be given: %q", w.broken)
 	}
 }
