@@ -50,7 +50,7 @@ const (
 	ServerRestored
 	KeyDeleted
 	MinutePasses
-	DayPasses
+	DayPasses // and ends the invocations that are under way
 	Unhealthy
 	Unclear
 	ServiceDeleted
@@ -235,6 +235,7 @@ func (w *world) do(d Disturbance) {
 	case MinutePasses:
 		w.now = w.now.Add(time.Minute)
 	case DayPasses:
+		w.timesOut()
 		w.now = w.now.Add(25 * time.Hour)
 	case Unhealthy:
 		w.ill = unhealthy
