@@ -78,6 +78,11 @@ var onceMutations = []mutation{
 		}
 `,
 		"held-release: 5 switch"),
+	once("tidied-one-by-one", "the text of a label comes again that another invocation is about to take off",
+		"rotation/act.go",
+		"		if a.Do == plan.Tidy && a.Version == version {\n",
+		"		if a.Do == plan.Tidy && a.Version == version && len(results) == 0 {\n",
+		"rollback-of-one: 10 release, 21 release"),
 	once("put-back-before-noted", "a test that fails puts a value back that no label tells of",
 		"rotation/steps.go",
 		"	if err := r.noteToSet(ctx, kinds, current, pending); err != nil {\n		return err\n	}\n",

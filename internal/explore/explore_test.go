@@ -154,7 +154,12 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"failing-rollout: 1 edit",
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
+		"rollback-of-one: 10 release, 21 release",
 		"single-rollout-roll-back: 11 edit-value, 45 move-back",
+		"single-rollout-roll-back: 35 late-by-a-call, 36 edit-value",
+		"single-rollback-reconciles: 35 late-by-a-call, 36 edit-value",
+		"unhealthy-reconciles: 1 fails, 12 killed-after",
+		"unhealthy-reconciles: 17 day, 19 release",
 		"single-rollback-reconciles: 14 edit-value, 48 move-back",
 		"single-testSecret-again: 1 move-back, 4 fails, 13 move-back",
 	} {
