@@ -155,6 +155,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
 		"rollback-of-one: 10 release, 21 release",
+		"old-task-stays: 1 server-restored, 10 late-by-a-call",
 		"single-rollout-roll-back: 11 edit-value, 45 move-back",
 		"single-rollout-roll-back: 35 late-by-a-call, 36 edit-value",
 		"single-rollback-reconciles: 35 late-by-a-call, 36 edit-value",
