@@ -346,6 +346,12 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 	if err := r.labelOld(ctx, current, pending, kinds, when, m); err != nil {
 		return err
 	}
+	// What has been told meanwhile counts, though nothing is asked again.
+	if told, known := r.read.Known(); known {
+		if err := plan.Guard(r.rotation(told)); err != nil {
+			return err
+		}
+	}
 	if _, err := r.write.MoveCurrent(ctx, current.ID, r.event.Token); err != nil {
 		return err
 	}

@@ -129,6 +129,13 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"the same, and the target accepts the wanted value", quiet(), func(_ *Observation, k *Kind) {
 			k.Overlaps, k.Wanted.Entry, k.Old[0].Entry = false, state(ledger.GivenUp), state(ledger.RolledBack)
 		}, []Do{Prove, Wait}},
+		{"a rollout after a promotion that was rolled back", open(), func(_ *Observation, k *Kind) {
+			k.Old[0].Entry = ledger.Entry{State: ledger.RolledBack, Count: 2, At: t0.Add(-time.Hour)}
+		}, []Do{Wait, Wait}},
+		{"AWSCURRENT has a value again that has leaked", quiet(), func(_ *Observation, k *Kind) {
+			k.Wanted.Entry = state(ledger.Revoking)
+			k.Old = []Value{{Version: "older", Entry: state(ledger.Revoking)}, {Version: "the emergency's", Entry: state(ledger.Proven)}}
+		}, []Do{Alarm, Revoke, NoteOld}},
 		{"an old value is stored by two versions", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Also = []string{"older"} }, []Do{Quarantine, Tidy}},
 
 		// The rollout.

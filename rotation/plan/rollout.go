@@ -156,7 +156,9 @@ func rolledBack(o Observation) bool {
 		return false
 	}
 	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
-		return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.RolledBack })
+		return slices.ContainsFunc(k.Old, func(v Value) bool {
+			return v.Entry.State == ledger.RolledBack && !isEarlier(v.Entry, o.Rollout.Rollout)
+		})
 	})
 }
 

@@ -77,8 +77,13 @@ func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Acti
 // from it yet. Where an edit has overtaken the rollback, the mark is on the version before.
 func marked(k Kind, o Observation) bool {
 	e := k.Wanted.Entry
-	earlier := !e.At.IsZero() && e.At.Before(begun(o.Rollout.Rollout)) // of a promotion before this one
-	return e.State == ledger.RolledBack && !earlier && o.Rollout.Promoted && o.Rollout.Open()
+	return e.State == ledger.RolledBack && !isEarlier(e, o.Rollout.Rollout) && o.Rollout.Promoted && o.Rollout.Open()
+}
+
+// isEarlier tells that an entry is about a promotion before that which a rollout follows: an
+// emergency takes over what is still to be done about it.
+func isEarlier(e ledger.Entry, of ledger.Rollout) bool {
+	return !e.At.IsZero() && e.At.Before(begun(of))
 }
 
 // hasOther tells that the target may accept another value than the wanted one.
