@@ -38,8 +38,8 @@ var byHandMutations = []mutation{
 	{
 		name: "earlier-mark-counts", what: "a value that an earlier promotion was rolled back from is taken for this rollback's",
 		file:   "rotation/plan/wanted.go",
-		old:    "{ return !e.At.IsZero() && e.At.Before(begun(of)) }",
-		new:    "{ return false }",
+		old:    "	return !e.At.IsZero() && e.At.Before(begun(of))\n",
+		new:    "	return false\n",
 		killer: test{planner, "TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps"},
 	},
 	{

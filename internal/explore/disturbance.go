@@ -398,8 +398,11 @@ func rollBack() act {
 // rollBackAsked is the name of what an operator asks for.
 const rollBackAsked = "roll-back"
 
+// released begins the name of an operator's release.
+const released = "release "
+
 func release(secret int) act {
-	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint(released, secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		_, err := w.engine.Release(ctx, w.arns[secret], log, secrets)
 		return err
 	}}

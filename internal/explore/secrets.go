@@ -134,8 +134,12 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 		before, reason := w.secrets.Snapshot(), w.reasonToGoBack(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		other := w.changesOthers(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		held := w.holdsWithoutUse(by, update.VersionStage, update.MoveToVersionID)
+		open := w.rollsOut()
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
 		w.wrote(before)
+		if open && !w.rollsOut() {
+			w.excuseReleased(by)
+		}
 		if err == nil && !reason {
 			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
 		}
