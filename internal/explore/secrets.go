@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -141,7 +142,7 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 			w.excuseReleased(by)
 		}
 		if err == nil && !reason {
-			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
+			w.violated("version %s is rolled back, and its tasks run", cmp.Or(update.RemoveFromVersionID, update.MoveToVersionID))
 		}
 		if err == nil && other != "" {
 			w.violated("a rotation changes %s, which it was not made for", other)
