@@ -22,7 +22,7 @@ type facts struct {
 	bad     []string // values that the application does not start with
 	raced   []string // values that were made current from outside in that moment
 	unset   []string // values that were AWSCURRENT's, and that a restored server refuses
-	given   []string // values that the engine has given a target that accepts one value
+	given   []string // values that the engine has made a target accept
 	byHand  bool     // somebody has made another version current, or stored another value
 }
 
@@ -240,15 +240,20 @@ func (w *world) holdsWithoutUse(by int, label, to string) string {
 	return ""
 }
 
+// sets takes note of a value that the engine has a target accept.
+func (w *world) sets(value string) {
+	if !slices.Contains(w.given, value) {
+		w.given = append(slices.Clip(w.given), value)
+		slices.Sort(w.given)
+	}
+}
+
 // gives judges what an invocation gives a target that accepts one value: AWSCURRENT's or
 // AWSPENDING's, unless the labels have moved since it has read them, before it sent the
 // statement. What is done from outside may overtake one that is late, which nobody can take back: it
 // is judged by when it was sent. That its value has a label is asked at every moment all the same.
 func (w *world) gives(by, kind, secret int, value string) {
-	if !slices.Contains(w.given, value) {
-		w.given = append(slices.Clip(w.given), value)
-		slices.Sort(w.given)
-	}
+	w.sets(value)
 	told := ""
 	switch {
 	case w.sent != nil:

@@ -27,7 +27,7 @@ func (w *world) excuse(moved bool) {
 				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
 			for _, v := range a.values {
-				// What the engine itself has given the target, it is to have labelled before.
+				// What the engine itself has had the target accept, it is to have labelled before.
 				if current.secret == secret && !slices.Contains(w.given, v.text) && !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
 					w.lose(v.text)
 				}
