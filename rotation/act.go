@@ -204,7 +204,7 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 		return p.With(a.Kind, ledger.Proven, now)
 	},
 	plan.NoteToSet: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
-		return p.With(a.Kind, ledger.GivenUp, now) // not proven: nobody has asked, and somebody may have mistyped it
+		return p.With(a.Kind, a.State, now)
 	},
 	plan.BeginRollout: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
 		p.Rollout = a.Rollout

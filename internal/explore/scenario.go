@@ -124,6 +124,7 @@ func (w *world) firstEdition() {
 		}
 	}
 	w.update("rotation;old;live=database;next="+current, "", w.labelled(0, "AWSPREVIOUS").id)
+	w.given = nil // this engine has set nothing yet
 }
 
 // newRotation has another rotation begin, with words, and go through steps.

@@ -129,6 +129,9 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"the same, and the target accepts the wanted value", quiet(), func(_ *Observation, k *Kind) {
 			k.Overlaps, k.Wanted.Entry, k.Old[0].Entry = false, state(ledger.GivenUp), state(ledger.RolledBack)
 		}, []Do{Prove, Wait}},
+		{"the wanted value is refused, and a label of the first edition alone tells of it", quiet(), func(_ *Observation, k *Kind) {
+			k.Wanted.Probe, k.Wanted.Entry = Denied, ledger.Entry{State: ledger.Proven}
+		}, []Do{NoteToSet, Wait}},
 		{"a rollout after a promotion that was rolled back", open(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry = ledger.Entry{State: ledger.RolledBack, Count: 2, At: t0.Add(-time.Hour)}
 		}, []Do{Wait, Wait}},

@@ -31,7 +31,7 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0 && !w.Entry.State.Live():
-		return do(NoteToSet, "its target is given it next, and no label tells of it: if AWSCURRENT moves away, nobody would know what the target accepts"), false
+		return noted(ledger.GivenUp, do(NoteToSet, "its target is given it next, and no label tells of it: if AWSCURRENT moves away, nobody would know what the target accepts")), false // not proven: somebody may have mistyped it
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):
@@ -55,6 +55,14 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	default:
 		return do(Prove, "its target accepts it"), false
 	}
+}
+
+// noted gives actions the state that they note.
+func noted(s ledger.State, actions []Action) []Action {
+	for i := range actions {
+		actions[i].State = s
+	}
+	return actions
 }
 
 // mayHaveLeaked decides about a wanted value that an emergency was to replace. It is
@@ -143,6 +151,8 @@ func unasked(k Kind) (actions []Action) {
 func denied(k Kind, o Observation) []Action {
 	a := Action{Kind: k.Name, Version: k.Wanted.Version}
 	switch {
+	case k.Wanted.Entry.Count == 0: // a label of the first edition, on another version, is all that tells of it
+		a.Do, a.State, a.Why = NoteToSet, k.Wanted.Entry.State, "it is set again next, and no label of its own tells of it: if AWSCURRENT moves away, nobody would know what the target accepts"
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
 	case mayRollBack(o) == (obstacle{}) && unsettled(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
