@@ -33,7 +33,7 @@ var planMutations = []mutation{
 	policy("rollout.go", "earlier-rollback-begins-a-rollout", "what an earlier promotion was rolled back from makes an emergency's rollout one of a rollback",
 		"v.Entry.State == ledger.RolledBack && !isEarlier(v.Entry, o.Rollout.Rollout)\n",
 		"v.Entry.State == ledger.RolledBack\n",
-		"a rollout after a promotion that was rolled back"),
+		"a rollout after a promotion that was rolled back", "rolled-back-reconciles: 16 switch, 17 emergency"),
 	policy("old.go", "emergencys-own-value-revoked", "AWSCURRENT is moved back to a value that has leaked, and the emergency's own is revoked",
 		"{ return leaked(k) && k.Wanted.Entry.State != ledger.Revoking }",
 		"{ return leaked(k) }",

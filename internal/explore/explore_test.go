@@ -155,6 +155,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
 		"rollback-of-one: 10 release, 21 release",
+		"rolled-back-reconciles: 16 switch, 17 emergency",
 		"first-edition: 1 server-restored, 7 edit-value",
 		"unhealthy-reconciles: 17 killed-after, 18 day, 19 release",
 		"emergency-rollback: 4 take-pending-off, 6 reply-lost",
