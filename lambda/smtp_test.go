@@ -120,7 +120,7 @@ func TestARotationThatIsAbandonedBeforeItIsSetLeavesNoKey(t *testing.T) {
 	}
 	s.act(actionAbandon)
 	s.wantKeys(s.SMTPKey.ID)
-	s.logSays("the rotation of smtp to version " + token + " was given up, and its value is refused")
+	s.logSays("the smtp value of version " + token + " was given up, and is refused now")
 	s.mustRotate()
 	s.mustSettle()
 	s.wantKeys(s.current())

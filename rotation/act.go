@@ -50,6 +50,9 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 			continue
 		}
 		done[keyOf(a)] = true
+		if a.Do == plan.Tidy {
+			return append(results, r.tidy(ctx, s, rest, a.Version)...)
+		}
 		if a.Do != plan.Hold { // which says so itself, if it is still right under the lock
 			r.tell(a)
 		}
@@ -68,10 +71,32 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 	return results
 }
 
+// tidy removes from a version what is to be removed from it, in one write. Entry by entry, the
+// text of a label that another invocation has read and is about to take off could come again, and be
+// taken off with what it says.
+func (r *run) tidy(ctx context.Context, s *sight, actions []plan.Action, version string) (results []result) {
+	page := s.pageOf(version)
+	for _, a := range actions {
+		if a.Do == plan.Tidy && a.Version == version {
+			r.tell(a)
+			page = page.Without(a.Kind)
+			results = append(results, result{action: a})
+		}
+	}
+	if err := r.writePage(ctx, page); err != nil {
+		err = fmt.Errorf("%s%s: %w", plan.Tidy, of(results[0].action), err)
+		for i := range results {
+			results[i].err = err
+			err = errBusy // it is told once
+		}
+	}
+	return results
+}
+
 // touches are the actions after which it is decided anew: they write a label, move
 // AWSCURRENT, or take so long that what was seen of the services is out of date.
 var touches = map[plan.Do]bool{
-	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true, plan.Tidy: true,
+	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true,
 	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Watch: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
 }
 
@@ -150,8 +175,6 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		return r.writeEntry(ctx, s, a.Kind, a.Version, ledger.Revoking)
 	case plan.Forget:
 		return r.writeEntry(ctx, s, a.Kind, a.Version, "")
-	case plan.Tidy:
-		return r.writePage(ctx, s.pageOf(a.Version).Without(a.Kind))
 	case plan.PutBack:
 		return r.putBack(ctx, s, a)
 	case plan.LookForUse, plan.Watch:
@@ -187,6 +210,9 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 	},
 	plan.Carry: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
 		return p.With(a.Kind, ledger.Proven, now)
+	},
+	plan.NoteToSet: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
+		return p.With(a.Kind, a.State, now)
 	},
 	plan.BeginRollout: func(p ledger.Page, a plan.Action, now time.Time) ledger.Page {
 		p.Rollout = a.Rollout

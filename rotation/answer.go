@@ -363,6 +363,7 @@ const (
 	meansGivenUp    = "the rotation was given up, and the value is taken away next"
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
+	meansToSet      = "its target, which accepts one value alone, is given it next"
 	meansReplaced   = "its target accepts one value alone, and has another one; this one is kept, to be set again should it be wanted again"
 )
 
@@ -406,6 +407,8 @@ func (s *sight) meaning(version, kind string, state ledger.State) string {
 		return meansOld
 	case state == ledger.Revoking && version == s.current:
 		return meansNotCarried
+	case state == ledger.GivenUp && version == s.current:
+		return meansToSet
 	case state == ledger.Old && s.isSingle(kind):
 		return meansReplaced
 	}

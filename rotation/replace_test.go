@@ -230,7 +230,7 @@ func TestAReconcileBesideTheReplacementOfAnEntryForgetsNoValue(t *testing.T) {
 				e.schedule()
 			},
 			do:    func(e *engine) { e.nextScheduled(); e.services.stale = false },
-			wants: []string{"database=proven>proven", "rollout=open>"},
+			wants: []string{"database=proven>proven"},
 		},
 	} {
 		for _, locks := range []bool{false, true} {

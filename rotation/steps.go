@@ -237,6 +237,9 @@ func (r *run) testNothing(ctx context.Context) error {
 // pending ones has failed: those that accept one value alone would refuse it
 // until the next attempt.
 func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, pending secret.Version) error {
+	if err := r.noteToSet(ctx, kinds, current, pending); err != nil {
+		return err
+	}
 	var faults []error
 	for _, kind := range kinds {
 		if err := kind.PutBack(ctx, r.change(kind, current, pending)); err != nil {
@@ -244,6 +247,37 @@ func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, 
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// noteToSet is plan.NoteToSet for a step. createSecret has labelled the values that were
+// current then; somebody may have moved AWSCURRENT to a version without a label since.
+func (r *run) noteToSet(ctx context.Context, kinds []credential.Kind, current, pending secret.Version) error {
+	m, err := r.read.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	book, err := ledger.Read(m.Labels)
+	if err != nil {
+		return err
+	}
+	page := book.Page(current.ID)
+	was := page
+	for _, kind := range kinds {
+		if page.Entries[kind.Name()].State.Live() {
+			continue
+		}
+		single, err := r.acceptsOne(ctx, kind, current.Doc, pending.Doc)
+		if err != nil {
+			return err
+		}
+		if single {
+			page = page.With(kind.Name(), ledger.GivenUp, m.At)
+		}
+	}
+	if changedEntries(was, page) {
+		return r.writePage(ctx, page)
+	}
+	return nil
 }
 
 // finishSecret promotes the pending version, once it has logged in with it
@@ -312,6 +346,12 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 	if err := r.labelOld(ctx, current, pending, kinds, when, m); err != nil {
 		return err
 	}
+	// What has been told meanwhile counts, though nothing is asked again.
+	if told, known := r.read.Known(); known {
+		if err := plan.Guard(r.rotation(told)); err != nil {
+			return err
+		}
+	}
 	if _, err := r.write.MoveCurrent(ctx, current.ID, r.event.Token); err != nil {
 		return err
 	}
@@ -349,7 +389,7 @@ func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kin
 		switch e := page.Entries[name]; {
 		case when == leaked: // once more too: a release beside this one may be about to write that it stays
 			page = page.With(name, ledger.Revoking, r.aws.Told())
-		case !e.State.Live():
+		case !e.State.Live(), e.State == ledger.GivenUp: // noted before its target was given it, and not proven since
 			accepted, err := r.accepted(ctx, kind, current, pending)
 			switch {
 			case err != nil && when == first:

@@ -357,7 +357,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 		if err := r.writeEntry(ctx, s, a.Kind, a.Version, ""); err != nil {
 			return err
 		}
-		r.notice(didAbandon, "the rotation of %s to version %s was given up, and its value is refused", a.Kind, a.Version)
+		r.notice(didAbandon, "the %s value of version %s was given up, and is refused now", a.Kind, a.Version)
 		return nil
 	}
 	accepted := max(0, s.m.At.Sub(r.acceptedSince(s, a.Kind, a.Version)))

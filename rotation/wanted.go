@@ -20,6 +20,16 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 		return err
 	}
 	err := r.trySetAgain(ctx, s, a)
+	if credential.MayPass(err) {
+		// Nobody has answered, so the statement may still take effect, after whatever is asked
+		// now. It keeps its lock at the server until then: once more, under the lock, is the last word.
+		if err := r.ask(ctx, s.current, a); err != nil {
+			return err
+		}
+		if r.found.probes[at] == plan.Denied {
+			err = r.trySetAgain(ctx, s, a)
+		}
+	}
 	r.found.changed(a.Kind)
 	switch {
 	case err == nil:
@@ -31,6 +41,9 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 		if err := r.ask(ctx, s.current, a); err != nil {
 			return err
 		}
+	}
+	if credential.MayPass(err) && r.found.probes[at] != plan.Accepted {
+		return fmt.Errorf("whether AWSCURRENT's %s value is set again is not known: %w", a.Kind, err) // nothing is rolled back for that
 	}
 	if err == nil || r.found.probes[at] == plan.Accepted {
 		r.log.Warn("AWSCURRENT's value was refused, and was set again", audit, didRestore, "kind", a.Kind, "of", s.current)
@@ -98,6 +111,9 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 				}
 				faults = append(faults, err)
 				continue
+			}
+			if credential.MayPass(err) {
+				return err
 			}
 			faults = append(faults, err)
 		}

@@ -30,16 +30,16 @@ var byHandMutations = []mutation{
 	{
 		name: "rollback-overtaken", what: "an edit that comes between the mark of a rollback and the move of AWSCURRENT ends the rollback",
 		file:    "rotation/plan/wanted.go",
-		old:     "	return e.State == ledger.RolledBack && !earlier &&",
-		new:     "	return e.State == ledger.RolledBack && k.Wanted.Current && !earlier &&",
+		old:     "	return e.State == ledger.RolledBack && !isEarlier(e, o.Rollout.Rollout) &&",
+		new:     "	return e.State == ledger.RolledBack && k.Wanted.Current && !isEarlier(e, o.Rollout.Rollout) &&",
 		killer:  test{planner, "TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps"},
 		scripts: []string{"database-rollback-reconciles: 9 edit"},
 	},
 	{
 		name: "earlier-mark-counts", what: "a value that an earlier promotion was rolled back from is taken for this rollback's",
 		file:   "rotation/plan/wanted.go",
-		old:    "	earlier := !e.At.IsZero() && e.At.Before(begun(o.Rollout.Rollout))",
-		new:    "	earlier := false",
+		old:    "	return !e.At.IsZero() && e.At.Before(begun(of))\n",
+		new:    "	return false\n",
 		killer: test{planner, "TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps"},
 	},
 	{

@@ -19,7 +19,7 @@ var emergencyMutations = []mutation{
 	{
 		name: "older-leaks-kept", what: "older values of the kind stay, which have leaked no less",
 		file:   "rotation/plan/old.go",
-		old:    "	case leaked(k) && unmarked(old):\n",
+		old:    "	case isLeakedToo(k) && unmarked(old):\n",
 		new:    "	case false:\n",
 		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},
 	},

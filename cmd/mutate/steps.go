@@ -165,8 +165,8 @@ var stepMutations = []mutation{
 	{
 		name: "redeploy-each-time", what: "a service is redeployed that has had its deployment",
 		file:   "rotation/plan/rollout.go",
-		old:    "		case !s.Deployed && (s.Desired",
-		new:    "		case s.Deployed || (s.Desired",
+		old:    " && !s.Deployed && (s.Desired",
+		new:    " && (s.Desired",
 		killer: test{engine, "TestFinishSecretThatRunsAgainDoesWhatFollowsThePromotion"},
 	},
 	{

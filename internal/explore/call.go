@@ -81,6 +81,16 @@ func (w *world) kill(v *invocation) {
 	w.closes(v)
 }
 
+// timesOut ends the invocations that are under way, as Lambda does after 15 minutes at most.
+func (w *world) timesOut() {
+	for i := range w.pair {
+		if v := &w.pair[i]; v.at != nil && !v.ended {
+			w.kill(v)
+			w.applyLate(func(l late) bool { return l.due == atItsEnd && l.by == v.id })
+		}
+	}
+}
+
 // goesOn has an invocation make its call, with what goes wrong with it, and go on
 // to the next one.
 func (w *world) goesOn(v *invocation, fault Disturbance) {
@@ -184,7 +194,7 @@ const (
 
 func (w *world) postpone(v *invocation, fault Disturbance) {
 	c := v.at.call
-	l := late{call: c, by: v.id, account: -1, due: map[Disturbance]due{LateByACall: afterACall, LateAtItsEnd: atItsEnd, LateAtTheEnd: atTheEnd}[fault]}
+	l := late{call: c, by: v.id, account: -1, told: v.told, due: map[Disturbance]due{LateByACall: afterACall, LateAtItsEnd: atItsEnd, LateAtTheEnd: atTheEnd}[fault]}
 	if l.due == afterACall {
 		l.calls = 2 // this one, and another
 	}
@@ -234,7 +244,9 @@ func (w *world) applyLate(is func(late) bool) {
 			continue
 		}
 		w.late = slices.Delete(slices.Clone(w.late), i, i+1)
+		w.sent = &l
 		_, _, err := l.call.apply(l.by)
+		w.sent = nil
 		if l.account >= 0 && w.accounts[l.account].locks[changing] == -1 {
 			w.accounts[l.account].locks[changing] = 0
 		}

@@ -22,6 +22,7 @@ type facts struct {
 	bad     []string // values that the application does not start with
 	raced   []string // values that were made current from outside in that moment
 	unset   []string // values that were AWSCURRENT's, and that a restored server refuses
+	given   []string // values that the engine has made a target accept
 	byHand  bool     // somebody has made another version current, or stored another value
 }
 
@@ -31,7 +32,7 @@ func (f *facts) appendFacts(b []byte) []byte {
 	for _, n := range f.alarms {
 		b = binary.AppendVarint(b, int64(n))
 	}
-	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced, f.unset} {
+	for _, list := range [][]string{f.sites, f.lost, f.leaked, f.bad, f.raced, f.unset, f.given} {
 		b = appendTexts(b, list)
 	}
 	return b
@@ -99,30 +100,31 @@ func (w *world) isSet(version string, account int) bool {
 	return false
 }
 
-// reasonToGoBack tells whether a move of AWSCURRENT by the engine is no rollback, or one that
-// has a reason: the targets refuse a value, or the services do not run with them, or did
-// not when the engine looked at them.
+// reasonToGoBack tells whether what the engine writes is no rollback, or one that has a reason: the
+// targets refuse a value, or the services do not run with them, or did not when the engine looked at
+// them. A rollback is decided when its mark is written, so it is judged then. Whoever finds the mark
+// finishes it, whatever has become of the reason. AWSCURRENT's move is judged where no mark came before.
 func (w *world) reasonToGoBack(by int, label, from, to string) bool {
-	if label != "AWSCURRENT" || w.ill != well || len(w.services) == 0 || w.active == nil || w.active.id != by {
+	if w.ill != well || len(w.services) == 0 || w.active == nil || w.active.id != by {
 		return true // the reason for what comes late may have passed
 	}
-	if to == w.active.at.act.version {
-		return true // it is a promotion
+	var bad *version
+	switch {
+	case strings.HasPrefix(label, "rotation;"):
+		bad = w.versionOf(to)
+		if bad == nil || !w.isMarkedBy(label, bad) {
+			return true
+		}
+	case label == "AWSCURRENT" && to != w.active.at.act.version: // else it is a promotion
+		good := w.versionOf(to)
+		if bad = w.versionOf(from); bad == nil || good == nil || !w.isUnmarkedOf(bad, good) {
+			return true
+		}
+	default:
+		return true
 	}
 	if slices.ContainsFunc(w.scenario.Pair[:], func(i Invocation) bool { return i.do.name == rollBackAsked }) {
 		return true // an operator has asked for it
-	}
-	var bad, good *version
-	for i := range w.versions(w.secretOf(from)) {
-		switch v := &w.versions(w.secretOf(from))[i]; v.id {
-		case from:
-			bad = v
-		case to:
-			good = v
-		}
-	}
-	if bad == nil || good == nil || slices.Equal(bad.values, good.values) {
-		return true // a fence
 	}
 	for i, value := range bad.values {
 		if !w.accounts[w.accountOf(bad.secret, i)].accepts(value) {
@@ -130,6 +132,55 @@ func (w *world) reasonToGoBack(by int, label, from, to string) bool {
 		}
 	}
 	return w.active.failing || w.servicesFail()
+}
+
+// versionOf is a version of any secret; nil: there is none.
+func (w *world) versionOf(id string) *version {
+	list := w.versions(w.secretOf(id))
+	if at := slices.IndexFunc(list, func(v version) bool { return v.id == id }); at >= 0 {
+		return &list[at]
+	}
+	return nil
+}
+
+// isMarkedBy tells that a label marks a version as rolled back, and that no label has marked a value
+// of its before: an edit leaves the mark on the version from before.
+func (w *world) isMarkedBy(label string, v *version) bool {
+	for i, k := range w.kinds {
+		if marks(version{labels: []string{label}}, k.Name()) && !w.isMarked(v, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnmarkedOf tells that two versions have different values, not all of which are marked as
+// rolled back in the first one.
+func (w *world) isUnmarkedOf(bad, good *version) bool {
+	for i, value := range bad.values {
+		if value != good.values[i] && !w.isMarked(bad, i) {
+			return true
+		}
+	}
+	return false // a fence, if they have the same values
+}
+
+// isMarked tells that a version's value of a kind is marked as rolled back, there or where it
+// is stored, too.
+func (w *world) isMarked(v *version, kind int) bool {
+	return slices.ContainsFunc(w.versions(w.secretOf(v.id)), func(x version) bool {
+		return x.values[kind] == v.values[kind] && marks(x, w.kinds[kind].Name())
+	})
+}
+
+// marks tells that a version's labels say of a kind that it is rolled back.
+func marks(v version, kind string) bool {
+	for name, e := range ledgerOf(v) {
+		if name == kind && e.state == "rolledback" {
+			return true
+		}
+	}
+	return false
 }
 
 // changesOthers judges a move of AWSCURRENT by a step: a rotation changes the kinds that it was made
@@ -189,10 +240,28 @@ func (w *world) holdsWithoutUse(by int, label, to string) string {
 	return ""
 }
 
-// given judges what an invocation gives a target that accepts one value: AWSCURRENT's or
-// AWSPENDING's, unless the labels have moved since it has read them.
-func (w *world) given(by, kind, secret int, value string) {
-	if w.active == nil || w.active.id != by || w.active.told != w.places(secret) {
+// sets takes note of a value that the engine has a target accept.
+func (w *world) sets(value string) {
+	if !slices.Contains(w.given, value) {
+		w.given = append(slices.Clip(w.given), value)
+		slices.Sort(w.given)
+	}
+}
+
+// gives judges what an invocation gives a target that accepts one value: AWSCURRENT's or
+// AWSPENDING's, unless the labels have moved since it has read them, before it sent the
+// statement. What is done from outside may overtake one that is late, which nobody can take back: it
+// is judged by when it was sent. That its value has a label is asked at every moment all the same.
+func (w *world) gives(by, kind, secret int, value string) {
+	w.sets(value)
+	told := ""
+	switch {
+	case w.sent != nil:
+		told = w.sent.told
+	case w.active != nil && w.active.id == by:
+		told = w.active.told
+	}
+	if told != w.places(secret) {
 		return
 	}
 	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {

@@ -120,6 +120,7 @@ func (w *world) proceeds(d Disturbance) {
 		w.quiet++
 		w.do(d)
 		w.quiet--
+		w.afterwards()
 	case d == Switch:
 		w.tell("%4d %s stops before %s", w.step, v.name, v.at.call.what)
 		w.hasTurn(1 - w.turn)

@@ -50,7 +50,7 @@ const (
 	ServerRestored
 	KeyDeleted
 	MinutePasses
-	DayPasses
+	DayPasses // and ends the invocations that are under way
 	Unhealthy
 	Unclear
 	ServiceDeleted
@@ -235,6 +235,7 @@ func (w *world) do(d Disturbance) {
 	case MinutePasses:
 		w.now = w.now.Add(time.Minute)
 	case DayPasses:
+		w.timesOut()
 		w.now = w.now.Add(25 * time.Hour)
 	case Unhealthy:
 		w.ill = unhealthy
@@ -397,8 +398,11 @@ func rollBack() act {
 // rollBackAsked is the name of what an operator asks for.
 const rollBackAsked = "roll-back"
 
+// released begins the name of an operator's release.
+const released = "release "
+
 func release(secret int) act {
-	return act{fmt.Sprint("release ", secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
+	return act{fmt.Sprint(released, secret), "", func(ctx context.Context, w *world, log *slog.Logger, secrets *scrub.Secrets) error {
 		_, err := w.engine.Release(ctx, w.arns[secret], log, secrets)
 		return err
 	}}

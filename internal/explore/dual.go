@@ -63,6 +63,7 @@ func (k *dual) Set(ctx context.Context, c credential.Change) error {
 			return "", k.refused()
 		}
 		a.set(k.w.now, current, pending)
+		k.w.sets(pending)
 		return "", nil
 	})
 	return err

@@ -1,6 +1,9 @@
 package explore
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // What the checker takes no promise of the engine's to be broken by: what nobody could have known
 // or kept.
@@ -24,7 +27,8 @@ func (w *world) excuse(moved bool) {
 				w.raced = append(slices.Clip(w.raced), current.values[i])
 			}
 			for _, v := range a.values {
-				if current.secret == secret && !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
+				// What the engine itself has had the target accept, it is to have labelled before.
+				if current.secret == secret && !slices.Contains(w.given, v.text) && !slices.ContainsFunc(list, func(x version) bool { return x.values[i] == v.text && kept(x) }) {
 					w.lose(v.text)
 				}
 			}
@@ -61,6 +65,21 @@ func (w *world) excuseStale(v *invocation) {
 			if slices.Contains(v.taking, value) && !slices.Contains(w.raced, value) {
 				w.raced = append(slices.Clip(w.raced), value)
 			}
+		}
+	}
+}
+
+// excuseReleased excuses the tasks that a rollout has not replaced and that an operator ends it in spite of: they
+// do not need what they were started with, as whoever sends a release says of those that are named. A
+// task of a service that was not redeployed is none of them.
+func (w *world) excuseReleased(by int) {
+	if w.active == nil || w.active.id != by || !strings.HasPrefix(w.active.at.act.name, released) {
+		return
+	}
+	w.tasks = slices.Clone(w.tasks)
+	for i := range w.tasks {
+		if w.older(&w.tasks[i]) {
+			w.tasks[i].excused = true
 		}
 	}
 }

@@ -154,6 +154,21 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"failing-rollout: 1 edit",
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
+		"rollback-of-one: 10 release, 21 release",
+		"rolled-back-reconciles: 16 switch, 17 emergency",
+		"first-edition: 1 server-restored, 7 edit-value",
+		"unhealthy-reconciles: 17 killed-after, 18 day, 19 release",
+		"emergency-rollback: 4 take-pending-off, 6 reply-lost",
+		"emergency-rollback: 8 task-starts, 19 move-back",
+		"emergency-rollback: 8 task-starts, 24 move-back",
+		"old-task-stays: 1 server-restored, 10 late-by-a-call",
+		"single-rollout-roll-back: 11 edit-value, 45 move-back",
+		"single-rollout-roll-back: 35 late-by-a-call, 36 edit-value",
+		"single-rollback-reconciles: 35 late-by-a-call, 36 edit-value",
+		"unhealthy-reconciles: 1 fails, 12 killed-after",
+		"unhealthy-reconciles: 17 day, 19 release",
+		"single-rollback-reconciles: 14 edit-value, 48 move-back",
+		"single-testSecret-again: 1 move-back, 4 fails, 13 move-back",
 	} {
 		t.Run(history, func(t *testing.T) {
 			t.Parallel()
@@ -320,14 +335,14 @@ func TestTheCheckerJudgesWhatAnInvocationWrites(t *testing.T) {
 	}
 
 	const admin = 1
-	w.given(1, admin, 0, mark+"other") // the labels have moved since they were read
+	w.gives(1, admin, 0, mark+"other") // the labels have moved since they were read
 	w.active.told = w.places(0)
-	w.given(1, admin, 0, w.labelled(0, "AWSCURRENT").values[admin])
-	w.given(1, admin, 0, w.labelled(0, "AWSPENDING").values[admin])
+	w.gives(1, admin, 0, w.labelled(0, "AWSCURRENT").values[admin])
+	w.gives(1, admin, 0, w.labelled(0, "AWSPENDING").values[admin])
 	if w.broken != "" {
 		t.Errorf("what a target may be given is a violation: %s", w.broken)
 	}
-	if w.given(1, admin, 0, mark+"other"); !strings.Contains(w.broken, "the target of admin is given other") {
+	if w.gives(1, admin, 0, mark+"other"); !strings.Contains(w.broken, "the target of admin is given other") {
 		t.Errorf("what no target may be given: %q", w.broken)
 	}
 }

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -134,10 +135,14 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 		before, reason := w.secrets.Snapshot(), w.reasonToGoBack(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		other := w.changesOthers(by, update.VersionStage, update.RemoveFromVersionID, update.MoveToVersionID)
 		held := w.holdsWithoutUse(by, update.VersionStage, update.MoveToVersionID)
+		open := w.rollsOut()
 		_, err := w.secrets.UpdateSecretVersionStage(ctx, update)
 		w.wrote(before)
+		if open && !w.rollsOut() {
+			w.excuseReleased(by)
+		}
 		if err == nil && !reason {
-			w.violated("version %s is rolled back, and its tasks run", update.RemoveFromVersionID)
+			w.violated("version %s is rolled back, and its tasks run", cmp.Or(update.RemoveFromVersionID, update.MoveToVersionID))
 		}
 		if err == nil && other != "" {
 			w.violated("a rotation changes %s, which it was not made for", other)

@@ -186,7 +186,7 @@ func (k *kind) exchange(d document.Document, what, was, want string, fails error
 		if !a.accepts(was) {
 			return "", fails
 		}
-		k.w.given(by, k.index, k.secretOf(d), want)
+		k.w.gives(by, k.index, k.secretOf(d), want)
 		a.set(k.w.now, want)
 		return "", nil
 	})

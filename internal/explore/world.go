@@ -32,6 +32,7 @@ type world struct {
 	active *invocation // whose call is made
 	quiet  int         // what happens now is not to be disturbed
 	calls  int         // in all
+	sent   *late       // the late call that takes effect now; nil: none does
 	ends   *endings    // that are known; nil: none is played
 	trace  io.Writer   // where a history is told; nil: nowhere
 
@@ -83,6 +84,7 @@ type late struct {
 	calls   int    // that are made before it is due
 	account int    // whose lock it holds; -1: none
 	takes   string // the value that it takes away; empty: none
+	told    string // what its invocation knew of AWSCURRENT and AWSPENDING when it sent it; "": not known
 }
 
 // copied is what a snapshot keeps.
@@ -319,6 +321,7 @@ func (w *world) digest() []byte {
 		n(int(l.due))
 		n(l.calls)
 		n(l.account)
+		text(l.told)
 	}
 	n(len(w.moves))
 	for _, m := range w.moves {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"mautic-rotation/internal/scrub"
+	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
 	"mautic-rotation/rotation/mysql"
 )
@@ -86,7 +87,10 @@ func (s *session) lock(ctx context.Context, user string) error {
 		return err
 	}
 	if !got {
-		return fmt.Errorf("another change of the password of %s is under way and did not end within %d s: try again", user, mysql.LockWait)
+		return &credential.Failure{
+			Outcome: credential.Unknown, Temporary: true,
+			Problem: fmt.Sprintf("another change of the password of %s is under way and did not end within %d s", user, mysql.LockWait), Remedy: "try again",
+		}
 	}
 	return nil
 }

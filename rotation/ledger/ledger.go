@@ -67,7 +67,9 @@ const (
 	Failed State = "failed"
 
 	// GivenUp says that the rotation that made the value was given up, and that no
-	// promotion of it can be in progress. The target may accept the value.
+	// promotion of it can be in progress. The target may accept the value. On AWSCURRENT it
+	// says that a target of one value is about to be given the value, which was never proven:
+	// if AWSCURRENT moves away, the value is to be replaced like any other that was given up.
 	GivenUp State = "givenup"
 
 	// Foreign says that an operator has released a value that the engine cannot judge: its

@@ -246,7 +246,10 @@ const (
 func (s *store) lockToChange(ctx context.Context, what string) error {
 	got, err := s.lock(ctx, what, mysql.LockWait)
 	if err == nil && !got {
-		err = fmt.Errorf("another change of the same credential in Mautic (%s) is under way and did not end within %d s: try again", what, mysql.LockWait)
+		err = &credential.Failure{
+			Outcome: credential.Unknown, Temporary: true,
+			Problem: fmt.Sprintf("another change of the same credential in Mautic (%s) is under way and did not end within %d s", what, mysql.LockWait), Remedy: "try again",
+		}
 	}
 	return err
 }

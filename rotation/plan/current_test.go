@@ -208,6 +208,24 @@ func TestARolloutIsEndedByAnOperatorOnlyIfItCannotConvergeByItself(t *testing.T)
 	}
 }
 
+func TestAnOperatorEndsNoRolloutWhoseServicesAreStillToBeRedeployed(t *testing.T) {
+	o := rolling()
+	o.Now = after(31 * time.Minute)
+	if !o.MayBeEnded() {
+		t.Fatal("it may not be ended, though its time is over")
+	}
+	s := &o.Rollout.Services[0]
+	if s.Deployed = false; o.MayBeEnded() {
+		t.Error("it may be ended before a service is redeployed")
+	}
+	if s.Missing = "it does not exist"; !o.MayBeEnded() {
+		t.Error("it may not be ended for a service that does not exist")
+	}
+	if s.Missing, s.Desired, s.Older = "", 0, nil; !o.MayBeEnded() {
+		t.Error("it may not be ended for a service that runs nothing")
+	}
+}
+
 func TestAWSCURRENTsLabelTakesUpNoRolloutBeforeItIsKnownWhetherAnotherOneBegins(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -54,6 +54,9 @@ const (
 	SetAgain Do = "set the value again"
 	// Restore: make the target accept a quarantined value again.
 	Restore Do = "restore the value"
+	// NoteToSet: note the wanted value, which no label of its own tells of, before its target is
+	// made to accept it.
+	NoteToSet Do = "note the value before it is set"
 	// PutBack: give a target that accepts one value the wanted one.
 	PutBack Do = "put the wanted value back"
 	// Carry: note the value on AWSCURRENT, which stores it now too.
@@ -92,6 +95,7 @@ type Action struct {
 	Version string         // that stores the value
 	Service string         // of Redeploy
 	Rollout ledger.Rollout // of BeginRollout: what it follows, without a time
+	State   ledger.State   // of NoteToSet: what is noted
 	Why     string
 
 	// Remedy is what a person does about it: every Alarm has one, and nothing else has.

@@ -68,11 +68,11 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 		return do(Wait, "its rotation was given up, and another one is under way")
 	case k.Lost != "" || !settled:
 		return do(Wait, "nothing is taken away before AWSCURRENT's value is proven")
-	case old.Entry.State == ledger.Revoking && slices.ContainsFunc(k.Old, unmarked):
+	case old.Entry.State == ledger.Revoking && isLeakedToo(k) && slices.ContainsFunc(k.Old, unmarked):
 		return do(Wait, "older values have leaked no less, and are marked first")
 	case old.Entry.State == ledger.Revoking:
 		return do(Revoke, "it may have leaked")
-	case leaked(k) && unmarked(old):
+	case isLeakedToo(k) && unmarked(old):
 		return do(NoteLeaked, "an emergency has replaced a later value")
 	case slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "another rotation of the kind is under way")
@@ -105,6 +105,11 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 func leaked(k Kind) bool {
 	return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.Revoking })
 }
+
+// isLeakedToo tells that what is old, and not marked, has leaked as well. Where AWSCURRENT's own value
+// may have leaked, somebody has moved AWSCURRENT back to it, or given the emergency up: then an old
+// value may be the emergency's, which tasks use.
+func isLeakedToo(k Kind) bool { return leaked(k) && k.Wanted.Entry.State != ledger.Revoking }
 
 // unmarked tells of a value that an emergency of its kind is to mark.
 func unmarked(v Value) bool {
@@ -170,7 +175,7 @@ func quarantined(k Kind, old Value, settled bool, o Observation, do func(Do, str
 		return do(Restore, "AWSCURRENT's value is refused, or cannot be compared")
 	case !settled:
 		return do(Wait, "nothing more is done before AWSCURRENT's value is proven")
-	case leaked(k):
+	case isLeakedToo(k):
 		return do(NoteLeaked, "an emergency has replaced a later value")
 	case k.Restarts && o.Rollout.Open():
 		return do(Restore, "a rollout has begun, and its tasks may use it")

@@ -117,6 +117,28 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"a target of one value has that of a rollback", quiet(), func(_ *Observation, k *Kind) {
 			k.Overlaps, k.Wanted.Probe, k.Old[0].Entry = false, Denied, state(ledger.RolledBack)
 		}, []Do{PutBack, Wait}},
+		{"the same, and no label tells of the wanted value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry = false, Denied, ledger.Entry{}, state(ledger.RolledBack)
+		}, []Do{NoteToSet, Wait}},
+		{"the same, once it is noted", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry = false, Denied, state(ledger.GivenUp), state(ledger.RolledBack)
+		}, []Do{PutBack, Wait}},
+		{"the same, and the target has neither value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Probe, k.Wanted.Entry, k.Old[0].Entry, k.Old[0].Probe = false, Denied, state(ledger.GivenUp), state(ledger.RolledBack), Denied
+		}, []Do{Alarm, Wait}},
+		{"the same, and the target accepts the wanted value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Wanted.Entry, k.Old[0].Entry = false, state(ledger.GivenUp), state(ledger.RolledBack)
+		}, []Do{Prove, Wait}},
+		{"the wanted value is refused, and a label of the first edition alone tells of it", quiet(), func(_ *Observation, k *Kind) {
+			k.Wanted.Probe, k.Wanted.Entry = Denied, ledger.Entry{State: ledger.Proven}
+		}, []Do{NoteToSet, Wait}},
+		{"a rollout after a promotion that was rolled back", open(), func(_ *Observation, k *Kind) {
+			k.Old[0].Entry = ledger.Entry{State: ledger.RolledBack, Count: 2, At: t0.Add(-time.Hour)}
+		}, []Do{Wait, Wait}},
+		{"AWSCURRENT has a value again that has leaked", quiet(), func(_ *Observation, k *Kind) {
+			k.Wanted.Entry = state(ledger.Revoking)
+			k.Old = []Value{{Version: "older", Entry: state(ledger.Revoking)}, {Version: "the emergency's", Entry: state(ledger.Proven)}}
+		}, []Do{Alarm, Revoke, NoteOld}},
 		{"an old value is stored by two versions", quiet(), func(_ *Observation, k *Kind) { k.Old[0].Also = []string{"older"} }, []Do{Quarantine, Tidy}},
 
 		// The rollout.

@@ -36,7 +36,7 @@ func decideRollout(o Observation) []Action {
 		switch {
 		case s.Missing != "":
 			alarms = append(alarms, Action{Do: Alarm, Service: s.Name, Why: fmt.Sprintf("service %s: %s", s.Name, s.Missing), Remedy: remedyService})
-		case !s.Deployed && (s.Desired > 0 || len(s.Older) > 0):
+		case isToRedeploy(s):
 			if !o.Finishing && o.Now.Sub(r.Since) < aboutToRedeploy {
 				return until(r.Since.Add(aboutToRedeploy), waiting("the redeploy is about to begin")...)
 			}
@@ -59,6 +59,12 @@ func decideRollout(o Observation) []Action {
 		return alarms
 	}
 	return awaitRollout(o)
+}
+
+// isToRedeploy tells that a service has had no deployment since the rollout began, and has tasks, or is
+// to have some.
+func isToRedeploy(s rollout.Service) bool {
+	return s.Missing == "" && !s.Deployed && (s.Desired > 0 || len(s.Older) > 0)
 }
 
 // began is when the services were last redeployed with a value of any secret: from
@@ -156,7 +162,9 @@ func rolledBack(o Observation) bool {
 		return false
 	}
 	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
-		return slices.ContainsFunc(k.Old, func(v Value) bool { return v.Entry.State == ledger.RolledBack })
+		return slices.ContainsFunc(k.Old, func(v Value) bool {
+			return v.Entry.State == ledger.RolledBack && !isEarlier(v.Entry, o.Rollout.Rollout)
+		})
 	})
 }
 
@@ -269,9 +277,10 @@ func (o Observation) CannotConverge() bool {
 
 // MayBeEnded tells whether an operator may end the rollout. Before it cannot converge, tasks may
 // still need the old values; and so they may while AWSCURRENT is being moved away from what the
-// rollout is about, as in a rollback, until the rollout of that has begun.
+// rollout is about, as in a rollback, until the rollout of that has begun, and each service is redeployed: its
+// time may be over before whoever has begun it, or a later invocation, has come to that.
 func (o Observation) MayBeEnded() bool {
-	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == ""
+	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == "" && !slices.ContainsFunc(o.Rollout.Services, isToRedeploy)
 }
 
 // refusedNow is a reason to go back that does not depend on the services: a target

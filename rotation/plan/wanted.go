@@ -30,6 +30,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return nil, false // the rollout's decision is to go on with the rollback
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value, in place of this one"), false
+	case w.Probe == Denied && len(toPutBack(k)) > 0 && !w.Entry.State.Live():
+		return noted(ledger.GivenUp, do(NoteToSet, "its target is given it next, and no label tells of it: if AWSCURRENT moves away, nobody would know what the target accepts")), false // not proven: somebody may have mistyped it
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):
@@ -55,6 +57,14 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 	}
 }
 
+// noted gives actions the state that they note.
+func noted(s ledger.State, actions []Action) []Action {
+	for i := range actions {
+		actions[i].State = s
+	}
+	return actions
+}
+
 // mayHaveLeaked decides about a wanted value that an emergency was to replace. It is
 // never set again.
 func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Action, settled bool) {
@@ -75,8 +85,13 @@ func mayHaveLeaked(k Kind, do func(Do, string, ...any) []Action) (actions []Acti
 // from it yet. Where an edit has overtaken the rollback, the mark is on the version before.
 func marked(k Kind, o Observation) bool {
 	e := k.Wanted.Entry
-	earlier := !e.At.IsZero() && e.At.Before(begun(o.Rollout.Rollout)) // of a promotion before this one
-	return e.State == ledger.RolledBack && !earlier && o.Rollout.Promoted && o.Rollout.Open()
+	return e.State == ledger.RolledBack && !isEarlier(e, o.Rollout.Rollout) && o.Rollout.Promoted && o.Rollout.Open()
+}
+
+// isEarlier tells that an entry is about a promotion before that which a rollout follows: an
+// emergency takes over what is still to be done about it.
+func isEarlier(e ledger.Entry, of ledger.Rollout) bool {
+	return !e.At.IsZero() && e.At.Before(begun(of))
 }
 
 // hasOther tells that the target may accept another value than the wanted one.
@@ -136,6 +151,8 @@ func unasked(k Kind) (actions []Action) {
 func denied(k Kind, o Observation) []Action {
 	a := Action{Kind: k.Name, Version: k.Wanted.Version}
 	switch {
+	case k.Wanted.Entry.Count == 0: // a label of the first edition, on another version, is all that tells of it
+		a.Do, a.State, a.Why = NoteToSet, k.Wanted.Entry.State, "it is set again next, and no label of its own tells of it: if AWSCURRENT moves away, nobody would know what the target accepts"
 	case k.Wanted.SetFailed == "":
 		a.Do, a.Why = SetAgain, "its target accepted it before, and refuses it now"
 	case mayRollBack(o) == (obstacle{}) && unsettled(o) == "" && slices.ContainsFunc(k.Old, isAccepted):
