@@ -39,6 +39,8 @@ type world struct {
 	read   map[string]*stored // what each text stores, by the text
 	times  serverTimes
 	buffer []byte
+
+	described map[string]*description // by the digest of all secrets, and an ARN
 }
 
 // state is the part of a world that a snapshot copies. What a slice in it holds is not
@@ -111,7 +113,7 @@ var began = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 
 // newWorld makes the world of a scenario, before anything has happened in it.
 func newWorld(s *Scenario) *world {
-	w := &world{scenario: s, state: state{now: began}, runs: runs{moments: map[uint64]*moment{}}, read: map[string]*stored{}, times: serverTimes{}}
+	w := &world{scenario: s, state: state{now: began}, runs: runs{moments: map[uint64]*moment{}}, read: map[string]*stored{}, times: serverTimes{}, described: map[string]*description{}}
 	env := host.Env{
 		Account: host.Account{Region: "us-east-1", ID: "123456789012"},
 		Now:     func() time.Time { return w.now }, RealNow: func() time.Time { return w.now },
