@@ -41,6 +41,7 @@ type world struct {
 	buffer []byte
 
 	described map[string]*description // by the digest of all secrets, and an ARN
+	fresh     snapshot                // before anything has happened
 }
 
 // state is the part of a world that a snapshot copies. What a slice in it holds is not
@@ -120,9 +121,7 @@ func newWorld(s *Scenario) *world {
 		Random: host.NewRandom(&counter{}),
 		Emit:   w.hear,
 	}
-	w.secrets = secretsmanager.NewCore(env, secretsmanager.Options{
-		SecretSuffix: "AbCdEf", Variants: secretsmanager.Variants{DeleteUnlabelled: true, PendingAfterSuccess: s.PendingAfterSuccess},
-	}, secretsmanager.Hooks{})
+	w.secrets = secretsmanager.NewCore(env, secretsmanager.Options{SecretSuffix: "AbCdEf", Variants: s.variants()}, secretsmanager.Hooks{})
 	var kinds []credential.Kind
 	for i, name := range s.Kinds {
 		k := newKind(w, i, name)
@@ -138,6 +137,7 @@ func newWorld(s *Scenario) *world {
 		health = application{w}
 	}
 	w.makes(max(1, s.Secrets))
+	w.fresh = w.snapshot()
 	w.engine = rotation.New(rotation.Config{
 		SecretsManager: api{w}, Kinds: kinds, Services: services, Health: health, Limits: s.limits(), Clock: clock{w},
 		Metrics: metrics{w}, Secrets: w.arns,
