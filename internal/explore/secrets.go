@@ -71,8 +71,9 @@ type description struct {
 // describe describes a secret, once for each state: a search comes to the same ones over
 // and over.
 func (w *world) describe(ctx context.Context, arn string) (*description, error) {
-	digest := w.secrets.AppendDigest(w.buffer[:0])
-	w.buffer = append(digest, arn...)
+	w.buffer = w.secrets.AppendDigest(w.buffer[:0])
+	length := len(w.buffer)
+	w.buffer = append(w.buffer, arn...)
 	if d := w.described[string(w.buffer)]; d != nil {
 		return d, nil
 	}
@@ -94,7 +95,7 @@ func (w *world) describe(ctx context.Context, arn string) (*description, error) 
 		out.RotationRules = &types.RotationRulesType{ScheduleExpression: &rules.ScheduleExpression}
 	}
 	key := string(w.buffer)
-	made := &description{out, key[:len(digest)]}
+	made := &description{out, key[:length]}
 	w.described[key] = made
 	return made, nil
 }
