@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,12 +26,8 @@ func (s *Scenario) setup() setup {
 	return setup{strings.Join(s.Kinds, " "), s.Services, s.Secrets, s.Copied, s.Health, s.Untold, s.Overlap, s.Observe}
 }
 
-// What is kept of searches that are done: the latest worlds, and none with very many
-// moments, which take 700 bytes each.
-const (
-	mostWorlds  = 4
-	mostMoments = 150_000
-)
+// mostMoments bounds what is kept of searches that are done: each takes about 700 bytes.
+const mostMoments = 150_000
 
 var handedOn struct {
 	sync.Mutex
@@ -40,16 +37,17 @@ var handedOn struct {
 // HandOn has a scenario that is searched later go on with what this search knows of the
 // engine. The Explorer is done: it may not search any more.
 func (e *Explorer) HandOn() {
-	w := e.w
-	e.w = nil
-	if len(w.runs.moments) > mostMoments {
-		return
-	}
 	handedOn.Lock()
 	defer handedOn.Unlock()
-	handedOn.worlds = append(handedOn.worlds, w)
-	if len(handedOn.worlds) > mostWorlds {
-		handedOn.worlds = append([]*world(nil), handedOn.worlds[1:]...)
+	handedOn.worlds = append(handedOn.worlds, e.w)
+	e.w = nil
+	moments := 0
+	for _, w := range handedOn.worlds {
+		moments += len(w.runs.moments)
+	}
+	for moments > mostMoments {
+		moments -= len(handedOn.worlds[0].runs.moments)
+		handedOn.worlds = slices.Delete(handedOn.worlds, 0, 1)
 	}
 }
 
@@ -59,7 +57,7 @@ func worldFor(s *Scenario) *world {
 	defer handedOn.Unlock()
 	for i, w := range handedOn.worlds {
 		if w.scenario.setup() == s.setup() {
-			handedOn.worlds = append(handedOn.worlds[:i:i], handedOn.worlds[i+1:]...)
+			handedOn.worlds = slices.Delete(handedOn.worlds, i, i+1)
 			w.startOver(s)
 			return w
 		}
