@@ -335,16 +335,12 @@ func (r *run) labelsFound(s *sight) []report.Label {
 			created = instant(v.Created)
 		}
 		for _, label := range slices.Sorted(slices.Values(s.m.Labels[id])) {
-			list = append(list, report.Label{Version: id, Created: created, Label: label, Means: s.means(id, label), Own: isOwn(id, label)})
+			book, err := ledger.Read(map[string][]string{id: {label}})
+			own := err == nil && len(book.Pages) > 0 || slices.Contains([]string{secret.Current, secret.Pending, secret.Previous}, label)
+			list = append(list, report.Label{Version: id, Created: created, Label: label, Means: s.means(id, label, book, err), Own: own})
 		}
 	}
 	return list
-}
-
-// isOwn tells that a label is one of AWS's, or that this function has made it.
-func isOwn(version, label string) bool {
-	book, err := ledger.Read(map[string][]string{version: {label}})
-	return err == nil && len(book.Pages) > 0 || slices.Contains([]string{secret.Current, secret.Pending, secret.Previous}, label)
 }
 
 // rank orders versions: AWSCURRENT, AWSPENDING, AWSPREVIOUS, and the others.
@@ -367,12 +363,12 @@ const (
 	meansReplaced   = "its target accepts one value alone, and has another one; this one is kept, to be set again should it be wanted again"
 )
 
-// means tells in words what a label of this function's says; "" of another one.
-func (s *sight) means(version, label string) string {
+// means tells in words what a label of this function's says; "" of another one. book and
+// err are what was read of it.
+func (s *sight) means(version, label string, book ledger.Book, err error) string {
 	if request, _ := plan.RequestLabel(map[string][]string{version: {label}}); request != "" {
 		return "the next rotation follows these words, and takes the label off"
 	}
-	book, err := ledger.Read(map[string][]string{version: {label}})
 	if err != nil {
 		return "this function cannot understand it"
 	}

@@ -205,8 +205,19 @@ func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
 	return r.lookAt(ctx, m, tick)
 }
 
+// bookOf reads the ledger. The labels are often those of the look before.
+func (r *run) bookOf(labels secret.Labels) (book ledger.Book, err error) {
+	if r.labels != nil && maps.EqualFunc(r.labels, labels, slices.Equal) {
+		return r.book, nil
+	}
+	if book, err = ledger.Read(labels); err == nil {
+		r.labels, r.book = labels, book
+	}
+	return book, err
+}
+
 func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight, error) {
-	book, err := ledger.Read(m.Labels)
+	book, err := r.bookOf(m.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -262,6 +273,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 			return nil, err
 		}
 	}
+	s.plan.Kinds = make([]plan.Kind, 0, len(r.kinds))
 	for _, kind := range r.kinds {
 		k, found, err := r.lookAtKind(ctx, s, kind)
 		if err != nil {

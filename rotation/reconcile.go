@@ -101,10 +101,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do)
 	}
 	for range maxRounds {
-		next, err := r.see(ctx, tick)
-		if err == nil && !r.read.Fresh() && slices.ContainsFunc(plan.Decide(next.plan), func(a plan.Action) bool { return a.Do == plan.Alarm || !left(a) && r.needsFresh(a) }) {
-			next, err = r.look(ctx, tick)
-		}
+		next, decided, err := r.decide(ctx, tick, left)
 		if err != nil {
 			return s, actions, append(faults, err)
 		}
@@ -114,7 +111,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		if s.idle() {
 			return s, nil, faults
 		}
-		actions = plan.Decide(s.plan)
+		actions = decided
 		todo := slices.DeleteFunc(slices.Clone(actions), left)
 		if len(todo) == 0 && r.found.begun == nil {
 			break
@@ -156,6 +153,23 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		}
 	}
 	return s, actions, slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+}
+
+// decide sees the secret, and what is to be done: on fresh labels if any of it, but for
+// what is left for later, needs them.
+func (r *run) decide(ctx context.Context, tick bool, left func(plan.Action) bool) (s *sight, actions []plan.Action, err error) {
+	if s, err = r.see(ctx, tick); err != nil {
+		return nil, nil, err
+	}
+	actions = plan.Decide(s.plan)
+	needsFresh := func(a plan.Action) bool { return a.Do == plan.Alarm || !left(a) && r.needsFresh(a) }
+	if r.read.Fresh() || !slices.ContainsFunc(actions, needsFresh) {
+		return s, actions, nil
+	}
+	if s, err = r.look(ctx, tick); err != nil {
+		return nil, nil, err
+	}
+	return s, plan.Decide(s.plan), nil
 }
 
 // redeployAfterTakeAway begins the redeploy of an emergency.

@@ -29,6 +29,7 @@ import (
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
+	"mautic-rotation/rotation/ledger"
 	"mautic-rotation/rotation/secret"
 )
 
@@ -177,6 +178,8 @@ type run struct {
 	whole   bool      // all is looked at, even where nothing is open
 	checks  string    // what the log calls the checks; "": preflight
 	found   *findings
+	labels  secret.Labels // that the ledger was read from last
+	book    ledger.Book   // what it told; nobody changes it
 }
 
 func (r *Rotator) newRun(event Event, log *slog.Logger, secrets *scrub.Secrets) *run {

@@ -38,8 +38,8 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 		k.Lost = "AWSCURRENT: " + err.Error()
 	}
-	byValue := map[credential.Value]*plan.Value{}
-	var order []credential.Value
+	var values []credential.Value // which differ, and are few
+	var noted []plan.Value        // what the labels tell of each
 	for _, page := range s.book.Pages {
 		e, ok := page.Entries[name]
 		if !ok {
@@ -58,15 +58,14 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		if page.Version == s.pending && e.State == ledger.Pending && k.Lost == "" && v == current {
 			continue // a rotation that publishes a value, and keeps the one in use, is under way
 		}
-		at := byValue[v]
-		if at == nil {
-			at = &plan.Value{}
-			byValue[v], order = at, append(order, v)
+		at := slices.Index(values, v)
+		if at < 0 {
+			at, values, noted = len(values), append(values, v), append(noted, plan.Value{})
 		}
-		r.add(s, name, at, page.Version, e)
+		r.add(s, name, &noted[at], page.Version, e)
 	}
-	for _, v := range order {
-		at := byValue[v]
+	for i, v := range values {
+		at := &noted[i]
 		at.Elsewhere = r.elsewhere(kind, v)
 		switch {
 		case k.Lost == "" && v == current:
@@ -80,7 +79,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 	}
 	r.firstEdition(s, &k)
-	if k.Unnoted, err = r.unnoted(ctx, s, kind, k, current, byValue); err != nil {
+	if k.Unnoted, err = r.unnoted(ctx, s, kind, k, current, values); err != nil {
 		return plan.Kind{}, false, err
 	}
 	k.Swaps = r.swaps(ctx, s, kind, k)
@@ -172,14 +171,14 @@ func (r *run) acceptsOne(ctx context.Context, kind credential.Kind, current, old
 // unnoted is a value that AWSCURRENT's has replaced without a label: somebody has moved
 // AWSCURRENT to the pending version by hand, and the step has not come to label the old one. Its
 // version has AWSPREVIOUS.
-func (r *run) unnoted(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind, current credential.Value, labelled map[credential.Value]*plan.Value) (plan.Value, error) {
+func (r *run) unnoted(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind, current credential.Value, labelled []credential.Value) (plan.Value, error) {
 	previous := s.m.Labels.Version(secret.Previous)
 	if k.Lost != "" || !k.Wanted.Current || k.Wanted.Entry.State != ledger.Pending || previous == "" {
 		return plan.Value{}, nil
 	}
 	v, err := r.valueIn(ctx, kind, previous)
 	switch {
-	case errors.Is(err, errNoValue) || err == nil && (v.Target != current.Target || labelled[v] != nil):
+	case errors.Is(err, errNoValue) || err == nil && (v.Target != current.Target || slices.Contains(labelled, v)):
 		return plan.Value{}, nil
 	case err != nil:
 		return plan.Value{}, err

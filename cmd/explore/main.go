@@ -114,6 +114,11 @@ func replay(text string) error {
 
 // search searches scenarios, several at once.
 func (o options) search(chosen []*explore.Scenario) error {
+	// What is kept of a search is little at first, and the garbage would be collected over and
+	// over. With this, which is never touched and so takes no memory, it is collected once half
+	// a gigabyte has come together, or as much as is kept.
+	ballast := make([]byte, 512<<20)
+	defer runtime.KeepAlive(ballast)
 	began := time.Now()
 	var seen atomic.Bool // a violation, which ends the search with -first
 	stop := func() bool { return o.most > 0 && time.Since(began) > o.most || o.first && seen.Load() }
@@ -146,6 +151,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 				if err != nil {
 					faults = append(faults, err)
 				} else {
+					e.HandOn()
 					total.Add(e.Stats)
 					found += len(e.Found)
 					if e.Cut() {

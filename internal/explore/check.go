@@ -216,7 +216,7 @@ func (w *world) changesOthers(by int, label, from, to string) string {
 // holdsWithoutUse is the kind of which a label says that its value is held, though whoever
 // writes it has neither seen that something uses the value, nor that the application is ill.
 func (w *world) holdsWithoutUse(by int, label, to string) string {
-	if w.active == nil || w.active.id != by || w.active.used || to == "" || !strings.HasPrefix(label, "rotation;") {
+	if w.active == nil || w.active.id != by || w.active.used || to == "" || !strings.HasPrefix(label, "rotation;") || !strings.Contains(label, "=held") {
 		return ""
 	}
 	secret := w.secretOf(to)
@@ -273,15 +273,14 @@ func (w *world) gives(by, kind, secret int, value string) {
 }
 
 // places tells where a secret's AWSCURRENT and AWSPENDING are.
-func (w *world) places(secret int) (text string) {
-	text = w.arns[secret]
-	for _, label := range []string{"AWSCURRENT", "AWSPENDING"} {
-		text += " "
+func (w *world) places(secret int) string {
+	id := func(label string) string {
 		if v := w.labelled(secret, label); v != nil {
-			text += v.id
+			return v.id
 		}
+		return ""
 	}
-	return text
+	return w.arns[secret] + " " + id("AWSCURRENT") + " " + id("AWSPENDING")
 }
 
 // servicesFail tells that a service does not run.

@@ -46,6 +46,10 @@ func (s *Scenario) limits() rotation.Limits {
 	return rotation.Limits{Rollout: 30 * time.Minute, Observe: s.Observe, Watch: 15 * time.Second, OverlapWithoutServices: 24 * time.Hour}
 }
 
+func (s *Scenario) variants() secretsmanager.Variants {
+	return secretsmanager.Variants{DeleteUnlabelled: true, PendingAfterSuccess: s.PendingAfterSuccess}
+}
+
 // The parts of which scenarios are put together.
 
 // tokenOf is the token of the rotation that a pair is about.

@@ -10,17 +10,19 @@ import (
 
 // An Explorer tries the histories of one scenario.
 type Explorer struct {
-	w      *world
-	from   snapshot
-	script Script
-	known  map[uint64]uint8    // states, and how many disturbances after them were looked at
-	seen   map[uint64]struct{} // states, as they matter if nothing disturbs the history any more
-	Stats  Stats
-	Found  []Violation
-	found  map[string]int // by what is violated
-	stop   func() bool    // nil: never
-	cut    bool
-	all    bool // no state is taken for known: for a test that compares
+	w         *world
+	from      snapshot
+	script    Script
+	known     map[uint64]uint8    // states, and how many disturbances after them were looked at
+	seen      map[uint64]struct{} // states, as they matter if nothing disturbs the history any more
+	Stats     Stats
+	Found     []Violation
+	found     map[string]int // by what is violated
+	stop      func() bool    // nil: never
+	cut       bool
+	inherited int // courses of answers that other scenarios have made known
+
+	all bool // no state is taken for known: for a test that compares
 }
 
 // Stats count what was tried.
@@ -61,8 +63,11 @@ func (v Violation) String() string {
 
 // New prepares a scenario. It fails if what comes before its invocations does not
 // go as it should.
-func New(s *Scenario) (*Explorer, error) {
-	e := &Explorer{w: newWorld(s), known: map[uint64]uint8{}, seen: map[uint64]struct{}{}, found: map[string]int{}}
+func New(s *Scenario) (*Explorer, error) { return newExplorer(worldFor(s)) }
+
+func newExplorer(w *world) (*Explorer, error) {
+	e := &Explorer{w: w, known: map[uint64]uint8{}, seen: map[uint64]struct{}{}, found: map[string]int{}}
+	e.inherited = len(e.w.runs.moments)
 	if err := e.prepare(nil); err != nil {
 		return nil, err
 	}
@@ -224,7 +229,7 @@ func (e *Explorer) close() {
 	e.w.close()
 	e.Stats.States, e.Stats.Endings, e.Stats.Calls = len(e.seen), e.w.ends.played, e.w.calls
 	e.Stats.Again = e.w.runs.again
-	e.Stats.Runs, e.Stats.Moments = e.w.runs.started, len(e.w.runs.moments)
+	e.Stats.Runs, e.Stats.Moments = e.w.runs.started, len(e.w.runs.moments)-e.inherited
 }
 
 // Cut tells that Complete or Sample was stopped before it was done.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,35 +44,61 @@ func asSDK(err error) error {
 
 func (a api) DescribeSecret(ctx context.Context, in *sm.DescribeSecretInput, _ ...func(*sm.Options)) (*sm.DescribeSecretOutput, error) {
 	w, arn := a.w, *in.SecretId
-	out, err := ask(w, call{what: "DescribeSecret", detail: arn, reads: true, describes: true, account: -1}, func(int) (*sm.DescribeSecretOutput, string, error) {
-		d, err := w.secrets.DescribeSecret(ctx, secretsmanager.SecretIDInput{SecretID: arn})
+	d, err := ask(w, call{what: "DescribeSecret", detail: arn, reads: true, describes: true, account: -1}, func(int) (*description, string, error) {
+		d, err := w.describe(ctx, arn)
 		if err != nil {
 			return nil, "", asSDK(err)
 		}
-		out := &sm.DescribeSecretOutput{ARN: &d.ARN, VersionIdsToStages: d.Stages, RotationEnabled: d.RotationEnabled, ResultMetadata: w.times.reply(w.now)}
-		if d.OwningService != "" {
-			out.OwningService = &d.OwningService
-		}
-		if next := time.Time(d.NextRotationDate); !next.IsZero() {
-			out.NextRotationDate = &next
-		}
-		if last := time.Time(d.LastRotatedDate); !last.IsZero() {
-			out.LastRotatedDate = &last
-		}
-		if rules := d.RotationRules; rules != nil {
-			out.RotationRules = &types.RotationRulesType{ScheduleExpression: &rules.ScheduleExpression}
-		}
-		return out, string(w.secrets.AppendDigest(nil)), nil
+		return d, d.digest, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	own := *out // the engine may note in it what it has changed
-	own.VersionIdsToStages = make(map[string][]string, len(out.VersionIdsToStages))
-	for id, labels := range out.VersionIdsToStages {
+	own := d.out // the engine may note in it what it has changed
+	own.VersionIdsToStages = make(map[string][]string, len(own.VersionIdsToStages))
+	for id, labels := range d.out.VersionIdsToStages {
 		own.VersionIdsToStages[id] = slices.Clone(labels)
 	}
+	own.ResultMetadata = w.times.reply(w.running.now)
 	return &own, nil
+}
+
+// A description is what DescribeSecret answers in a state of the secrets, but for the time.
+type description struct {
+	out    sm.DescribeSecretOutput
+	digest string // of the state
+}
+
+// describe describes a secret, once for each state: a search comes to the same ones over
+// and over.
+func (w *world) describe(ctx context.Context, arn string) (*description, error) {
+	w.buffer = w.secrets.AppendDigest(w.buffer[:0])
+	length := len(w.buffer)
+	w.buffer = append(w.buffer, arn...)
+	if d := w.described[string(w.buffer)]; d != nil {
+		return d, nil
+	}
+	d, err := w.secrets.DescribeSecret(ctx, secretsmanager.SecretIDInput{SecretID: arn})
+	if err != nil {
+		return nil, err
+	}
+	out := sm.DescribeSecretOutput{ARN: &d.ARN, VersionIdsToStages: d.Stages, RotationEnabled: d.RotationEnabled}
+	if d.OwningService != "" {
+		out.OwningService = &d.OwningService
+	}
+	if next := time.Time(d.NextRotationDate); !next.IsZero() {
+		out.NextRotationDate = &next
+	}
+	if last := time.Time(d.LastRotatedDate); !last.IsZero() {
+		out.LastRotatedDate = &last
+	}
+	if rules := d.RotationRules; rules != nil {
+		out.RotationRules = &types.RotationRulesType{ScheduleExpression: &rules.ScheduleExpression}
+	}
+	key := string(w.buffer)
+	made := &description{out, key[:length]}
+	w.described[key] = made
+	return made, nil
 }
 
 func (a api) GetSecretValue(ctx context.Context, in *sm.GetSecretValueInput, _ ...func(*sm.Options)) (*sm.GetSecretValueOutput, error) {
@@ -83,7 +110,7 @@ func (a api) GetSecretValue(ctx context.Context, in *sm.GetSecretValueInput, _ .
 			return nil, "", asSDK(err)
 		}
 		created := time.Time(v.CreatedDate)
-		answer := v.VersionID + " " + created.Format(time.RFC3339Nano) + *v.SecretString
+		answer := v.VersionID + " " + strconv.FormatInt(created.UnixNano(), 10) + *v.SecretString
 		for _, l := range v.VersionStages {
 			answer += " " + l
 		}

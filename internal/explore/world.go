@@ -40,6 +40,9 @@ type world struct {
 	read   map[string]*stored // what each text stores, by the text
 	times  serverTimes
 	buffer []byte
+
+	described map[string]*description // by the digest of all secrets, and an ARN
+	fresh     snapshot                // before anything has happened
 }
 
 // state is the part of a world that a snapshot copies. What a slice in it holds is not
@@ -113,16 +116,14 @@ var began = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 
 // newWorld makes the world of a scenario, before anything has happened in it.
 func newWorld(s *Scenario) *world {
-	w := &world{scenario: s, state: state{now: began}, runs: runs{moments: map[uint64]*moment{}}, read: map[string]*stored{}, times: serverTimes{}}
+	w := &world{scenario: s, state: state{now: began}, runs: runs{moments: map[uint64]*moment{}}, read: map[string]*stored{}, times: serverTimes{}, described: map[string]*description{}}
 	env := host.Env{
 		Account: host.Account{Region: "us-east-1", ID: "123456789012"},
 		Now:     func() time.Time { return w.now }, RealNow: func() time.Time { return w.now },
 		Random: host.NewRandom(&counter{}),
 		Emit:   w.hear,
 	}
-	w.secrets = secretsmanager.NewCore(env, secretsmanager.Options{
-		SecretSuffix: "AbCdEf", Variants: secretsmanager.Variants{DeleteUnlabelled: true, PendingAfterSuccess: s.PendingAfterSuccess},
-	}, secretsmanager.Hooks{})
+	w.secrets = secretsmanager.NewCore(env, secretsmanager.Options{SecretSuffix: "AbCdEf", Variants: s.variants()}, secretsmanager.Hooks{})
 	var kinds []credential.Kind
 	for i, name := range s.Kinds {
 		k := newKind(w, i, name)
@@ -138,6 +139,7 @@ func newWorld(s *Scenario) *world {
 		health = application{w}
 	}
 	w.makes(max(1, s.Secrets))
+	w.fresh = w.snapshot()
 	w.engine = rotation.New(rotation.Config{
 		SecretsManager: api{w}, Kinds: kinds, Services: services, Health: health, Limits: s.limits(), Clock: clock{w},
 		Metrics: metrics{w}, Secrets: w.arns,

@@ -121,7 +121,15 @@ func (r Rollout) words() string {
 // takes the place of regular expressions: each label is read again with each look at
 // the secret.
 func consists(text, of string, most int) bool {
-	return text != "" && len(text) <= most && strings.Trim(text, of) == ""
+	if text == "" || len(text) > most {
+		return false
+	}
+	for i := range len(text) {
+		if strings.IndexByte(of, text[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 const (

@@ -195,7 +195,11 @@ func (p Page) with(kind string, e Entry) Page {
 func (p Page) Empty() bool { return len(p.Entries) == 0 && p.Rollout == Rollout{} }
 
 // Kinds are the kinds of which the page says something, sorted.
-func (p Page) Kinds() []string { return slices.Sorted(maps.Keys(p.Entries)) }
+func (p Page) Kinds() []string {
+	kinds := slices.AppendSeq(slices.Grow([]string(nil), len(p.Entries)), maps.Keys(p.Entries))
+	slices.Sort(kinds)
+	return kinds
+}
 
 // merge joins two labels of one version: kind by kind the entry with the higher
 // count, and the later rollout.

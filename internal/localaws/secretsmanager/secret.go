@@ -199,26 +199,22 @@ func (s *secret) settle(now time.Time, deleteUnlabelled bool) error {
 
 // movedLabels lists the labels whose place differs between two states of a secret, as far as "Secret Label Updated"
 // tells of them.
-func movedLabels(before, after *secret) []string {
-	place := func(s *secret) map[string]string {
-		m := map[string]string{}
-		for _, v := range s.versions {
-			for _, l := range v.labels {
-				m[l] = v.id
+func movedLabels(before, after *secret) (moved []string) {
+	told := func(l string) bool { return l != pending && l != previous }
+	for _, v := range after.versions {
+		for _, l := range v.labels {
+			if was := before.labelled(l); told(l) && (was == nil || was.id != v.id) {
+				moved = append(moved, l)
 			}
 		}
-		return m
 	}
-	was, is := place(before), place(after)
-	moved := map[string]bool{}
-	for l, id := range is {
-		moved[l] = was[l] != id
-	}
-	for l := range was {
-		if is[l] == "" {
-			moved[l] = true
+	for _, v := range before.versions {
+		for _, l := range v.labels {
+			if told(l) && after.labelled(l) == nil {
+				moved = append(moved, l)
+			}
 		}
 	}
-	maps.DeleteFunc(moved, func(l string, m bool) bool { return !m || l == pending || l == previous })
-	return slices.Sorted(maps.Keys(moved))
+	slices.Sort(moved)
+	return moved
 }

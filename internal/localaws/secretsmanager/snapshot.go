@@ -61,7 +61,7 @@ func (s *secret) digest() []byte {
 	if s.sum != nil {
 		return s.sum
 	}
-	var b []byte
+	b := make([]byte, 0, 2048) // as much as most take
 	text := func(t string) {
 		b = binary.AppendUvarint(b, uint64(len(t)))
 		b = append(b, t...)

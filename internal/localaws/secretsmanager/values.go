@@ -55,19 +55,23 @@ func (s *secret) wanted(id, label string) (*version, error) {
 	if id == "" && label == "" {
 		label = current
 	}
-	missing := wire.NotFound("Secrets Manager can't find the specified secret value for staging label: %s", label)
+	missing := func() error {
+		if id != "" {
+			return wire.NotFound("Secrets Manager can't find the specified secret value for VersionId: %s", id)
+		}
+		return wire.NotFound("Secrets Manager can't find the specified secret value for staging label: %s", label)
+	}
 	v := s.labelled(label)
 	if id != "" {
-		missing = wire.NotFound("Secrets Manager can't find the specified secret value for VersionId: %s", id)
 		v = s.version(id)
 	}
 	switch {
 	case v == nil:
-		return nil, missing
+		return nil, missing()
 	case label != "" && !v.has(label):
 		return nil, invalidRequest("You provided a VersionStage that is not associated to the provided VersionId.")
 	case !v.value.isSet():
-		return nil, missing
+		return nil, missing()
 	}
 	return v, nil
 }

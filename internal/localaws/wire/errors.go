@@ -52,12 +52,11 @@ func Validation(value, member, constraint string) *Error {
 
 // CheckLength holds a member to its bounds in the service's model.
 func CheckLength(member, value string, least, most int) error {
-	quoted := " '" + value + "'"
 	switch n := utf8.RuneCountInString(value); {
 	case n < least:
-		return Validation(quoted, member, fmt.Sprintf("have length greater than or equal to %d", least))
+		return Validation(" '"+value+"'", member, fmt.Sprintf("have length greater than or equal to %d", least))
 	case n > most:
-		return Validation(quoted, member, fmt.Sprintf("have length less than or equal to %d", most))
+		return Validation(" '"+value+"'", member, fmt.Sprintf("have length less than or equal to %d", most))
 	}
 	return nil
 }
