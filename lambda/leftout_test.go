@@ -188,7 +188,7 @@ func TestALabelThatAsksForAnEmergencyStandsInTheWayOfOneRotationAtMost(t *testin
 	}
 	label()
 	_, err := d.Rotate(t.Context())
-	d.givenUp(err, d.raw("AWSCURRENT"), "an emergency is asked for in the token alone")
+	d.givenUp(err, d.raw("AWSCURRENT"), "an emergency can only be asked for in the token")
 	label()
 	d.act(actionAbandon)
 	if d.labelled("rotate;emergency").ID != "" {

@@ -135,7 +135,7 @@ func TestWordsInTheTokenOrInALabelSayWhatIsRotated(t *testing.T) {
 		t.Errorf("webhook is %s, %d redeploys, journal %s", e.current(&e.webhook), e.services.times, e.journal())
 	}
 
-	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which is no word this function knows") {
+	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which this function does not know") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {

@@ -99,7 +99,7 @@ func TestAVersionWhoseRollbackWasCutOffIsNotTakenUpAgain(t *testing.T) {
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		err := e.invoke(step, bad)
 		if step == rotation.CreateSecret || step == rotation.FinishSecret {
-			e.fails(err, "has been rolled back, and is not taken up again")
+			e.fails(err, "was rolled back, and its rotation cannot continue")
 		}
 	}
 	on.Store(false)

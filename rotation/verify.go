@@ -83,7 +83,7 @@ func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, cu
 	if answer != plan.Accepted {
 		accepted.Problem = orElse(err, "its target does not")
 		if answer == plan.Denied && s.kind(name).Single() && slices.Contains(s.plan.RotatingKinds, name) {
-			accepted.Problem, accepted.Warning = nil, errors.New("a rotation has given its target the pending value, in place of this one")
+			accepted.Problem, accepted.Warning = nil, errors.New("a rotation has given its target the pending value in place of this one")
 		}
 	}
 	r.takeUp(name, accepted)
@@ -200,7 +200,7 @@ func (r *run) verifyTasks(s *sight) {
 		case service.Failed != "":
 			check.Problem = errors.New("its deployment failed: " + service.Failed)
 		case len(service.Older) > 0:
-			wrong = errors.New("tasks from before are left: " + strings.Join(service.Older, "; "))
+			wrong = errors.New("old tasks are left: " + strings.Join(service.Older, "; "))
 		case service.Fresh < service.Desired:
 			wrong = fmt.Errorf("it runs %d of %d new tasks", service.Fresh, service.Desired)
 		}

@@ -168,7 +168,7 @@ func TestVerifyTellsWhetherAllIsAsItShouldBe(t *testing.T) {
 		{"the target does not answer", func(e *engine) {
 			e.api.fault = func(func() error) error { return errors.New("no route to the host") }
 		}, []string{"api/problem"}, "api", "no route to the host"},
-		{"a task from before is left", func(e *engine) { e.services.stale = true }, []string{"tasks/problem"}, "tasks", "tasks from before are left"},
+		{"a task from before is left", func(e *engine) { e.services.stale = true }, []string{"tasks/problem"}, "tasks", "old tasks are left"},
 		{"too few tasks", func(e *engine) { e.services.fewer = true }, []string{"tasks/problem"}, "tasks", "it runs 0 of 1 new tasks"},
 		{"a service does not exist", func(e *engine) { e.services.missing = "it does not exist" }, []string{"tasks/problem"}, "tasks", "it does not exist"},
 		{"the secret was edited", func(e *engine) { e.store(strings.Replace(e.version("AWSCURRENT").Value, "mautic", "other", 1)) }, nil, "database", "unchanged"},

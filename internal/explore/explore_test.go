@@ -319,7 +319,7 @@ func TestTheCheckerJudgesWhatAnInvocationWrites(t *testing.T) {
 
 	held := "rotation;2;00000000;database=held.3@20260303T130632Z"
 	if got := w.holdsWithoutUse(1, held, current.id); got != "database" {
-		t.Errorf("a value that is held though nothing was seen to use it: got %q", got)
+		t.Errorf("a value that is held though no use of it was seen: got %q", got)
 	}
 	w.active.used = true
 	if got := w.holdsWithoutUse(1, held, current.id); got != "" {

@@ -58,12 +58,12 @@ func rollingOut() report.Report {
 func attention() report.Report {
 	r := steady()
 	s := &r.Secrets[0]
-	why := "held, since something still uses it: find what, correct it, then release"
+	why := "held, since something still uses it: find what, fix it, then release"
 	s.Credentials[0].Old = []report.Old{{Version: oldVersion, State: "held", Since: at(-8 * aDay), AcceptedSince: at(-8 * aDay), Next: "alarm", Why: why}}
 	s.Credentials[1].Old = []report.Old{{Version: oldVersion, State: "quarantined", Since: at(-10), AcceptedSince: at(-70), Next: "wait", Until: at(50)}}
 	s.Needs = []report.Entry{
-		{Kind: "database", Version: oldVersion, Text: why, Remedy: "find what uses the old value (the log's line with the audit word held has the evidence), correct it, then send release"},
-		{Service: "mautic-web", Text: "service mautic-web: its task definition pins a version of the secret…", Remedy: "correct the service as the reason says, or ECS_SERVICES"},
+		{Kind: "database", Version: oldVersion, Text: why, Remedy: "find what uses the old value (the log line with the audit word held has the evidence), fix it, then send release"},
+		{Service: "mautic-web", Text: "service mautic-web: its task definition pins a version of the secret…", Remedy: "fix the service as the reason says, or correct ECS_SERVICES"},
 	}
 	s.Schedule.HeldOff = true
 	s.Possible = []string{"release"}
