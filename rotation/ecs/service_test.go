@@ -160,7 +160,7 @@ func TestWhatIsObservedOfAService(t *testing.T) {
 				service: status(web(0, 1, deployment("new", "PRIMARY", 0, inProgress, "")), "DRAINING"),
 				tasks:   []types.Task{task("1", "STOPPED", "RUNNING", -1)},
 			},
-			want: rollout.Service{Missing: "its status is DRAINING: take it out of ECS_SERVICES", Deployed: true, Deploying: true, Older: []string{"still drains"}},
+			want: rollout.Service{Missing: "its status is DRAINING: remove it from ECS_SERVICES", Deployed: true, Deploying: true, Older: []string{"still drains"}},
 		},
 		{
 			name:  "a service that ECS does not deploy itself",
