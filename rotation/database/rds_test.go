@@ -178,7 +178,7 @@ func TestAChangeThatRDSReportsTooEarlyIsTakenUpByTheNextTry(t *testing.T) {
 	api := f.atRDS()
 	api.apply = func(string) {}
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-	if err == nil || !strings.Contains(err.Error(), "the next try goes on from there") {
+	if err == nil || !strings.Contains(err.Error(), "the next attempt continues from there") {
 		t.Errorf("got %v", err)
 	}
 	f.fill(pendingPassword, "")

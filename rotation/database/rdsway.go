@@ -27,14 +27,14 @@ func (rdsChanger) set(ctx context.Context, t *turn, _, next account) error {
 		t.log.Info("asked RDS to change the password of the master user", "database", db.Identifier)
 	}
 	if err := api.Await(ctx, db, t.log); err != nil {
-		return fmt.Errorf("RDS was asked to change the password, and the next try goes on from there: %w", err)
+		return fmt.Errorf("RDS was asked to change the password, and the next attempt continues from there: %w", err)
 	}
 	switch outcome, err := t.k.try(ctx, next); outcome {
 	case credential.Accepted:
 		return nil
 	case credential.Denied:
-		return fmt.Errorf("RDS has no change of the password left to apply, and the server does not accept the new one: RDS may be late, or have applied an earlier change; the next try goes on from there: %w", err)
+		return fmt.Errorf("RDS has no change of the password left to apply, and the server does not accept the new one: RDS may be late, or have applied an earlier change; the next attempt continues from there: %w", err)
 	default:
-		return fmt.Errorf("see that the server accepts the password that RDS has set; the next try goes on from there: %w", err)
+		return fmt.Errorf("see that the server accepts the password that RDS has set; the next attempt continues from there: %w", err)
 	}
 }

@@ -122,11 +122,11 @@ func (k *Kind) recover(ctx context.Context, c credential.Change, current account
 		return nil, fmt.Errorf("the server refuses the passwords that are known (%s); set AWSCURRENT's by the RDS API: %w", tried, err)
 	}
 	if err := k.config.RDS.Await(ctx, db, c.Log); err != nil {
-		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next try goes on from there: %w", err)
+		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next attempt continues from there: %w", err)
 	}
 	own, err := k.login(ctx, current, "")
 	if err != nil {
-		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next try goes on from there: %w", err)
+		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next attempt continues from there: %w", err)
 	}
 	c.Log.Error("recovered: the server refused every password that is known, so RDS was asked to set AWSCURRENT's, and it is accepted now: find out who had changed it",
 		"alarm", "recovered", "refused", tried, "database", db.Identifier, "user", current.user)
