@@ -363,8 +363,8 @@ const (
 	meansGivenUp    = "the rotation was given up, and the value is taken away next"
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
-	meansToSet      = "its target, which accepts one value alone, is given it next"
-	meansReplaced   = "its target accepts one value alone, and has another one; this one is kept, to be set again should it be wanted again"
+	meansToSet      = "its target, which accepts only one value, is given it next"
+	meansReplaced   = "its target accepts only the newer value; this one is kept so that it can be set again"
 )
 
 // means tells in words what a label of this function's says; "" of another one.

@@ -93,7 +93,7 @@ func TestThePreflightTellsWhetherARotationWouldWorkAndCouldBegin(t *testing.T) {
 			e.admin.broken = true
 			e.fails(e.rotate("only.admin."+uuid), "it does not work")
 		}, []string{"schedule/warning", "admin/warning"}, "schedule", "rotates admin: let it end, or send abandon"},
-		{"the schedule is paused", func(e *engine) { e.tag("until resumed") }, []string{"schedule/warning"}, "schedule", "to resume, take the tag"},
+		{"the schedule is paused", func(e *engine) { e.tag("until resumed") }, []string{"schedule/warning"}, "schedule", "to resume, remove the tag"},
 		{"the last rotation was rolled back", func(e *engine) {
 			e.services.failing = true
 			e.mustRotate()

@@ -39,11 +39,11 @@ func TestWhereTheServerIsComesFromTheDocumentThenFromSettingsThenFromRDS(t *test
 		{name: "an endpoint with a port", document: `"host":"proxy","port":3308`, config: Config{Endpoint: "direct:3310"}, want: "proxy:3308/ direct:3310"},
 		{name: "an endpoint for want of a host", document: `"dbInstanceIdentifier":"db-1"`, config: Config{Endpoint: "direct"}, want: "direct:3306/ direct:3306"},
 		{name: "a name that is null", document: `"host":"doc","port":null,"dbname":null`, config: Config{Name: "setname"}, want: "doc:3306/setname doc:3306"},
-		{name: "a host with its port", document: `"host":"db.example.com:3306"`, err: `field /host is "db.example.com:3306": write the host alone, and the port in a field of its own (or DATABASE_PORT)`},
+		{name: "a host with its port", document: `"host":"db.example.com:3306"`, err: `field /host is "db.example.com:3306": write the host only, and the port in a field of its own (or DATABASE_PORT)`},
 		{name: "a setting with its port", document: `"port":3306`, config: Config{Host: "db:3306"}, err: `DATABASE_HOST is "db:3306": write the host alone`},
 		{name: "an address of IPv6 with its port", document: `"host":"[::1]:3306"`, err: `write the host alone`},
 		{name: "an address of IPv6 in brackets", document: `"host":"[::1]"`, err: `field /host is "[::1]": write an IPv6 address without brackets`},
-		{name: "a URL", document: `"host":"mysql://db.example.com/mautic"`, err: "that is no host: write its name or its address alone"},
+		{name: "a URL", document: `"host":"mysql://db.example.com/mautic"`, err: "that is not a host: write only its name or address"},
 		{name: "a link-local address of IPv6", document: `"host":"fe80::1%eth0"`, want: "[fe80::1%eth0]:3306/ [fe80::1%eth0]:3306"},
 		{name: "an address of IPv6", document: `"host":"::1"`, want: "[::1]:3306/ [::1]:3306"},
 	} {

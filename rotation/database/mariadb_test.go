@@ -147,7 +147,7 @@ func pluginsAreHeeded(t *testing.T, shared *mysqlserver.Server) {
 	if f.server.AtLeast(11, 6) { // the first with the plugin
 		f.install("auth_parsec")
 		f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
-		f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
+		f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "with an authentication plugin that this function does not support")
 	}
 }
 

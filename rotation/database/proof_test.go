@@ -67,7 +67,7 @@ func TestAPasswordThatIsAcceptedAgainAfterItsTakeAwayIsNotRetired(t *testing.T) 
 		if putBack.Load() == 0 {
 			t.Fatal("nothing was taken away")
 		}
-		if err == nil || !strings.Contains(err.Error(), "the old password is still accepted after it was taken away") {
+		if err == nil || !strings.Contains(err.Error(), "the old password is still accepted after it was retired") {
 			t.Errorf("got %v", err)
 		}
 		proxy.SetHook(nil)

@@ -134,7 +134,7 @@ func TestTheMasterUsersPasswordIsSetByRDSWhenNothingElseIsPossible(t *testing.T)
 	if n := api.called("SetMasterPassword"); n != 1 {
 		t.Errorf("the password was set %d times", n)
 	}
-	for _, want := range []string{"way=rds", "each of their new logins fails"} {
+	for _, want := range []string{"way=rds", "all their new logins fail"} {
 		if !strings.Contains(f.log.String(), want) {
 			t.Errorf("the log does not say %q: %s", want, &f.log)
 		}
@@ -395,7 +395,7 @@ func TestAChangedPrivilegeOrSettingBetweenTheStepsDoesNoHarm(t *testing.T) {
 	f.admin("REVOKE APPLICATION_PASSWORD_ADMIN ON *.* FROM ?", f.user)
 	f.configure(func(c *Config) { c.Way = "single" })
 	err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first))
-	if err == nil || !strings.Contains(err.Error(), "accepts the old password beside the current one, of a rotation by another way") {
+	if err == nil || !strings.Contains(err.Error(), "accepts the old password beside the current one, from a rotation with a different DATABASE_WAY") {
 		t.Errorf("got %v", err)
 	}
 	f.accepts(true, pendingPassword, f.first)

@@ -163,9 +163,9 @@ func refusedConnectionsCount(t *testing.T, shared *mysqlserver.Server) {
 		t.Errorf("a stray refused login: %q", got)
 	}
 	got := f.evidence(longWatch, func() { f.accepts(false, "wrong") })
-	wants := []string{"(whose they are it does not say: the server does not log logins with the old password: SET GLOBAL log_error_verbosity = 3", "'" + f.user + "' at ", "GRANT SELECT ON performance_schema.error_log to it"}
+	wants := []string{"(it does not say whose: the server does not log logins with the old password: SET GLOBAL log_error_verbosity = 3", "'" + f.user + "' at ", "GRANT SELECT ON performance_schema.error_log to it"}
 	if f.onMariaDB() {
-		wants = []string{"(whose they are it does not say: MariaDB does not log which password a login used"}
+		wants = []string{"(it does not say whose: MariaDB does not log which password a login used"}
 	}
 	for _, want := range wants {
 		if !strings.Contains(got, want) {

@@ -133,7 +133,7 @@ func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
 		c := f.apiChange(k)
 		standby, _ := k.pair(c.Pending)
 		f.sql("INSERT INTO {oauth2_clients} (id, name, random_id, secret, redirect_uris, allowed_grant_types) VALUES (?, 'x', 'theirs', 'theirs', '', '')", standby.id)
-		f.needs(k.Set(f.t.Context(), c), "belongs to another client", "start a new rotation")
+		f.needs(k.Set(f.t.Context(), c), "now belongs to another client", "start a new rotation")
 		if f.value("SELECT secret FROM {oauth2_clients} WHERE id = ?", standby.id) != "theirs" {
 			f.t.Error("overwritten")
 		}

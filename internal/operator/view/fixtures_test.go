@@ -96,7 +96,7 @@ func preflight() report.Report {
 	r.Secrets[0].Checks = []report.Check{
 		{Part: "database", What: "the user may keep a second password", Result: report.Problem, Text: "MySQL error 1227: GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO 'mautic'@'%'"},
 		{Part: "database", What: "TLS", Result: report.OK},
-		{Part: "redeploy", What: "cron jobs", Result: report.Warning, Text: "the cron of Mautic’s image hands none of a container’s variables to the jobs"},
+		{Part: "redeploy", What: "cron jobs", Result: report.Warning, Text: "the cron of Mautic’s image passes none of a container’s variables to its jobs"},
 		{Part: "smtp", What: "SES's sending quota", Result: report.Skipped, Text: "not available: AWS denied ses:GetSendQuota"},
 	}
 	return r
