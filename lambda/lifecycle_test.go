@@ -22,7 +22,7 @@ import (
 // act, in the words that it has for that. It changes nothing meanwhile.
 var mayAlarm = map[string]string{
 	// The template cannot see what is open in a secret. docs/settings.md says to wait.
-	"RotateKinds=smtp": "may still be accepted: set it up again until that value is retired",
+	"RotateKinds=smtp": "may still be accepted: configure it again until that value is retired",
 }
 
 // schedules are the parameters of which a change is a new schedule of the first secret,

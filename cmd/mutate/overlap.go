@@ -87,7 +87,7 @@ var overlapMutations = []mutation{
 		name: "lock-without-a-look", what: "the lock's holder goes on with what it had decided before, whatever has changed while it waited",
 		file: "rotation/takeaway.go",
 		old: "	if now.State != before.State || now.Count != before.Count || again.current != s.current {\n" +
-			"		r.log.Info(\"another invocation has done it\", \"kind\", a.Kind, \"of\", a.Version)\n		return errBusy\n	}\n" +
+			"		r.log.Info(\"another invocation has already done it\", \"kind\", a.Kind, \"of\", a.Version)\n		return errBusy\n	}\n" +
 			"	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {\n		return errAnew\n	}\n",
 		new:    "	_, _ = before, now\n",
 		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen"},

@@ -202,7 +202,7 @@ func TestTheCheckerSeesWhatDoesNotHold(t *testing.T) {
 		{"a single value has no label", func(w *world) { w.accounts[1].set(w.now, mark+"stray") }, "no labelled version stores it"},
 		{"an edit is lost", func(w *world) { w.sites[0] = "mautic-7" }, "an edit is lost"},
 		{"a value is said to be refused", func(w *world) {
-			w.claimed("retired: the old value is refused, as trying it has shown", "database", w.labelled(0, "AWSCURRENT").id)
+			w.claimed("retired: the target was seen to refuse the old value", "database", w.labelled(0, "AWSCURRENT").id)
 		}, "it is said of database"},
 		{"a value is said to be accepted", func(w *world) {
 			w.claimed("the target accepts AWSCURRENT's value again", "admin", w.labelled(0, "AWSPREVIOUS").id)

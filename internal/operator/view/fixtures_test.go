@@ -113,7 +113,7 @@ func verified() report.Report {
 func released() report.Report {
 	r := steady()
 	r.Action = "release"
-	r.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Version: oldVersion, Text: "what was held goes on"}, {What: "redeployed", Service: "mautic-web", Text: "a redeploy has begun"}}
+	r.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Version: oldVersion, Text: "what was held is released"}, {What: "redeployed", Service: "mautic-web", Text: "the redeploy has begun"}}
 	r.Secrets[0].Notices = []string{"mautic-prod-secrets: it goes on"}
 	r.Secrets[0].Waiting = []report.Entry{{Kind: "database", Text: "its use is looked for", Until: at(58)}}
 	return r
