@@ -338,7 +338,7 @@ func TestATemplateThatMadeTheSecretAnewWouldBeSeen(t *testing.T) {
 // unlooked are the rows that the template takes and the function refuses, by its words,
 // since no rule of a template can look for a word in a text. The preflight that follows a
 // deployment fails with these words.
-var unlooked = map[string]string{"RotateKinds=smtp": "ROTATE_KINDS has smtp, which takes SMTP_IAM_USER"}
+var unlooked = map[string]string{"RotateKinds=smtp": "ROTATE_KINDS has smtp, which needs SMTP_IAM_USER"}
 
 // A parameter by itself, without what the rows give with it.
 func TestWhatTheTemplateTakesTheFunctionTakesToo(t *testing.T) {

@@ -360,7 +360,7 @@ func (s *sight) rank(id string) int {
 
 // What a state means on another version than usual.
 const (
-	meansGivenUp    = "the rotation was given up, and the value is taken away next"
+	meansGivenUp    = "the rotation was given up, and the value is retired next"
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
 	meansToSet      = "its target, which accepts only one value, is given it next"

@@ -211,7 +211,7 @@ func TestInAnEmergencyOldValuesAreGoneWithThePromotion(t *testing.T) {
 func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 	e := newEngine(t)
 	e.api.stuck = true
-	if err := e.rotate("emergency.only.admin.api." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not all done yet") {
+	if err := e.rotate("emergency.only.admin.api." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not complete yet") {
 		t.Fatalf("got %v", err)
 	}
 	e.api.stuck = false
@@ -229,7 +229,7 @@ func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 func TestAnEmergencyRedeploysThoughAnOldValueIsNotTakenAwayYet(t *testing.T) {
 	e := newEngine(t)
 	e.database.stuck = true
-	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not all done yet") {
+	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not complete yet") {
 		t.Fatalf("got %v", err)
 	}
 	if e.services.times != 1 {

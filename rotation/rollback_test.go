@@ -304,7 +304,7 @@ func (e *engine) due() {
 func TestWhatWasPromotedCannotBeAbandoned(t *testing.T) {
 	e := newEngine(t)
 	e.stayPending()
-	e.fails(e.abandon(), "its rotation is over")
+	e.fails(e.abandon(), "its rotation is complete")
 	if e.version("AWSPENDING").ID != e.version("AWSCURRENT").ID {
 		t.Error("AWSPENDING was taken off, which Secrets Manager takes for an incomplete rotation")
 	}

@@ -372,7 +372,7 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 	var since time.Time
 	e := s.book.Page(version).Entries[kind]
-	if e.State != ledger.Proven { // it became so later
+	if e.State != ledger.Proven { // it was proven before the overlap
 		since = e.At
 	}
 	earlier := func(at time.Time) {

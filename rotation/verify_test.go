@@ -88,11 +88,11 @@ func TestThePreflightTellsWhetherARotationWouldWorkAndCouldBegin(t *testing.T) {
 		{"a rollout is open", func(e *engine) {
 			e.services.stale = true
 			e.mustRotate()
-		}, []string{"rollout/warning", "database/warning", "api/warning", "admin/warning", "webhook/warning"}, "rollout", "no credential is rotated before its end"},
+		}, []string{"rollout/warning", "database/warning", "api/warning", "admin/warning", "webhook/warning"}, "rollout", "no credential is rotated until it has converged"},
 		{"a rotation is under way", func(e *engine) {
 			e.admin.broken = true
 			e.fails(e.rotate("only.admin."+uuid), "it does not work")
-		}, []string{"schedule/warning", "admin/warning"}, "schedule", "rotates admin: let it end, or send abandon"},
+		}, []string{"schedule/warning", "admin/warning"}, "schedule", "rotates admin: let it finish, or send abandon"},
 		{"the schedule is paused", func(e *engine) { e.tag("until resumed") }, []string{"schedule/warning"}, "schedule", "to resume, remove the tag"},
 		{"the last rotation was rolled back", func(e *engine) {
 			e.services.failing = true
@@ -104,7 +104,7 @@ func TestThePreflightTellsWhetherARotationWouldWorkAndCouldBegin(t *testing.T) {
 				e.reconcile()
 			}
 		}, []string{"schedule/warning"}, "schedule", "rolled back"},
-		{"a label has words that no rotation can follow", func(e *engine) { e.label("rotate;only.databse") }, []string{"labels/warning"}, "labels", "takes it off"},
+		{"a label has words that no rotation can follow", func(e *engine) { e.label("rotate;only.databse") }, []string{"labels/warning"}, "labels", "removes the label"},
 		{"there is no room for labels", func(e *engine) {
 			for i := range 16 {
 				e.label(fmt.Sprint("somebody's ", i))

@@ -102,7 +102,7 @@ var symptoms = []symptom{
 	{"The secret's policy, or the role's", denies("DescribeSecret", "AccessDeniedException", role+"secretsmanager:DescribeSecret on resource: x with an explicit deny in a resource-based policy"),
 		[]string{"status"}, []string{"explicit deny in a resource-based policy: the function's role may call it as long as this function rotates the secret"}, fault.Attention, allows},
 	{"Key is missing from secret JSON", stores(`"database_password"`, `"db_password"`),
-		[]string{"preflight"}, []string{"FAIL", "the secret has no credential that this function rotates. It was looked for in these fields: database at /database_password or /password"}, fault.Attention, goesBack},
+		[]string{"preflight"}, []string{"FAIL", "the secret has no credential that this function rotates. It was expected in these fields: database at /database_password or /password"}, fault.Attention, goesBack},
 	{"Key is missing from secret JSON", stores(`(?s).*`, `user=mautic`),
 		[]string{"preflight"}, []string{"FAIL", "the value is not valid JSON", "store a JSON object"}, fault.Attention, goesBack},
 	{"setSecret: Unable to log into database", stores(`("database_password": ?)"[^"]*"`, `$1"mistyped"`),

@@ -50,7 +50,7 @@ func TestALoginByTheOldPasswordSinceTheConvergenceIsUseHoweverLongAgo(t *testing
 	}
 	f.accepts(true, f.first) // a cron job, that has ended
 	use := f.lookBack(time.Minute, nil)
-	has(t, "a job that has ended", use.Seen, "logins of '"+f.user+"' at ", " by its old password within 1m0s, the last one at ", "; the log does not say from where, and none of them is still connected")
+	has(t, "a job that has ended", use.Seen, "logins of '"+f.user+"' at ", " with its old password within 1m0s, the last one at ", "; the log does not say from where, and none of them is still connected")
 	if !use.Told {
 		t.Error("the server tells which password a login used")
 	}

@@ -97,7 +97,7 @@ func TestUseOfTheOldPasswordShowsInTheServersLog(t *testing.T) {
 		t.Errorf("logins by the current password: %q", got)
 	}
 	got := f.evidence(longWatch, func() { f.accepts(true, f.first) })
-	if !strings.Contains(got, "logins of '"+f.user+"' at "+f.proxy().Addr()+" by its old password within ") {
+	if !strings.Contains(got, "logins of '"+f.user+"' at "+f.proxy().Addr()+" with its old password within ") {
 		t.Errorf("logins by the old password: %q", got)
 	}
 	if got := f.evidence(shortWatch, func() { f.accepts(false, "an ancient one") }); got != "" {
@@ -209,7 +209,7 @@ func TestAnOverlapEndsForUserNamesOfAnyCharacters(t *testing.T) {
 				t.Fatal("not let in")
 			}
 			defer release()
-			if got := f.evidence(longWatch, func() { f.accepts(true, f.first) }); !strings.Contains(got, "by its old password") {
+			if got := f.evidence(longWatch, func() { f.accepts(true, f.first) }); !strings.Contains(got, "with its old password") {
 				t.Errorf("logins by the old password: %q", got)
 			}
 			f.mustQuarantine(pendingPassword, f.first)

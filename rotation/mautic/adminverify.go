@@ -75,7 +75,7 @@ func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 		log.Info("signed in to Mautic with the pending password", "way", "POST "+s.shown(loginCheck), "user", l.user, "basic", fmt.Sprint(basicErr))
 		return nil
 	case form == credential.Denied || basic == credential.Denied:
-		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, but Mautic does not let the user %q in: does MAUTIC_URL belong to a different Mautic from the database, or is there single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
+		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, but Mautic does not let the user %q in: does MAUTIC_URL point to a different Mautic than the database, or is there single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
 	default:
 		return credential.Failf(credential.Unreachable, "sign in to Mautic: %w", errors.Join(basicErr, formErr))
 	}

@@ -254,7 +254,7 @@ func TestAnAdminSignsInBehindABasicAuthenticationOfItsOwn(t *testing.T) {
 
 			wrong, none := access, access
 			wrong.URL = strings.Replace(access.URL, staffPassword, "wrong", 1)
-			f.needs(f.generate(f.admin(wrong), f.adminDoc(pendingPassword)), "s/login answers 401: what is in front of Mautic refuses the user and the password in MAUTIC_URL")
+			f.needs(f.generate(f.admin(wrong), f.adminDoc(pendingPassword)), "s/login answers 401: something in front of Mautic refuses the user and the password in MAUTIC_URL")
 			none.URL = strings.Replace(access.URL, "staff:"+staffPassword+"@", "", 1)
 			f.needs(f.generate(f.admin(none), f.adminDoc(pendingPassword)), "s/login answers 401: this answer comes from a firewall or basic authentication in front of Mautic")
 		}

@@ -240,7 +240,7 @@ func TestAnAPIClientIsTestedByACallAsFarAsItMayMakeOne(t *testing.T) {
 		f.sql("UPDATE {oauth2_clients} SET role_id = NULL WHERE id > 1")
 		f.needs(k.Test(f.t.Context(), c), "answers 500", "role")
 		f.sql("UPDATE {oauth2_clients} SET allowed_grant_types = 'a:0:{}' WHERE id > 1")
-		if err := k.Test(f.t.Context(), c); err != nil || !strings.Contains(f.log.String(), "no call was made") {
+		if err := k.Test(f.t.Context(), c); err != nil || !strings.Contains(f.log.String(), "the function made no call") {
 			f.t.Errorf("a client of another grant: %v, %s", err, f.log.String())
 		}
 		f.expect(k, credential.Accepted, c.Pending)
@@ -277,7 +277,7 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 			}
 		}
 		f.expect(k, credential.Accepted, current, pending)
-		if !strings.Contains(f.log.String(), "set nowhere") || problems(k.Preflight(t.Context(), current)) != "" {
+		if !strings.Contains(f.log.String(), "only stored in the secret") || problems(k.Preflight(t.Context(), current)) != "" {
 			t.Error("the log does not say so, or the preflight minds")
 		}
 	}

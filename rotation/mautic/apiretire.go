@@ -263,7 +263,7 @@ func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old p
 		o.Log.Warn("the old API client has another secret in Mautic; the function did not ask for a token, since Mautic's API is disabled", "client", old.String())
 		return nil
 	case err == nil || errors.Is(err, errNoGrant):
-		return fmt.Errorf("the old API client %s is still accepted after its secret was replaced: does MAUTIC_URL belong to a different Mautic from the database?", old.clientID)
+		return fmt.Errorf("the old API client %s is still accepted after its secret was replaced: does MAUTIC_URL point to a different Mautic than the database?", old.clientID)
 	default:
 		return fmt.Errorf("prove that the old API client is refused: %w", err)
 	}

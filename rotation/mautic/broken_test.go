@@ -25,7 +25,7 @@ func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 			if err := tc.set.Set(f.t.Context(), tc.change); err != nil {
 				f.t.Fatal(err)
 			}
-			f.needs(tc.test.Test(f.t.Context(), tc.change), "a broken Mautic")
+			f.needs(tc.test.Test(f.t.Context(), tc.change), "Mautic is broken")
 
 			singly := tc.change
 			singly.Current = f.withPassword(tc.change.Current, "refused")

@@ -60,13 +60,13 @@ func TestMauticIsIllIfItAnswers5xxAndOtherAnswersAreUnclear(t *testing.T) {
 		{status: 302, location: "https://mautic.example.com/index.php/installer/step/0?x=secret", want: "/index.php/installer/step/0: Mautic considers itself not installed"},
 		{status: 302, location: "http://%?secret", want: "is answered by something that does not speak HTTP: correct MAUTIC_URL"},
 		{status: 302, want: "answers 302 Found: Mautic itself does not redirect there"},
-		{status: 401, want: "answers 401 Unauthorized: a firewall or basic authentication in front of Mautic"},
-		{status: 403, want: "answers 403 Forbidden: a firewall or basic authentication in front of Mautic"},
+		{status: 401, want: "answers 401 Unauthorized: this answer comes from a firewall or basic authentication in front of Mautic"},
+		{status: 403, want: "answers 403 Forbidden: this answer comes from a firewall or basic authentication in front of Mautic"},
 		{status: 404, want: "answers 404 Not Found: this is not the base URL of a Mautic: correct MAUTIC_URL"},
-		{status: 429, want: "answers 429 Too Many Requests: a rate limit in front of Mautic"},
+		{status: 429, want: "answers 429 Too Many Requests: this answer comes from a rate limit in front of Mautic"},
 		{status: 202, want: "answers 202 Accepted: AWS WAF gives this answer for a challenge"},
 		{status: 405, want: "answers 405 Method Not Allowed: AWS WAF gives this answer"},
-		{status: 407, want: "answers 407 Proxy Authentication Required: a firewall or basic authentication in front of Mautic"},
+		{status: 407, want: "answers 407 Proxy Authentication Required: this answer comes from a firewall or basic authentication in front of Mautic"},
 		{status: 204, want: "answers 204 No Content: this is not the base URL of a Mautic"},
 	} {
 		err := healthOf(t, answering(t, tc.status, tc.location).URL+"/mautic/").Check(t.Context())
@@ -151,9 +151,9 @@ func TestThePreflightNamesTheSameCauseAsTheHealthCheck(t *testing.T) {
 		status         int
 		location, want string
 	}{
-		{500, "", "answers 500: that is a broken Mautic"},
+		{500, "", "answers 500: Mautic is broken"},
 		{503, "", "answers 503: a load balancer gives this answer when no task of Mautic is healthy"},
-		{403, "", "answers 403: a firewall"},
+		{403, "", "answers 403: this answer comes from a firewall"},
 		{302, "/s/login", "answers 302 to /s/login: set MAUTIC_URL to http://127.0.0.1:"},
 	} {
 		s, err := Access{URL: answering(t, tc.status, tc.location).URL + "/mautic"}.site()

@@ -156,7 +156,7 @@ func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
 		if f.hookSecrets() != firstHookSecret+","+firstHookSecret {
 			f.t.Error("not put back")
 		}
-		f.needs(k.Test(f.t.Context(), c), "another secret")
+		f.needs(k.Test(f.t.Context(), c), "a different secret")
 	})
 }
 

@@ -16,7 +16,7 @@ func TestALineOfTheLogIsReadAndSaidPlainly(t *testing.T) {
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"WARN","message":"reconcile","action":"reconcile","decision":"alarm","why":"service web: it does not exist","service":"web"}`,
 			"reconcile", "needs you: service web: it does not exist"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"the redeploy has begun","action":"reconcile","service":"web"}`,
-			"reconcile", "a redeploy has begun: web"},
+			"reconcile", "the redeploy has begun: web"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"INFO","message":"reconcile","action":"reconcile","kind":"api","decision":"retire","why":"nothing uses it","of":"v1"}`,
 			"api", "does: retire: nothing uses it"},
 		{`{"timestamp":"2026-11-28T14:01:02.5Z","level":"ERROR","message":"preflight","action":"preflight","part":"smtp","check":"a second access key","problem":"the IAM user\n has two"}`,
