@@ -77,7 +77,7 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 	case primary:
 		return t.accept(ctx, current.password, old.password)
 	}
-	switch outcome, err := t.k.try(ctx, old); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, old); outcome {
 	case credential.Accepted:
 		return nil // both are, and in whichever order
 	case credential.Denied:

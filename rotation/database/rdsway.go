@@ -29,7 +29,7 @@ func (rdsChanger) set(ctx context.Context, t *turn, _, next account) error {
 	if err := api.Await(ctx, db, t.log); err != nil {
 		return fmt.Errorf("RDS was asked to change the password, and the next attempt continues from there: %w", err)
 	}
-	switch outcome, err := t.k.try(ctx, next); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, next); outcome {
 	case credential.Accepted:
 		return nil
 	case credential.Denied:

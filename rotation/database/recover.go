@@ -40,7 +40,7 @@ func (k *Kind) refused(ctx context.Context, c credential.Change, current, pendin
 			return nil, fmt.Errorf("%w; wait for the change that RDS has pending: %w", denied, err)
 		}
 	}
-	switch outcome, err := k.try(ctx, pending); {
+	switch outcome, err := k.probeLogin(ctx, pending); {
 	case outcome == credential.Accepted && k.triesPending(byAPI):
 		c.Log.Info("an earlier attempt has already set the password")
 		return nil, errAlreadySet
@@ -101,7 +101,7 @@ func (k *Kind) tryPrevious(ctx context.Context, c credential.Change, current, pe
 	if previous.password == current.password || previous.password == pending.password {
 		return tried, nil
 	}
-	switch outcome, err := k.try(ctx, previous); outcome {
+	switch outcome, err := k.probeLogin(ctx, previous); outcome {
 	case credential.Denied:
 		return "those of AWSCURRENT, AWSPENDING and AWSPREVIOUS", nil
 	case credential.Accepted:

@@ -119,7 +119,7 @@ func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	if err != nil || seenRefused {
 		return err
 	}
-	outcome, err := k.try(ctx, old)
+	outcome, err := k.probeLogin(ctx, old)
 	if outcome == credential.Accepted && !dual {
 		return k.retireSecond(ctx, o, current, old)
 	}
@@ -171,7 +171,7 @@ func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, 
 	if seenRefused, err := t.takeAway(ctx, o, current, old); err != nil || seenRefused {
 		return err
 	}
-	return provenRefused(k.try(ctx, old))
+	return provenRefused(k.probeLogin(ctx, old))
 }
 
 // distinct is overlap for what takes the old password away.
@@ -191,7 +191,7 @@ func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old 
 	if err := t.lock(ctx); err != nil {
 		return false, err
 	}
-	switch outcome, err := t.k.try(ctx, old); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, old); outcome {
 	case credential.Denied:
 		if !t.server.mariadb() || !t.server.several() {
 			return true, nil

@@ -32,7 +32,7 @@ func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	// The present password logs in, and is not the primary one: so it is the
 	// secondary, and the primary is the next one when an earlier attempt has
 	// set it, or that of a rotation that was given up.
-	switch outcome, err := t.k.try(ctx, next); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, next); outcome {
 	case credential.Accepted:
 		t.log.Info("an earlier attempt has already set the password")
 		return nil

@@ -56,7 +56,7 @@ func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	if !k.singleEver() {
-		if outcome, err := k.try(ctx, current); outcome != credential.Accepted {
+		if outcome, err := k.probeLogin(ctx, current); outcome != credential.Accepted {
 			return fmt.Errorf("the AWSCURRENT password is not accepted (%s): %w", outcome, err)
 		}
 		return nil

@@ -28,7 +28,7 @@ func (singleChanger) set(ctx context.Context, t *turn, present, next account) er
 	}
 	// The session that waited for the lock was logged in with a password that
 	// is not the primary one any more.
-	switch outcome, err := t.k.try(ctx, next); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, next); outcome {
 	case credential.Accepted:
 		t.log.Info("an earlier attempt has already set the password")
 		return nil

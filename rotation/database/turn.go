@@ -282,7 +282,7 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 			// and be about to write: only under the lock it is known what is accepted.
 			var outcome credential.Outcome
 			if err = t.lock(ctx); err == nil {
-				outcome, err = k.try(ctx, current)
+				outcome, err = k.probeLogin(ctx, current)
 			}
 			switch outcome {
 			case credential.Accepted:
@@ -303,8 +303,8 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 	return nil, errors.New("put the AWSCURRENT password back: something else is changing the password at the same time: find out what, and try again")
 }
 
-// try logs in once.
-func (k *Kind) try(ctx context.Context, a account) (credential.Outcome, error) {
+// probeLogin logs in once.
+func (k *Kind) probeLogin(ctx context.Context, a account) (credential.Outcome, error) {
 	s, err := k.login(ctx, a, "")
 	if err != nil {
 		return credential.OutcomeOf(err), err

@@ -24,7 +24,7 @@ import (
 func (s *Services) observeAlone(ctx context.Context, tasks []types.Task, secretARN string, since time.Time) []rollout.Service {
 	o := rollout.Service{Deployed: true} // nothing redeploys them
 	for _, t := range tasks {
-		if gone(t) {
+		if isStopped(t) {
 			continue
 		}
 		u, err := s.useOf(ctx, aws.ToString(t.TaskDefinitionArn), secretARN)

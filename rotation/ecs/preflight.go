@@ -61,7 +61,7 @@ func (s *Services) preflight(ctx context.Context) ([]credential.Check, []types.S
 				Problem: redeployable(service),
 			}, credential.Check{
 				What:    "service " + aws.ToString(service.ServiceName) + " has room for a deployment",
-				Problem: jammed(service),
+				Problem: deploymentDeadlock(service),
 			})
 		}
 		services = append(services, out.Services...)
@@ -164,9 +164,9 @@ func shrinks(service types.Service) error {
 		*configuration.MinimumHealthyPercent)
 }
 
-// jammed is set if a deployment can neither start a task nor stop one: ECS rounds the minimum
+// deploymentDeadlock is set if a deployment can neither start a task nor stop one: ECS rounds the minimum
 // number of tasks up, and the maximum down.
-func jammed(service types.Service) error {
+func deploymentDeadlock(service types.Service) error {
 	c, desired := service.DeploymentConfiguration, service.DesiredCount
 	if !rolling(service) || c == nil || c.MinimumHealthyPercent == nil || c.MaximumPercent == nil || desired == 0 {
 		return nil

@@ -32,7 +32,7 @@ func older(f found, since time.Time) []string {
 	var old []string
 	there := 0
 	for _, t := range f.tasks {
-		if gone(t) {
+		if isStopped(t) {
 			continue
 		}
 		there++
@@ -50,8 +50,8 @@ func older(f found, since time.Time) []string {
 	return old
 }
 
-// gone reports whether nothing of a task is left that could use what it has read.
-func gone(t types.Task) bool {
+// isStopped reports whether nothing of a task is left that could use what it has read.
+func isStopped(t types.Task) bool {
 	switch aws.ToString(t.LastStatus) {
 	case "STOPPED", "DELETED":
 		return true

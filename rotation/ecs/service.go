@@ -65,7 +65,7 @@ type definition struct {
 // readDefinition adds the definition of a task that may be fresh, unless it is known already.
 func (s *Services) readDefinition(ctx context.Context, known map[string]definition, t types.Task, secretARN string, since time.Time) error {
 	arn := aws.ToString(t.TaskDefinitionArn)
-	if _, found := known[arn]; found || gone(t) || !notBefore(t.CreatedAt, since) {
+	if _, found := known[arn]; found || isStopped(t) || !notBefore(t.CreatedAt, since) {
 		return nil
 	}
 	d := s.describeDefinition(ctx, arn)
@@ -115,7 +115,7 @@ func observe(f found, definitions map[string]definition, since time.Time) rollou
 	o.Desired = int(f.service.DesiredCount)
 	o.Older = older(f, since)
 	for _, t := range f.tasks {
-		if gone(t) || !notBefore(t.CreatedAt, since) {
+		if isStopped(t) || !notBefore(t.CreatedAt, since) {
 			continue
 		}
 		d := definitions[aws.ToString(t.TaskDefinitionArn)]
@@ -145,7 +145,7 @@ func unobservable(f found, definitions map[string]definition) string {
 		return d.pins.Error()
 	}
 	for _, t := range f.tasks {
-		if d := definitions[aws.ToString(t.TaskDefinitionArn)]; d.unread != nil && !gone(t) {
+		if d := definitions[aws.ToString(t.TaskDefinitionArn)]; d.unread != nil && !isStopped(t) {
 			return d.unread.Error()
 		}
 	}

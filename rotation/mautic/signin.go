@@ -28,7 +28,7 @@ func (s *site) formLogin(ctx context.Context, user, password string) (credential
 		return credential.OutcomeOf(err), err
 	}
 	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
-		return credential.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic should answer a sign-in with a redirect; its log may say why it does not")
+		return credential.Unreachable, s.unexpectedResponse(http.MethodPost, loginCheck, r, "Mautic should answer a sign-in with a redirect; its log may say why it does not")
 	}
 	return s.openDashboard(ctx, &browser)
 }

@@ -124,8 +124,8 @@ func (s *site) unanswered(ctx context.Context, method, shown string, began time.
 // shown is a page's URL without a password.
 func (s *site) shown(path string) string { return s.base.JoinPath(path).Redacted() }
 
-// odd is an answer that says nothing of the value that was tried.
-func (s *site) odd(method, path string, r reply, remedy string) error {
+// unexpectedResponse is an answer that says nothing about the value that was tried.
+func (s *site) unexpectedResponse(method, path string, r reply, remedy string) error {
 	return oddAt(method, s.shown(path), r, remedy)
 }
 
@@ -188,7 +188,7 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status == http.StatusInternalServerError:
 		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
-		return "", s.odd(http.MethodGet, loginPage, r, remedy(s.base, loginPage, r.status, r.location))
+		return "", s.unexpectedResponse(http.MethodGet, loginPage, r, remedy(s.base, loginPage, r.status, r.location))
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {

@@ -25,8 +25,8 @@ func (s *site) apiURL(path string) *url.URL {
 	return at
 }
 
-// oddAPI is an answer of the API that says nothing of the value that was tried.
-func (s *site) oddAPI(method, path string, r reply, likely string) error {
+// unexpectedAPIResponse is an answer of the API that says nothing about the value that was tried.
+func (s *site) unexpectedAPIResponse(method, path string, r reply, likely string) error {
 	return oddAt(method, s.apiURL(path).String(), r, s.apiRemedy(path, r, likely))
 }
 
@@ -72,11 +72,11 @@ func (s *site) basicAuth(ctx context.Context, user, password string) (credential
 	case http.StatusOK:
 		return credential.Accepted, nil
 	case http.StatusUnauthorized:
-		return credential.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
+		return credential.Denied, s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
 	case http.StatusForbidden:
-		return credential.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is disabled")
+		return credential.Unknown, s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is disabled")
 	default:
-		return credential.Unreachable, s.oddAPI(http.MethodGet, selfPage, r, "")
+		return credential.Unreachable, s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 }
 
@@ -113,7 +113,7 @@ func (s *site) token(ctx context.Context, client, secret string) (string, error)
 	case r.status == http.StatusBadRequest && said("unauthorized_client"):
 		return "", errNoGrant
 	default:
-		return "", s.oddAPI(http.MethodPost, tokenPage, r, "")
+		return "", s.unexpectedAPIResponse(http.MethodPost, tokenPage, r, "")
 	}
 }
 
@@ -126,11 +126,11 @@ func (s *site) callAPI(ctx context.Context, token string) error {
 	case r.status == http.StatusOK:
 		return nil
 	case r.status == http.StatusUnauthorized && !r.asksForBasic():
-		return s.odd(http.MethodGet, selfPage, r, "Mautic refuses a token that it has just issued: does the web server withhold the Authorization header from PHP (Apache: CGIPassAuth on)?")
+		return s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic refuses a token that it has just issued: does the web server withhold the Authorization header from PHP (Apache: CGIPassAuth on)?")
 	case r.status == http.StatusInternalServerError:
-		return s.oddAPI(http.MethodGet, selfPage, r, "the API client probably has no role: give it one (Settings, API Credentials). If it has one, ")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "the API client probably has no role: give it one (Settings, API Credentials). If it has one, ")
 	default:
-		return s.oddAPI(http.MethodGet, selfPage, r, "")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *site) letThrough(ctx context.Context) error {
 		return err
 	}
 	if r.asksForBasic() {
-		return s.oddAPI(http.MethodGet, selfPage, r, "")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current st
 		return err
 	}
 	if len(o.keys) >= quota {
-		if o, err = k.withHeld(ctx, o, g.Ownership); err != nil {
+		if o, err = k.withStored(ctx, o, g.Ownership); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current st
 	if err != nil {
 		return err
 	}
-	removed, err := k.takeAway(ctx, going)
+	removed, err := k.deleteKeys(ctx, going)
 	for _, what := range removed {
 		g.Log.Warn("deleted to make room for a new one", "what", what)
 	}
@@ -91,15 +91,15 @@ func (k *Kind) Sweep(ctx context.Context, w credential.Ownership) (removed []str
 	if o.tag, err = k.owner(ctx); err != nil || o.tag != o.owner {
 		return nil, err
 	}
-	if o, err = k.withHeld(ctx, o, w); err != nil {
+	if o, err = k.withStored(ctx, o, w); err != nil {
 		return nil, err
 	}
-	return k.takeAway(ctx, o.lost())
+	return k.deleteKeys(ctx, o.lost())
 }
 
-// withHeld adds what the secret's versions store. It runs after the user's keys were listed, so a
+// withStored adds what the secret's versions store. It runs after the user's keys were listed, so a
 // key that is in neither was never stored.
-func (k *Kind) withHeld(ctx context.Context, o observed, w credential.Ownership) (observed, error) {
+func (k *Kind) withStored(ctx context.Context, o observed, w credential.Ownership) (observed, error) {
 	held, err := w.Stored(ctx)
 	if err != nil {
 		return observed{}, err
@@ -115,9 +115,9 @@ func (k *Kind) withHeld(ctx context.Context, o observed, w credential.Ownership)
 	return o, nil
 }
 
-// takeAway deletes keys. It deactivates each one first, so that an interruption in between leaves
+// deleteKeys deletes keys. It deactivates each one first, so that an interruption in between leaves
 // nothing that is accepted.
-func (k *Kind) takeAway(ctx context.Context, keys accessKeys) (removed []string, err error) {
+func (k *Kind) deleteKeys(ctx context.Context, keys accessKeys) (removed []string, err error) {
 	for _, key := range keys {
 		if err := k.deactivate(ctx, key.id); err != nil {
 			return removed, err
