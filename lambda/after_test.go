@@ -74,7 +74,7 @@ func TestAnApplicationThatDoesNotComeUpIsRolledBack(t *testing.T) {
 			d.mustSettle()
 			d.accepts(true, d.Password)
 			d.accepts(false, badPassword)
-			wantError(t, d.Step("finishSecret", d.SecretARN, bad), "has been rolled back")
+			wantError(t, d.Step("finishSecret", d.SecretARN, bad), "was rolled back")
 
 			app.Broken.Store(false)
 			d.mustRotate()

@@ -24,7 +24,7 @@ func TestByItsReadAliasTheFunctionTakesOnlyWhatChangesNothing(t *testing.T) {
 		for invoked, reads := range map[string]bool{function + ":read": true, function + ":live": false, function + ":$LATEST": false, function: false} {
 			ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{InvokedFunctionArn: invoked})
 			_, err := f.handle(ctx, raw)
-			if is := err != nil && strings.HasPrefix(err.Error(), "the alias read takes only the actions status, preflight and verify"); is != (reads && !slices.Contains(looks, req.action)) {
+			if is := err != nil && strings.HasPrefix(err.Error(), "the alias read accepts only the actions status, preflight and verify"); is != (reads && !slices.Contains(looks, req.action)) {
 				t.Errorf("%s as %s: %v", name, invoked, err)
 			} else if is {
 				refused++

@@ -43,7 +43,7 @@ func TestAJobThatNoServiceRunsKeepsTheOldPasswordUntilItEnds(t *testing.T) {
 	if journal := d.journal(); strings.Contains(journal, "converged") {
 		t.Errorf("the rollout has ended, and the job has not: %s", journal)
 	}
-	if !strings.Contains(d.log.String(), "of task definition nightly-import:1, which no service runs") {
+	if !strings.Contains(d.log.String(), "of task definition nightly-import:1, outside any service") {
 		t.Error("the log does not tell what is waited for")
 	}
 	close(end)

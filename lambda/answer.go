@@ -14,15 +14,15 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// answers collects what the function returns for an action that has not failed: what the
-// engine has found, and what the log says was done. docs/operate.md describes it.
+// answers collects what the function returns for a successful action: what the engine has found,
+// and what was done according to the log. docs/operate.md describes it.
 type answers struct {
 	mu      sync.Mutex
 	secrets []report.Secret
 	told    []string // the notices' words, each once
 }
 
-// begin adds a secret. For one that is handled once more, what was done before is kept.
+// begin adds a secret. If it is handled a second time, what was done before is kept.
 func (c *answers) begin(arn string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -31,7 +31,7 @@ func (c *answers) begin(arn string) {
 	}
 }
 
-// end takes up what the engine has found of a secret.
+// end records what the engine has found for a secret.
 func (c *answers) end(found report.Secret) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,8 +43,8 @@ func (c *answers) end(found report.Secret) {
 	}
 }
 
-// failed adds an action's error to the answer of its secret, where the action has changed something
-// before. else it does nothing, and is false.
+// failed adds an action's error to the answer of its secret, if the action has already changed
+// something. Otherwise it does nothing, and returns false.
 func (c *answers) failed(arn string, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,8 +57,8 @@ func (c *answers) failed(arn string, err error) bool {
 	return false
 }
 
-// report is the whole answer, without the secret values that are known by now. now is the
-// time where AWS has told none.
+// report is the whole answer, scrubbed of the secret values known so far. now is the time to use
+// if AWS reported none.
 func (c *answers) report(to action, now time.Time, secrets *scrub.Secrets) report.Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *answers) report(to action, now time.Time, secrets *scrub.Secrets) repor
 	return r
 }
 
-// forPeople adds what EventBridge makes messages of, where there is a notice.
+// forPeople adds what EventBridge makes messages from, if there is a notice.
 func forPeople(r *report.Report, told []string) {
 	var notices []string
 	next, waits := "", false
@@ -96,21 +96,21 @@ func forPeople(r *report.Report, told []string) {
 	case len(notices) == 0:
 		return
 	case next != "":
-		next += ". mautic-rotation status tells more."
+		next += ". mautic-rotation status shows more."
 	case waits:
-		next = "Nothing: it goes on by itself."
+		next = "Nothing: it continues by itself."
 	default:
 		next = "Nothing: it is complete."
 	}
 	r.Notice, r.Next, r.Told = report.Plain(strings.Join(notices, " "), report.NoticeMost), report.Plain(next, report.NextMost), told
 }
 
-// identifiers are the attributes of a line of the log that hold no text: names and ids, which
+// identifiers are the attributes of a log line that contain no text, but names and ids that
 // answers and the operator's program compare.
 var identifiers = []string{"requestId", "secret", "step", "action", "version", "kind", "of", "from", "to", "service", "audit", "notice", "tells", "decision"}
 
-// scrubIn takes secret values out of all texts in a value. What is tagged as an identifier in package
-// report stays, and so do the labels of AWS and this function, which are made of such.
+// scrubIn removes secret values from all texts in a value. What package report tags as an
+// identifier stays, and so do AWS's and this function's labels, which consist of identifiers.
 func scrubIn(v reflect.Value, secrets *scrub.Secrets) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -162,8 +162,8 @@ func (c *answers) take(message string, fields map[string]string) {
 	}
 }
 
-// handler returns a slog.Handler that collects lines, whatever the level of next, and
-// hands them to next.
+// handler returns a slog.Handler that collects lines, whatever the level of next, and passes them
+// to next.
 func (c *answers) handler(next slog.Handler) slog.Handler { return collecting{next, c, nil} }
 
 type collecting struct {

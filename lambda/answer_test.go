@@ -264,9 +264,9 @@ func TestAnAnswerWithNoticesHasThemInOneLineWithWhatComesNext(t *testing.T) {
 	}{
 		{"none", report.Secret{Needs: []report.Entry{{Text: "held", Remedy: "find it"}}}, "", report.Report{}},
 		{"complete", report.Secret{}, "retired", report.Report{Notice: "a: it 'is'.", Next: "Nothing: it is complete.", Told: []string{"retired"}}},
-		{"it goes on", report.Secret{Waiting: []report.Entry{{Text: "its use is looked for"}}}, "promoted", report.Report{Notice: "a: it 'is'.", Next: "Nothing: it goes on by itself.", Told: []string{"promoted"}}},
+		{"it goes on", report.Secret{Waiting: []report.Entry{{Text: "its use is looked for"}}}, "promoted", report.Report{Notice: "a: it 'is'.", Next: "Nothing: it continues by itself.", Told: []string{"promoted"}}},
 		{"somebody is needed", report.Secret{Needs: []report.Entry{{Text: "held", Remedy: "find it, then release"}}}, "held",
-			report.Report{Notice: "a: it 'is'.", Next: "find it, then release. mautic-rotation status tells more.", Told: []string{"held"}}},
+			report.Report{Notice: "a: it 'is'.", Next: "find it, then release. mautic-rotation status shows more.", Told: []string{"held"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -65,7 +65,7 @@ func TestWhatARotationWouldFailByIsNamedBeforeAnythingChanges(t *testing.T) {
 		},
 		{
 			"no such client", m.wrongField("/api_keys/mautic_api_client_id", "99_0123abcd", m.seed.PublicClientID()),
-			[]string{"there is no API client", "correct the client's id in the secret"}, "api",
+			[]string{"there is no API client", "correct the client id in the secret"}, "api",
 		},
 		{
 			"no such hook", m.wrongSetting("MAUTIC_WEBHOOKS", "nowhere", ""),

@@ -26,7 +26,7 @@ func TestAnOldPasswordThatAnotherSecretOfTheFunctionStoresStaysAccepted(t *testi
 	}
 	promoted := d.password("AWSCURRENT")
 	d.accepts(true, d.Password, promoted)
-	d.logSays("the AWSCURRENT of " + other + " stores it, so it is not taken away")
+	d.logSays("the AWSCURRENT of " + other + " stores it, so it is not retired")
 
 	_, err = d.Secrets.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &other, SecretString: aws.String(d.raw("AWSCURRENT"))})
 	if err != nil {

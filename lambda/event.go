@@ -12,47 +12,46 @@ import (
 	"mautic-rotation/rotation"
 )
 
-// An event that the function accepts is one of five shapes: a step of Secrets
-// Manager's rotation, an operator's action, a change of an ECS deployment, a move
-// of a label, or the tick of a schedule. The last three only say that it is time
-// to look.
+// The function accepts five kinds of event: a step of Secrets Manager's rotation, an operator's
+// action, a change of an ECS deployment, a move of a label, and a scheduled tick. The last three
+// only say that it is time to look.
 
 // action is what an operator, or EventBridge, asks for.
 type action string
 
 const (
-	actionReconcile action = "reconcile" // look, and do what is next
-	actionAbandon   action = "abandon"   // give the pending rotation up
-	actionRelease   action = "release"   // go on with what is held
+	actionReconcile action = "reconcile" // look, and do what comes next
+	actionAbandon   action = "abandon"   // give up the pending rotation
+	actionRelease   action = "release"   // continue with what is held
 	actionRollBack  action = "roll-back" // make the old values current again
-	actionStatus    action = "status"    // tell how it stands
-	actionPreflight action = "preflight" // find out whether a rotation would work
-	actionVerify    action = "verify"    // find out whether all is as it should be
+	actionStatus    action = "status"    // report the state
+	actionPreflight action = "preflight" // check whether a rotation would work
+	actionVerify    action = "verify"    // check whether everything is as it should be
 )
 
 // looks are the actions that change nothing.
 var looks = []action{actionStatus, actionPreflight, actionVerify}
 
-// orders are the actions that an operator asks for, of one secret. One that has changed something
-// before it fails answers with its report, which has the error: who asked has to know of both.
+// orders are an operator's actions for one secret. If one fails after it has changed something,
+// it answers with its report, which contains the error, because the operator needs both.
 var orders = []action{actionAbandon, actionRelease, actionRollBack}
 
 // request is an event of any shape, read.
 type request struct {
-	step   rotation.Event // of a rotation, if action is ""
+	step   rotation.Event // the step of a rotation, if action is ""
 	action action
 	secret string    // that the action is for; "" means all
-	tick   bool      // a schedule's, by which measurements are taken
-	event  bool      // of ECS or Secrets Manager, which may be the last one
-	moved  time.Time // when AWSCURRENT was moved, as an event tells; zero: it does not
+	tick   bool      // a scheduled tick, which also measures
+	event  bool      // from ECS or Secrets Manager; it may be the last one
+	moved  time.Time // when AWSCURRENT was moved, according to the event; zero: it does not say
 
-	movedTo string // the version that it was moved to; "": the event does not tell
+	movedTo string // the version that it was moved to; "": the event does not say
 }
 
-const usage = "this function takes the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
+const usage = "this function accepts the events of Secrets Manager's rotation, which have Step, SecretId and ClientRequestToken (start one with `aws secretsmanager rotate-secret --secret-id …`), " +
 	`{"Action": "reconcile"}, {"Action": "status"}, {"Action": "preflight"}, {"Action": "verify"}, {"Action": "abandon", "SecretId": "…"}, {"Action": "release", "SecretId": "…"}, {"Action": "roll-back", "SecretId": "…"}, and EventBridge's ECS Deployment State Change, Secret Label Updated and Scheduled Event`
 
-// parse tells an event by its shape. No error quotes from the event.
+// parse recognises an event by its shape. No error quotes the event.
 func parse(raw json.RawMessage) (request, error) {
 	var shape struct {
 		events.SecretsManagerSecretRotationEvent
@@ -101,11 +100,11 @@ func parse(raw json.RawMessage) (request, error) {
 	}
 }
 
-// labels are one staging label, as Secrets Manager's guide has it in the event Secret Label
-// Updated, or a list of them: another form does not turn the event away.
+// labels is one staging label, as Secrets Manager's guide shows it in the event Secret Label
+// Updated, or a list of them: either form is accepted.
 type labels []string
 
-// UnmarshalJSON reads either.
+// UnmarshalJSON reads either form.
 func (l *labels) UnmarshalJSON(text []byte) error {
 	var one string
 	if json.Unmarshal(text, &one) == nil {
@@ -115,7 +114,7 @@ func (l *labels) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(l))
 }
 
-// several tells whether more than one of the facts holds.
+// several reports whether more than one of the facts holds.
 func several(facts ...bool) bool {
 	return len(slices.DeleteFunc(facts, func(fact bool) bool { return !fact })) > 1
 }

@@ -18,8 +18,8 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// function is what an execution environment keeps from one invocation to the
-// next: clients and settings, and nothing of any secret.
+// function is what an execution environment keeps from one invocation to the next: clients and
+// settings, and nothing about any secret.
 type function struct {
 	rotator *rotation.Rotator
 	secrets []string // the ARNs of the secrets that the function serves
@@ -27,15 +27,15 @@ type function struct {
 	metrics metrics
 }
 
-// RotationError is how a failure leaves the function: Lambda reports the name
-// of this type as its errorType, and the text as its errorMessage.
+// RotationError is the form in which an error leaves the function: Lambda reports the name of
+// this type as errorType, and the text as errorMessage.
 type RotationError string
 
 func (e RotationError) Error() string { return string(e) }
 
-// handle takes an event of any shape that the function accepts. It returns nothing for
-// a step, and a [report.Report] for an action. Whatever goes out, by the log, as an error or in
-// an answer, is scrubbed of the secret values that the invocation has come to know.
+// handle handles any event that the function accepts. It returns nothing for a step, and a
+// [report.Report] for an action. All output (log, error, answer) is scrubbed of the secret values
+// that the invocation has read or made.
 func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, err error) {
 	var secrets scrub.Secrets
 	ctx = scrub.NewContext(ctx, &secrets)
@@ -76,7 +76,7 @@ func (f *function) handle(ctx context.Context, raw json.RawMessage) (reply any, 
 	return nil, err
 }
 
-// do carries out an action, for one secret or for all, and collects what each answers.
+// do carries out an action for one secret or for all, and collects the answers.
 func (f *function) do(ctx context.Context, req request, log *slog.Logger, secrets *scrub.Secrets, collected *answers) error {
 	arns := f.secrets
 	if req.secret != "" {
@@ -111,7 +111,7 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 		collected.end(found)
 		err = withCause(ctx, err)
 		if mayWait && errors.Is(err, rotation.ErrTooLittleTime) {
-			log.Info("goes on when the other secrets are handled", "why", err)
+			log.Info("continues after the other secrets", "why", err)
 			return err
 		}
 		f.ended(log, arn, string(req.action), start, err)
@@ -127,11 +127,11 @@ func (f *function) do(ctx context.Context, req request, log *slog.Logger, secret
 	})
 }
 
-// readAlias is the alias of the function under which it only looks: who may invoke that
-// alone can change nothing by it.
+// readAlias is the function's read-only alias: whoever may invoke only this alias cannot change
+// anything.
 const readAlias = "read"
 
-// allowed refuses what changes something where the function was invoked by its read alias.
+// allowed refuses changes if the function was invoked through its read alias.
 func allowed(ctx context.Context, req request) error {
 	lc, ok := lambdacontext.FromContext(ctx)
 	if !ok || qualifier(lc.InvokedFunctionArn) != readAlias || slices.Contains(looks, req.action) {
@@ -144,11 +144,11 @@ func allowed(ctx context.Context, req request) error {
 	case req.action == "":
 		what = "a step of a rotation"
 	}
-	return fmt.Errorf("the alias %s takes only the actions %s, %s and %s, which change nothing, and not %s: invoke the function itself for that",
+	return fmt.Errorf("the alias %s accepts only the actions %s, %s and %s, which change nothing, and not %s: invoke the function itself for that",
 		readAlias, looks[0], looks[1], looks[2], what)
 }
 
-// qualifier is the version or the alias in a function's ARN; "" where it has none.
+// qualifier is the version or the alias in a function's ARN; "" if there is none.
 func qualifier(arn string) string {
 	if parts := strings.Split(arn, ":"); len(parts) == 8 {
 		return parts[7]
@@ -156,19 +156,19 @@ func qualifier(arn string) string {
 	return ""
 }
 
-// looking is an action that only looks: what it cannot see it tells in its answer, and goes on
-// with the next secret.
+// looking is a read-only action. What it cannot see is in its answer, and it continues with the
+// next secret.
 func looking(look func(context.Context, string, *slog.Logger, *scrub.Secrets) report.Secret) func(context.Context, string, *slog.Logger, *scrub.Secrets) (report.Secret, error) {
 	return func(ctx context.Context, arn string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 		found := look(ctx, arn, log, secrets)
 		if found.Error != "" {
-			log.Warn("not all could be looked at", "error", found.Error)
+			log.Warn("not everything could be read", "error", found.Error)
 		}
 		return found, nil
 	}
 }
 
-// ended logs and measures how a step or an action ended and how long it took.
+// ended logs and measures how a step or an action ended, and how long it took.
 func (f *function) ended(log *slog.Logger, secretARN, what string, start time.Time, err error) {
 	took := time.Since(start).Milliseconds()
 	if err != nil {
@@ -179,8 +179,8 @@ func (f *function) ended(log *slog.Logger, secretARN, what string, start time.Ti
 	f.metrics.step(secretARN, what, took, err != nil)
 }
 
-// serves refuses a secret of another deployment: the settings, its services
-// among them, are not for that one.
+// serves refuses a secret of another deployment: the settings, including the services, are not
+// meant for it.
 func (f *function) serves(secretARN string) error {
 	if slices.Contains(f.secrets, secretARN) {
 		return nil

@@ -46,7 +46,7 @@ func TestNothingIsSetWhileTheApplicationIsNotHealthy(t *testing.T) {
 	d := deploy(t, shipped, page.asked)
 	page.set(func() bool { return false })
 	_, err := d.Rotate(t.Context())
-	wantError(t, err, "the application is not healthy", "500", "unset MAUTIC_URL")
+	wantError(t, err, "the health check failed", "500", "unset MAUTIC_URL")
 	if d.raw("AWSPENDING") != "" {
 		t.Error("a new value was made")
 	}

@@ -134,7 +134,7 @@ func TestAWebhookSecretAloneInItsSecretIsPublishedForADayBeforeItIsUsed(t *testi
 			until := regexp.MustCompile(`not before 20[0-9-]+T[0-9:]+Z`)
 			for _, words := range []string{"only.webhook", "all", "only.webhook"} {
 				err := m.rotateAs(words)
-				m.givenUp(err, before, "webhook: receivers of webhooks are given 24h0m0s to read the next secret")
+				m.givenUp(err, before, "webhook: receivers of webhooks have 24h0m0s to read the next secret")
 				if err != nil && !until.MatchString(err.Error()) {
 					t.Errorf("it does not say from when on: %v", err)
 				}
@@ -158,7 +158,7 @@ func TestWhatIsTooEarlyForAWebhookIsSaidInTheLogOfARotationOfAll(t *testing.T) {
 	if m.field("/webhooks/secret") != hook || m.password("AWSCURRENT") == m.Password {
 		t.Error("the webhook's secret was changed, or the database's password was not")
 	}
-	m.logSays("not rotated: receivers of webhooks are given 24h0m0s", "not before 20")
+	m.logSays("not rotated: receivers of webhooks have 24h0m0s", "not before 20")
 	m.leftOut()
 }
 
@@ -188,7 +188,7 @@ func TestALabelThatAsksForAnEmergencyStandsInTheWayOfOneRotationAtMost(t *testin
 	}
 	label()
 	_, err := d.Rotate(t.Context())
-	d.givenUp(err, d.raw("AWSCURRENT"), "an emergency is asked for in the token alone")
+	d.givenUp(err, d.raw("AWSCURRENT"), "an emergency can only be asked for in the token")
 	label()
 	d.act(actionAbandon)
 	if d.labelled("rotate;emergency").ID != "" {
@@ -231,7 +231,7 @@ func TestServicesAreLookedAtBeforeTheFirstChange(t *testing.T) {
 				}
 			},
 			nil,
-			"mautic-prod-worker:1 is INACTIVE, and ECS starts no task with it",
+			"mautic-prod-worker:1 is INACTIVE, so ECS starts no new task",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

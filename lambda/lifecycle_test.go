@@ -22,7 +22,7 @@ import (
 // act, in the words that it has for that. It changes nothing meanwhile.
 var mayAlarm = map[string]string{
 	// The template cannot see what is open in a secret. docs/settings.md says to wait.
-	"RotateKinds=smtp": "may still be accepted: set it up again until that value is retired",
+	"RotateKinds=smtp": "may still be accepted: configure it again until that value is retired",
 }
 
 // schedules are the parameters of which a change is a new schedule of the first secret,
@@ -338,7 +338,7 @@ func TestATemplateThatMadeTheSecretAnewWouldBeSeen(t *testing.T) {
 // unlooked are the rows that the template takes and the function refuses, by its words,
 // since no rule of a template can look for a word in a text. The preflight that follows a
 // deployment fails with these words.
-var unlooked = map[string]string{"RotateKinds=smtp": "ROTATE_KINDS has smtp, which takes SMTP_IAM_USER"}
+var unlooked = map[string]string{"RotateKinds=smtp": "ROTATE_KINDS has smtp, which needs SMTP_IAM_USER"}
 
 // A parameter by itself, without what the rows give with it.
 func TestWhatTheTemplateTakesTheFunctionTakesToo(t *testing.T) {

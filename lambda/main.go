@@ -38,24 +38,24 @@ import (
 
 func main() { serve(timing{}) }
 
-// serve hands the function's invocations to it, until Lambda ends the process.
+// serve passes invocations to the function until Lambda ends the process.
 func serve(t timing) {
 	logs := logHandler()
-	// The Lambda runtime's own messages come by package log, as text.
+	// The Lambda runtime writes its own messages as text, through package log.
 	log.SetFlags(0)
 	log.SetOutput(slog.NewLogLogger(logs, slog.LevelError).Writer())
 	f, err := newFunction(context.Background(), logs, t)
 	if err != nil {
-		// Started all the same: an error of an invocation reaches whoever
-		// asked for the rotation, that of a process which ends does not.
+		// Start all the same: an invocation's error reaches whoever asked for the rotation; that
+		// of a process that exits does not.
 		slog.New(logs).Error("the function's settings cannot be used", "error", err)
 		lambda.Start(func(context.Context) error { return err })
 	}
 	lambda.Start(f.handle)
 }
 
-// logHandler writes JSON under the keys of Lambda's own JSON log format, which
-// the console and Logs Insights know.
+// logHandler writes JSON with the keys of Lambda's own JSON log format, which the console and
+// Logs Insights know.
 func logHandler() slog.Handler {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(os.Getenv("AWS_LAMBDA_LOG_LEVEL"))); err != nil {
@@ -64,14 +64,14 @@ func logHandler() slog.Handler {
 	return slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr})
 }
 
-// sdkLogger takes the AWS SDK's own words, which are of connections, into the log.
+// sdkLogger writes the AWS SDK's own messages, which are about connections, to the log.
 type sdkLogger struct{ log *slog.Logger }
 
 func (l sdkLogger) Logf(class logging.Classification, format string, args ...any) {
 	l.log.Debug("AWS SDK", "class", string(class), "text", fmt.Sprintf(format, args...))
 }
 
-// newFunction wires the function from the environment.
+// newFunction builds the function from the environment.
 func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, error) {
 	s, err := readSettings(os.Environ())
 	if err != nil {
@@ -88,8 +88,7 @@ func newFunction(ctx context.Context, logs slog.Handler, t timing) (*function, e
 	return assemble(s, awsConfig, logs, t)
 }
 
-// assemble wires the function from its settings, with AWS's services by a configuration
-// of the SDK.
+// assemble builds the function from its settings, with AWS clients from an SDK configuration.
 func assemble(s settings, awsConfig aws.Config, logs slog.Handler, t timing) (*function, error) {
 	secrets := secretsmanager.NewFromConfig(awsConfig)
 	if s.adminSecretARN != "" {
@@ -128,7 +127,7 @@ func assemble(s settings, awsConfig aws.Config, logs slog.Handler, t timing) (*f
 	return &function{rotator: rotation.New(c), secrets: s.secretARNs, logs: logs, metrics: measured}, nil
 }
 
-// kinds are the credential kinds that are to be rotated, in their order.
+// kinds are the credential kinds to rotate, in order.
 func kinds(s settings) (list []credential.Kind) {
 	db := database.New(s.database)
 	access := mautic.Access{Database: db, DatabaseDocuments: s.mautic.databaseDocuments, TablePrefix: s.mautic.tablePrefix, URL: s.mauticURL}
@@ -153,10 +152,10 @@ func kinds(s settings) (list []credential.Kind) {
 }
 
 const (
-	// awsAttempts is for throttling: Secrets Manager takes 50 writes a second
-	// from the whole account. The pauses in between add up to some 10 s.
+	// awsAttempts allows for throttling: Secrets Manager accepts 50 writes a second from the
+	// whole account. The pauses between attempts add up to some 10 s.
 	awsAttempts = 5
-	// awsTimeout bounds one attempt. Without it, a subnet that lacks a route
-	// to an endpoint would eat up the invocation's time in silence.
+	// awsTimeout bounds one attempt. Without it, a subnet without a route to an endpoint would
+	// silently use up the invocation's time.
 	awsTimeout = 10 * time.Second
 )

@@ -10,23 +10,23 @@ import (
 	"mautic-rotation/rotation"
 )
 
-// metricsNamespace is CloudWatch's namespace of what the function measures.
+// metricsNamespace is the CloudWatch namespace of the function's metrics.
 const metricsNamespace = "MauticSecretRotation"
 
-// metrics writes measurements in CloudWatch's embedded metric format: one JSON
-// object a line, which the log's service reads. Each is under the secret's name,
-// and the step or kind that it is of.
+// metrics writes measurements in CloudWatch's embedded metric format: one JSON object per line,
+// which CloudWatch Logs reads. Each has the secret's name as a dimension, and the step or kind
+// that it belongs to.
 type metrics struct {
 	out io.Writer
-	// function is the function's name. What is not of a step is under that too,
-	// for all secrets together: an alarm names its metric in full, and a
-	// template cannot tell a secret's name by its ARN.
+	// function is the function's name. What does not belong to a step is also written under that
+	// name, for all secrets together: an alarm must name its metric in full, and a template
+	// cannot derive a secret's name from its ARN.
 	function string
 }
 
 var _ rotation.Metrics = metrics{}
 
-// newMetrics measures by a function's name; unmeasured: nothing is written.
+// newMetrics measures under a function's name; unmeasured: it writes nothing.
 func newMetrics(out io.Writer, function string, unmeasured bool) metrics {
 	if unmeasured {
 		out = io.Discard
@@ -54,8 +54,8 @@ func (m metrics) step(secretARN, step string, milliseconds int64, failed bool) {
 		rotation.Metric{Name: "Failures", Unit: "Count", Value: failures})
 }
 
-// write writes one line, in one call: other lines go to the same stream. The
-// measurements are under each of the sets of dimensions.
+// write writes one line in one call, because other lines go to the same stream. Each set of
+// dimensions gets the measurements.
 func (m metrics) write(sets []map[string]string, list ...rotation.Metric) {
 	type definition struct{ Name, Unit string }
 	type directive struct {
@@ -78,7 +78,7 @@ func (m metrics) write(sets []map[string]string, list ...rotation.Metric) {
 	line["_aws"] = map[string]any{"Timestamp": time.Now().UnixMilli(), "CloudWatchMetrics": []directive{d}}
 	text, err := json.Marshal(line)
 	if err != nil || m.out == nil {
-		return // a value that is no number: nothing here makes one
+		return // the value is not a number: nothing here makes one
 	}
 	_, _ = io.WriteString(m.out, string(text)+"\n")
 }

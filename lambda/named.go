@@ -13,21 +13,20 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// namedSecret is a secret that a setting names: one that is used to rotate
-// others.
+// namedSecret is a secret that a setting names and that is used to rotate others.
 type namedSecret struct {
 	setting string
 	arn     string
-	holds   string // what is to be in it, for an error
+	holds   string // what it should contain, for errors
 }
 
-// valueReader is the call of Secrets Manager's that reads a value.
+// valueReader is the Secrets Manager call that reads a value.
 type valueReader interface {
 	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
 }
 
-// documents reads its current value and then, when that secret is itself in
-// rotation, its pending one, which the server may take by now instead.
+// documents reads its current value and, if that secret is itself being rotated, its pending one,
+// which the server may accept instead by now.
 func (n namedSecret) documents(api valueReader) func(context.Context) ([]document.Document, error) {
 	return func(ctx context.Context) ([]document.Document, error) {
 		var found []document.Document

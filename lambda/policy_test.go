@@ -343,7 +343,7 @@ var policyScenarios = map[string]func(*testing.T, *policyTest){
 	},
 	"an RDS identifier of nothing": func(t *testing.T, p *policyTest) {
 		d := deploy(t, unprivileged, p.deploys(t, rdsParameters("instance", instanceID)))
-		wantError(t, d.preflight(), "neither an instance nor a cluster")
+		wantError(t, d.preflight(), "no instance and no cluster")
 	},
 }
 

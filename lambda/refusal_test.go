@@ -23,7 +23,7 @@ func TestAnEventThatSecretsManagerWouldNotSendIsRefused(t *testing.T) {
 		return fmt.Sprintf(`{"Step":%q,"SecretId":%q,"ClientRequestToken":%q}`, step, secret, token)
 	}
 	for _, tc := range []struct{ name, event, want string }{
-		{"another service's event", `{"source":"aws.ec2","detail":{"password":"hunter2"}}`, "unknown event: this function takes the events of Secrets Manager's rotation"},
+		{"another service's event", `{"source":"aws.ec2","detail":{"password":"hunter2"}}`, "unknown event: this function accepts the events of Secrets Manager's rotation"},
 		{"no object", `"hunter2"`, "unknown event"},
 		{"a field of another type", `{"Step":7}`, "unknown event"},
 		{"an unknown step", event("deleteSecret", d.SecretARN, unknownToken), `unknown step "deleteSecret": the steps are createSecret, setSecret, testSecret and finishSecret`},
@@ -73,7 +73,7 @@ func TestASecretThatCannotBeRotatedIsRefusedInCreateSecret(t *testing.T) {
 		{name: "binary", binary: []byte(`{"password":"x"}`), want: "SecretBinary"},
 		{name: "no JSON", value: func(string) string { return "hunter2" }, want: "not valid JSON"},
 		{name: "no object", value: func(string) string { return `["hunter2"]` }, want: "not a JSON object"},
-		{name: "no credential", value: func(string) string { return `{"hunter2":"x"}` }, want: "no credential that this function rotates. It was looked for in these fields: database at /database_password or /password (DATABASE_PASSWORD_POINTER names another one)"},
+		{name: "no credential", value: func(string) string { return `{"hunter2":"x"}` }, want: "no credential that this function rotates. It was expected in these fields: database at /database_password or /password (DATABASE_PASSWORD_POINTER names another one)"},
 		{
 			name: "no user", value: func(s string) string { return strings.Replace(s, "database_user", "database_usr", 1) },
 			want: "no database user: add field /database_user to the secret, or set DATABASE_USER",

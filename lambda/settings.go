@@ -24,7 +24,7 @@ import (
 	"mautic-rotation/rotation/smtp"
 )
 
-// settings are what the environment says. They hold for every secret.
+// settings are the environment's settings. They apply to every secret.
 type settings struct {
 	secretARNs        []string
 	database          database.Config
@@ -40,11 +40,11 @@ type settings struct {
 	limits            rotation.Limits
 	leaveCopies       bool
 	every             map[string]time.Duration
-	whenDue           []string // those of secretARNs whose only kind is rotated when it is due, and not each time
+	whenDue           []string // those of secretARNs whose only kind is rotated when it is due, and not by every scheduled rotation
 	unmeasured        bool     // no metrics are written
 }
 
-// mauticSettings are those of the kinds that are in Mautic's own tables.
+// mauticSettings are for the kinds in Mautic's own tables.
 type mauticSettings struct {
 	tablePrefix string
 	hooks       []string
@@ -54,12 +54,12 @@ type mauticSettings struct {
 	databaseDocuments func(context.Context) ([]document.Document, error) // of databaseSecretARN
 }
 
-// offered are the kinds that can be rotated, in the order in which they are
-// set: those whose targets accept one value alone come last.
+// offered are the kinds that can be rotated, in the order in which they are set: single-valued
+// ones come last.
 var offered = []string{"database", "smtp", "api", "admin", "webhook"}
 
-// setting is one environment variable. An empty value counts as unset, since a
-// template has no other way to leave one out.
+// setting is one environment variable. An empty value counts as unset, because a template cannot
+// omit a variable.
 type setting struct {
 	name string
 	what string // for an error
@@ -74,7 +74,7 @@ type parsed struct {
 	layout   database.Layout
 }
 
-// known are all the variables that the function reads.
+// known lists all variables that the function reads.
 var known = []setting{
 	{"SECRET_ARNS", "the ARNs of the secrets that the function serves, separated by commas", func(p *parsed, value string) error {
 		for _, arn := range list(value) {
@@ -97,11 +97,11 @@ var known = []setting{
 	{"DATABASE_HOST", "the server, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Host })},
 	{"DATABASE_PORT", "its port", port(func(p *parsed) *int { return &p.database.Port })},
 	{"DATABASE_NAME", "the database, where the secret does not name it", text(func(p *parsed) *string { return &p.database.Name })},
-	{"DATABASE_PASSWORD_POINTER", "where the password stands in the secret", pointer(func(p *parsed) *document.Pointer { return &p.layout.Password })},
-	{"DATABASE_USER_POINTER", "where the user stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.User })},
-	{"DATABASE_HOST_POINTER", "where the host stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Host })},
-	{"DATABASE_PORT_POINTER", "where the port stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Port })},
-	{"DATABASE_NAME_POINTER", "where the database's name stands", pointer(func(p *parsed) *document.Pointer { return &p.layout.Name })},
+	{"DATABASE_PASSWORD_POINTER", "where the secret has the password", pointer(func(p *parsed) *document.Pointer { return &p.layout.Password })},
+	{"DATABASE_USER_POINTER", "where it has the user", pointer(func(p *parsed) *document.Pointer { return &p.layout.User })},
+	{"DATABASE_HOST_POINTER", "where it has the host", pointer(func(p *parsed) *document.Pointer { return &p.layout.Host })},
+	{"DATABASE_PORT_POINTER", "where it has the port", pointer(func(p *parsed) *document.Pointer { return &p.layout.Port })},
+	{"DATABASE_NAME_POINTER", "where it has the database's name", pointer(func(p *parsed) *document.Pointer { return &p.layout.Name })},
 	{"DATABASE_WAY", "how the password is changed", func(p *parsed, value string) error {
 		p.database.Way = value
 		return database.ParseWay(value)
@@ -115,7 +115,7 @@ var known = []setting{
 		return checkARN(value)
 	}},
 	{"DATABASE_INSTANCE", "the identifier of the RDS instance or cluster", text(func(p *parsed) *string { return &p.database.Instance })},
-	{"DATABASE_ENDPOINT", "where to connect to in place of what the secret names", func(p *parsed, value string) error {
+	{"DATABASE_ENDPOINT", "where to connect instead of what the secret names", func(p *parsed, value string) error {
 		p.database.Endpoint = value
 		return checkEndpoint(value)
 	}},
@@ -135,14 +135,14 @@ var known = []setting{
 		p.database.TLS = value
 		return database.ParseTLS(value)
 	}},
-	{"DATABASE_CA_FILE", "a PEM file of the roots to verify the server's certificate by", func(p *parsed, value string) error {
+	{"DATABASE_CA_FILE", "a PEM file with the root certificates to verify the server with", func(p *parsed, value string) error {
 		if _, err := os.Stat(value); err != nil {
-			return fmt.Errorf("the file is not there: %w", err)
+			return fmt.Errorf("the file does not exist: %w", err)
 		}
 		p.database.CAFile = value
 		return nil
 	}},
-	{"MAUTIC_URL", "the base URL of the Mautic whose login page tells whether it is healthy", func(p *parsed, value string) error {
+	{"MAUTIC_URL", "the base URL of the Mautic whose login page shows whether it is healthy", func(p *parsed, value string) error {
 		p.mauticURL = value
 		_, err := mautic.NewHealth(value, http.DefaultClient)
 		return err
@@ -174,39 +174,39 @@ var known = []setting{
 	{"SMTP_IAM_USER", "the IAM user whose access keys are SES's SMTP credentials", func(p *parsed, value string) error {
 		p.smtp.User = value
 		if !iamUserName.MatchString(value) {
-			return fmt.Errorf("%q is no name of an IAM user (without a path or an ARN)", value)
+			return fmt.Errorf("%q is not the name of an IAM user (without a path or an ARN)", value)
 		}
 		return nil
 	}},
 	{"SMTP_HOST", "the SMTP server, where the secret does not name it", text(func(p *parsed) *string { return &p.smtp.Host })},
 	{"SMTP_PORT", "its port", port(func(p *parsed) *int { return &p.smtp.Port })},
-	{"SMTP_REGION", "the region of SES, where the server's name does not tell", func(p *parsed, value string) error {
+	{"SMTP_REGION", "the SES region, if the server's name does not contain it", func(p *parsed, value string) error {
 		p.smtp.Region = value
 		if !regionName.MatchString(value) {
-			return fmt.Errorf("%q is no region (eu-west-1)", value)
+			return fmt.Errorf("%q is not a region (such as eu-west-1)", value)
 		}
 		return nil
 	}},
-	{"SMTP_CA_FILE", "a PEM file of the roots to verify the SMTP server's certificate by", func(p *parsed, value string) error {
+	{"SMTP_CA_FILE", "a PEM file with the root certificates to verify the SMTP server with", func(p *parsed, value string) error {
 		pem, err := os.ReadFile(value) //nolint:gosec // G304: the path is the operator's setting
 		if err != nil {
 			return err
 		}
 		p.smtp.Roots = x509.NewCertPool()
 		if !p.smtp.Roots.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s holds no certificate in PEM", value)
+			return fmt.Errorf("%s contains no PEM certificate", value)
 		}
 		return nil
 	}},
 	{"SMTP_TEST_FROM", "the sender of a message that tests a new SMTP credential", address(func(p *parsed) *string { return &p.smtp.TestFrom })},
 	{"SMTP_TEST_TO", "its recipient", address(func(p *parsed) *string { return &p.smtp.TestTo })},
-	{"ROLLOUT_MINUTES", "how long the services may take to come up after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
+	{"ROLLOUT_MINUTES", "how long the services may take to start after a promotion", duration(time.Minute, 1, 24*60, func(p *parsed) *time.Duration { return &p.limits.Rollout })},
 	{"ROTATE_EVERY_DAYS", "how often a schedule rotates each kind of a secret that has several", func(p *parsed, value string) (err error) {
 		p.every, err = rhythms(value)
 		return err
 	}},
-	// It stands after SECRET_ARNS, which are read first.
-	{"ROTATE_WHEN_DUE", "whether a schedule rotates the only kind of a secret when it is due, too, and not each time", func(p *parsed, value string) error {
+	// It comes after SECRET_ARNS, which must be read first.
+	{"ROTATE_WHEN_DUE", "whether a schedule rotates even the only kind of a secret only when it is due", func(p *parsed, value string) error {
 		if all, err := strconv.ParseBool(value); err == nil {
 			if all {
 				p.whenDue = p.secretARNs
@@ -221,7 +221,7 @@ var known = []setting{
 		}
 		return nil
 	}},
-	{"FOLLOW_COPIES", "whether copies of a credential in other fields, in DSNs and URLs, follow it", func(p *parsed, value string) error {
+	{"FOLLOW_COPIES", "whether copies of a credential in other fields, in DSNs and URLs, are updated with it", func(p *parsed, value string) error {
 		follow, err := strconv.ParseBool(value)
 		if err != nil {
 			return fmt.Errorf("%q is neither true nor false", value)
@@ -229,8 +229,8 @@ var known = []setting{
 		p.leaveCopies = !follow
 		return nil
 	}},
-	{"OBSERVE_MINUTES", "how long the use of an old value is looked for, once every task is new, before it is taken away", duration(time.Minute, 0, 24*60, func(p *parsed) *time.Duration { return &p.limits.Observe })},
-	{"WATCH_SECONDS", "how long it is looked for in one invocation", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
+	{"OBSERVE_MINUTES", "how long to look for use of an old value, once every task is new, before it is retired", duration(time.Minute, 0, 24*60, func(p *parsed) *time.Duration { return &p.limits.Observe })},
+	{"WATCH_SECONDS", "how long one invocation looks for it", duration(time.Second, 1, 300, func(p *parsed) *time.Duration { return &p.limits.Watch })},
 	{"OVERLAP_HOURS", "how long an old password is accepted when no services are set", duration(time.Hour, 1, 24*90, func(p *parsed) *time.Duration { return &p.limits.OverlapWithoutServices })},
 	{"METRICS", "whether metrics are written", func(p *parsed, value string) error {
 		written, err := strconv.ParseBool(value)
@@ -249,11 +249,11 @@ var known = []setting{
 	{"PASSWORD_ALPHABET", "the characters a password is made of", text(func(p *parsed) *string { return &p.alphabet })},
 }
 
-// The name of a secret has letters, digits and these; an exclamation mark is in
-// the names alone that AWS's services give to theirs (rds!db-…).
+// The name of a secret has letters, digits and these. Only AWS services put an exclamation mark
+// into the names of theirs (rds!db-…).
 var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:([A-Za-z0-9/_+=.@!-]+)-[A-Za-z0-9]{6}$`)
 
-// What IAM takes for a user's name, and what regions are called.
+// IAM user names, and region names.
 var (
 	iamUserName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
@@ -266,8 +266,8 @@ func checkARN(arn string) error {
 	return nil
 }
 
-// checkRotatedARN takes the secrets that a function may rotate: not those of a
-// service, which may be read and no more.
+// checkRotatedARN accepts the secrets that a function may rotate: not those owned by an AWS
+// service, which it may only read.
 func checkRotatedARN(arn string) error {
 	if err := checkARN(arn); err != nil {
 		return err
@@ -293,8 +293,8 @@ func checkEndpoint(value string) error {
 	return nil
 }
 
-// readSettings reads the environment, as os.Environ gives it, and names all
-// its faults at once.
+// readSettings reads the environment, as os.Environ returns it, and reports all its faults at
+// once.
 func readSettings(environment []string) (settings, error) {
 	p := parsed{settings: settings{kinds: []string{"database"}, limits: rotation.DefaultLimits}, length: password.DefaultLength, alphabet: password.DefaultAlphabet}
 	values := map[string]string{}
@@ -323,7 +323,7 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 		faults = append(faults, errors.New("SECRET_ARNS is not set: give the ARNs of the secrets to rotate, separated by commas"))
 	}
 	if (p.cluster == "") != (len(p.services) == 0) {
-		faults = append(faults, errors.New("ECS_CLUSTER and ECS_SERVICES go together: set both, or neither when nothing is to be redeployed"))
+		faults = append(faults, errors.New("ECS_CLUSTER and ECS_SERVICES go together: set both, or neither if nothing has to be redeployed"))
 	}
 	policy, err := password.NewPolicy(p.length, p.alphabet)
 	if err != nil {
@@ -331,16 +331,16 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 	}
 	p.database.Passwords = policy
 	if needs := p.needsRDS(); needs != "" && !p.askRDS {
-		faults = append(faults, fmt.Errorf("%s takes DATABASE_RDS=true, with the permissions for it", needs))
+		faults = append(faults, fmt.Errorf("%s needs DATABASE_RDS=true, with the permissions for it", needs))
 	}
 	if p.database.Way == "admin" && p.adminSecretARN == "" {
-		faults = append(faults, errors.New("DATABASE_WAY=admin takes DATABASE_ADMIN_SECRET_ARN"))
+		faults = append(faults, errors.New("DATABASE_WAY=admin needs DATABASE_ADMIN_SECRET_ARN"))
 	}
 	if slices.Contains(p.kinds, "smtp") && p.smtp.User == "" {
-		faults = append(faults, errors.New("ROTATE_KINDS has smtp, which takes SMTP_IAM_USER: the IAM user whose access keys are SES's SMTP credentials"))
+		faults = append(faults, errors.New("ROTATE_KINDS has smtp, which needs SMTP_IAM_USER: the IAM user whose access keys are SES's SMTP credentials"))
 	}
 	if (p.smtp.TestFrom == "") != (p.smtp.TestTo == "") {
-		faults = append(faults, errors.New("SMTP_TEST_FROM and SMTP_TEST_TO go together: set both, or neither when no message is to be sent"))
+		faults = append(faults, errors.New("SMTP_TEST_FROM and SMTP_TEST_TO go together: set both, or neither if no message should be sent"))
 	}
 	if p.layout != (database.Layout{}) {
 		for name, place := range map[string]document.Pointer{
@@ -352,7 +352,7 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 			case p.layout.Password == "":
 				faults = append(faults, fmt.Errorf("DATABASE_PASSWORD_POINTER is not set, but %s is: the secret's layout begins with the password", name))
 			case place == p.layout.Password:
-				faults = append(faults, fmt.Errorf("%s is what DATABASE_PASSWORD_POINTER is (%s), and a rotation changes what stands there", name, place))
+				faults = append(faults, fmt.Errorf("%s is the same as DATABASE_PASSWORD_POINTER (%s), which a rotation changes", name, place))
 			}
 		}
 		p.database.Layouts = []database.Layout{p.layout}
@@ -360,7 +360,7 @@ func (p *parsed) conclude(values map[string]string) (faults []error) {
 	return faults
 }
 
-// needsRDS names a setting that means nothing where RDS may not be asked.
+// needsRDS names a setting that has no effect unless RDS may be asked.
 func (p *parsed) needsRDS() string {
 	switch {
 	case p.database.Way == "rds":
@@ -384,14 +384,14 @@ func port(field func(*parsed) *int) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 || n > 65535 {
-			return fmt.Errorf("%q is no port", value)
+			return fmt.Errorf("%q is not a port", value)
 		}
 		*field(p) = n
 		return nil
 	}
 }
 
-// address takes an address alone, without a name before it.
+// address accepts an address only, without a name before it.
 func address(field func(*parsed) *string) func(*parsed, string) error {
 	return func(p *parsed, value string) error {
 		parsed, err := mail.ParseAddress(value)
@@ -421,7 +421,7 @@ func pointer(field func(*parsed) *document.Pointer) func(*parsed, string) error 
 	}
 }
 
-// rhythms reads "database=90,admin=60", in days.
+// rhythms parses "database=90,admin=60", in days.
 func rhythms(value string) (map[string]time.Duration, error) {
 	every := map[string]time.Duration{}
 	for _, item := range list(value) {
@@ -445,7 +445,7 @@ func list(value string) (items []string) {
 	return items
 }
 
-// ours are the names that begin as only this function's do.
+// ours are the names with a prefix that only this function uses.
 func ours() (names []string) {
 	for _, s := range known {
 		if hasOurPrefix(s.name) {
@@ -455,8 +455,8 @@ func ours() (names []string) {
 	return names
 }
 
-// looksLikeOurs finds the misspelt: what is passed over in silence would leave
-// a setting at its default.
+// looksLikeOurs finds misspelt names: if they were ignored, a setting would silently keep its
+// default.
 func looksLikeOurs(name string) bool {
 	return hasOurPrefix(name) && !slices.Contains(ours(), name)
 }

@@ -105,9 +105,9 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		`"databse=30" is not a kind (admin, api, database`,
 		`"smpt" is not one of database, smtp, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
 		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
-		"ROTATE_KINDS has smtp, which takes SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is no region`, `"0" is no port`,
-		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "holds no certificate in PEM",
-		"length 8", "an alphabet of 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false, nor one of SECRET_ARNS`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
+		"ROTATE_KINDS has smtp, which needs SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is not a region`, `"0" is no port`,
+		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "contains no PEM certificate",
+		"length 8", "the alphabet has 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false, nor one of SECRET_ARNS`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %q:\n%v", want, err)

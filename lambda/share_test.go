@@ -70,7 +70,7 @@ func TestEachSecretGetsItsShareOfAnInvocationsTime(t *testing.T) {
 			name: "the first one's target hangs", order: []string{"a", "b", "c"},
 			secrets: map[string]secret{"a": {hangs: true}, "b": {takes: time.Second}, "c": {takes: time.Second}},
 			want:    []string{"a at 0s has 40s, may wait", "b at 40s has 40s, may wait", "c at 41s has 1m19s"},
-			errs:    []string{"the secret's share of the invocation's time, 40s, is over: see what does not answer, or raise the function's timeout: a: context deadline exceeded"},
+			errs:    []string{"the secret's share of the invocation's time, 40s, is over: find out what does not answer, or raise the function's timeout: a: context deadline exceeded"},
 		},
 		{
 			name: "one alone has all the time", order: []string{"a"},
@@ -142,7 +142,7 @@ func TestASecretThatHangsDoesNotKeepTheNextFromBeingHandled(t *testing.T) {
 		return fault
 	})
 	err := d.Invoke([]byte(`{"Action": "reconcile"}`))
-	wantError(t, err, "the secret's share of the invocation's time, ", "is over: see what does not answer, or raise the function's timeout", "deadline exceeded")
+	wantError(t, err, "the secret's share of the invocation's time, ", "is over: find out what does not answer, or raise the function's timeout", "deadline exceeded")
 	got := map[any]any{}
 	for _, line := range d.lines() {
 		if text, _ := line["message"].(string); strings.HasPrefix(text, "reconcile ") {

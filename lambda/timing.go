@@ -10,22 +10,22 @@ import (
 	"mautic-rotation/rotation"
 )
 
-// timing is how long the function waits where nothing tells it that the wait is
-// over. Each field that is zero has the value that AWS and the targets need, and
-// the function as it is deployed has the zero timing. Tests have a shorter one.
+// timing is how long the function waits if nothing shows that the wait is over. A field that is
+// zero has the value that AWS and the targets need, and the deployed function has the zero
+// timing. Tests use a shorter one.
 type timing struct {
 	rotation.Pauses
 
-	Watch   time.Duration // takes the place of WATCH_SECONDS
+	Watch   time.Duration // overrides WATCH_SECONDS
 	Look    time.Duration // database.Config.LookPause
 	SMTP    time.Duration // smtp.Config.Pause
 	RDS     time.Duration // rds.Databases.Interval
-	Backoff time.Duration // the longest pause between two attempts at a call to AWS
+	Backoff time.Duration // the longest pause between two attempts at an AWS call
 
-	HashCost int // takes the place of ADMIN_HASH_COST
+	HashCost int // overrides ADMIN_HASH_COST
 }
 
-// adjust puts the timing into settings.
+// adjust applies the timing to settings.
 func (t timing) adjust(s *settings) {
 	if t.Watch > 0 {
 		s.limits.Watch = t.Watch
@@ -36,7 +36,7 @@ func (t timing) adjust(s *settings) {
 	s.database.LookPause, s.smtp.Pause = t.Look, t.SMTP
 }
 
-// retries are the options of the AWS SDK for the timing.
+// retries are the AWS SDK options for the timing.
 func (t timing) retries() (options []func(*config.LoadOptions) error) {
 	if t.Backoff > 0 {
 		options = append(options, config.WithRetryer(func() aws.Retryer {

@@ -89,7 +89,7 @@ func TestAMasterUsersPasswordIsSetByRDS(t *testing.T) {
 	d.accepts(true, d.password("AWSCURRENT"))
 	d.accepts(false, d.Password)
 	d.mustSettle()
-	d.logSays(`"way":"rds"`, "each of their new logins fails") // the way, and its price
+	d.logSays(`"way":"rds"`, "all their new logins fail") // the way, and its price
 	state, err := d.AWS.RDS.InstanceState(instanceID)
 	if err != nil || state.PasswordsSet != 1 {
 		t.Errorf("RDS has set %d passwords, %v", state.PasswordsSet, err)

@@ -13,16 +13,15 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// A result is what became of an action.
+// result is the outcome of an action.
 type result struct {
 	action plan.Action
 	err    error
 }
 
-// act does what was decided, and decides nothing itself. What concerns AWSCURRENT's
-// label comes first, in one write: the parts of it belong together. What changes
-// which values are wanted comes alone, since it changes what is right for the
-// others.
+// act carries out what was decided, and decides nothing itself. Notes on AWSCURRENT's label come
+// first, in one write, because they belong together. An action that changes which values are
+// wanted is done alone, because it changes what is right for the others.
 func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results []result) {
 	noted, rest := split(actions, func(a plan.Action) bool { return notes[a.Do] != nil })
 	if len(noted) > 0 {
@@ -30,7 +29,7 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		for _, a := range noted {
 			results = append(results, result{a, err})
 			if err != nil {
-				err = errBusy // it is told once
+				err = errBusy // it is logged once
 			}
 		}
 		return results // AWSCURRENT has another label now
@@ -41,8 +40,8 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 			break
 		}
 	}
-	// What tasks were started with comes last: from then on the application may
-	// fail, and could not be asked any more.
+	// Values that tasks started with come last: afterwards the application may fail, and could
+	// not be asked any more.
 	slices.SortStableFunc(rest, func(a, b plan.Action) int { return cmp.Compare(r.restarts(a.Kind), r.restarts(b.Kind)) })
 	done := map[string]bool{} // what several kinds ask for is done once
 	for _, a := range rest {
@@ -53,7 +52,7 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		if a.Do == plan.Tidy {
 			return append(results, r.tidy(ctx, s, rest, a.Version)...)
 		}
-		if a.Do != plan.Hold { // which says so itself, if it is still right under the lock
+		if a.Do != plan.Hold { // which logs it itself, if it still holds under the lock
 			r.tell(a)
 		}
 		if err := r.do(ctx, s, a); err != nil {
@@ -71,9 +70,9 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 	return results
 }
 
-// tidy removes from a version what is to be removed from it, in one write. Entry by entry, the
-// text of a label that another invocation has read and is about to take off could come again, and be
-// taken off with what it says.
+// tidy removes, in one write, everything that has to go from a version's label. Entry by entry, the
+// text of a label that another invocation has read and is about to remove could come back, and be
+// removed with what it says.
 func (r *run) tidy(ctx context.Context, s *sight, actions []plan.Action, version string) (results []result) {
 	page := s.pageOf(version)
 	for _, a := range actions {
@@ -87,22 +86,22 @@ func (r *run) tidy(ctx context.Context, s *sight, actions []plan.Action, version
 		err = fmt.Errorf("%s%s: %w", plan.Tidy, of(results[0].action), err)
 		for i := range results {
 			results[i].err = err
-			err = errBusy // it is told once
+			err = errBusy // it is logged once
 		}
 	}
 	return results
 }
 
-// touches are the actions after which it is decided anew: they write a label, move
+// touches are the actions after which a new decision is made: they write a label, move
 // AWSCURRENT, or take so long that what was seen of the services is out of date.
 var touches = map[plan.Do]bool{
 	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true,
 	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Watch: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
 }
 
-// needsFresh tells that an action is not to be done on labels that were read before this
-// invocation did anything else. What only asks may be, and what takes a value away
-// reads them again under the lock.
+// needsFresh reports whether an action needs labels that were read after this invocation last did
+// anything. An action that only asks does not, and one that retires a value reads them again
+// under the lock.
 func (r *run) needsFresh(a plan.Action) bool {
 	switch a.Do {
 	case plan.Look, plan.LookElsewhere, plan.Ask, plan.AskRoute, plan.LookForUse, plan.Watch:
@@ -135,7 +134,7 @@ func of(a plan.Action) string {
 	return ""
 }
 
-// restarts is 1 for a kind that needs a restart, for sorting.
+// restarts is 1 for a kind that needs a restart; it is used for sorting.
 func (r *run) restarts(name string) int {
 	if kind, ok := r.kind(name); ok && kind.NeedsRestart() {
 		return 1
@@ -143,7 +142,7 @@ func (r *run) restarts(name string) int {
 	return 0
 }
 
-// do is act for one action.
+// do carries out one action.
 func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	switch a.Do {
 	case plan.Look:
@@ -220,7 +219,7 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 		return p
 	},
 	plan.Converge: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {
-		p.Rollout = p.Rollout.ConvergedAt(soon(now)) // old tasks may have logged in until now, within the second
+		p.Rollout = p.Rollout.ConvergedAt(soon(now)) // old tasks may have logged in until now, within this second
 		return p
 	},
 	plan.NoteUnhealthy: func(p ledger.Page, _ plan.Action, now time.Time) ledger.Page {
@@ -233,21 +232,21 @@ var notes = map[plan.Do]func(p ledger.Page, a plan.Action, now time.Time) ledger
 	},
 }
 
-// note writes AWSCURRENT's label, with all that was decided about it.
+// note writes AWSCURRENT's label, with everything that was decided about it.
 func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 	was := s.rollout()
 	page := s.page()
 	if !s.plan.Unsettled() {
-		page.Rollout = was // an edit has left it on the version before
+		page.Rollout = was // an edit has left it on the previous version
 	}
 	for _, a := range actions {
 		now := s.m.At
 		if a.Do == plan.BeginRollout {
-			now = r.aws.Told() // its time runs from when it begins: to read the versions may have taken long
+			now = r.aws.Told() // its time starts now: reading the versions may have taken long
 		}
 		page = notes[a.Do](page, a, now)
 		if a.Do == plan.BeginRollout && !page.Rollout.Since.After(was.Since) {
-			page.Rollout.Since = was.Since.Add(time.Second) // two rollouts are told apart by their times
+			page.Rollout.Since = was.Since.Add(time.Second) // rollouts are told apart by their times
 		}
 	}
 	if err := r.writePage(ctx, page); err != nil {
@@ -262,7 +261,7 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 			r.found.looked = false
 			r.log.Info("a rollout has begun", "since", page.Rollout.Since)
 			if page.Rollout.Emergency {
-				r.found.begun = &page.Rollout // the old values are taken away first
+				r.found.begun = &page.Rollout // the old values are retired first
 				continue
 			}
 			if err := r.beginRollout(ctx, page.Rollout); err != nil {
@@ -277,8 +276,8 @@ func (r *run) note(ctx context.Context, s *sight, actions []plan.Action) error {
 	return nil
 }
 
-// soon is the second after the one that AWS has told: what was created since then
-// was created after that answer.
+// soon is the second after the one that AWS reported: whatever was created since then was created
+// after that answer.
 func soon(now time.Time) time.Time { return now.Truncate(time.Second).Add(time.Second) }
 
 func (r *run) soon() time.Time { return soon(r.aws.Told()) }
@@ -289,8 +288,8 @@ func (r *run) beginRollout(ctx context.Context, rollout ledger.Rollout) error {
 	if r.services == nil {
 		return nil
 	}
-	// AWS tells its time to the second alone, and a deployment counts only if it was
-	// created since the rollout began.
+	// AWS reports whole seconds only, and a deployment counts only if it was created after the
+	// rollout began.
 	if err := r.aws.Await(ctx, rollout.Since); err != nil {
 		return err
 	}
@@ -306,15 +305,15 @@ func (r *run) redeploy(ctx context.Context, service string) error {
 	if err := r.services.RedeployService(ctx, service, r.log); err != nil {
 		return fmt.Errorf("redeploy service %s: %w", service, err)
 	}
-	r.log.Info("a redeploy has begun", audit, didRedeploy, "service", service)
+	r.log.Info("the redeploy has begun", audit, didRedeploy, "service", service)
 	return nil
 }
 
-// converged ends what waited for a rollout.
+// converged finishes what was waiting for a rollout.
 func (r *run) converged(ctx context.Context, s *sight, was ledger.Rollout) error {
 	if was.Promoted {
-		// The application works with the new values: an earlier rollback is no reason
-		// any more to hold the schedule off.
+		// The application works with the new values, so an earlier rollback no longer holds off
+		// the schedule.
 		if err := r.forgetFailed(ctx, s); err != nil {
 			return err
 		}
@@ -322,9 +321,9 @@ func (r *run) converged(ctx context.Context, s *sight, was ledger.Rollout) error
 	if !was.Emergency {
 		return nil
 	}
-	refused := max(0, s.m.At.Sub(was.Since)) + time.Second // AWS tells its time to the second alone
+	refused := max(0, s.m.At.Sub(was.Since)) + time.Second // AWS reports whole seconds only
 	if r.services == nil {
-		r.notice(didRetire, "emergency: the rotation is complete. No services are set, so what uses the old value fails until somebody restarts it")
+		r.notice(didRetire, "emergency: the rotation is complete. No services are set, so what uses the old value fails until someone restarts it")
 		return nil
 	}
 	r.notice(didRetire, "emergency: every task runs with the new value. The application's tasks were refused for at most %s, from the promotion on", refused)

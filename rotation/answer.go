@@ -16,8 +16,8 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// How an invocation answers: what it has seen, and what was decided on it, in the
-// types of package report. It asks nobody anything.
+// The answer of an invocation: what it has seen, and what was decided, in the types of package
+// report. It makes no call.
 
 // nothingFound is the answer of a secret that was not looked at.
 func nothingFound(arn string) report.Secret {
@@ -27,8 +27,8 @@ func nothingFound(arn string) report.Secret {
 	}
 }
 
-// answer is what is known of the secret, with what is to be done next as it was decided
-// on s. s may be nil: nothing was seen.
+// answer is what is known of the secret, and what is to be done next, as decided on s. s may be
+// nil: nothing was read.
 func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 	found := nothingFound(r.event.SecretID)
 	if s == nil {
@@ -49,7 +49,7 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 			found.Needs = append(found.Needs, e)
 		case plan.Wait:
 			found.Waiting = append(found.Waiting, e)
-		default: // it is done by the next reconcile
+		default: // the next reconcile does it
 			e.What = string(a.Do)
 			found.Waiting = append(found.Waiting, e)
 		}
@@ -60,7 +60,7 @@ func (r *run) answer(s *sight, actions []plan.Action) report.Secret {
 	return found
 }
 
-// possible are an operator's actions that would do something now.
+// possible lists the operator's actions that would do something now.
 func (r *run) possible(s *sight) []string {
 	list := []string{}
 	if len(r.released(s, slog.New(slog.DiscardHandler))) > 0 {
@@ -75,8 +75,8 @@ func (r *run) possible(s *sight) []string {
 	return list
 }
 
-// back are the versions that AWSCURRENT can be moved back to by hand: AWSPREVIOUS before the others, and the newer
-// ones first. What was not read is no such version.
+// back lists the versions that AWSCURRENT can be moved back to by hand: AWSPREVIOUS first, then
+// the newer ones first. It leaves out versions that were not read.
 func (r *run) back(s *sight) []string {
 	list := []string{}
 	current, read := r.read.Seen(s.current)
@@ -99,8 +99,8 @@ func (r *run) back(s *sight) []string {
 	return list
 }
 
-// returns tells whether a move of AWSCURRENT to another version leaves a kind with a value that its target accepts,
-// as it does where the version stores AWSCURRENT's own.
+// returns reports whether, after moving AWSCURRENT to another version, a kind has a value that
+// its target accepts. It does if that version stores AWSCURRENT's own value.
 func (r *run) returns(s *sight, kind credential.Kind, current, to secret.Version) bool {
 	now, has, errNow := kind.Value(current.Doc)
 	then, had, err := kind.Value(to.Doc)
@@ -121,7 +121,7 @@ func (r *run) returns(s *sight, kind credential.Kind, current, to secret.Version
 	})
 }
 
-// instant is a time for a report, where zero is none.
+// instant is a time for a report; zero means none.
 func instant(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil
@@ -130,7 +130,7 @@ func instant(at time.Time) *time.Time {
 	return &at
 }
 
-// pause is what an operator has said of the schedule.
+// pause is the operator's pause of the schedule.
 func (s *sight) pause() plan.Pause {
 	value, tagged := s.m.Tags[plan.PauseTag]
 	return plan.ReadPause(value, tagged, s.m.At)
@@ -148,7 +148,7 @@ func (s *sight) scheduleFound() *report.Schedule {
 	return found
 }
 
-// rotationFound is the rotation that is under way; nil: none is.
+// rotationFound is the rotation in progress; nil: there is none.
 func (r *run) rotationFound(s *sight) *report.Rotation {
 	if s.pending == "" {
 		return nil
@@ -191,7 +191,7 @@ func (r *run) rolloutFound(s *sight) *report.Rollout {
 	return found
 }
 
-// credentialsFound are the kinds in AWSCURRENT, as far as its document was read.
+// credentialsFound are the kinds in AWSCURRENT, as far as its document could be read.
 func (r *run) credentialsFound(s *sight, actions []plan.Action) []report.Credential {
 	list := []report.Credential{}
 	current, read := r.read.Seen(s.current)
@@ -260,7 +260,7 @@ func (r *run) credentialFound(s *sight, current secret.Version, kind credential.
 	return found
 }
 
-// ageOf is when a kind's value was made, and who says so.
+// ageOf is when a kind's value was made, and where that is recorded.
 func ageOf(current secret.Version, kind string) (at time.Time, from string) {
 	if at, known := lastRotated(current.Doc, []string{kind})[kind]; known {
 		return at.UTC(), "rotated_at"
@@ -268,16 +268,16 @@ func ageOf(current secret.Version, kind string) (at time.Time, from string) {
 	return current.Created.UTC(), "version"
 }
 
-// kind is what was seen of a kind. Where nothing is open, that is no more than the values
-// that are remembered as rolled back.
+// kind is what was seen of a kind. If nothing is open, that is only the values remembered as
+// rolled back.
 func (s *sight) kind(name string) plan.Kind {
 	if at := slices.IndexFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == name }); at >= 0 {
 		return s.plan.Kinds[at]
 	}
 	k := plan.Kind{Name: name}
 	for _, page := range s.book.Pages {
-		// Where nothing is open there are no others; where not all could be read, these are
-		// what the labels tell.
+		// If nothing is open there are no others. If not everything could be read, these come
+		// from the labels alone.
 		open := page.Version != s.current && page.Version != s.pending && page.Entries[name].State.Live()
 		if e := page.Entries[name]; e.State == ledger.Failed || open {
 			k.Old = append(k.Old, plan.Value{Version: page.Version, Entry: e})
@@ -298,14 +298,14 @@ func (r *run) oldFound(s *sight, k plan.Kind, old plan.Value, actions []plan.Act
 		next = nextFor(k.Name, old.Version, plan.Decide(plan.Observation{Now: s.m.At, Kinds: []plan.Kind{{Name: k.Name, Old: []plan.Value{old}}}}))
 	}
 	if next.Why == "" {
-		next.Why = "not all of the secret could be looked at"
+		next.Why = "not all of the secret could be read"
 	}
 	found.Next, found.Why, found.Until, found.Remedy = string(next.Do), next.Why, instant(next.Until), next.Remedy
 	return found
 }
 
-// nextFor is what is done next with a value: what was decided of it, or else what has to
-// come before, of its kind or of the secret.
+// nextFor is what happens to a value next: what was decided about it, or otherwise what has to
+// come first, for its kind or for the secret.
 func nextFor(kind, version string, actions []plan.Action) plan.Action {
 	for _, is := range []func(plan.Action) bool{
 		func(a plan.Action) bool { return a.Kind == kind && a.Version == version },
@@ -320,7 +320,7 @@ func nextFor(kind, version string, actions []plan.Action) plan.Action {
 	return plan.Action{Do: plan.Wait}
 }
 
-// labelsFound are the labels of all versions: of each version AWS's own first.
+// labelsFound are the labels of all versions; each version's AWS labels come first.
 func (r *run) labelsFound(s *sight) []report.Label {
 	list := []report.Label{}
 	ids := slices.SortedFunc(maps.Keys(s.m.Labels), func(a, b string) int {
@@ -354,20 +354,20 @@ func (s *sight) rank(id string) int {
 	return len(aws)
 }
 
-// What a state means elsewhere than is usual.
+// What a state means on another version than usual.
 const (
-	meansGivenUp    = "the rotation was given up, and the value is taken away next"
+	meansGivenUp    = "the rotation was given up, and the value is retired next"
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
-	meansToSet      = "its target, which accepts one value alone, is given it next"
-	meansReplaced   = "its target accepts one value alone, and has another one; this one is kept, to be set again should it be wanted again"
+	meansToSet      = "its target, which accepts only one value, is given it next"
+	meansReplaced   = "its target accepts only the newer value; this one is kept so that it can be set again"
 )
 
-// means tells in words what a label of this function's says; "" of another one. book and
-// err are what was read of it.
+// means explains a label of this function's in words; "" for any other label. book and err are
+// what was read of it.
 func (s *sight) means(version, label string, book ledger.Book, err error) string {
 	if request, _ := plan.RequestLabel(map[string][]string{version: {label}}); request != "" {
-		return "the next rotation follows these words, and takes the label off"
+		return "the next rotation follows these words, and removes the label"
 	}
 	if err != nil {
 		return "this function cannot understand it"
@@ -411,7 +411,7 @@ func (s *sight) meaning(version, kind string, state ledger.State) string {
 	return state.Means()
 }
 
-// isSingle tells that a kind's target is known to accept one value at a time.
+// isSingle reports whether a kind's target is known to accept one value at a time.
 func (s *sight) isSingle(kind string) bool {
 	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == kind && k.Single() })
 }

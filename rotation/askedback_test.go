@@ -94,7 +94,7 @@ func TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo(t *testing.T) {
 		prepare func(e *engine)
 		says    []string
 	}{
-		{"nothing was promoted", func(*engine) {}, []string{"nothing was promoted yet"}},
+		{"nothing was promoted", func(*engine) {}, []string{"nothing has been promoted yet"}},
 		{"the rollout has converged", func(e *engine) {
 			e.mustRotate()
 			e.reconcile()
@@ -107,7 +107,7 @@ func TestWhatCannotBeRolledBackIsRefusedAndSaysWhatToDo(t *testing.T) {
 			e.mustRotate()
 			e.mustEndOverlaps()
 			e.mustRotateWith("emergency." + uuid)
-		}, []string{"an emergency is never rolled back", "correct the application"}},
+		}, []string{"an emergency is never rolled back", "fix the application"}},
 		{"every old value is refused", func(e *engine) {
 			e.mustRotate()
 			e.mustEndOverlaps()

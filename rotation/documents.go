@@ -9,9 +9,9 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// What the secret's documents have of the kinds, and whether one comes of another.
+// Which kinds a document has, and whether one document was made from another.
 
-// present returns the kinds that a document has a credential of.
+// present returns the kinds that a document has a credential for.
 func (r *Rotator) present(d document.Document) ([]credential.Kind, error) {
 	var found []credential.Kind
 	for _, kind := range r.kinds {
@@ -28,14 +28,14 @@ func (r *Rotator) present(d document.Document) ([]credential.Kind, error) {
 		for _, kind := range r.kinds {
 			looked = append(looked, kind.Name()+" at "+kind.Where())
 		}
-		return nil, fmt.Errorf("the secret has no credential that this function rotates. It was looked for in these fields: %s", strings.Join(looked, "; "))
+		return nil, fmt.Errorf("the secret has no credential that this function rotates. It was expected in these fields: %s", strings.Join(looked, "; "))
 	}
 	return found, nil
 }
 
-// editedMeanwhile fails when the pending document is not what the current one
-// becomes with the new values of the kinds that changed: somebody edited the
-// secret after the pending version was made, and promoting it would undo that.
+// editedMeanwhile fails if the pending document is not the current one with new values of the
+// changed kinds: someone edited the secret after the pending version was made, and promoting it
+// would undo that edit.
 func editedMeanwhile(made []credential.Kind, current, pending document.Document) error {
 	expected, err := current, error(nil)
 	for _, kind := range made {
@@ -68,7 +68,7 @@ func editedMeanwhile(made []credential.Kind, current, pending document.Document)
 	return nil
 }
 
-// putFields returns a document with a kind's fields as they are in another.
+// putFields returns a document with a kind's fields taken from another.
 func putFields(into, from document.Document, kind credential.Kind) (document.Document, error) {
 	fields, err := kind.Fields(from)
 	if err != nil {
@@ -86,8 +86,8 @@ func putFields(into, from document.Document, kind credential.Kind) (document.Doc
 	return into, nil
 }
 
-// errEdited says that the pending version does not come of the current one.
-var errEdited = errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit, so it is given up, and what it has set is taken away: rotate again")
+// errEdited says that the pending version was not made from the current one.
+var errEdited = errors.New("the secret was edited after this rotation began, and promoting its version would undo the edit, so the rotation is given up, and what it has set is retired: rotate again")
 
 func names(kinds []credential.Kind) []string {
 	list := make([]string, len(kinds))

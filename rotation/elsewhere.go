@@ -12,14 +12,14 @@ import (
 	"mautic-rotation/rotation/plan"
 )
 
-// others are the other secrets that the function serves, as one look found them.
+// others are the function's other secrets, as of one look.
 type others struct {
 	current  map[string]document.Document // of AWSCURRENT, by the secret's ARN
 	rollouts []plan.OtherRollout
 	unread   string // why one of them could not be read
 }
 
-// besides are the other secrets that the function serves, each to be read.
+// besides are the function's other secrets, each ready to be read.
 func (r *run) besides() iter.Seq[*run] {
 	return func(yield func(*run) bool) {
 		for _, arn := range r.listed {
@@ -30,22 +30,22 @@ func (r *run) besides() iter.Seq[*run] {
 	}
 }
 
-// lookElsewhere reads the other secrets that the function serves. One that cannot be
-// read is told of, and the decisions depend on it: it may store anything.
+// lookElsewhere reads the function's other secrets. A secret that cannot be read is logged, and
+// decisions take it into account: it may store anything.
 func (r *run) lookElsewhere(ctx context.Context) {
 	found := &others{current: map[string]document.Document{}}
 	for other := range r.besides() {
 		if err := found.add(ctx, other); err != nil {
 			arn := other.event.SecretID
 			r.log.Warn("another secret cannot be read", "other", arn, "error", err)
-			found.unread = arn + " cannot be read: restore it, or take it out of SECRET_ARNS"
+			found.unread = arn + " cannot be read: restore it, or remove it from SECRET_ARNS"
 		}
 	}
 	r.found.others = found
 }
 
-// add reads another secret. Its rollout is known even if its value cannot be read, and
-// the other way round.
+// add reads another secret. Its rollout is known even if its value cannot be read, and the other
+// way round.
 func (o *others) add(ctx context.Context, other *run) error {
 	arn := other.event.SecretID
 	m, err := other.read.Describe(ctx)
@@ -71,8 +71,8 @@ func (r *run) seenElsewhere() plan.Others {
 	return plan.Others{Unread: r.found.others.unread, Rollouts: r.found.others.rollouts}
 }
 
-// elsewhere is the ARN of another secret whose AWSCURRENT stores a value of a kind;
-// "" where none is known to.
+// elsewhere is the ARN of another secret whose AWSCURRENT stores this value of a kind; "" if none
+// is known.
 func (r *run) elsewhere(kind credential.Kind, value credential.Value) string {
 	if r.found.others == nil {
 		return ""

@@ -77,7 +77,7 @@ func TestNothingIsTakenAwayWhileAnotherSecretCannotBeRead(t *testing.T) {
 	}
 	e.reconcile()
 	e.expect("database-0 database-1", "api-0", "admin-0")
-	if !strings.Contains(e.log.String(), other+" cannot be read: restore it, or take it out of SECRET_ARNS") {
+	if !strings.Contains(e.log.String(), other+" cannot be read: restore it, or remove it from SECRET_ARNS") {
 		t.Error("no alarm names the secret that cannot be read")
 	}
 	if _, err := e.secrets.RestoreSecret(t.Context(), &sm.RestoreSecretInput{SecretId: &other}); err != nil {

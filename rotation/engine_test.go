@@ -135,7 +135,7 @@ func TestWordsInTheTokenOrInALabelSayWhatIsRotated(t *testing.T) {
 		t.Errorf("webhook is %s, %d redeploys, journal %s", e.current(&e.webhook), e.services.times, e.journal())
 	}
 
-	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which is no word this function knows") {
+	if err := e.rotate("only.ad." + uuid); err == nil || !strings.Contains(err.Error(), "which this function does not know") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
@@ -211,7 +211,7 @@ func TestInAnEmergencyOldValuesAreGoneWithThePromotion(t *testing.T) {
 func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 	e := newEngine(t)
 	e.api.stuck = true
-	if err := e.rotate("emergency.only.admin.api." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not all done yet") {
+	if err := e.rotate("emergency.only.admin.api." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not complete yet") {
 		t.Fatalf("got %v", err)
 	}
 	e.api.stuck = false
@@ -229,7 +229,7 @@ func TestAnEmergencyIsFinishedByAReconcileWhenItsStepWasCutOff(t *testing.T) {
 func TestAnEmergencyRedeploysThoughAnOldValueIsNotTakenAwayYet(t *testing.T) {
 	e := newEngine(t)
 	e.database.stuck = true
-	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not all done yet") {
+	if err := e.rotate("emergency." + uuid); err == nil || !strings.Contains(err.Error(), "what follows is not complete yet") {
 		t.Fatalf("got %v", err)
 	}
 	if e.services.times != 1 {

@@ -4,9 +4,8 @@ import (
 	"fmt"
 )
 
-// A Step is one of the four that Secrets Manager's rotation service invokes,
-// in this order. A failed one makes it start again from the first, with the
-// same token.
+// A Step is one of the four steps that Secrets Manager's rotation service invokes, in this order.
+// After a failure it starts again from the first, with the same token.
 type Step string
 
 // The four steps.
@@ -30,7 +29,7 @@ type Event struct {
 	RotationToken string
 }
 
-// Validate names the first thing that the rotation service would not send.
+// Validate returns the first thing in the event that the rotation service would not send.
 func (e Event) Validate() error {
 	switch e.Step {
 	case CreateSecret, SetSecret, TestSecret, FinishSecret:

@@ -10,10 +10,10 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// Copies of a credential in fields that belong to no kind, as in a DSN. They follow
-// it: in the pending document, and back again with a rollback.
+// Copies of a credential in fields that belong to no kind, such as a DSN, are updated with it: in
+// the pending document, and back again in a rollback.
 
-// loginOf is what copies of a kind's credential have; false: there are none of it.
+// loginOf is the login that copies of a kind's credential contain; false: there can be none.
 func loginOf(kind credential.Kind, d document.Document) (copies.Login, bool, error) {
 	copied, ok := kind.(credential.Copied)
 	if !ok {
@@ -22,14 +22,14 @@ func loginOf(kind credential.Kind, d document.Document) (copies.Login, bool, err
 	return copied.Login(d)
 }
 
-// follow returns into with the copies of kinds' credentials in it changed from those of
-// was to those of is.
+// follow returns into, with the copies of the kinds' credentials changed from those of was to
+// those of is.
 func follow(into, was, is document.Document, kinds []credential.Kind) (document.Document, error) {
 	return followAs(into, was, is, kinds, document.Document{})
 }
 
-// followAs is follow for a document that goes back to one that was there before: a
-// copy that has nothing else in it changed gets the very bytes that it had.
+// followAs is follow for a document that goes back to an earlier one: if nothing else in a copy's
+// field has changed, the field gets its earlier bytes back.
 func followAs(into, was, is document.Document, kinds []credential.Kind, before document.Document) (document.Document, error) {
 	for _, kind := range kinds {
 		from, had, errFrom := loginOf(kind, was)
@@ -61,7 +61,7 @@ func followAs(into, was, is document.Document, kinds []credential.Kind, before d
 	return into, nil
 }
 
-// copiesOf are the places of the copies of a kind's credential.
+// copiesOf returns the places of the copies of a kind's credential.
 func copiesOf(kind credential.Kind, d document.Document) (places []document.Pointer, err error) {
 	login, ok, err := loginOf(kind, d)
 	if err != nil || !ok {
@@ -75,8 +75,8 @@ func copiesOf(kind credential.Kind, d document.Document) (places []document.Poin
 	return places, nil
 }
 
-// checkCopies tells which copies of a kind's credential follow it, and which other
-// fields have its secret: those stop working with the old value.
+// checkCopies reports which copies of a kind's credential are updated with it, and which other
+// fields contain its secret: those stop working with the old value.
 func (r *Rotator) checkCopies(kind credential.Kind, d document.Document) (checks []credential.Check, err error) {
 	login, ok, err := loginOf(kind, d)
 	if err != nil || !ok {
@@ -93,7 +93,7 @@ func (r *Rotator) checkCopies(kind credential.Kind, d document.Document) (checks
 			Warning: fmt.Errorf("%s: not changed, since FOLLOW_COPIES is false, so they stop working once the old value is refused", inFields(follows)),
 		})
 	case len(follows) > 0:
-		checks = append(checks, credential.Check{What: "copies in other fields, which follow the credential: " + inFields(follows)})
+		checks = append(checks, credential.Check{What: "copies in other fields, which are updated with the credential: " + inFields(follows)})
 	}
 	own := map[document.Pointer]bool{}
 	for _, kind := range r.kinds {
@@ -114,7 +114,7 @@ func (r *Rotator) checkCopies(kind credential.Kind, d document.Document) (checks
 	if len(others) > 0 {
 		checks = append(checks, credential.Check{
 			What:    "its secret in other fields",
-			Warning: fmt.Errorf("%s: not changed, since it does not stand there in a DSN or a URL beside the user's name; if it is a copy, have its readers take it from %s instead", inFields(others), inFields(fieldsOf(kind, d))),
+			Warning: fmt.Errorf("%s: not changed, since the secret is not in a DSN or URL there, next to the user's name; if it is a copy, make its readers take it from %s instead", inFields(others), inFields(fieldsOf(kind, d))),
 		})
 	}
 	return checks, nil
@@ -123,7 +123,7 @@ func (r *Rotator) checkCopies(kind credential.Kind, d document.Document) (checks
 func fieldsOf(kind credential.Kind, d document.Document) []document.Pointer {
 	fields, err := kind.Fields(d)
 	if err != nil {
-		return nil // told by whoever needs them
+		return nil // reported by whoever needs them
 	}
 	return fields
 }

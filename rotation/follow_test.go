@@ -93,8 +93,8 @@ func TestThePreflightTellsWhichCopiesFollow(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		"copies in other fields, which follow the credential: /database_url, /nested/0/dsn",
-		"/cache, /literal: not changed, since it does not stand there in a DSN or a URL beside the user's name; if it is a copy, have its readers take it from /database instead",
+		"copies in other fields, which are updated with the credential: /database_url, /nested/0/dsn",
+		"/cache, /literal: not changed, since the secret is not in a DSN or URL there, next to the user's name; if it is a copy, make its readers take it from /database instead",
 	} {
 		if !strings.Contains(e.log.String(), want) {
 			t.Errorf("the preflight does not say %s", want)

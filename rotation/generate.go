@@ -18,14 +18,14 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// What createSecret does to make the pending document, and what it tells of the
-// kinds that it goes on without.
+// How createSecret makes the pending document, and what it reports about the kinds that it leaves
+// out.
 
-// byRhythm tells that the schedule rotates the secret's kinds when they are due, be it the
-// only one.
+// byRhythm reports whether the schedule rotates the secret's kinds only when they are due, even
+// if there is just one.
 func (r *run) byRhythm() bool { return slices.Contains(r.whenDue, r.event.SecretID) }
 
-// toRotate chooses the kinds that the rotation is to change.
+// toRotate chooses the kinds that the rotation changes.
 func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, error) {
 	m := seen.m
 	present, err := r.present(current.Doc)
@@ -53,24 +53,23 @@ func (r *run) toRotate(current secret.Version, seen *sight) (plan.Selection, err
 		return chosen, nil
 	}
 	if len(bad) > 0 && !chosen.ByHand() {
-		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: mend what kept the application from coming up, then rotate by hand, or "+howToRelease, "version", bad[0])
+		r.log.Error("nothing is rotated by the schedule, since the last rotation was rolled back: fix what kept the application from starting, then rotate by hand, or "+howToRelease, "version", bad[0])
 		r.measure(Metric{Name: metricHeldOff, Unit: count, Value: 1})
 	}
 	return chosen, nil
 }
 
-// readyToChange fails when the rotation could not be seen to its end: the
-// application is not healthy, or a service cannot be redeployed. It is asked only
-// before the first change: a target that accepts one value alone makes the
-// application unhealthy from then on, until it is redeployed. An emergency does
-// not wait for either.
+// readyToChange fails if the rotation's effect could not be seen, or its redeploy would fail: the
+// application is unhealthy, or a service cannot be redeployed. It runs only before the first
+// change, because a target that accepts one value makes the application unhealthy from then on,
+// until it is redeployed. An emergency waits for neither.
 func (r *run) readyToChange(ctx context.Context, chosen plan.Selection) error {
 	if len(chosen.Kinds) == 0 {
 		return nil
 	}
 	if !chosen.Emergency {
 		if state, what := r.askHealth(ctx); what != "" {
-			return fmt.Errorf("the application is not healthy (%s: %s), so what a rotation does to it could not be told: mend it, or unset MAUTIC_URL", state, what)
+			return fmt.Errorf("the health check failed (%s: %s), so the rotation's effect could not be seen: fix the application, or unset MAUTIC_URL", state, what)
 		}
 	}
 	if r.services == nil || !r.needsRestart(chosen.Kinds) {
@@ -82,7 +81,7 @@ func (r *run) readyToChange(ctx context.Context, chosen plan.Selection) error {
 			continue
 		}
 		if chosen.Emergency {
-			r.log.Error("the services cannot all be redeployed; the emergency goes on", "check", check.What, "problem", check.Problem)
+			r.log.Error("the services cannot all be redeployed; the emergency continues", "check", check.What, "problem", check.Problem)
 		}
 		problems = append(problems, fmt.Errorf("%s: %w", check.What, check.Problem))
 	}
@@ -92,13 +91,12 @@ func (r *run) readyToChange(ctx context.Context, chosen plan.Selection) error {
 	return fmt.Errorf("the services could not be redeployed after the promotion, so nothing is changed: %w", errors.Join(problems...))
 }
 
-// generate makes the pending document: the current one, with the fields of each
-// chosen kind as that kind has made them from the current one. So none of them
-// sees a value of another's that no target accepts yet. A kind that makes none is
-// taken out of the choice, which is returned as what was made and what not.
+// generate makes the pending document: the current one, with each chosen kind's fields as that
+// kind made them from the current one. So no kind sees another's value that no target accepts
+// yet. It returns the choice without the kinds that made no value.
 //
-// Those that ask their target to make the value come last, when it is known that
-// the rotation goes on and that the values fit into the secret.
+// Issuers come last, when it is certain that the rotation continues and that the values fit into
+// the secret.
 func (r *run) generate(ctx context.Context, current secret.Version, chosen plan.Selection) (document.Document, plan.Selection, error) {
 	g := &generator{run: r, current: current, chosen: chosen, made: map[string]document.Document{}}
 	var others, issuers []credential.Kind
@@ -125,7 +123,7 @@ func (r *run) generate(ctx context.Context, current secret.Version, chosen plan.
 	return pending, g.chosen, err
 }
 
-// generator has the chosen kinds make their values.
+// generator asks the chosen kinds for their values.
 type generator struct {
 	run     *run
 	current secret.Version
@@ -133,7 +131,7 @@ type generator struct {
 	made    map[string]document.Document
 }
 
-// refusal is why the rotation is given up for what has been left out of it.
+// refusal is why the rotation is given up because of what it would leave out.
 func (g *generator) refusal() error {
 	if err := g.chosen.Refusal(); err != nil {
 		return refused{err}
@@ -141,9 +139,9 @@ func (g *generator) refusal() error {
 	return nil
 }
 
-// make asks each of the kinds for a new value. One that cannot be rotated now is
-// left out, so that it does not keep the others waiting. A fault that may pass is
-// given a few seconds to do so. make fails only for want of the invocation's time.
+// make asks each kind for a new value. A kind that cannot be rotated now is left out, so that the
+// others do not have to wait. A fault that may pass gets a few seconds to do so. make fails only
+// if the invocation's time runs out.
 func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
 	pause := g.run.pauses.Generate
 	for attempt := 1; len(kinds) > 0; attempt++ {
@@ -184,21 +182,21 @@ const (
 	// generateAttempts is how often a kind is asked while its fault may pass.
 	generateAttempts = 3
 
-	// A kind is given half of the time that is left, so that one whose target
-	// hangs leaves enough for the others: but no longer than any needs whose
-	// target answers, and not so little that it could not answer.
+	// A kind gets half of the time that is left, so that one whose target hangs leaves enough for
+	// the others. It gets no more than any kind needs whose target answers, and enough to answer
+	// at all.
 	longestShare  = time.Minute
 	shortestShare = time.Second
 )
 
-// shareOfTime is how long one kind may take of the invocation's time, when waiting
-// kinds have to be asked yet, that one included.
+// shareOfTime is how much of the invocation's time one kind may take, if waiting kinds, including
+// this one, are still to be asked.
 func shareOfTime(ctx context.Context, waiting int) (time.Duration, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return longestShare, nil
 	}
-	// A little more than what must be left when they have all been asked.
+	// A little more than what must be left when all have been asked.
 	left := time.Until(deadline) - timeToChange - time.Second
 	share := min(longestShare, left/time.Duration(min(waiting, 2)))
 	if share < shortestShare {
@@ -207,13 +205,13 @@ func shareOfTime(ctx context.Context, waiting int) (time.Duration, error) {
 	return share, nil
 }
 
-// isShort tells that there may be no time for another attempt, at any of the kinds.
+// isShort reports whether there may be no time for another attempt at any kind.
 func isShort(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && time.Until(deadline) < 2*timeToChange
 }
 
-// errNoAnswer tells that a kind has used up its share of the time.
+// errNoAnswer says that a kind has used up its share of the time.
 var errNoAnswer = errors.New("its target does not answer in time")
 
 // ask asks a kind for a new value.
@@ -232,15 +230,15 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 	return next, err
 }
 
-// mayPass tells whether a kind may make its value in some seconds: its target has
-// not answered, or AWS asks for patience.
+// mayPass reports whether a kind may succeed in some seconds: its target has not answered, or AWS
+// throttled the call.
 func mayPass(err error) bool {
 	return !errors.Is(err, errNoAnswer) &&
 		(credential.MayPass(err) || awsretry.IsErrorRetryables(awsretry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary)
 }
 
-// lastOf tells when a kind was rotated last. Where that cannot be noted, it cannot
-// have been after the current version was stored.
+// lastOf returns when a kind was last rotated. If the document cannot record that, it is when the
+// current version was stored, at the latest.
 func (g *generator) lastOf(kind string) time.Time {
 	if !hasRoomForNotes(g.current.Doc) {
 		return g.current.Created
@@ -248,8 +246,8 @@ func (g *generator) lastOf(kind string) time.Time {
 	return g.chosen.Last[kind]
 }
 
-// document is the pending document. Its fields are put in in the order of the
-// kinds, as editedMeanwhile does.
+// document is the pending document. Fields are added in the order of the kinds, as in
+// editedMeanwhile.
 func (g *generator) document(more ...credential.Kind) (document.Document, error) {
 	pending, err := g.withFields(more)
 	if err != nil || g.run.leaveCopies {
@@ -281,14 +279,14 @@ func (g *generator) withFields(more []credential.Kind) (document.Document, error
 		}
 	}
 	if len(noted) > 0 && !hasRoomForNotes(g.current.Doc) {
-		g.run.log.Warn("when a credential was rotated is not noted in the secret, whose field rotated_at is somebody else's: each is taken to be as old as its version")
+		g.run.log.Warn("the secret does not record when a credential was rotated, since its field rotated_at is not this function's: each is taken to be as old as its version")
 		return pending, nil
 	}
 	return noteRotated(pending, noted, g.chosen.Now)
 }
 
-// fits fails when the pending document may not fit into the secret, with what
-// has been made, and what the issuers are about to make.
+// fits fails if the pending document may not fit into the secret, with the values that were made
+// and those that the issuers are about to make.
 func (g *generator) fits(issuers []credential.Kind) error {
 	pending, err := g.document(issuers...)
 	if err != nil {
@@ -314,22 +312,21 @@ func (g *generator) fits(issuers []credential.Kind) error {
 		size += len(copied) * 2 * longestEscape * credential.MaxIssued // a name and a secret
 	}
 	if size > document.MaxBytes {
-		return refused{fmt.Errorf("the secret has no room for the new values: it might have %d bytes, and Secrets Manager stores at most %d; take %d bytes of something else out of it, and rotate again", size, document.MaxBytes, size-document.MaxBytes)}
+		return refused{fmt.Errorf("the secret has no room for the new values: it might have %d bytes, and Secrets Manager stores at most %d; remove %d bytes of something else, and rotate again", size, document.MaxBytes, size-document.MaxBytes)}
 	}
 	return nil
 }
 
-// longestEscape is how long a character can become in a copy: %%2F.
+// longestEscape is the longest that a character can become in a copy: %%2F.
 const longestEscape = 4
 
-// named are the kinds of these names, in the order in which they are set.
+// named returns the kinds with these names, in the order in which they are set.
 func (r *Rotator) named(list []string) []credential.Kind {
 	return slices.DeleteFunc(slices.Clone(r.kinds), func(k credential.Kind) bool { return !slices.Contains(list, k.Name()) })
 }
 
-// tellLeftOut tells why kinds are not rotated. Of those that cannot be, somebody
-// has to know: nobody has asked for them by name, so nobody is waiting for an
-// answer.
+// tellLeftOut reports why kinds are not rotated. If a kind cannot be rotated, an operator has to
+// know: nobody asked for it by name, so nobody waits for an answer.
 func (r *run) tellLeftOut(c plan.Selection) {
 	for _, name := range slices.Sorted(maps.Keys(c.Why)) {
 		why := c.Why[name]
@@ -349,38 +346,38 @@ func (r *run) tellLeftOut(c plan.Selection) {
 	if c.Emergency {
 		accepted = ", and what may have leaked of it is still accepted"
 	}
-	r.notice(didLeaveOut, "%s left out of this rotation, since it cannot be rotated now%s: %s. When that is mended, rotate it by its name",
+	r.notice(didLeaveOut, "%s left out of this rotation, since it cannot be rotated now%s: %s. When that is fixed, rotate it by its name",
 		inWords(c.LeftOut), accepted, c.Reasons(c.LeftOut))
 	r.measure(Metric{Name: metricLeftOut, Unit: count, Value: float64(len(c.LeftOut))})
 }
 
-// refuse gives the rotation up if no other attempt of it can go better, so that it
-// does not block the next one; whoever asked for it is told why. A label that
-// asked for it has been answered with that.
+// refuse gives the rotation up if no other attempt at it can succeed, so that it does not block
+// the next one. Its error tells whoever asked for it why. A label that asked for it has been
+// answered with that.
 func (r *run) refuse(ctx context.Context, m secret.Metadata, err error) error {
 	if _, final := errors.AsType[refused](err); !final {
 		return err
 	}
-	err = fmt.Errorf("%w. This rotation is given up: start another one, under another token, once nothing is in its way", err)
+	err = fmt.Errorf("%w. This rotation is given up: start another one, with a new token, once that is fixed", err)
 	return r.giveUp(ctx, m, errors.Join(err, r.forgetRequest(ctx, m)))
 }
 
-// refused is an error that no other attempt of the same rotation can mend, so the
-// rotation is given up.
+// refused is an error that no other attempt at the same rotation can fix, so the rotation is
+// given up.
 type refused struct{ error }
 
 func (e refused) Unwrap() error { return e.error }
 
-// forgetRequest takes a label away whose words this rotation has followed.
+// forgetRequest removes the label whose words this rotation has followed.
 func (r *run) forgetRequest(ctx context.Context, m secret.Metadata) error {
 	label, id := plan.RequestLabel(m.Labels)
 	if request, err := plan.RequestInToken(r.event.Token, names(r.kinds)); label == "" || err != nil || !request.None() {
-		return nil //nolint:nilerr // words in the token: the label is for another rotation
+		return nil // nolint:nilerr // the words are in the token: the label is for another rotation
 	}
 	return r.write.MoveLabel(ctx, label, "", id)
 }
 
-// forgetUnreadableRequests takes labels off whose words no rotation can follow.
+// forgetUnreadableRequests removes labels with words that no rotation can follow.
 func (r *run) forgetUnreadableRequests(ctx context.Context, m secret.Metadata) error {
 	unreadable := plan.UnreadableRequests(m.Labels, names(r.kinds))
 	for _, id := range slices.Sorted(maps.Keys(unreadable)) {
@@ -388,7 +385,7 @@ func (r *run) forgetUnreadableRequests(ctx context.Context, m secret.Metadata) e
 			if err := r.write.MoveLabel(ctx, label, "", id); err != nil {
 				return err
 			}
-			r.log.Warn("a label whose words no rotation can follow was taken off", "label", label, "version", id)
+			r.log.Warn("removed a label with words that no rotation can follow", "label", label, "version", id)
 		}
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 
 // What a step reads before it acts, and whether it may act.
 
-// guard describes the secret, and decides whether the step may act. That the token's
-// version is missing may only lag behind what made it.
+// guard describes the secret, and decides whether the step may act. A missing version may only
+// mean that reads lag behind the call that made it.
 func (r *run) guard(ctx context.Context) (plan.Rotation, secret.Metadata, error) {
 	m, err := r.read.DescribeWith(ctx, r.event.Token)
 	if err != nil {
@@ -23,11 +23,11 @@ func (r *run) guard(ctx context.Context) (plan.Rotation, secret.Metadata, error)
 	return rotation, m, plan.Guard(rotation)
 }
 
-// rotation is what the guard looks at.
+// rotation is the guard's input.
 func (r *run) rotation(m secret.Metadata) plan.Rotation {
 	token := r.event.Token
 	labels, labelled := m.Labels[token]
-	// What cannot be read of other versions is told by whoever needs it.
+	// A label on another version that cannot be read is reported by whoever needs it.
 	book, _ := ledger.Read(map[string][]string{token: labels})
 	return plan.Rotation{
 		Token: token, Labelled: labelled, Pending: slices.Contains(labels, secret.Pending), Page: book.Page(token),
@@ -46,13 +46,13 @@ func (r *run) confirm(ctx context.Context, currentID string) error {
 		return err
 	}
 	if rotation.Current != currentID {
-		return fmt.Errorf("AWSCURRENT has moved to version %s meanwhile: rotate again", rotation.Current)
+		return fmt.Errorf("AWSCURRENT has since moved to version %s: rotate again", rotation.Current)
 	}
 	return nil
 }
 
-// readBoth reads what setSecret and testSecret compare. When the token has
-// been promoted, both are the same version.
+// readBoth reads what setSecret and testSecret compare. If the token was promoted, both are the
+// same version.
 func (r *run) readBoth(ctx context.Context) (current, pending secret.Version, err error) {
 	if current, err = r.read.Current(ctx, ""); err != nil {
 		return secret.Version{}, secret.Version{}, err
@@ -66,10 +66,9 @@ func (r *run) readBoth(ctx context.Context) (current, pending secret.Version, er
 	return current, pending, nil
 }
 
-// readPending reads the token's version, and only while it is AWSPENDING. What
-// is missing may only lag behind the step before; when it stays so, the guard
-// says why. What the guard finds nothing wrong with is a version that has no
-// value, which secret.IsMissing tells.
+// readPending reads the token's version, but only while it is AWSPENDING. A missing version may
+// only mean that reads lag behind the step before; if it stays missing, the guard says why. If
+// the guard finds nothing wrong, the version has no value, which secret.IsMissing reports.
 func (r *run) readPending(ctx context.Context) (secret.Version, error) {
 	v, err := r.read.Await(ctx, r.event.Token, secret.Pending)
 	if secret.IsMissing(err) {

@@ -8,14 +8,13 @@ import (
 
 // What the engine writes into the ledger.
 
-// writePage replaces a version's ledger label: the new one is written first and
-// those that the page was read from come off then, for a version whose last label
-// goes may be deleted. Whoever comes between the two finds both, and takes the
-// newer entries of each. Nobody removes a label that he has not read.
+// writePage replaces a version's ledger label. It writes the new label first, and then removes
+// those that the page was read from, because a version without labels may be deleted. A reader in
+// between finds both, and takes the newer entries of each. No invocation removes a label that it
+// has not read.
 //
-// The page has to differ from what was read: where a version has two labels, the older
-// one may say the same as both together, and whoever wrote the other is about to
-// remove it.
+// The page has to differ from what was read: if a version has two labels, the older one may say
+// the same as both together, and the invocation that wrote the other is about to remove it.
 func (r *run) writePage(ctx context.Context, p ledger.Page) error {
 	label := ""
 	if !p.Empty() {
@@ -27,9 +26,8 @@ func (r *run) writePage(ctx context.Context, p ledger.Page) error {
 	return r.write.Relabel(ctx, p.Version, label, p.Labels)
 }
 
-// writeEntry writes one kind's entry of a version, or removes it where the state
-// is "". What other versions that store the same value say of it goes: one entry
-// tells of a value.
+// writeEntry writes one kind's entry of a version, or removes it if the state is "". It removes
+// entries on other versions that store the same value: one entry describes a value.
 func (r *run) writeEntry(ctx context.Context, s *sight, kind, version string, state ledger.State) error {
 	page := s.pageOf(version)
 	if state == "" {
@@ -43,8 +41,7 @@ func (r *run) writeEntry(ctx context.Context, s *sight, kind, version string, st
 	return r.dropOthers(ctx, s, kind, version)
 }
 
-// dropOthers removes a kind's entries of the versions that store the same value as
-// this one.
+// dropOthers removes a kind's entries from the other versions that store the same value.
 func (r *run) dropOthers(ctx context.Context, s *sight, kind, version string) error {
 	for _, other := range s.stores[place{kind, version}] {
 		if other == version {

@@ -66,7 +66,7 @@ func TestAValueThatIsNotWhereItWasKeepsItsLabel(t *testing.T) {
 		t.Errorf("the journal said %s, and says %s", journal, now)
 	}
 	if e.database.accepts() != "database-0 database-1" || !strings.Contains(e.log.String(), "it has no such credential where the settings say it is") {
-		t.Errorf("accepted are %s, and the log does not say why nothing is taken away", e.database.accepts())
+		t.Errorf("accepted are %s, and the log does not say why nothing is retired", e.database.accepts())
 	}
 }
 

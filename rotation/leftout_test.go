@@ -259,7 +259,7 @@ func (e *engine) label(label string) {
 func TestALabelThatNoRotationCanFollowStandsInTheWayOfOneAtMost(t *testing.T) {
 	t.Parallel()
 	for label, reason := range map[string]string{
-		"rotate;emergency":    "an emergency is asked for in the token alone",
+		"rotate;emergency":    "an emergency can only be asked for in the token",
 		"rotate;only.databse": `"databse"`,
 		"rotate;only.admin":   "admin: " + errUnpublished.Error(),
 	} {

@@ -41,7 +41,7 @@ func TestNothingIsTakenAwayWithoutALookAtTheLabelsAtTheLastMoment(t *testing.T) 
 			e.database.broken = true
 			e.fails(e.rotate("only.database.emergency."+uuid), "it does not work") // after it was set
 		})
-		e.fails(e.reconcileWith(t.Context()), "is under way")
+		e.fails(e.reconcileWith(t.Context()), "is in progress")
 	})
 	t.Run("the value is current again", func(t *testing.T) {
 		e := newEngine(t)
@@ -194,7 +194,7 @@ func TestAValueOfAnotherTargetStaysUntilItIsReleasedAndIsNeverTouched(t *testing
 	if journal := strings.Join(e.journal(), " "); !strings.Contains(journal, "database=foreign") {
 		t.Errorf("the journal says %s", journal)
 	}
-	e.fails(e.rotate("only.database."+uuid), "released as foreign, may be in use: remove it at its target")
+	e.fails(e.rotate("only.database."+uuid), "released as foreign, may be in use: remove it from its target")
 
 	// Nor is it tried, or used to set AWSCURRENT's value again: it may be another server's.
 	e.database.accept("database-0")

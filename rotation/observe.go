@@ -16,26 +16,25 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// A sight is what was read of a secret at one moment, and what a decision about it
-// depends on.
+// A sight is what was read of a secret at one moment, and the input of a decision about it.
 type sight struct {
 	m                secret.Metadata
 	book             ledger.Book
 	current, pending string // versions
 	tick             bool
-	moved            time.Time // when AWSCURRENT was moved, as an event told; zero: none did
+	moved            time.Time // when AWSCURRENT was moved, according to an event; zero: no event
 	plan             plan.Observation
 
-	// stores are the labelled versions that store a kind's value, by the version
-	// that the plan names it by. That one is among them.
+	// stores are the labelled versions that store a kind's value, keyed by the version under
+	// which the plan knows the value. They include that version.
 	stores map[place][]string
 }
 
 // A place is a kind in a version.
 type place struct{ kind, version string }
 
-// adopting tells that the secret has no ledger yet: no version has a label of it, but
-// those of rotations that are under way, or were given up, and never promoted.
+// adopting reports whether the secret has no ledger yet: the only labelled versions belong to
+// rotations in progress, or to ones that were given up and never promoted.
 func (s *sight) adopting() bool {
 	return !slices.ContainsFunc(s.book.Pages, func(p ledger.Page) bool {
 		if p.Version == s.current || slices.Contains(s.m.Labels[p.Version], secret.Previous) {
@@ -50,7 +49,7 @@ func (s *sight) adopting() bool {
 	})
 }
 
-// idle tells that nothing is open: AWSCURRENT's values are proven, the rollout has
+// idle reports whether nothing is open: AWSCURRENT's values are proven, the rollout has
 // converged, and no other value is live.
 func (s *sight) idle() bool {
 	if s.rollout().Open() || !s.moved.IsZero() {
@@ -69,8 +68,8 @@ func (s *sight) idle() bool {
 	return true
 }
 
-// open tells which kinds are not to be rotated now, and why: to replace their value
-// could evict one that is in use.
+// open returns which kinds must not be rotated now, and why: replacing their value could evict
+// one in use.
 func (s *sight) open(present []string) map[string]string {
 	open := map[string]string{}
 	if r := s.rollout(); r.Open() {
@@ -82,9 +81,9 @@ func (s *sight) open(present []string) map[string]string {
 		for _, old := range k.Old {
 			switch {
 			case old.Entry.State == ledger.Foreign && k.Overlaps:
-				open[k.Name] = fmt.Sprintf("the value of version %s, which an operator has released as foreign, may be in use: remove it at its target, and its label", old.Version)
+				open[k.Name] = fmt.Sprintf("the value of version %s, which an operator has released as foreign, may be in use: remove it from its target, then remove its label", old.Version)
 			case !k.Overlaps && old.Entry.State == ledger.Old:
-				// Its target has accepted the wanted value alone since the promotion.
+				// Its target has accepted only the wanted value since the promotion.
 			case old.Entry.State.Live() && old.Entry.State != ledger.Foreign:
 				open[k.Name] = fmt.Sprintf("its overlap is still open: the value of version %s may be in use (%s)", old.Version, old.Entry.State)
 			}
@@ -93,23 +92,23 @@ func (s *sight) open(present []string) map[string]string {
 	return open
 }
 
-// hasRoomForLabels fails if a rotation would need more staging labels than a secret
-// can have: one for the pending version, and one for AWSCURRENT if it has none yet.
+// hasRoomForLabels fails if a rotation would need more staging labels than a secret can have: one
+// for the pending version, and one for AWSCURRENT if it has none yet.
 func (s *sight) hasRoomForLabels() error {
 	need := 1
 	if len(s.page().Labels) == 0 {
 		need = 2
 	}
 	if free := s.book.Free(); free < need {
-		return fmt.Errorf("the secret has too many staging labels: a rotation needs %d more, and of the %d that a secret can have, %d stay free: take labels off that are not AWS's own and do not begin with %q (aws secretsmanager update-secret-version-stage)",
+		return fmt.Errorf("the secret has too many staging labels: a rotation needs %d more, and %[3]d of the %[2]d labels that a secret can have stay free: remove labels that are not AWS's own and do not begin with %[4]q (aws secretsmanager update-secret-version-stage)",
 			need-max(0, free), ledger.MaxLabels, ledger.SpareSlots, ledger.Prefix)
 	}
 	return nil
 }
 
-// rollout is the secret's: the latest that any label tells of. Whether the application was
-// unhealthy is as AWSCURRENT's label has it, where that tells of the same rollout: the label
-// of the version before an edit tells how it was then.
+// rollout is the secret's rollout: the latest that any label records. Whether the application was
+// unhealthy comes from AWSCURRENT's label if that records the same rollout: after an edit, the
+// label of the previous version is out of date.
 func (s *sight) rollout() ledger.Rollout {
 	r := s.book.Rollout()
 	if here := s.page().Rollout; here.Since.Equal(r.Since) {
@@ -121,8 +120,8 @@ func (s *sight) rollout() ledger.Rollout {
 // page is what the ledger says of AWSCURRENT.
 func (s *sight) page() ledger.Page { return s.book.Page(s.current) }
 
-// pageOf is what the ledger says of a version, but for a rollout that AWSCURRENT's
-// label tells of, too, or of a later one.
+// pageOf is what the ledger says about a version, without a rollout that AWSCURRENT's label has
+// too, or that is older than AWSCURRENT's.
 func (s *sight) pageOf(version string) ledger.Page {
 	page := s.book.Page(version)
 	if version != s.current && !s.page().Rollout.Since.IsZero() && !page.Rollout.Since.After(s.page().Rollout.Since) {
@@ -131,29 +130,29 @@ func (s *sight) pageOf(version string) ledger.Page {
 	return page
 }
 
-// findings are what an invocation has found out so far, beside what its reader knows
-// of the secret.
+// findings are what an invocation has found out so far, apart from what its reader knows of the
+// secret.
 type findings struct {
 	probes map[place]plan.Probe
 	use    map[place]watched
 	mine   map[place]bool        // values that this invocation has quarantined
-	swaps  map[string]bool       // whether a kind's target accepts one value alone
+	swaps  map[string]bool       // whether a kind's target accepts only one value
 	unset  map[string]string     // kinds whose wanted value could not be set again, and why
 	routes map[string]plan.Probe // whether a kind's target can be written to
 	others *others               // nil: they were not looked at
 
-	surprises int       // readings that told of changes by somebody else, when the probes began
+	surprises int       // how many readings had shown changes by someone else when the probes began
 	checked   []finding // of a preflight, or of verify
 
-	begun *ledger.Rollout // of an emergency, whose redeploy follows the take-away
+	begun *ledger.Rollout // of an emergency, whose redeploy follows retiring the old values
 
 	moved    bool // AWSCURRENT was rolled back by this invocation
 	looked   bool
-	wholly   bool      // the services' tasks were looked at, too
-	since    time.Time // the rollout that was looked at
+	wholly   bool      // the services' tasks were looked at too
+	since    time.Time // of the rollout that was looked at
 	services []rollout.Service
 	health   plan.Health
-	ill      string // what is wrong with the application, in words
+	ill      string // what is wrong with the application
 }
 
 // watched is what was seen of a value's use while it was in a state.
@@ -169,15 +168,15 @@ func newFindings() *findings {
 	}
 }
 
-// changed tells that a kind's target may have been given another value: whichever it
-// accepted before, AWSCURRENT's among them, it may refuse now.
+// changed records that a kind's target may have been given another value. It may now refuse
+// whichever it accepted before, including AWSCURRENT's.
 func (f *findings) changed(kind string) {
 	maps.DeleteFunc(f.probes, func(p place, _ plan.Probe) bool { return p.kind == kind })
 }
 
-// see is look without reading the labels again, as far as they are known: whoever
-// writes on what it tells must have it fresh, and looks first. What it tells is enough
-// to find out that nothing is left to do, or that something has to be asked for.
+// see is look without reading the labels again if they are known. Before writing based on its
+// result, use fresh labels. It is good enough to find that nothing is left to do, or that a
+// target must be asked.
 func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 	m, known := r.read.Known()
 	if !known {
@@ -186,8 +185,8 @@ func (r *run) see(ctx context.Context, tick bool) (*sight, error) {
 	return r.lookAt(ctx, m, tick)
 }
 
-// lookToWrite is look, as at a tick, for an operator's action, which writes on what it
-// tells: it looks again if to read the versions took time.
+// lookToWrite is look, as at a tick, for an operator's action, which writes based on the result:
+// it looks again if reading the versions took time.
 func (r *run) lookToWrite(ctx context.Context) (*sight, error) {
 	s, err := r.look(ctx, true)
 	if err == nil && !r.read.Fresh() {
@@ -196,7 +195,7 @@ func (r *run) lookToWrite(ctx context.Context) (*sight, error) {
 	return s, err
 }
 
-// look reads the labels, and of the versions what a decision depends on.
+// look reads the labels, and from the versions what a decision depends on.
 func (r *run) look(ctx context.Context, tick bool) (*sight, error) {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
@@ -222,7 +221,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 		return nil, err
 	}
 	if n := r.read.Surprises(); n != r.found.surprises {
-		// Somebody has promoted, stored or moved a version, and may have set a target.
+		// Someone has promoted, stored or moved a version, and may have changed a target.
 		r.found.surprises, r.found.probes = n, map[place]plan.Probe{}
 	}
 	s := &sight{
@@ -286,7 +285,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	return s, r.knowsAll(book)
 }
 
-// edited tells whether the pending version would undo an edit.
+// edited reports whether the pending version would undo an edit.
 func (r *run) edited(ctx context.Context, s *sight) (bool, error) {
 	current, err := r.document(ctx, s.current)
 	if err != nil {
@@ -300,18 +299,18 @@ func (r *run) edited(ctx context.Context, s *sight) (bool, error) {
 		return false, err
 	}
 	err = editedMeanwhile(r.named(s.plan.RotatingKinds), current, pending)
-	return errors.Is(err, errEdited), nil // what cannot be compared is told by the steps
+	return errors.Is(err, errEdited), nil // the steps report what cannot be compared
 }
 
-// byEmergency tells whether an emergency has made a version, as its id says.
+// byEmergency reports whether an emergency made a version, according to its id.
 func (r *run) byEmergency(version string) bool {
 	request, err := plan.RequestInToken(version, names(r.kinds))
 	return err == nil && request.Emergency
 }
 
-// noteMove takes up an event that told of a move of AWSCURRENT. What follows a move
-// to another version is found by comparing values. A move away and back leaves
-// AWSCURRENT on a version that was there, and current, when the rollout began.
+// noteMove handles an event about a move of AWSCURRENT. A move to another version shows by
+// comparing values. A move away and back leaves AWSCURRENT on a version that was current when the
+// rollout began.
 func (r *run) noteMove(ctx context.Context, s *sight) error {
 	if !s.plan.Rollout.Here || !s.moved.After(s.plan.Rollout.Since) {
 		return nil
@@ -331,7 +330,7 @@ func (r *run) knowsAll(book ledger.Book) error {
 	for _, page := range book.Pages {
 		for name := range page.Entries {
 			if _, ok := r.kind(name); !ok && name != ledger.AllKinds {
-				return fmt.Errorf("this function has no kind %q, whose value of version %s may still be accepted: set it up again until that value is retired", name, page.Version)
+				return fmt.Errorf("this function has no kind %q, whose value of version %s may still be accepted: configure it again until that value is retired", name, page.Version)
 			}
 		}
 	}
@@ -366,8 +365,8 @@ func (r *run) document(ctx context.Context, id string) (document.Document, error
 	return v.Doc, err
 }
 
-// lookAround observes the services and the application. Once the rollout has
-// converged, all that matters of the services is whether they are being deployed.
+// lookAround observes the services and the application. Once the rollout has converged, the only
+// question about the services is whether they are being deployed.
 func (r *run) lookAround(ctx context.Context, of ledger.Rollout) error {
 	r.found.wholly = of.Open() || r.whole && !of.Since.IsZero()
 	if r.services != nil {
@@ -388,14 +387,15 @@ func (r *run) lookAround(ctx context.Context, of ledger.Rollout) error {
 	return nil
 }
 
-// askHealth asks a few times, since one answer that fails is no illness.
+// askHealth asks a few times, because a single failed answer does not make the application
+// unhealthy.
 func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
 	if r.health == nil {
 		return plan.NotObserved, ""
 	}
 	attempts := healthAttempts
 	if r.silent {
-		attempts = 1 // the status is to tell soon, and decides nothing
+		attempts = 1 // a status should be quick, and decides nothing
 	}
 	for attempt := range attempts {
 		if attempt > 0 {
@@ -417,5 +417,5 @@ func (r *run) askHealth(ctx context.Context) (state plan.Health, what string) {
 	return state, what
 }
 
-// healthAttempts is how often an application is asked before it counts as ill.
+// healthAttempts is how often an application is asked before it counts as unhealthy.
 const healthAttempts = 3

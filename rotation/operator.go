@@ -14,9 +14,9 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// Abandon gives up the secret's pending rotation: it takes AWSPENDING off its
-// version, and what had been set of it is taken away. A rotation that has been
-// promoted cannot be given up. With nothing pending it does nothing.
+// Abandon gives up the secret's pending rotation: it removes AWSPENDING from its version, and
+// retires what the rotation has set. A promoted rotation cannot be given up. If nothing is
+// pending, Abandon does nothing.
 func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	if err := run.abandon(ctx); err != nil {
@@ -39,7 +39,7 @@ func (r *run) abandon(ctx context.Context) error {
 		r.log.Info("nothing is pending")
 		return nil
 	case m.Labels.Version(secret.Current):
-		return errors.New("the pending version is AWSCURRENT: its rotation is over")
+		return errors.New("the pending version is AWSCURRENT, so its rotation is complete")
 	}
 	// Its ledger label, written with its value, keeps the version.
 	if err := r.write.MoveLabel(ctx, secret.Pending, "", pending); err != nil {
@@ -49,12 +49,12 @@ func (r *run) abandon(ctx context.Context) error {
 	return nil
 }
 
-// Release is an operator's word that what the function waits for is no reason to
-// wait: what is held may be taken out of service, whatever was seen of its use; a
-// rollout that does not converge is over; a value that an alarm is about, since its
-// field or its target has changed or another secret stores it, is never touched, and
-// one that merely waits is left as it is; the schedule may rotate again after a rollback. Services whose old value was held are redeployed once
-// more, for what was corrected may show at a start only.
+// Release is an operator's order not to wait any longer. What is held may be retired, whatever
+// was seen of its use. A rollout that does not converge is over. A value with an alarm, because
+// its field or its target has changed or another secret stores it, is never touched again; a
+// value that merely waits stays as it is. The schedule may rotate again after a rollback.
+// Services whose old value was held are redeployed once more, because a correction may take
+// effect only at start.
 func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	if err := run.release(ctx); err != nil {
@@ -63,14 +63,14 @@ func (r *Rotator) Release(ctx context.Context, secretARN string, log *slog.Logge
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
 
-// release writes its labels without the lock of an overlap: a target that has changed has
-// another lock than before, IAM has none, and an operator's word must not wait for a target that
-// cannot be reached. It loses nothing to a take-away in progress. What is held, none takes
-// away. What is released as foreign may be taken away by one that was decided before, as if the
-// release had come a moment later; where both write about the value, both labels stay until they
-// are merged, and if what the take-away wrote counts, the value is restored, and the alarm asks for
-// the release again. An emergency is not like that: its mark counts more than a release
-// that was decided before (see labelOld), and mayStay keeps off those that come after.
+// release writes its labels without the lock of an overlap: a target that has changed has another
+// lock than before, IAM has none, and an operator's order must not wait for a target that cannot
+// be reached. It loses nothing to a retirement in progress. Nothing retires a held value. A value
+// released as foreign may still be retired by a decision made before, as if the release had come
+// a moment later. If both write about the value, both labels stay until they are merged; if the
+// retirement's entry counts, the value is restored, and the alarm asks for the release again. An
+// emergency is different: its mark counts more than a release decided before (see labelOld), and
+// mayStay stops later ones.
 func (r *run) release(ctx context.Context) error {
 	s, err := r.lookToWrite(ctx)
 	if err != nil || s.idle() && !s.heldOff() {
@@ -101,14 +101,14 @@ func (r *run) release(ctx context.Context) error {
 	return nil
 }
 
-// released are the pages that a release writes, that of AWSCURRENT last: none where it has nothing to
-// do, for to write the same again could remove a label that replaces another one. log is told what
-// each change means.
+// released returns the pages that a release writes, AWSCURRENT's last. There are none if it has
+// nothing to do, because writing the same again could remove a label that replaces another one.
+// log gets the meaning of each change.
 func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 	if s.idle() && !s.heldOff() {
 		return nil
 	}
-	unjudged := map[place]bool{} // values that an alarm is about, since they may belong to something else by now
+	unjudged := map[place]bool{} // values with an alarm because they may belong to something else by now
 	for _, k := range s.plan.Kinds {
 		for _, old := range k.Old {
 			for _, version := range s.stores[place{k.Name, old.Version}] {
@@ -131,14 +131,14 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 				log.Warn("the schedule may rotate again", audit, didRelease, "version", page.Version)
 			case unjudged[place{name, page.Version}]:
 				released = released.With(name, ledger.Foreign, s.m.At)
-				log.Warn("a value that cannot be judged is never touched from now on", audit, didRelease, "kind", name, "of", page.Version)
+				log.Warn("a value that cannot be judged is never touched again", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Revoking && s.storesWanted(name, page.Version) && mayStay(s, name, log):
 				released = released.With(name, ledger.Proven, s.m.At)
 				log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
 			case e.State == ledger.Held:
 				released = released.With(name, ledger.Released, s.m.At)
 				restart = restart || r.restarts(name) == 1
-				log.Warn("what was held goes on", audit, didRelease, "kind", name, "of", page.Version)
+				log.Warn("what was held is released", audit, didRelease, "kind", name, "of", page.Version)
 			}
 		}
 		if page.Version == s.current {
@@ -163,10 +163,10 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 	}
 	switch {
 	case rollout.Open() && !s.plan.MayBeEnded():
-		log.Info("the rollout is under way, and is not ended", "since", rollout.Since)
+		log.Info("the rollout is in progress, and was not ended", "since", rollout.Since)
 	case rollout.Open():
 		page.Rollout = rollout.ConvergedAt(soon(s.m.At))
-		log.Warn("the rollout is over, as an operator says", audit, didRelease)
+		log.Warn("an operator has ended the rollout", audit, didRelease)
 	case restart && r.services != nil:
 		page.Rollout = ledger.Rollout{Since: r.soon()}
 	}
@@ -176,20 +176,19 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 	return pages
 }
 
-// RollBack is an operator's word that the last promotion is to be rolled back, as the engine
-// does it by itself if the services fail: the old values become current again, and edits
-// stay. It is for a rollout that has not converged; later nothing is changed, and the error
-// says what to do instead.
+// RollBack is an operator's order to roll back the last promotion, as the engine does by itself
+// if the services fail: the old values become current again, and edits stay. It works until the
+// rollout has converged; after that nothing changes, and the error says what to do instead.
 func (r *Rotator) RollBack(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
-	run.whole = true // where nothing is open, the error is to say so
+	run.whole = true // so that the error says so if nothing is open
 	if err := run.rollBackAsAsked(ctx); err != nil {
 		return run.answer(nil, nil), fmt.Errorf("roll back: %w", err)
 	}
 	return r.Reconcile(ctx, secretARN, log, secrets)
 }
 
-// rollBackAsAsked asks the targets for the old values, and rolls back.
+// rollBackAsAsked asks the targets about the old values, and rolls back.
 func (r *run) rollBackAsAsked(ctx context.Context) error {
 	for range maxRounds {
 		s, err := r.lookToWrite(ctx)
@@ -211,11 +210,11 @@ func (r *run) rollBackAsAsked(ctx context.Context) error {
 			}
 		}
 	}
-	return errors.New("it was not decided in time: try again")
+	return errors.New("no decision in time: try again")
 }
 
-// mayStay tells whether a value that may have leaked can be released. While a rotation is
-// replacing it, it cannot: its promotion would leave it accepted.
+// mayStay reports whether a value that may have leaked can be released. It cannot while a
+// rotation is replacing it: the promotion would leave it accepted.
 func mayStay(s *sight, kind string, log *slog.Logger) bool {
 	replaced := slices.Contains(s.plan.RotatingKinds, kind)
 	if replaced {
@@ -224,17 +223,17 @@ func mayStay(s *sight, kind string, log *slog.Logger) bool {
 	return !replaced
 }
 
-// storesWanted tells whether a labelled version stores AWSCURRENT's value of a kind.
+// storesWanted reports whether a labelled version stores AWSCURRENT's value of a kind.
 func (s *sight) storesWanted(kind, version string) bool {
 	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool {
 		return k.Name == kind && slices.Contains(s.stores[place{kind, k.Wanted.Version}], version)
 	})
 }
 
-// heldOff tells whether the schedule is held off after a rollback.
+// heldOff reports whether the schedule is held off after a rollback.
 func (s *sight) heldOff() bool { return len(failedVersions(s.book)) > 0 }
 
-// failedVersions are those that are remembered as rolled back.
+// failedVersions returns the versions remembered as rolled back.
 func failedVersions(book ledger.Book) (versions []string) {
 	for _, page := range book.Pages {
 		for _, e := range page.Entries {

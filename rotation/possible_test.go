@@ -201,7 +201,7 @@ func TestAReleaseIsNamedWhereAnotherSecretKeepsAValue(t *testing.T) {
 	e.reconcile()
 	e.aws.Clock().Advance(day)
 	found := e.status()
-	if !slices.Contains(found.Possible, "release") || len(found.Needs) != 1 || !strings.Contains(found.Needs[0].Text, "stores it, so it is not taken away") {
+	if !slices.Contains(found.Possible, "release") || len(found.Needs) != 1 || !strings.Contains(found.Needs[0].Text, "stores it, so it is not retired") {
 		t.Errorf("it names %q, and needs %+v", found.Possible, found.Needs)
 	}
 	if err := e.release(); err != nil {

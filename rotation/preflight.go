@@ -18,9 +18,9 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// Preflight finds out whether a rotation would work, and whether one could begin now. It
-// logs in at the targets, and changes nothing: it is no rotation, makes no version, and does
-// not touch the schedule.
+// Preflight checks whether a rotation would work, and whether one could begin now. It logs in at
+// the targets, and changes nothing: it is not a rotation, makes no version, and does not touch
+// the schedule.
 func (r *Rotator) Preflight(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) report.Secret {
 	run := r.toLook(asking, secretARN, log, secrets)
 	found := nothingFound(secretARN)
@@ -37,11 +37,11 @@ func (r *Rotator) Preflight(ctx context.Context, secretARN string, log *slog.Log
 	return found
 }
 
-// A finding is what one check has found.
+// A finding is the result of one check.
 type finding struct {
 	report.Check
 	problem error  // nil: none
-	before  string // the kind that cannot be reached, so that this was not looked at
+	before  string // the kind that cannot be reached, so this check was skipped
 }
 
 // checks are the findings so far.
@@ -53,7 +53,7 @@ func (f *findings) checks() []report.Check {
 	return list
 }
 
-// checked takes a finding up, and logs it.
+// checked records and logs a finding.
 func (r *run) checked(f finding) {
 	r.found.checked = append(r.found.checked, f)
 	log, message := r.log.With("part", f.Part), cmp.Or(r.checks, "preflight")
@@ -69,7 +69,7 @@ func (r *run) checked(f finding) {
 	}
 }
 
-// takeUp is checked for what a kind, or a service, has found.
+// takeUp is checked for the findings of a kind, or of a service.
 func (r *run) takeUp(part string, checks ...credential.Check) {
 	for _, c := range checks {
 		f := finding{Check: report.Check{Part: part, What: c.What, Result: report.OK}, problem: c.Problem}
@@ -83,8 +83,8 @@ func (r *run) takeUp(part string, checks ...credential.Check) {
 	}
 }
 
-// notReached tells that what depends on a kind that cannot be reached would only find the
-// same, which takes it up as not looked at.
+// notReached reports whether a part depends on a kind that cannot be reached; if so, it records
+// the part as not looked at, since its check would only find the same.
 func (r *run) notReached(part string, of any, lost []string) bool {
 	d, ok := of.(credential.Dependent)
 	if ok = ok && slices.Contains(lost, d.Needs()); ok {
@@ -93,7 +93,7 @@ func (r *run) notReached(part string, of any, lost []string) bool {
 	return ok
 }
 
-// preflight checks what a rotation needs and reports every fault at once.
+// preflight checks what a rotation needs, and reports every fault at once.
 func (r *run) preflight(ctx context.Context) error {
 	if err := r.examine(ctx); err != nil {
 		return err
@@ -110,8 +110,7 @@ func (r *run) preflight(ctx context.Context) error {
 	return nil
 }
 
-// examine looks whether a rotation would work. Its error is that the secret cannot be
-// read.
+// examine checks whether a rotation would work. It fails if the secret cannot be read.
 func (r *run) examine(ctx context.Context) error {
 	current, err := r.read.Current(ctx, "")
 	if err != nil {
@@ -128,7 +127,7 @@ func (r *run) examine(ctx context.Context) error {
 		}
 		checks := kind.Preflight(ctx, current.Doc)
 		r.takeUp(kind.Name(), checks...)
-		if copied, err := r.checkCopies(kind, current.Doc); err == nil { // else the kind's own checks have told why
+		if copied, err := r.checkCopies(kind, current.Doc); err == nil { // otherwise the kind's own checks have reported why
 			r.takeUp(kind.Name(), copied...)
 		}
 		if !credential.Reached(checks) {
@@ -149,8 +148,8 @@ func (r *run) examine(ctx context.Context) error {
 	return nil
 }
 
-// mayBegin looks whether a rotation could begin now, and which kinds it would go on
-// without. What ends by itself, or is meant, is a warning.
+// mayBegin checks whether a rotation could begin now, and which kinds it would leave out. What
+// ends by itself, or is intended, is a warning.
 func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	on := credential.Check{What: "this function rotates the secret"}
 	pending := m.Labels.Version(secret.Pending)
@@ -163,21 +162,21 @@ func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	s, err := r.sightOf(ctx, m)
 	readable := credential.Check{What: "they can be understood", Problem: err}
 	if secret.IsDenied(err) {
-		return // the secret cannot be read, which is told already
+		return // the secret cannot be read, which was reported already
 	}
 	unreadable := plan.UnreadableRequests(m.Labels, names(r.kinds))
 	for _, id := range slices.Sorted(maps.Keys(unreadable)) {
-		readable.Warning = fmt.Errorf("the words of %s, on version %s, are none that a rotation can follow: the next one fails, is given up, and takes it off", strings.Join(unreadable[id], " and "), id)
+		readable.Warning = fmt.Errorf("no rotation can follow the words of %s, on version %s: the next rotation fails, is given up, and removes the label", strings.Join(unreadable[id], " and "), id)
 	}
 	r.takeUp("labels", readable)
 	if err != nil {
 		return
 	}
-	r.takeUp("labels", credential.Check{What: "there is room for those of a rotation", Problem: s.hasRoomForLabels()})
+	r.takeUp("labels", credential.Check{What: "there is room for a rotation's labels", Problem: s.hasRoomForLabels()})
 	r.takeUp("schedule", r.beginsBySchedule(s)...)
 	converged := credential.Check{What: "it has converged"}
 	if of := s.rollout(); of.Open() {
-		converged.Warning = fmt.Errorf("it began at %s, and no credential is rotated before its end", of.Since.Format(time.RFC3339))
+		converged.Warning = fmt.Errorf("it began at %s, and no credential is rotated until it has converged", of.Since.Format(time.RFC3339))
 	}
 	r.takeUp("rollout", converged)
 	current, read := r.read.Seen(s.current)
@@ -186,7 +185,7 @@ func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	}
 	present, err := r.present(current.Doc)
 	if err != nil {
-		return // which examine has told
+		return // examine has reported it
 	}
 	open := s.open(names(present))
 	for _, name := range names(present) {
@@ -198,16 +197,16 @@ func (r *run) mayBegin(ctx context.Context, m secret.Metadata) {
 	}
 }
 
-// beginsBySchedule looks for what keeps rotations, or those of the schedule, from changing
+// beginsBySchedule checks for what keeps all rotations, or those of the schedule, from changing
 // anything.
 func (r *run) beginsBySchedule(s *sight) []credential.Check {
-	free := credential.Check{What: "no rotation is under way"}
+	free := credential.Check{What: "no rotation is in progress"}
 	if under := r.rotationFound(s); under != nil {
 		what := "has made no value yet"
 		if len(under.Kinds) > 0 {
 			what = "rotates " + inWords(under.Kinds)
 		}
-		free.Warning = fmt.Errorf("that to version %s is, which %s: let it end, or send abandon", under.Version, what)
+		free.Warning = fmt.Errorf("the one to version %s is, which %s: let it finish, or send abandon", under.Version, what)
 	}
 	running := credential.Check{What: "it is not paused"}
 	if p := s.pause(); p.On {
@@ -215,12 +214,12 @@ func (r *run) beginsBySchedule(s *sight) []credential.Check {
 	}
 	held := credential.Check{What: "it is not held off"}
 	if s.heldOff() {
-		held.Warning = errors.New("the last rotation was rolled back: correct what kept the application from coming up, then rotate by hand, or send release")
+		held.Warning = errors.New("the last rotation was rolled back: fix what kept the application from starting, then rotate by hand, or send release")
 	}
 	return []credential.Check{free, running, held}
 }
 
-// neededFirst puts kinds that need no other one before the rest.
+// neededFirst puts kinds that need no other kind before the rest.
 func neededFirst(kinds []credential.Kind) []credential.Kind {
 	ordered := slices.Clone(kinds)
 	slices.SortStableFunc(ordered, func(a, b credential.Kind) int { return cmp.Compare(rank(a), rank(b)) })

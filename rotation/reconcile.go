@@ -15,26 +15,25 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Reconcile brings what rotations of the secret have left open nearer to its
-// end: it redeploys, takes old values out of service once nothing needs them, or
-// rolls back. It is for the ticks of a schedule and for an operator; it may be
-// called at any time, also beside a rotation and beside itself.
+// Reconcile continues what rotations of the secret have left open: it redeploys, retires old
+// values once nothing needs them, or rolls back. It is for scheduled ticks and for an operator.
+// It may be called at any time, even beside a rotation and beside itself.
 //
-// It answers with what it found at its end, and what is left; what it did is in the log.
-// An error says that something could not be done now; a later call tries again.
+// It returns what it found at its end, and what is left; the log has what it did. An error means
+// that something could not be done now; a later call tries again.
 func (r *Rotator) Reconcile(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, true, time.Time{}, "", log, secrets)
 }
 
-// ReconcileOnEvent is Reconcile for an event that may be the last one: it begins
-// no quarantine, which only a tick that others follow can watch to its end.
+// ReconcileOnEvent is Reconcile for an event that may be the last one. It begins no quarantine,
+// because only a tick that others follow can watch one to its end.
 func (r *Rotator) ReconcileOnEvent(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, false, time.Time{}, "", log, secrets)
 }
 
-// ReconcileOnMove is ReconcileOnEvent for an event that tells that AWSCURRENT was
-// moved, when, and to which version ("": it does not tell): tasks that started between a move away and
-// one back have other values. It tells of a promotion, where that is what moved it.
+// ReconcileOnMove is ReconcileOnEvent for an event about a move of AWSCURRENT: when, and to which
+// version ("": the event does not say). Tasks that started between a move away and one back have
+// other values. It also reports a promotion, if that was the move.
 func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time.Time, to string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	return r.reconcile(ctx, secretARN, false, at, to, log, secrets)
 }
@@ -49,11 +48,11 @@ func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, mo
 	return found, nil
 }
 
-// maxRounds bounds how often one invocation observes anew. The longest course, a
-// rollback of five kinds, takes eight.
+// maxRounds bounds how often one invocation observes anew. The longest sequence, a rollback of
+// five kinds, takes eight rounds.
 const maxRounds = 20
 
-// reconcile observes, decides and acts, until there is nothing left but to wait.
+// reconcile observes, decides and acts until there is nothing left but to wait.
 func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 	s, actions, faults := r.settle(ctx, tick)
 	if s == nil && tick && notDescribed(errors.Join(faults...)) {
@@ -69,22 +68,22 @@ func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 	return r.answer(s, actions), errors.Join(faults...)
 }
 
-// notDescribed tells whether AWS does not let the function describe the secret. A version
-// that it may not read is another thing: that one may store what is accepted.
+// notDescribed reports whether AWS denies the function DescribeSecret. A version that it may not
+// read is different: that one may store what is accepted.
 func notDescribed(err error) bool {
 	call, called := errors.AsType[*smithy.OperationError](err)
 	refusal, refused := errors.AsType[smithy.APIError](err)
 	return called && refused && call.Operation() == "DescribeSecret" && refusal.ErrorCode() == "AccessDeniedException"
 }
 
-// notAdmitted is what a tick says of a secret that may not even be described. So it is for
-// some moments whenever a secret is added to a deployment: the function serves it before
-// its schedule is made, and until then the role's condition AllowRotationLambdaArn is not
-// met. That is no failure of the tick; it is a condition that needs somebody if it stays,
-// and the alarm on those waits for half an hour.
+// notAdmitted is a tick's answer about a secret that it may not describe. That happens briefly
+// whenever a secret is added to a deployment: the function serves it before its schedule exists,
+// and until then the role's condition AllowRotationLambdaArn is not met. So the tick has not
+// failed. It is a condition that needs an operator if it lasts, and the alarm on those waits for
+// half an hour.
 func (r *run) notAdmitted(err error) report.Secret {
-	const why = "this function may not describe the secret: its role lacks the permission, or it is not the function that rotates it"
-	const remedy = "wait until the deployment is complete. If it is: have this function rotate the secret (RotateSecret with its ARN), and see that its role may describe it"
+	const why = "this function may not describe the secret: its role lacks the permission, or another function rotates the secret"
+	const remedy = "wait until the deployment is complete. If it is: have this function rotate the secret (RotateSecret with its ARN), and check that its role may describe it"
 	r.log.Warn("reconcile", "decision", string(plan.Alarm), "why", why, "remedy", remedy, "error", err)
 	r.measure(Metric{Name: metricAttention, Unit: count, Value: 1})
 	found := r.answer(nil, nil)
@@ -92,11 +91,10 @@ func (r *run) notAdmitted(err error) report.Secret {
 	return found
 }
 
-// settle is reconcile without what comes once at its end. It returns what was
-// observed last, and what is to be waited for. What a step leaves to a reconcile is
-// in without.
+// settle is reconcile without what comes once at its end. It returns the last observation, and
+// the actions that wait. without has the actions that a step leaves to a reconcile.
 func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sight, actions []plan.Action, faults []error) {
-	failed := map[string]bool{} // what has failed is for the next invocation
+	failed := map[string]bool{} // the next invocation retries what has failed
 	left := func(a plan.Action) bool {
 		return a.Idle() || failed[keyOf(a)] || slices.Contains(without, a.Do)
 	}
@@ -125,7 +123,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		r.read.Outdate()
 		for _, err := range results {
 			if errors.Is(err.err, errAnew) {
-				r.log.Info("what was decided is not right any more", "why", err.err)
+				r.log.Info("the decision is out of date", "why", err.err)
 				progress = true
 				continue
 			}
@@ -148,7 +146,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 		faults = append(faults, r.redeployAfterTakeAway(ctx))
 	}
 	for _, a := range actions {
-		if !failed[keyOf(a)] { // which was told when it was tried
+		if !failed[keyOf(a)] { // which was logged when it was tried
 			r.tell(a)
 		}
 	}

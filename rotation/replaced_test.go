@@ -45,7 +45,7 @@ func TestNoTaskIsStartedWithAValueThatIsWantedAgainBeforeItIsKnownToBeAccepted(t
 	if _, err := e.ReconcileOnMove(t.Context(), e.arn, at, "", e.logger(), &scrub.Secrets{}); err != nil {
 		t.Fatal(err)
 	}
-	set, redeployed := strings.Index(e.log.String(), "was set again"), strings.Index(e.log.String(), "a redeploy has begun")
+	set, redeployed := strings.Index(e.log.String(), "was set again"), strings.Index(e.log.String(), "the redeploy has begun")
 	if set < 0 || redeployed < set {
 		t.Errorf("set again at %d of the log, redeployed at %d", set, redeployed)
 	}

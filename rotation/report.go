@@ -13,41 +13,38 @@ import (
 	"mautic-rotation/rotation/plan"
 )
 
-// What a rotation tells about itself, besides its log: measurements for alarms,
-// an audit line for each change, and a notice for people at its end. None of
-// them holds a value of the secret.
+// What a rotation reports besides its log: metrics for alarms, an audit line for each change, and
+// a notice for people at its end. None of them contains a value of the secret.
 
 // A Metric is one measurement.
 type Metric struct {
 	Name  string
-	Unit  string // one of CloudWatch's
+	Unit  string // a CloudWatch unit
 	Value float64
-	Kind  string // the credential kind it is of; "" for the secret as a whole
+	Kind  string // the credential kind; "" for the secret as a whole
 }
 
-// Metrics takes measurements, of the secret with the ARN: several at once are of
-// the same kind. It must not fail, and not block: a measurement that is lost is
-// nothing to a rotation.
+// Metrics receives measurements for the secret with the ARN; several at once are of the same
+// kind. It must not fail or block: a rotation can do without a measurement.
 type Metrics interface {
 	Put(secretARN string, metrics ...Metric)
 }
 
-// CloudWatch's units of what is measured here.
+// CloudWatch's units used here.
 const (
 	seconds = "Seconds"
 	count   = "Count"
 )
 
-// Gauges, taken over and over, so that an alarm on one has data, and ends.
+// Gauges are measured repeatedly, so that an alarm on one has data, and ends.
 const (
 	// metricAge is how long ago the kind's current value was stored.
 	metricAge = "CredentialAge"
 	// metricHeld counts the values that are held.
 	metricHeld = "HeldOverlaps"
-	// metricOpen is for how long the oldest overlap has been open; 0: none is.
+	// metricOpen is the age of the oldest open overlap, in seconds; 0: none is open.
 	metricOpen = "OpenOverlapTime"
-	// metricAttention counts the alarms: conditions that need an operator, the held
-	// values included.
+	// metricAttention counts the alarms: conditions that need an operator, including held values.
 	metricAttention = "AttentionNeeded"
 )
 
@@ -55,12 +52,11 @@ const (
 const (
 	metricRolledBack = "Rollbacks"
 	metricHeldOff    = "HeldOff"
-	// metricLeftOut counts the kinds that a rotation went on without.
+	// metricLeftOut counts the kinds that a rotation left out.
 	metricLeftOut = "KindsLeftOut"
 	// metricOverlap is how long an old value was accepted beside the new one.
 	metricOverlap = "OverlapTime"
-	// metricRefused is for how long, in an emergency, tasks of the application
-	// may have been refused.
+	// metricRefused is how long, in an emergency, the application's tasks may have been refused.
 	metricRefused = "RefusedTime"
 )
 
@@ -70,8 +66,8 @@ func (r *run) measure(metrics ...Metric) {
 	}
 }
 
-// audit is the key under which a log line says that something was changed, and
-// what. With the line's requestId, time and versions that is who, what and when.
+// audit is the key under which a log line says what was changed. With the line's requestId, time
+// and versions it says who, what and when.
 const audit = "audit"
 
 // What is changed, as the log says it.
@@ -93,17 +89,17 @@ const (
 	didLeaveOut   = "left-out"
 )
 
-// notice is the line at the end of a rotation, for people.
+// notice logs the line at the end of a rotation, for people.
 func (r *run) notice(end, text string, args ...any) {
 	r.log.Info(fmt.Sprintf("%s: ", SecretName(r.event.SecretID))+fmt.Sprintf(text, args...), "notice", end)
 }
 
-// since is how many seconds have passed. AWS tells its time to the second alone,
-// so a moment that has just been may seem to come.
+// since is how many seconds have passed. AWS reports whole seconds only, so a moment just past
+// may seem to be in the future.
 func since(now, then time.Time) float64 { return max(0, now.Sub(then).Seconds()) }
 
-// SecretName is the name in a secret's ARN, which ends in a hyphen and six
-// characters of Secrets Manager's.
+// SecretName is the name in a secret's ARN, without the hyphen and six characters that Secrets
+// Manager appends.
 func SecretName(arn string) string {
 	name := arn[strings.LastIndexByte(arn, ':')+1:]
 	if end := strings.LastIndexByte(name, '-'); end > 0 && len(name)-end == 7 {
@@ -137,9 +133,9 @@ func (r *run) gauge(s *sight, actions []plan.Action) {
 	)
 }
 
-// MeasureAge measures how old each of the secret's credentials is: by what the
-// secret itself says of it, else by the date of its version. Both are right after
-// a rollback too. It reads the secret, and so is for now and then.
+// MeasureAge measures the age of each of the secret's credentials: by the secret's own record or,
+// if it has none, by the date of its version. Both are right after a rollback too. It reads the
+// secret, so call it only now and then.
 func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) error {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	current, err := run.read.Current(ctx, "")
@@ -157,7 +153,7 @@ func (r *Rotator) MeasureAge(ctx context.Context, secretARN string, log *slog.Lo
 	return nil
 }
 
-// inWords lists kinds for a person.
+// inWords lists kinds for people.
 func inWords(kinds []string) string {
 	if len(kinds) == 0 {
 		return "nothing"

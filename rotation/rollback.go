@@ -13,10 +13,10 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// rollBack makes the old values of kinds current again. The order makes each crash
-// harmless: from the mark on, finishRollBack goes on with it. No target is written
-// to before AWSCURRENT has moved. Targets with an overlap accept the old values; the
-// others are given theirs by later decisions, each kind by itself.
+// rollBack makes the old values of kinds current again. Its order makes every crash harmless:
+// once the mark is written, finishRollBack continues. No target is written to before AWSCURRENT
+// has moved. Targets with an overlap accept the old values; the others get theirs by later
+// decisions, each kind by itself.
 func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 	if err := enoughTime(ctx); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 	if again.current != s.current {
 		return fmt.Errorf("AWSCURRENT was moved during a rollback: %w", errAnew)
 	}
-	if !again.plan.RollingBack() { // a release has ended the rollout beside the mark, and old values may go
+	if !again.plan.RollingBack() { // a release has ended the rollout at the same time, and old values may be retired
 		return fmt.Errorf("the rollout has ended during a rollback: %w", errAnew)
 	}
 	return r.finishRollBack(ctx, again)
@@ -70,18 +70,18 @@ func (r *run) finishRollBack(ctx context.Context, s *sight) error {
 		return err
 	}
 	if !moved {
-		return nil // another invocation has, and tells of it
+		return nil // another invocation has, and reports it
 	}
 	r.found.moved = true
 	r.log.Error("rolled back: the old values are AWSCURRENT again", audit, didRollBack, "from", s.current, "to", target, "kinds", kinds)
-	r.notice(didRollBack, "the rotation of %s was rolled back: version %s is AWSCURRENT, with the old values. The values of version %s are taken out of service when no task uses them. What the application wrote meanwhile is in the log of its tasks, and what ECS did in the events of its services. The schedule does not rotate again until a rotation by hand has converged, or you %s", inWords(kinds), target, s.current, howToRelease)
+	r.notice(didRollBack, "the rotation of %s was rolled back: version %s is AWSCURRENT, with the old values. The values of version %s are retired when no task uses them. See the tasks' logs for what the application reported, and the services' events for what ECS did. The schedule does not rotate again until a manual rotation has converged, or you %s", inWords(kinds), target, s.current, howToRelease)
 	r.measure(Metric{Name: metricRolledBack, Unit: count, Value: 1})
 	return nil
 }
 
-// goBackTo chooses the version to go back to, for the kinds that are marked: that
-// of the old values, if the rest of its document is the present one. Otherwise it
-// stores the present document with the old values, so that edits survive.
+// goBackTo chooses the version to go back to for the marked kinds: the one with the old values,
+// if the rest of its document is the present one. Otherwise it stores the present document with
+// the old values, so that edits survive.
 func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []string, err error) {
 	current, err := r.document(ctx, s.current)
 	if err != nil {
@@ -135,8 +135,8 @@ func (r *run) goBackTo(ctx context.Context, s *sight) (target string, back []str
 	return page.Version, back, nil
 }
 
-// restUnchanged puts back what the rotation has changed of kinds whose value is the
-// same in the old version: when a webhook's next secret is published, say.
+// restUnchanged restores what the rotation changed for kinds whose value is the same in the old
+// version, such as a webhook's published next secret.
 func (r *run) restUnchanged(ctx context.Context, s *sight, doc document.Document, versions, back []string) (document.Document, error) {
 	for _, version := range versions {
 		from, err := r.document(ctx, version)
@@ -161,7 +161,7 @@ func (r *run) restUnchanged(ctx context.Context, s *sight, doc document.Document
 	return doc, nil
 }
 
-// isOld tells whether a version's value of a kind is not wanted.
+// isOld reports whether a version's value of a kind is not wanted.
 func (s *sight) isOld(kind, version string) bool {
 	for _, k := range s.plan.Kinds {
 		if k.Name != kind {
@@ -176,11 +176,11 @@ func (s *sight) isOld(kind, version string) bool {
 	return false
 }
 
-// isRouter tells whether a kind's target is written to by another way than a login with
-// the value.
+// isRouter reports whether a kind's target is written to by other means than a login with the
+// value.
 func isRouter(kind credential.Kind) bool { _, ok := kind.(credential.Router); return ok }
 
-// askRoute finds out whether a target could be given the old value.
+// askRoute checks whether a target could be given the old value.
 func (r *run) askRoute(ctx context.Context, s *sight, a plan.Action) error {
 	kind, _ := r.kind(a.Kind)
 	current, old, err := r.both(ctx, s, a.Version)
@@ -195,9 +195,8 @@ func (r *run) askRoute(ctx context.Context, s *sight, a plan.Action) error {
 	return nil
 }
 
-// withKind returns a document with all that belongs to a kind as it is in another:
-// its fields, those that only one of the two has, when it was last rotated, and its
-// copies in other fields.
+// withKind returns a document with everything of a kind taken from another: its fields, including
+// those that only one of the two has, when it was last rotated, and its copies in other fields.
 func withKind(into, from document.Document, kind credential.Kind) (document.Document, error) {
 	next, err := withFields(into, from, kind)
 	if err != nil {

@@ -99,7 +99,7 @@ func TestAVersionWhoseRollbackWasCutOffIsNotTakenUpAgain(t *testing.T) {
 	for _, step := range []rotation.Step{rotation.CreateSecret, rotation.SetSecret, rotation.TestSecret, rotation.FinishSecret} {
 		err := e.invoke(step, bad)
 		if step == rotation.CreateSecret || step == rotation.FinishSecret {
-			e.fails(err, "has been rolled back, and is not taken up again")
+			e.fails(err, "was rolled back, and its rotation cannot continue")
 		}
 	}
 	on.Store(false)
@@ -304,7 +304,7 @@ func (e *engine) due() {
 func TestWhatWasPromotedCannotBeAbandoned(t *testing.T) {
 	e := newEngine(t)
 	e.stayPending()
-	e.fails(e.abandon(), "its rotation is over")
+	e.fails(e.abandon(), "its rotation is complete")
 	if e.version("AWSPENDING").ID != e.version("AWSCURRENT").ID {
 		t.Error("AWSPENDING was taken off, which Secrets Manager takes for an incomplete rotation")
 	}

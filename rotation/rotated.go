@@ -8,16 +8,15 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// rotatedAt is the block of the document that says when each kind was last
-// rotated: to the schedule, to a kind that has to wait between two rotations, and
-// to whoever wants to know.
+// rotatedAt is the block of the document that records when each kind was last rotated: for the
+// schedule, for a kind that has to wait between two rotations, and for people.
 const (
 	rotatedAtBlock = document.Pointer("/rotated_at")
 	rotatedAt      = string(rotatedAtBlock) + "/"
 )
 
-// hasRoomForNotes tells whether the block is an object, or can be made. It
-// cannot where somebody else's field has its name, which is left alone.
+// hasRoomForNotes reports whether the block is an object, or can be made. It cannot if someone
+// else's field has its name; that is left alone.
 func hasRoomForNotes(d document.Document) bool {
 	object, err := d.IsObject(rotatedAtBlock)
 	return errors.Is(err, document.ErrMissing) || err == nil && object

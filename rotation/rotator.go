@@ -39,7 +39,7 @@ type Rotator struct {
 	api    secret.API
 	kinds  []credential.Kind
 	listed []string // ARNs
-	// leaveCopies: copies of a credential in other fields do not follow it.
+	// leaveCopies: copies of a credential in other fields are not updated.
 	leaveCopies bool
 	services    Services
 	health      Health
@@ -52,30 +52,30 @@ type Rotator struct {
 	silent      bool // no target is asked anything: see Status
 }
 
-// Config is what a Rotator works with.
+// Config is what a Rotator needs.
 type Config struct {
 	SecretsManager secret.API
-	Kinds          []credential.Kind // are set in this order
+	Kinds          []credential.Kind // they are set in this order
 
-	// Secrets are the ARNs of all secrets that the function serves. The services read
-	// each of them, and what one stores is not taken away for the sake of another. Empty:
-	// there is only the one that a call names.
+	// Secrets are the ARNs of all secrets that the function serves. The services read each of
+	// them, and a value that one of them stores is not retired for another. Empty: only the
+	// secret that a call names.
 	Secrets []string
 
 	Services Services // nil: nothing has to be restarted
 	Health   Health   // nil: the application is not asked
 	Limits   Limits   // zero: DefaultLimits
 
-	// LeaveCopies: a copy of a credential in another field of the secret, in a DSN or a
-	// URL, does not follow it. It stops working once the old value is refused.
+	// LeaveCopies: a copy of a credential in another field, in a DSN or a URL, is not updated
+	// with it. It stops working once the old value is refused.
 	LeaveCopies bool
 
-	// Every is how often the schedule rotates each kind of a secret that has
-	// several; of a kind that is missing, DefaultEvery says.
+	// Every is how often the schedule rotates each kind of a secret that has several; a missing
+	// kind has its DefaultEvery.
 	Every map[string]time.Duration
-	// WhenDue are the ARNs of the secrets whose only kind the schedule rotates when it is
-	// due, too, and not each time: the schedule is when the function may rotate, and Every
-	// says how often. Each secret has a schedule of its own.
+	// WhenDue are the ARNs of the secrets whose only kind, too, is rotated only when it is due,
+	// and not by every scheduled rotation. Each secret's schedule then says when the function may
+	// rotate, and Every how often.
 	WhenDue []string
 
 	Metrics Metrics      // nil: nothing is measured
@@ -86,27 +86,25 @@ type Config struct {
 // Pauses are the times between two attempts. Each field that is zero has its
 // value of DefaultPauses.
 type Pauses struct {
-	// Read is the time after the first read that may lag behind a write. Five
-	// more reads follow, and each pause is twice the one before.
+	// Read is the pause after the first read that may lag behind a write. Up to five more reads
+	// follow, with pauses that double.
 	Read time.Duration
-	// Health is the time from one question whether the application is healthy to
-	// the next, of three.
+	// Health is the pause between two of the three health checks.
 	Health time.Duration
-	// Second is the time after an answer of AWS's until the second is surely over
-	// that it told.
+	// Second is how long to wait after a reply of AWS's until the second that it stated is
+	// certainly over.
 	Second time.Duration
-	// Generate is the time after which a kind is asked again for a new value,
-	// when a fault that may pass kept it from making one. One more attempt
-	// follows, after twice the time.
+	// Generate is the pause before a kind is asked again for a new value after a fault that may
+	// pass. One more attempt follows, after twice the time.
 	Generate time.Duration
 }
 
-// DefaultPauses let a read that lags wait 3.1 s in all: Secrets Manager's reads
-// are eventually consistent, and it gives no bound.
+// DefaultPauses let a lagging read wait 3.1 s in all: Secrets Manager's reads are eventually
+// consistent, without a documented bound.
 var DefaultPauses = Pauses{Read: 100 * time.Millisecond, Health: 2 * time.Second, Second: time.Second, Generate: 2 * time.Second}
 
-// DefaultEvery is how often the schedule rotates each kind of a secret that has
-// several, after the rhythms that are usual for Mautic.
+// DefaultEvery is how often the schedule rotates each kind of a secret that has several; the
+// intervals are usual for Mautic.
 var DefaultEvery = map[string]time.Duration{
 	"database": 90 * 24 * time.Hour,
 	"admin":    60 * 24 * time.Hour,
@@ -135,17 +133,16 @@ func New(c Config) *Rotator {
 	}
 }
 
-// timeToChange is how much of an invocation's time must be left before a
-// target or a label is changed: a connection (5 s), MySQL's wait for a lock
-// (5 s), the same again for the heal, and some AWS calls.
+// timeToChange is how much of an invocation's time must be left before a target or a label is
+// changed: a connection (5 s), MySQL's wait for a lock (5 s), the same again for the heal, and
+// some AWS calls.
 const timeToChange = 20 * time.Second
 
-// Rotate carries out one step. It adds the secret values that it comes to know
-// to secrets, so that the caller can scrub what it writes; log should already
-// be scrubbed by them.
+// Rotate carries out one step. It adds the secret values that it reads or makes to secrets, so
+// that the caller can scrub what it writes; log should already be scrubbed with them.
 //
-// It is idempotent for the event's token. An error says what to do about it,
-// and leaves the value in AWSCURRENT accepted by its target.
+// It is idempotent for the event's token. An error says what to do about it, and leaves
+// AWSCURRENT's value accepted by its target.
 func (r *Rotator) Rotate(ctx context.Context, event Event, log *slog.Logger, secrets *scrub.Secrets) error {
 	if err := event.Validate(); err != nil {
 		return err
@@ -164,7 +161,7 @@ func (r *Rotator) Rotate(ctx context.Context, event Event, log *slog.Logger, sec
 	return nil
 }
 
-// run is one invocation: it is made for it, and gone after it.
+// run is one invocation. It is not used again.
 type run struct {
 	*Rotator
 	event   Event
@@ -173,9 +170,9 @@ type run struct {
 	read    *secret.Reader
 	write   *secret.Writer
 	aws     *secret.AWSClock
-	moved   time.Time // when AWSCURRENT was moved, as the event told; zero: it told of no move
-	movedTo string    // the version that it was moved to; "": the event did not tell
-	whole   bool      // all is looked at, even where nothing is open
+	moved   time.Time // when AWSCURRENT was moved, according to the event; zero: the event reports no move
+	movedTo string    // the version that it was moved to; "": the event does not say
+	whole   bool      // look at everything, even if nothing is open
 	checks  string    // what the log calls the checks; "": preflight
 	found   *findings
 	labels  secret.Labels // that the ledger was read from last
@@ -190,7 +187,7 @@ func (r *Rotator) newRun(event Event, log *slog.Logger, secrets *scrub.Secrets) 
 	return run
 }
 
-// learn makes the document's credentials known to the scrubber.
+// learn registers the document's credentials with the scrubber.
 func (r *run) learn(d document.Document) {
 	for _, kind := range r.kinds {
 		fields, _ := kind.Fields(d) // whoever uses them reports what is wrong
@@ -202,23 +199,22 @@ func (r *run) learn(d document.Document) {
 	}
 }
 
-// enoughTime fails when the invocation would probably be ended in the middle
-// of a change. Nothing would be lost then, but a retry costs less when it does
-// not have to find out how far the last one came.
+// enoughTime fails if the invocation would probably end in the middle of a change. Nothing would
+// be lost, but a retry is cheaper if it does not have to find out how far the last attempt came.
 func enoughTime(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return nil
 	}
 	if left := time.Until(deadline); left < timeToChange {
-		return tooLittleTime{fmt.Errorf("only %s of the invocation's time are left, too little to begin a change (%s): nothing was changed; raise the function's timeout",
+		return tooLittleTime{fmt.Errorf("only %s of the invocation's time are left, too little to begin a change (it may take %s): nothing was changed; raise the function's timeout",
 			left.Round(100*time.Millisecond), timeToChange)}
 	}
 	return nil
 }
 
-// ErrTooLittleTime says that something was not begun, since it takes longer than
-// the context's deadline allows.
+// ErrTooLittleTime says that something was not begun because it takes longer than the context's
+// deadline allows.
 var ErrTooLittleTime = errors.New("too little time")
 
 // tooLittleTime is an ErrTooLittleTime with a text of its own.

@@ -17,10 +17,10 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// Status tells how the secret stands, and what a reconcile would do now. It reads the
-// secret, the function's other secrets, ECS and the application's health. It changes
-// nothing, and logs in nowhere: what only a target could tell is not asked. What cannot be
-// looked at is told in the answer's Error.
+// Status reports the state of the secret, and what a reconcile would do now. It reads the secret,
+// the function's other secrets, ECS and the application's health. It changes nothing and logs in
+// nowhere, so it does not report what only a target could answer. What it cannot read is in the
+// answer's Error.
 func (r *Rotator) Status(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) report.Secret {
 	run := r.toLook(silent, secretARN, log, secrets)
 	s, actions, err := run.status(ctx)
@@ -31,13 +31,13 @@ func (r *Rotator) Status(ctx context.Context, secretARN string, log *slog.Logger
 	return found
 }
 
-// What a Rotator that only looks may ask of the targets.
+// What a read-only Rotator may ask of the targets.
 const (
 	asking = false // whether they accept a value
 	silent = true  // nothing
 )
 
-// toLook is newRun for an action that changes nothing: a write fails before it is made.
+// toLook is newRun for an action that changes nothing: every write fails before it is made.
 func (r *Rotator) toLook(silent bool, secretARN string, log *slog.Logger, secrets *scrub.Secrets) *run {
 	looks := *r
 	looks.api, looks.silent, looks.metrics = lookingAPI{r.api}, silent, nil
@@ -49,10 +49,10 @@ func (r *Rotator) toLook(silent bool, secretARN string, log *slog.Logger, secret
 	return run
 }
 
-// errLooks is what a write fails with in an action that changes nothing.
+// errLooks is the error of a write in an action that changes nothing.
 var errLooks = errors.New("this action changes nothing")
 
-// lookingAPI is Secrets Manager for who changes nothing.
+// lookingAPI is a read-only Secrets Manager.
 type lookingAPI struct{ secret.API }
 
 func (lookingAPI) PutSecretValue(context.Context, *sm.PutSecretValueInput, ...func(*sm.Options)) (*sm.PutSecretValueOutput, error) {
@@ -63,12 +63,12 @@ func (lookingAPI) UpdateSecretVersionStage(context.Context, *sm.UpdateSecretVers
 	return nil, errLooks
 }
 
-// lookingServices are the services for who changes nothing.
+// lookingServices are read-only services.
 type lookingServices struct{ Services }
 
 func (lookingServices) RedeployService(context.Context, string, *slog.Logger) error { return errLooks }
 
-// status is what Status answers with. s is what could be seen in spite of an error.
+// status is what Status answers with. s is what could be read in spite of an error.
 func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err error) {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 			takeForGranted(s.plan.Kinds)
 			// To note that a value is accepted takes the target's answer.
 			actions = slices.DeleteFunc(plan.Decide(s.plan), func(a plan.Action) bool { return a.Do == plan.Prove })
-			back, _ := plan.AskedToRollBack(s.plan) // of several promotions only the last one can be
+			back, _ := plan.AskedToRollBack(s.plan) // only the last of several promotions can be
 			if !slices.ContainsFunc(slices.Concat(actions, back), func(a plan.Action) bool { return a.Do == plan.LookElsewhere }) {
 				break
 			}
@@ -113,9 +113,9 @@ func (r *run) status(ctx context.Context) (s *sight, actions []plan.Action, err 
 	return s, actions, errors.Join(append(faults, err)...)
 }
 
-// takeForGranted has AWSCURRENT's values accepted that the ledger calls proven. A reconcile
-// asks their targets before it goes on, which Status must not: what it tells is what
-// comes after that. Whether they are accepted now is verify's to say.
+// takeForGranted treats AWSCURRENT's values as accepted if the ledger calls them proven. A
+// reconcile asks their targets first, which Status must not do: it reports what comes after that.
+// Verify reports whether they are accepted now.
 func takeForGranted(kinds []plan.Kind) {
 	for i := range kinds {
 		if w := &kinds[i].Wanted; w.Entry.State == ledger.Proven && w.Probe == plan.NotAsked {
@@ -124,13 +124,13 @@ func takeForGranted(kinds []plan.Kind) {
 	}
 }
 
-// sightOf is lookAt as the next reconcile of a tick will see it. What has been read of the
-// secret itself is there even with an error.
+// sightOf is what the next tick's reconcile will see. What could be read of the secret itself is
+// there even with an error.
 func (r *run) sightOf(ctx context.Context, m secret.Metadata) (*sight, error) {
 	s, err := r.lookAt(ctx, m, true)
 	switch {
 	case s == nil:
-		book, _ := ledger.Read(m.Labels) // of what is wrong with it, err tells
+		book, _ := ledger.Read(m.Labels) // err says what is wrong with it
 		s = &sight{m: m, book: book, current: m.Labels.Version(secret.Current), pending: m.Labels.Version(secret.Pending)}
 		if s.pending == s.current {
 			s.pending = ""

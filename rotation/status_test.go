@@ -92,7 +92,7 @@ func TestAnAnswerTellsOfWhatIsOpen(t *testing.T) {
 	if admin := credentialOf(t, waits, "admin"); len(admin.Old) != 1 || admin.Old[0].AcceptedSince != nil {
 		t.Errorf("a target that accepts one value has %+v", admin)
 	}
-	if len(waits.Needs) != 0 || !slices.ContainsFunc(waits.Waiting, func(w report.Entry) bool { return strings.Contains(w.Text, "tasks from before are left") }) {
+	if len(waits.Needs) != 0 || !slices.ContainsFunc(waits.Waiting, func(w report.Entry) bool { return strings.Contains(w.Text, "old tasks are left") }) {
 		t.Errorf("it waits for %+v, and needs %+v", waits.Waiting, waits.Needs)
 	}
 

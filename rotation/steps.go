@@ -12,9 +12,9 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// createSecret makes the pending value: the current document with new values
-// for the kinds to rotate. A value that is already there is kept, for an
-// earlier attempt may have given it to a target.
+// createSecret makes the pending value: the current document with new values for the kinds to
+// rotate. It keeps a value that already exists, because an earlier attempt may have given it to a
+// target.
 func (r *run) createSecret(ctx context.Context) error {
 	state, m, err := r.guard(ctx)
 	if err != nil {
@@ -30,11 +30,10 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	if len(book.Pages) > 0 {
-		r.log.Info("the pending version has its value already, from an earlier attempt")
+		r.log.Info("the pending version already has its value, from an earlier attempt")
 		return nil
 	}
-	// What is open is brought as far as it can be: the rotation is about to replace
-	// values that it is about.
+	// Finish what is open as far as possible: the rotation is about to replace those values.
 	seen, _, faults := r.settle(ctx, false)
 	if seen == nil {
 		return errors.Join(faults...)
@@ -61,8 +60,8 @@ func (r *run) createSecret(ctx context.Context) error {
 	if err := r.readyToChange(ctx, chosen); err != nil {
 		return err
 	}
-	// Before a target makes a value, which is a change already, and after it, for
-	// that may take long.
+	// Check before a target makes a value, which is already a change, and after it, because it
+	// may take long.
 	if err := enoughTime(ctx); err != nil {
 		return err
 	}
@@ -74,9 +73,9 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	r.tellLeftOut(chosen)
-	// Of the first rotation nobody knows what AWSCURRENT stores: if it was moved by hand, and
-	// edited, its version would go, with the only copy of what tasks use. An emergency does
-	// not want it.
+	// Before the first rotation no label protects AWSCURRENT's values: if it were moved by hand,
+	// and edited, its version would be deleted, with the only copy of what tasks use. An
+	// emergency does not want them kept.
 	if !chosen.Emergency {
 		if err := r.labelOld(ctx, current, secret.Version{ID: r.event.Token, Doc: pending}, r.named(chosen.Kinds), first, m); err != nil {
 			return err
@@ -87,8 +86,8 @@ func (r *run) createSecret(ctx context.Context) error {
 		return err
 	}
 	if !stored {
-		// What this delivery has made is too much. The other's must not be
-		// taken for it.
+		// Another delivery of the event stored its value first. What this one has made is
+		// superfluous, and must not be mistaken for the other's.
 		if _, err := r.readPending(ctx); err != nil {
 			return err
 		}
@@ -126,14 +125,13 @@ func (r *run) setSecret(ctx context.Context) error {
 	return nil
 }
 
-// notEdited gives the rotation up when the secret was edited after its pending
-// version was made. Left as it is, Secrets Manager would try that version again
-// and again.
+// notEdited gives the rotation up if the secret was edited after its pending version was made.
+// Otherwise Secrets Manager would try that version again and again.
 func (r *run) notEdited(ctx context.Context, kinds []credential.Kind, current, pending document.Document) error {
 	if err := editedMeanwhile(kinds, current, pending); !errors.Is(err, errEdited) {
 		return err
 	}
-	// The current document may have been read too early: once more, by its id.
+	// The current document may have been read too early: read it once more, by its id.
 	state, m, err := r.guard(ctx)
 	if err != nil {
 		return err
@@ -160,8 +158,8 @@ func (r *run) giveUpLost(ctx context.Context, err error) error {
 	return r.giveUp(ctx, m, err)
 }
 
-// made are the kinds that the pending version was made for, as its label says. They
-// were fixed when it was stored: a rotation never changes another one.
+// made returns the kinds that the pending version was made for, according to its label. They were
+// fixed when it was stored: a rotation never changes any other kind.
 func (r *run) made(ctx context.Context, current, pending secret.Version) ([]credential.Kind, error) {
 	book, err := ledger.Read(map[string][]string{pending.ID: pending.Labels})
 	if err != nil {
@@ -181,12 +179,11 @@ func (r *run) made(ctx context.Context, current, pending secret.Version) ([]cred
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.giveUp(ctx, m, fmt.Errorf("version %s has no label that tells which credentials it was made for, as one that another program stored has none: its rotation is given up; rotate again", pending.ID))
+	return nil, r.giveUp(ctx, m, fmt.Errorf("version %s has no label that says which credentials it was made for, so another program stored it: its rotation is given up; rotate again", pending.ID))
 }
 
-// testSecret uses the pending values for real. A rotation that has none is a
-// test-only one (RotateImmediately=false): then it finds out whether a
-// rotation would work.
+// testSecret uses the pending values for real. A rotation without any is test-only
+// (RotateImmediately=false): then it checks whether a rotation would work.
 func (r *run) testSecret(ctx context.Context) error {
 	current, pending, err := r.readBoth(ctx)
 	if secret.IsMissing(err) {
@@ -216,10 +213,10 @@ func (r *run) testSecret(ctx context.Context) error {
 	return nil
 }
 
-// testNothing is testSecret of a pending document that is the current one. The
-// rotation is a test-only one, whose version has a value from the start; or the
-// schedule's, which changes nothing: that one succeeds, for what is wrong has been
-// told by createSecret, and a failure would block the next rotation.
+// testNothing is testSecret for a pending document that equals the current one. Either the
+// rotation is test-only, and its version had a value from the start. Or it is the schedule's and
+// changes nothing: that one succeeds, because createSecret has reported what is wrong, and a
+// failure would block the next rotation.
 func (r *run) testNothing(ctx context.Context) error {
 	_, m, err := r.guard(ctx)
 	if err != nil {
@@ -227,15 +224,14 @@ func (r *run) testNothing(ctx context.Context) error {
 	}
 	problem := r.preflight(ctx)
 	if problem != nil && plan.Schedule(m.Schedule).Starts(m.At) {
-		r.log.Info("this rotation changes nothing, so what the preflight has found does not make it fail")
+		r.log.Info("this rotation changes nothing, so the preflight's findings do not make it fail")
 		return nil
 	}
 	return problem
 }
 
-// putAllBack makes the targets accept the current values, after a test of the
-// pending ones has failed: those that accept one value alone would refuse it
-// until the next attempt.
+// putAllBack makes the targets accept the current values after a test of the pending ones has
+// failed: those that accept one value would refuse the current one until the next attempt.
 func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, pending secret.Version) error {
 	if err := r.noteToSet(ctx, kinds, current, pending); err != nil {
 		return err
@@ -249,8 +245,8 @@ func (r *run) putAllBack(ctx context.Context, kinds []credential.Kind, current, 
 	return errors.Join(faults...)
 }
 
-// noteToSet is plan.NoteToSet for a step. createSecret has labelled the values that were
-// current then; somebody may have moved AWSCURRENT to a version without a label since.
+// noteToSet is plan.NoteToSet for a step. createSecret has labelled the values that were current
+// then; someone may have moved AWSCURRENT to a version without a label since.
 func (r *run) noteToSet(ctx context.Context, kinds []credential.Kind, current, pending secret.Version) error {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
@@ -280,9 +276,9 @@ func (r *run) noteToSet(ctx context.Context, kinds []credential.Kind, current, p
 	return nil
 }
 
-// finishSecret promotes the pending version, once it has logged in with it
-// itself, and begins the rollout. When its token is current already, an earlier
-// attempt promoted it, and what follows the promotion may not have been done.
+// finishSecret promotes the pending version, after logging in with it, and begins the rollout. If
+// its token is already current, an earlier attempt has promoted it, and what follows the
+// promotion may be incomplete.
 func (r *run) finishSecret(ctx context.Context) error {
 	state, m, err := r.guard(ctx)
 	if err != nil {
@@ -291,11 +287,11 @@ func (r *run) finishSecret(ctx context.Context) error {
 	// AWSCURRENT has to be on the token's version when Secrets Manager looks.
 	without := []plan.Do{plan.Fence, plan.RollBack, plan.FinishRollBack}
 	if !state.Promoted() {
-		// At first only what follows at once: how the services come up is for a
-		// reconcile to see.
+		// At first only what follows at once: whether the services start is for a reconcile to
+		// see.
 		without = append(without, plan.Look)
 		if err := r.proveAndPromote(ctx, state.Current, m); err != nil {
-			// A delivery of the same event beside this one may have promoted it.
+			// Another delivery of the same event may have promoted it.
 			var refused error
 			if state, m, refused = r.guard(ctx); refused != nil || !state.Promoted() {
 				return err
@@ -303,13 +299,13 @@ func (r *run) finishSecret(ctx context.Context) error {
 		}
 	}
 	if _, _, faults := r.settle(ctx, false, without...); len(faults) > 0 {
-		return fmt.Errorf("the new version is AWSCURRENT, and what follows is not all done yet: %w", errors.Join(faults...))
+		return fmt.Errorf("the new version is AWSCURRENT, but what follows is not complete yet: %w", errors.Join(faults...))
 	}
 	return r.forgetRequest(ctx, m)
 }
 
-// proveAndPromote moves AWSCURRENT to the token's version. Before that it makes sure
-// that the version with the old values is labelled.
+// proveAndPromote moves AWSCURRENT to the token's version. First it makes sure that the version
+// with the old values is labelled.
 func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Metadata) error {
 	current, err := r.read.Current(ctx, currentID)
 	if err != nil {
@@ -359,24 +355,24 @@ func (r *run) proveAndPromote(ctx context.Context, currentID string, m secret.Me
 		r.found.probes[place{kind.Name(), r.event.Token}] = plan.Accepted
 	}
 	r.log.Info("promoted the pending version", audit, didPromote, "from", current.ID, "kinds", names(kinds))
-	if !asked.Emergency || len(kinds) == 0 { // the notice of an emergency comes when the old values are refused
+	if !asked.Emergency || len(kinds) == 0 { // an emergency's notice comes when the old values are refused
 		r.notice(didPromote, "%s", promotedInWords(r.event.Token, kinds, current.Doc, pending.Doc))
 	}
 	return nil
 }
 
-// occasion is when the old values are labelled.
+// occasion says when the old values are labelled.
 type occasion int
 
 const (
-	first  occasion = iota // before another value is stored: what is not known is for later
-	last                   // before another one is promoted: each has to be known
-	leaked                 // the same, in an emergency: each is marked, to be taken away
+	first  occasion = iota // before another value is stored: what is unknown can wait
+	last                   // before another one is promoted: each must be known
+	leaked                 // the same, in an emergency: each is marked for revocation
 )
 
-// labelOld makes sure that the old value of each kind is in the ledger before
-// another one is wanted. A value that no label tells of yet has to be seen accepted:
-// one that is refused is not live, and nobody may go back to it.
+// labelOld makes sure that each kind's old value is in the ledger before another one becomes
+// wanted. A value without a label must first be seen accepted: a refused one is not live, and
+// nothing may go back to it.
 func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kinds []credential.Kind, when occasion, m secret.Metadata) error {
 	book, err := ledger.Read(m.Labels)
 	if err != nil {
@@ -387,18 +383,18 @@ func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kin
 	for _, kind := range kinds {
 		name := kind.Name()
 		switch e := page.Entries[name]; {
-		case when == leaked: // once more too: a release beside this one may be about to write that it stays
+		case when == leaked: // again: a release at the same time may be about to keep it
 			page = page.With(name, ledger.Revoking, r.aws.Told())
 		case !e.State.Live(), e.State == ledger.GivenUp: // noted before its target was given it, and not proven since
 			accepted, err := r.accepted(ctx, kind, current, pending)
 			switch {
 			case err != nil && when == first:
-				r.log.Info("whether AWSCURRENT's value is accepted is to be found out before the promotion", "kind", name, "error", err)
+				r.log.Info("the function must know whether AWSCURRENT's value is accepted before the promotion", "kind", name, "error", err)
 			case err != nil:
 				return err
 			}
 			if accepted {
-				page = page.With(name, ledger.Proven, r.aws.Now()) // after the probe, which is use of the value too
+				page = page.With(name, ledger.Proven, r.aws.Now()) // after the probe, which also uses the value
 			}
 		}
 	}
@@ -410,8 +406,8 @@ func (r *run) labelOld(ctx context.Context, current, pending secret.Version, kin
 	return nil
 }
 
-// accepted asks a target that accepts two values whether it accepts AWSCURRENT's. One that
-// accepts one value at a time had it until setSecret replaced it: that counts as well.
+// accepted asks a target that accepts two values whether it accepts AWSCURRENT's. A target that
+// accepts one value had it until setSecret replaced it, which counts as well.
 func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pending secret.Version) (bool, error) {
 	name := kind.Name()
 	single, err := r.acceptsOne(ctx, kind, pending.Doc, current.Doc)
@@ -428,10 +424,10 @@ func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pendi
 		r.log.Warn("the old value is refused already, so it gets no label", "kind", name, "of", current.ID)
 		return false, nil
 	}
-	return false, fmt.Errorf("the pending %s credential is not promoted yet, since its target does not tell whether it accepts the old one, which has no label: see the log, and try again", name)
+	return false, fmt.Errorf("the pending %s credential is not promoted yet, since its target does not say whether it accepts the old one, which has no label: see the log, and try again", name)
 }
 
-// promotedInWords tells what a promotion has changed of each kind.
+// promotedInWords describes what a promotion has changed for each kind.
 func promotedInWords(version string, kinds []credential.Kind, current, pending document.Document) string {
 	if len(kinds) == 0 {
 		return "nothing was rotated: the log of createSecret says why"
@@ -452,13 +448,13 @@ func promotedInWords(version string, kinds []credential.Kind, current, pending d
 	}
 	text := fmt.Sprintf("%s rotated: version %s is AWSCURRENT.", inWords(names(kinds)), version)
 	if len(accepted) > 0 {
-		text += fmt.Sprintf(" The old value of %s may be accepted until it is taken out of service, when nothing needs it any more.", inWords(accepted))
+		text += fmt.Sprintf(" The old value of %s may be accepted until it is retired, when nothing needs it any more.", inWords(accepted))
 	}
 	if len(refused) > 0 {
-		text += fmt.Sprintf(" The old value of %s is not accepted any more.", inWords(refused))
+		text += fmt.Sprintf("The old value of %s is no longer accepted.", inWords(refused))
 	}
 	if len(published) > 0 {
-		text += fmt.Sprintf(" The value of %s stays the same, and the next one is published with it.", inWords(published))
+		text += fmt.Sprintf("The value of %s stays the same, and the next one is published with it.", inWords(published))
 	}
 	return text
 }

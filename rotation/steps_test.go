@@ -55,7 +55,7 @@ func TestNoTargetIsWrittenToForAVersionThatIsNotPendingAnyMore(t *testing.T) {
 func TestNoTargetIsWrittenToForASecretThatWasEditedMeanwhile(t *testing.T) {
 	e := newEngine(t)
 	e.admin.whenFirst("set", e.draft())
-	e.fails(e.rotate(""), "AWSCURRENT has moved to version")
+	e.fails(e.rotate(""), "AWSCURRENT has since moved to version")
 	if e.admin.accepts() != "admin-0" {
 		t.Errorf("%s is accepted", e.admin.accepts())
 	}
@@ -235,7 +235,7 @@ func TestNothingIsSetWhileTheApplicationIsUnhealthy(t *testing.T) {
 	h := &health{}
 	h.sick.Store(true)
 	e.watchHealth(h)
-	e.fails(e.rotate(""), "the application is not healthy (unhealthy: it answers 500)")
+	e.fails(e.rotate(""), "the health check failed (unhealthy: it answers 500)")
 	e.expect("database-0", "api-0", "admin-0")
 	if len(e.journal()) > 0 {
 		t.Errorf("noted as set: %s", e.journal())

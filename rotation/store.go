@@ -11,12 +11,11 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// The versions that the engine stores, each with its ledger label by the same call.
+// The versions that the engine stores, each with its ledger label in the same call.
 
-// putPending stores the value of the token's version, in which these kinds are
-// new, and the label that says so. A value that is there already,
-// from a delivery of the same event that ran beside this one, stays, and stored is
-// false.
+// putPending stores the value of the token's version, in which these kinds are new, with the
+// label that says so. If another delivery of the same event has already stored a value, that one
+// stays, and stored is false.
 func (r *run) putPending(ctx context.Context, d document.Document, made []string, now time.Time) (stored bool, err error) {
 	v := secret.NewVersion{ID: r.event.Token, Doc: d, Labels: []string{secret.Pending}, RotationToken: r.event.RotationToken}
 	if len(made) > 0 {
@@ -34,13 +33,13 @@ func (r *run) putPending(ctx context.Context, d document.Document, made []string
 		return false, fmt.Errorf("store the pending version: %w", err)
 	}
 	if !stored {
-		r.log.Info("the pending version has got its value meanwhile, which is kept")
+		r.log.Info("another attempt has stored the pending version's value, which is kept")
 	}
 	return stored, nil
 }
 
-// store stores a document as a version with a ledger label and no other. It is
-// idempotent for the version's id.
+// store stores a document as a version whose only label is a ledger label. It is idempotent for
+// the version's id.
 func (r *run) store(ctx context.Context, d document.Document, page ledger.Page) error {
 	label, err := page.Label()
 	if err != nil {
@@ -51,13 +50,13 @@ func (r *run) store(ctx context.Context, d document.Document, page ledger.Page) 
 	case err != nil:
 		return fmt.Errorf("store a version to make current: %w", err)
 	case !stored:
-		return fmt.Errorf("version %s is there already with another value: try again", page.Version)
+		return fmt.Errorf("version %s already exists with another value: try again", page.Version)
 	}
 	return nil
 }
 
-// derived is the id of a version that the function stores beside a rotation, so
-// that a retry after a crash finds it again.
+// derived is the id of a version that the function stores besides a rotation's, so that a retry
+// after a crash finds it again.
 func derived(what string, ids ...string) string {
 	sum := sha256.New()
 	fmt.Fprint(sum, what)

@@ -11,18 +11,18 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// A value that its target makes is accepted before it is stored. A crash in
-// between leaves it without a version, and a rotation that is given up before
-// it was set leaves its version without a label: the ledger knows of neither.
+// A value that its target makes is accepted before it is stored. After a crash in between, no
+// version stores it; and if a rotation is given up before its value was set, the version has no
+// label. The ledger knows neither.
 
-// ownership is what an Issuer is told of the secret.
+// ownership is what an Issuer gets to know about the secret.
 func (r *run) ownership(kind credential.Kind) credential.Ownership {
 	return credential.Ownership{Owner: r.event.SecretID, Stored: r.stored, Log: r.log.With("kind", kind.Name())}
 }
 
-// stored reads what the labelled versions of all secrets store: a credential may
-// have been moved from one to another. It fails when one cannot be read, for what
-// that one stores would be taken for lost.
+// stored reads what the labelled versions of all secrets store: a credential may have been moved
+// from one secret to another. It fails if one cannot be read, because that one's values would
+// count as lost.
 func (r *run) stored(ctx context.Context) (credential.Stored, error) {
 	s, err := r.storedHere(ctx)
 	if err != nil {
@@ -53,8 +53,8 @@ func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 		pending := slices.Contains(labels, secret.Pending)
 		read, label := r.read.Await, labels[0]
 		if pending {
-			// It has no value until createSecret has succeeded. One that has lost the label
-			// meanwhile, to an edit, stores its value still: AWSCURRENT may have the same.
+			// It has no value until createSecret has succeeded. If an edit has moved the label
+			// away since, the version still stores its value, and AWSCURRENT may have the same.
 			read, label = r.read.Read, ""
 		}
 		v, err := read(ctx, id, label)
@@ -70,7 +70,7 @@ func (r *run) storedHere(ctx context.Context) (s credential.Stored, err error) {
 	return s, nil
 }
 
-// sweep has the issuers among the kinds take away what no version holds.
+// sweep makes the issuers among the kinds remove what no version stores.
 func (r *run) sweep(ctx context.Context, kinds []credential.Kind) error {
 	var faults []error
 	for _, kind := range kinds {
@@ -80,7 +80,7 @@ func (r *run) sweep(ctx context.Context, kinds []credential.Kind) error {
 		}
 		removed, err := issuer.Sweep(ctx, r.ownership(kind))
 		for _, what := range removed {
-			r.log.Warn("a value that no version of the secret holds was taken away", audit, didSweep, "kind", kind.Name(), "what", what)
+			r.log.Warn("removed a value that no version of the secret stores", audit, didSweep, "kind", kind.Name(), "what", what)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("look for lost %s credentials: %w", kind.Name(), err))

@@ -15,20 +15,18 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// errBusy says that another invocation holds the lock of an overlap, or has just
-// changed what it is about.
+// errBusy says that another invocation holds the lock of an overlap, or has just changed it.
 var errBusy = errors.New("another invocation holds the lock of this overlap: try again in a minute")
 
-// errAnew says that what was decided is not right any more, so that it is to be decided
-// anew.
-var errAnew = errors.New("the secret has changed meanwhile: decided anew")
+// errAnew says that the decision no longer holds, so that a new one must be made.
+var errAnew = errors.New("the secret has changed in the meantime: decide again")
 
 // overlap is AWSCURRENT's value of a kind and an old one.
 func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.Retirer, credential.Overlap, error) {
 	kind, _ := r.kind(a.Kind)
 	retirer, ok := kind.(credential.Retirer)
 	if !ok {
-		return nil, credential.Overlap{}, fmt.Errorf("the target of %s accepts one value at a time, so there is nothing to take away", a.Kind)
+		return nil, credential.Overlap{}, fmt.Errorf("the target of %s accepts one value at a time, so there is nothing to retire", a.Kind)
 	}
 	current, old, err := r.both(ctx, s, a.Version)
 	if err == nil && a.Do == plan.Restore {
@@ -47,7 +45,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 		Log:         r.log.With("kind", a.Kind),
 	}
 	if converged := s.rollout().Converged; kind.NeedsRestart() && converged.After(o.Since) {
-		o.Since = converged // before, old tasks used it
+		o.Since = converged // before that, old tasks used it
 	}
 	o.Since = o.Since.Add(time.Second) // the label has no fractions
 	if !o.Quarantined && r.limits.Observe == 0 {
@@ -59,8 +57,8 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	return retirer, o, nil
 }
 
-// beside is a document with the value beside which its target is made to accept an old one
-// again: AWSCURRENT or, where its value is of no use, another one that is accepted.
+// beside is a document with a value beside which the target is made to accept an old one again:
+// AWSCURRENT or, if its value cannot be used, another accepted one.
 func (r *run) beside(ctx context.Context, s *sight, kind string) (document.Document, error) {
 	version := s.current
 	for _, k := range s.plan.Kinds {
@@ -107,15 +105,15 @@ func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
 		return nil
 	}
 	if book.Page(pending).Entries[kind].State == ledger.Pending {
-		return fmt.Errorf("the rotation to version %s is under way", pending)
+		return fmt.Errorf("the rotation to version %s is in progress", pending)
 	}
 	return nil
 }
 
-// underLock calls f under the lock of an overlap, with its entry as it is then. It
-// fails with errBusy if another invocation holds the lock, or has changed the entry
-// or AWSCURRENT since the labels were read. The decision is made again on the labels as
-// they are under the lock; with errAnew it fails if that is another one.
+// underLock calls f under the lock of an overlap, with its entry as it is then. It fails with
+// errBusy if another invocation holds the lock, or has changed the entry or AWSCURRENT since the
+// labels were read. It repeats the decision on the labels as they are under the lock, and fails
+// with errAnew if the result differs.
 func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(context.Context, *sight, credential.Retirer, credential.Overlap) error) error {
 	retirer, o, err := r.overlap(ctx, s, a)
 	if err != nil {
@@ -136,7 +134,7 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 	}
 	before, now := s.book.Page(a.Version).Entries[a.Kind], again.book.Page(a.Version).Entries[a.Kind]
 	if now.State != before.State || now.Count != before.Count || again.current != s.current {
-		r.log.Info("another invocation has done it", "kind", a.Kind, "of", a.Version)
+		r.log.Info("another invocation has already done it", "kind", a.Kind, "of", a.Version)
 		return errBusy
 	}
 	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {
@@ -146,7 +144,7 @@ func (r *run) underLock(ctx context.Context, s *sight, a plan.Action, f func(con
 	return f(ctx, again, retirer, o)
 }
 
-// watch looks for use of an old value. It holds no lock meanwhile.
+// watch looks for use of an old value. It holds no lock while it does.
 func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	retirer, o, err := r.overlap(ctx, s, a)
 	if err != nil {
@@ -155,8 +153,8 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	if err := r.enoughTimeToWatch(ctx); err != nil {
 		return err
 	}
-	// What another invocation does to take the value away, or to prove that it is
-	// refused, would look like use of it.
+	// What another invocation does to retire the value, or to prove that it is refused, would
+	// look like use of it.
 	release, ok, err := retirer.Exclusive(ctx, o)
 	switch {
 	case err != nil:
@@ -168,14 +166,14 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 	release()
 	watch := r.limits.Watch
 	if a.Do == plan.LookForUse && r.limits.Observe > 0 {
-		watch = 0 // it was observed for long enough: to look back is all
+		watch = 0 // it was observed for long enough: looking back is enough
 	}
 	use, err := retirer.InUse(ctx, o, watch)
 	if err != nil {
 		return fmt.Errorf("look for use of the old %s credential: %w", a.Kind, err)
 	}
 	if use.Gap != "" {
-		r.log.Warn("the use of an old value was not wholly observed", "kind", a.Kind, "of", a.Version, "gap", use.Gap)
+		r.log.Warn("the use of an old value was not fully observed", "kind", a.Kind, "of", a.Version, "gap", use.Gap)
 	}
 	at := place{a.Kind, a.Version}
 	e := s.book.Page(a.Version).Entries[a.Kind]
@@ -184,7 +182,7 @@ func (r *run) watch(ctx context.Context, s *sight, a plan.Action) error {
 		Covered: r.limits.Watch + max(0, s.m.At.Sub(e.At)),
 	}}
 	if a.Do == plan.Watch {
-		r.found.looked = false // a quarantine may show at the application
+		r.found.looked = false // a quarantine may show in the application's health
 	}
 	return nil
 }
@@ -210,13 +208,12 @@ func (r *run) whoIs(ctx context.Context, addresses []string) string {
 func (r *run) enoughTimeToWatch(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if needed := r.limits.Watch + timeToChange; ok && time.Until(deadline) < needed {
-		return tooLittleTime{fmt.Errorf("taking a value out of service needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)}
+		return tooLittleTime{fmt.Errorf("retiring a value needs %s of an invocation's time: raise the function's timeout, or lower WATCH_SECONDS", needed)}
 	}
 	return nil
 }
 
-// takeAway does one step of taking an old value out of service, or undoes it,
-// under the lock of the overlap.
+// takeAway does one step of retiring an old value, or undoes it, under the lock of the overlap.
 func (r *run) takeAway(ctx context.Context, s *sight, a plan.Action) error {
 	if _, overlaps := r.retirer(a.Kind); !overlaps {
 		return r.revokeSingle(ctx, s, a)
@@ -249,12 +246,12 @@ func (r *run) takeAway(ctx context.Context, s *sight, a plan.Action) error {
 	})
 }
 
-// isRefused tells that the target refuses AWSCURRENT's value, as far as it was asked.
+// isRefused reports whether the target refuses AWSCURRENT's value, if it was asked.
 func (s *sight) isRefused(kind string) bool {
 	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == kind && k.Wanted.Probe == plan.Denied })
 }
 
-// isWanted tells whether the action is about AWSCURRENT's value.
+// isWanted reports whether the action is about AWSCURRENT's value.
 func (s *sight) isWanted(a plan.Action) bool {
 	return slices.ContainsFunc(s.plan.Kinds, func(k plan.Kind) bool { return k.Name == a.Kind && k.Wanted.Version == a.Version })
 }
@@ -264,9 +261,9 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 	page := s.pageOf(a.Version)
 	delete(r.found.use, at)
 	if page.Entries[a.Kind].State == ledger.Released {
-		// The label stays: should this be interrupted, the operator's word still holds.
+		// The label stays, so that the operator's release still holds if this is interrupted.
 		if err := retirer.Quarantine(ctx, o); err != nil {
-			return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
+			return fmt.Errorf("quarantine the old %s credential: %w", a.Kind, err)
 		}
 		r.found.mine[at] = true
 		r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
@@ -279,15 +276,15 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 		}
 	}
 	if err := retirer.Quarantine(ctx, o); err != nil {
-		return fmt.Errorf("take the old %s credential out of service: %w", a.Kind, err)
+		return fmt.Errorf("quarantine the old %s credential: %w", a.Kind, err)
 	}
 	r.found.mine[at] = true
 	r.log.Info("the old value is quarantined", audit, didQuarantine, "kind", a.Kind, "of", a.Version)
 	return r.writePage(ctx, page.Began(a.Kind, r.aws.Told()))
 }
 
-// noteQuarantine writes that a quarantine is about to begin: should it be interrupted,
-// it is taken up again.
+// noteQuarantine records that a quarantine is about to begin, so that it is resumed after an
+// interruption.
 func (r *run) noteQuarantine(ctx context.Context, a plan.Action, page ledger.Page, retirer credential.Retirer, o credential.Overlap) (ledger.Page, error) {
 	page = page.With(a.Kind, ledger.Quarantined, time.Time{})
 	if baseliner, ok := retirer.(credential.Baseliner); ok {
@@ -322,9 +319,9 @@ func (r *run) hold(ctx context.Context, s *sight, a plan.Action, retirer credent
 	if err := r.restore(ctx, s, a, retirer, o, ledger.Held); err != nil {
 		return err
 	}
-	r.log.Error("held: the target accepts both the old and the new value, since something still uses the old one: find what, correct it, then "+howToRelease, audit, didHold, "kind", a.Kind, "of", a.Version, "evidence", a.Why)
+	r.log.Error("held: the target accepts both the old and the new value, since something still uses the old one: find what, fix it, then "+howToRelease, audit, didHold, "kind", a.Kind, "of", a.Version, "evidence", a.Why)
 	r.measure(Metric{Name: metricHeld, Unit: count, Value: 1})
-	r.notice(didHold, "the rotation of %s is held: the new value is AWSCURRENT, and the old one, of version %s, is accepted too: %s. Find what, correct it, then %s",
+	r.notice(didHold, "the rotation of %s is held: the new value is AWSCURRENT, and the old one, of version %s, is accepted too: %s. Find what, fix it, then %s",
 		a.Kind, a.Version, a.Why, howToRelease)
 	return nil
 }
@@ -334,17 +331,17 @@ func (r *run) retire(ctx context.Context, s *sight, a plan.Action, retirer crede
 	if err := retirer.Retire(ctx, o); err != nil {
 		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
 	}
-	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "of", a.Version)
+	r.log.Info("retired: the target was seen to refuse the old value", audit, didRetire, "kind", a.Kind, "of", a.Version)
 	return r.ended(ctx, s, a)
 }
 
-// ended notes that a value that is not wanted is refused, and says so.
+// ended records and reports that a value that is not wanted is refused.
 func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 	state := s.book.Page(a.Version).Entries[a.Kind].State
 	switch state {
 	case ledger.RolledBack:
-		// Remembered, so that a schedule does not do the same again. Of earlier
-		// failures the last one is enough.
+		// Remember it, so that the schedule does not repeat it. Of several failures the last one
+		// is enough.
 		if err := r.forgetFailedOf(ctx, s, a); err != nil {
 			return err
 		}
@@ -370,13 +367,12 @@ func (r *run) ended(ctx context.Context, s *sight, a plan.Action) error {
 	return nil
 }
 
-// acceptedSince is when the overlap of an old value began, as far as is known: when
-// the rollout did, or when the version was stored that is AWSCURRENT. An entry's own
-// time is that of its state.
+// acceptedSince is when the overlap of an old value began, as far as is known: when the rollout
+// began, or when AWSCURRENT's version was stored. An entry's own time is that of its state.
 func (r *run) acceptedSince(s *sight, kind, version string) time.Time {
 	var since time.Time
 	e := s.book.Page(version).Entries[kind]
-	if e.State != ledger.Proven { // that was before
+	if e.State != ledger.Proven { // it was proven before the overlap
 		since = e.At
 	}
 	earlier := func(at time.Time) {
@@ -411,18 +407,17 @@ func (r *run) forgetFailedOf(ctx context.Context, s *sight, a plan.Action) error
 	return nil
 }
 
-// revoke takes an old value away at once, whoever uses it, and ends what was
-// issued under it.
+// revoke retires an old value at once, even if it is in use, and ends what was issued under it.
 func (r *run) revoke(ctx context.Context, s *sight, a plan.Action, retirer credential.Retirer, o credential.Overlap) error {
 	if err := retirer.Retire(ctx, o); err != nil {
 		return fmt.Errorf("retire the %s credential: %w", a.Kind, err)
 	}
-	r.log.Info("retired: the old value is refused, as trying it has shown", audit, didRetire, "kind", a.Kind, "of", a.Version)
+	r.log.Info("retired: the target was seen to refuse the old value", audit, didRetire, "kind", a.Kind, "of", a.Version)
 	return r.endIssued(ctx, s, a, o)
 }
 
-// revokeSingle is revoke for a target that accepts one value at a time: the
-// promotion has taken the old one away.
+// revokeSingle is revoke for a target that accepts one value at a time: the promotion has already
+// made it refuse the old one.
 func (r *run) revokeSingle(ctx context.Context, s *sight, a plan.Action) error {
 	if a.Do != plan.Revoke {
 		return fmt.Errorf("the target of %s accepts one value at a time", a.Kind)
@@ -499,7 +494,7 @@ func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
 	})
 	r.found.changed(a.Kind)
 	if credential.OutcomeOf(err) == credential.Denied && s.isRefused(a.Kind) {
-		// It has neither value: another one may be what it accepts.
+		// It has neither value, so it may accept another one.
 		r.log.Warn("the target has no value of this rotation", "kind", a.Kind, "of", a.Version, "error", err)
 		r.found.probes[place{a.Kind, a.Version}] = plan.Denied
 		return nil

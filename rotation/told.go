@@ -8,29 +8,29 @@ import (
 	"mautic-rotation/rotation/ledger"
 )
 
-// Secrets Manager invokes the steps of a rotation, and what they answer goes to nobody. So the move
-// of AWSCURRENT, of which EventBridge tells, has a reconcile tell of the promotion in its answer, which does go to
-// people. It is told from the labels and the event alone: no call is made for it.
+// Secrets Manager invokes the steps of a rotation, and nobody sees what they answer. So the
+// reconcile for EventBridge's event about the move of AWSCURRENT reports the promotion, because
+// its answer does reach people. It uses the labels and the event alone, without another call.
 //
-// It is told once for each event of the move. Secrets Manager sends one, and EventBridge delivers it once as a
-// rule, and may twice: the version in the text tells the two from two promotions. If the reconcile of the event
-// fails, nobody is told: Lambda does not invoke it again (the stack's MaximumRetryAttempts is 0), and a later tick
-// cannot know what was told. The log of the step has the notice, and the alarm on errors tells of the failure. An
-// event that comes when the rollout has converged already, or AWSCURRENT has moved on, tells nothing: what came
-// after it was told.
+// It reports once for each event of the move. Secrets Manager sends one, and EventBridge usually
+// delivers it once but may do so twice: the version in the text tells that from two promotions.
+// If the reconcile for the event fails, nobody is notified: Lambda does not retry it (the stack's
+// MaximumRetryAttempts is 0), and a later tick cannot know what was reported. The step's log has
+// the notice, and the alarm on errors shows the failure. An event that comes after the rollout
+// has converged, or after AWSCURRENT has moved on, reports nothing: what came later was reported.
 //
-// Which credentials a rotation was to change and left out is in no label, so that this cannot tell of them: their
-// metric does, by its alarm.
+// No label records which credentials a rotation left out, so this cannot report them; their
+// metric and its alarm do.
 
-// tells is the key of a line of the log that is a notice for the answer alone. The notice for those who
-// read the log was in that of the step.
+// tells is the key of a log line that is a notice for the answer alone. For readers of the log,
+// the step's log already has the notice.
 const tells = "tells"
 
-// proofTakes is how long after a promotion its values are noted as accepted, at most: a step does that before it
-// ends, and Lambda ends it then.
+// proofTakes is the longest time between a promotion and noting its values as accepted: a step
+// does that before it ends, and Lambda ends the step by then.
 const proofTakes = 15 * time.Minute
 
-// tellPromotion tells of the promotion that an event of a move of AWSCURRENT is about.
+// tellPromotion reports the promotion that a move event is about.
 func (r *run) tellPromotion(s *sight) {
 	of := s.rollout()
 	told := r.movedTo == "" || r.movedTo == s.current
@@ -55,21 +55,22 @@ func (r *run) tellPromotion(s *sight) {
 		}
 	}
 	text := fmt.Sprintf("%s rotated: version %s is AWSCURRENT.", inWords(rotated), s.current)
-	if len(rotated) == 0 { // no label is left of the old values: an emergency has taken them away
+	if len(rotated) == 0 { // no label of the old values is left: an emergency has retired them
 		text = fmt.Sprintf("a rotation has made version %s AWSCURRENT.", s.current)
 	}
 	switch {
 	case r.byEmergency(s.current):
-		text = "emergency: " + text + " The old value is taken away at once, and tasks that have it fail until they are replaced."
+		text = "emergency: " + text + " The old value is revoked at once, and tasks that use it fail until they are replaced."
 	case len(accepted) > 0:
-		text += fmt.Sprintf(" The old value of %s may be accepted until it is taken out of service, when nothing needs it any more.", inWords(accepted))
+		text += fmt.Sprintf(" The old value of %s may be accepted until it is retired, when nothing needs it any more.", inWords(accepted))
 	}
 	r.log.Info(SecretName(r.event.SecretID)+": "+text, tells, didPromote)
 }
 
-// promotedAt are the kinds whose value on AWSCURRENT is still noted as pending, or was until it was noted as accepted
-// right after the move: that is not its first entry there, as it is of a value that stays as it was, or that somebody
-// has stored. What AWSCURRENT is moved back to was noted before.
+// promotedAt returns the kinds whose value on AWSCURRENT is still noted as pending, or was until
+// it was noted as accepted right after the move. That is then not its first entry there, as it
+// would be for a value that did not change or that someone stored. What AWSCURRENT is moved back
+// to was noted before.
 func (r *run) promotedAt(s *sight) (kinds []string) {
 	page := s.page()
 	for _, name := range page.Kinds() {
@@ -82,7 +83,8 @@ func (r *run) promotedAt(s *sight) (kinds []string) {
 	return kinds
 }
 
-// promoted tells that a rotation has made AWSCURRENT what it is, and its rollout is open, or about to begin.
+// promoted reports whether a rotation made the present AWSCURRENT, and its rollout is open or
+// about to begin.
 func (s *sight) promoted() bool {
 	if s.plan.Rollout.Here && s.plan.Rollout.Open() && s.plan.Rollout.Promoted {
 		return true

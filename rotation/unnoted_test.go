@@ -70,7 +70,7 @@ func TestNothingIsPromotedWhileItIsNotKnownWhetherTheOldValueIsAccepted(t *testi
 	e := newEngine(t)
 	silent := e.standsBy()
 	*silent = true
-	e.fails(e.rotate(""), "does not tell whether it accepts the old one")
+	e.fails(e.rotate(""), "does not say whether it accepts the old one")
 	token := e.version("AWSPENDING").ID
 	if e.version("AWSCURRENT").ID == token {
 		t.Fatal("it was promoted")

@@ -15,8 +15,8 @@ import (
 
 // Which values of a kind the labelled versions store, and which of them is wanted.
 
-// lookAtKind compares AWSCURRENT's value of a kind with those of the labelled
-// versions. found tells whether a label names the kind.
+// lookAtKind compares AWSCURRENT's value of a kind with those of the labelled versions. found
+// reports whether a label names the kind.
 func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k plan.Kind, found bool, err error) {
 	name := kind.Name()
 	named := func(p ledger.Page) bool { _, ok := p.Entries[name]; return ok }
@@ -56,7 +56,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 			return plan.Kind{}, false, err
 		}
 		if page.Version == s.pending && e.State == ledger.Pending && k.Lost == "" && v == current {
-			continue // a rotation that publishes a value, and keeps the one in use, is under way
+			continue // a rotation that publishes a value, and keeps the current one, is in progress
 		}
 		at := slices.Index(values, v)
 		if at < 0 {
@@ -95,7 +95,7 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		old.Shared = r.shared(s.book.Page(old.Version), name)
 		old.Probe = r.found.probes[at]
 		if w := r.found.use[at]; w.state == old.Entry.State {
-			old.Use = w.use // of another state it says nothing
+			old.Use = w.use // it was seen in another state
 		}
 		old.Mine = r.found.mine[at]
 	}
@@ -103,9 +103,9 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 	return k, true, nil
 }
 
-// replaced takes up what the rollout tells of a kind whose values tasks read at start,
-// and that no entry has to say as well: a value that was proven before the rollout began,
-// and is not what it is about, has been old since then.
+// replaced applies to a kind, whose values tasks read at start, what the rollout implies without
+// a label entry: a value that was proven before the rollout began, and is not the rollout's, has
+// been old since then.
 func replaced(k *plan.Kind, of plan.Rollout) {
 	if !k.Restarts {
 		return
@@ -121,8 +121,7 @@ func replaced(k *plan.Kind, of plan.Rollout) {
 	}
 }
 
-// foreignAlone tells whether the labels name a kind for values only that are never
-// touched.
+// foreignAlone reports whether the labels name a kind only for values that are never touched.
 func foreignAlone(book ledger.Book, kind string) bool {
 	return !slices.ContainsFunc(book.Pages, func(p ledger.Page) bool {
 		e, ok := p.Entries[kind]
@@ -130,8 +129,7 @@ func foreignAlone(book ledger.Book, kind string) bool {
 	})
 }
 
-// swaps tells whether a kind that accepts two values as a rule accepts one of this
-// change.
+// swaps reports whether a kind that usually accepts two values accepts only one for this change.
 func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind) bool {
 	other := k.Unnoted.Version
 	if len(k.Old) > 0 {
@@ -146,18 +144,18 @@ func (r *run) swaps(ctx context.Context, s *sight, kind credential.Kind, k plan.
 		swaps, err = r.acceptsOne(ctx, kind, current, old)
 	}
 	if err != nil {
-		r.log.Warn("whether the target accepts two values is not known", "kind", k.Name, "error", err)
+		r.log.Warn("cannot tell whether the target accepts two values", "kind", k.Name, "error", err)
 	}
 	return swaps
 }
 
-// acceptsOne asks a kind whether its target accepts one value at a time, once.
+// acceptsOne asks a kind, once, whether its target accepts one value at a time.
 func (r *run) acceptsOne(ctx context.Context, kind credential.Kind, current, old document.Document) (one bool, err error) {
 	name := kind.Name()
 	if one, known := r.found.swaps[name]; known {
 		return one, nil
 	}
-	if swapper, ok := kind.(credential.Swapper); ok && !r.silent { // not asked, it counts as one that accepts two
+	if swapper, ok := kind.(credential.Swapper); ok && !r.silent { // if it is not asked, it counts as accepting two
 		one, err = swapper.Swaps(ctx, credential.Overlap{Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", name)})
 	} else if _, overlaps := kind.(credential.Retirer); !overlaps {
 		one = true
@@ -168,9 +166,8 @@ func (r *run) acceptsOne(ctx context.Context, kind credential.Kind, current, old
 	return one, err
 }
 
-// unnoted is a value that AWSCURRENT's has replaced without a label: somebody has moved
-// AWSCURRENT to the pending version by hand, and the step has not come to label the old one. Its
-// version has AWSPREVIOUS.
+// unnoted is a value that AWSCURRENT's has replaced without a label: someone moved AWSCURRENT to
+// the pending version by hand before the step labelled the old one. Its version has AWSPREVIOUS.
 func (r *run) unnoted(ctx context.Context, s *sight, kind credential.Kind, k plan.Kind, current credential.Value, labelled []credential.Value) (plan.Value, error) {
 	previous := s.m.Labels.Version(secret.Previous)
 	if k.Lost != "" || !k.Wanted.Current || k.Wanted.Entry.State != ledger.Pending || previous == "" {
@@ -186,8 +183,7 @@ func (r *run) unnoted(ctx context.Context, s *sight, kind credential.Kind, k pla
 	return plan.Value{Version: previous, Probe: r.found.probes[place{k.Name, previous}]}, nil
 }
 
-// shared tells whether a label names another kind than this one whose target
-// accepts two values.
+// shared reports whether a label also names another kind whose target accepts two values.
 func (r *run) shared(page ledger.Page, kind string) bool {
 	for name, e := range page.Entries {
 		if _, overlaps := r.retirer(name); overlaps && name != kind && e.State.Live() {
@@ -197,8 +193,8 @@ func (r *run) shared(page ledger.Page, kind string) bool {
 	return false
 }
 
-// add takes up that a labelled version stores a value. Where several do, the entry
-// of AWSCURRENT counts, or else the newest.
+// add records that a labelled version stores a value. If several do, AWSCURRENT's entry counts,
+// or otherwise the newest.
 func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger.Entry) {
 	before := v.Version
 	switch {
@@ -217,9 +213,8 @@ func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger
 	s.stores[place{kind, v.Version}] = append(stores, version)
 }
 
-// firstEdition takes up what a label of the first edition tells of AWSCURRENT, by
-// the end of its id: it was promoted and, if a redeploy is known to have begun,
-// proven.
+// firstEdition applies what a label of the first edition says about AWSCURRENT, which it names by
+// the end of its id: it was promoted and, if a redeploy is known to have begun, proven.
 func (r *run) firstEdition(s *sight, k *plan.Kind) {
 	if k.Wanted.Entry.State != "" {
 		return

@@ -16,17 +16,16 @@ import (
 	"mautic-rotation/rotation/secret"
 )
 
-// Verify is Status, and looks besides whether all is as it should be: each target accepts
-// AWSCURRENT's value, the application is healthy, every task new, and the copies of a
-// credential agree. It logs in at the targets with AWSCURRENT's values alone, and changes
-// nothing.
+// Verify is Status, and also checks whether everything is as it should be: each target accepts
+// AWSCURRENT's value, the application is healthy, every task is new, and the copies of a
+// credential agree. It logs in at the targets with AWSCURRENT's values only, and changes nothing.
 func (r *Rotator) Verify(ctx context.Context, secretARN string, log *slog.Logger, secrets *scrub.Secrets) report.Secret {
 	run := r.toLook(asking, secretARN, log, secrets)
 	run.checks = "verify"
 	s, actions, err := run.status(ctx)
 	if s != nil {
 		run.verify(ctx, s)
-		if again, fault := run.sightOf(ctx, s.m); fault == nil { // with what the targets have answered
+		if again, fault := run.sightOf(ctx, s.m); fault == nil { // with the targets' answers
 			s, actions = again, plan.Decide(again.plan)
 		}
 	}
@@ -74,8 +73,8 @@ func (r *run) verify(ctx context.Context, s *sight) {
 	}
 }
 
-// verifyKind asks a target for AWSCURRENT's value, and tells what the ledger says of
-// AWSPREVIOUS's. reached is whether the target could be reached, and took the former.
+// verifyKind asks a target about AWSCURRENT's value, and reports what the ledger says about
+// AWSPREVIOUS's. reached reports whether the target could be reached and accepted AWSCURRENT's.
 func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, current secret.Version) (reached bool) {
 	name := kind.Name()
 	accepted := credential.Check{What: "its target accepts AWSCURRENT's value"}
@@ -83,7 +82,7 @@ func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, cu
 	if answer != plan.Accepted {
 		accepted.Problem = orElse(err, "its target does not")
 		if answer == plan.Denied && s.kind(name).Single() && slices.Contains(s.plan.RotatingKinds, name) {
-			accepted.Problem, accepted.Warning = nil, errors.New("a rotation has given its target the pending value, in place of this one")
+			accepted.Problem, accepted.Warning = nil, errors.New("a rotation has given its target the pending value in place of this one")
 		}
 	}
 	r.takeUp(name, accepted)
@@ -97,7 +96,7 @@ func (r *run) verifyKind(ctx context.Context, s *sight, kind credential.Kind, cu
 	return answer == plan.Accepted
 }
 
-// probe asks a target for a version's value, and keeps the answer.
+// probe asks a target about a version's value, and keeps the answer.
 func (r *run) probe(ctx context.Context, kind credential.Kind, v secret.Version) (plan.Probe, error) {
 	outcome, err := kind.Probe(ctx, v.Doc)
 	answer := plan.NoAnswer
@@ -114,7 +113,7 @@ func (r *run) probe(ctx context.Context, kind credential.Kind, v secret.Version)
 	return answer, err
 }
 
-// orElse is an error, or else one of a text.
+// orElse returns the error, or one with the text if it is nil.
 func orElse(err error, text string) error {
 	if err != nil {
 		return err
@@ -122,8 +121,9 @@ func orElse(err error, text string) error {
 	return errors.New(text)
 }
 
-// verifyPrevious tells what the ledger says of AWSPREVIOUS's value. It is not tried: a refused
-// login may lock the account, and whoever watches an old value would take it for its use.
+// verifyPrevious reports what the ledger says about AWSPREVIOUS's value. It does not try the
+// value: a refused login may lock the account, and a watch of an old value would mistake it for
+// use.
 func (r *run) verifyPrevious(s *sight, kind credential.Kind, current secret.Version) {
 	previous, read := r.read.Seen(s.m.Labels.Version(secret.Previous))
 	if !read {
@@ -144,20 +144,20 @@ func (r *run) verifyPrevious(s *sight, kind credential.Kind, current secret.Vers
 	case now.Target != before.Target:
 		check.Result, check.Text = report.Skipped, "it is for another target than AWSCURRENT's"
 	case label == ledger.Quarantined:
-		check.Text = "refused, and can be restored: it is in quarantine"
+		check.Text = "refused, but can be restored: it is in quarantine"
 	case label == ledger.Foreign:
 		check.Result, check.Text = report.Skipped, "an operator has released it, and it is never touched"
 	case label.Live() && !k.Single():
 		check.Text = "accepted, since its overlap is open (" + string(label) + ")"
 	case label == ledger.Pending, label == ledger.GivenUp, label == ledger.RolledBack, label == ledger.Revoking:
-		check.Result, check.Text = report.Skipped, "what its target has is about to change: "+string(label)
+		check.Result, check.Text = report.Skipped, "its target is about to be changed: "+string(label)
 	default:
-		check.Result, check.Text = report.Skipped, "its overlap is over, and it is not tried; the history tells when it was seen refused"
+		check.Result, check.Text = report.Skipped, "its overlap is over, so it is not tried; the history shows when it was seen refused"
 	}
 	r.checked(finding{Check: check})
 }
 
-// labelOf is what a label says of a value that is not AWSCURRENT's; "" where none does.
+// labelOf is the label entry of a value that is not AWSCURRENT's; "" if there is none.
 func (r *run) labelOf(kind credential.Kind, k plan.Kind, value credential.Value) ledger.State {
 	for _, old := range k.Old {
 		v, read := r.read.Seen(old.Version)
@@ -171,7 +171,7 @@ func (r *run) labelOf(kind credential.Kind, k plan.Kind, value credential.Value)
 	return ""
 }
 
-// verifyTasks looks whether every task has AWSCURRENT's values.
+// verifyTasks checks whether every task has AWSCURRENT's values.
 func (r *run) verifyTasks(s *sight) {
 	of := s.rollout()
 	check := report.Check{Part: "tasks", What: "every one has AWSCURRENT's values", Result: report.Skipped}
@@ -181,7 +181,7 @@ func (r *run) verifyTasks(s *sight) {
 		r.checked(finding{Check: check})
 		return
 	case of.Since.IsZero():
-		check.Text = "there was no rotation yet, so which values a task was started with is not known"
+		check.Text = "there was no rotation yet, so it is not known which values the tasks started with"
 		r.checked(finding{Check: check})
 		return
 	case !r.found.looked:
@@ -191,7 +191,7 @@ func (r *run) verifyTasks(s *sight) {
 	for _, service := range r.found.services {
 		check := credential.Check{What: "every one of service " + service.Name + " has AWSCURRENT's values"}
 		if service.Name == "" {
-			check.What = "every task that no service runs has AWSCURRENT's values"
+			check.What = "every task outside a service has AWSCURRENT's values"
 		}
 		var wrong error
 		switch {
@@ -200,7 +200,7 @@ func (r *run) verifyTasks(s *sight) {
 		case service.Failed != "":
 			check.Problem = errors.New("its deployment failed: " + service.Failed)
 		case len(service.Older) > 0:
-			wrong = errors.New("tasks from before are left: " + strings.Join(service.Older, "; "))
+			wrong = errors.New("old tasks are left: " + strings.Join(service.Older, "; "))
 		case service.Fresh < service.Desired:
 			wrong = fmt.Errorf("it runs %d of %d new tasks", service.Fresh, service.Desired)
 		}

@@ -88,12 +88,12 @@ func TestThePreflightTellsWhetherARotationWouldWorkAndCouldBegin(t *testing.T) {
 		{"a rollout is open", func(e *engine) {
 			e.services.stale = true
 			e.mustRotate()
-		}, []string{"rollout/warning", "database/warning", "api/warning", "admin/warning", "webhook/warning"}, "rollout", "no credential is rotated before its end"},
+		}, []string{"rollout/warning", "database/warning", "api/warning", "admin/warning", "webhook/warning"}, "rollout", "no credential is rotated until it has converged"},
 		{"a rotation is under way", func(e *engine) {
 			e.admin.broken = true
 			e.fails(e.rotate("only.admin."+uuid), "it does not work")
-		}, []string{"schedule/warning", "admin/warning"}, "schedule", "rotates admin: let it end, or send abandon"},
-		{"the schedule is paused", func(e *engine) { e.tag("until resumed") }, []string{"schedule/warning"}, "schedule", "to resume, take the tag"},
+		}, []string{"schedule/warning", "admin/warning"}, "schedule", "rotates admin: let it finish, or send abandon"},
+		{"the schedule is paused", func(e *engine) { e.tag("until resumed") }, []string{"schedule/warning"}, "schedule", "to resume, remove the tag"},
 		{"the last rotation was rolled back", func(e *engine) {
 			e.services.failing = true
 			e.mustRotate()
@@ -104,7 +104,7 @@ func TestThePreflightTellsWhetherARotationWouldWorkAndCouldBegin(t *testing.T) {
 				e.reconcile()
 			}
 		}, []string{"schedule/warning"}, "schedule", "rolled back"},
-		{"a label has words that no rotation can follow", func(e *engine) { e.label("rotate;only.databse") }, []string{"labels/warning"}, "labels", "takes it off"},
+		{"a label has words that no rotation can follow", func(e *engine) { e.label("rotate;only.databse") }, []string{"labels/warning"}, "labels", "removes the label"},
 		{"there is no room for labels", func(e *engine) {
 			for i := range 16 {
 				e.label(fmt.Sprint("somebody's ", i))
@@ -168,7 +168,7 @@ func TestVerifyTellsWhetherAllIsAsItShouldBe(t *testing.T) {
 		{"the target does not answer", func(e *engine) {
 			e.api.fault = func(func() error) error { return errors.New("no route to the host") }
 		}, []string{"api/problem"}, "api", "no route to the host"},
-		{"a task from before is left", func(e *engine) { e.services.stale = true }, []string{"tasks/problem"}, "tasks", "tasks from before are left"},
+		{"a task from before is left", func(e *engine) { e.services.stale = true }, []string{"tasks/problem"}, "tasks", "old tasks are left"},
 		{"too few tasks", func(e *engine) { e.services.fewer = true }, []string{"tasks/problem"}, "tasks", "it runs 0 of 1 new tasks"},
 		{"a service does not exist", func(e *engine) { e.services.missing = "it does not exist" }, []string{"tasks/problem"}, "tasks", "it does not exist"},
 		{"the secret was edited", func(e *engine) { e.store(strings.Replace(e.version("AWSCURRENT").Value, "mautic", "other", 1)) }, nil, "database", "unchanged"},

@@ -10,9 +10,8 @@ import (
 	"mautic-rotation/rotation/plan"
 )
 
-// setAgain makes the target accept AWSCURRENT's value, which it accepted before and
-// refuses now, by way of an old value that it accepts. What it cannot do it notes
-// for the next decision.
+// setAgain makes the target accept AWSCURRENT's value, which it accepted before and refuses now,
+// by using an old value that it accepts. It notes a failure for the next decision.
 func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	at := place{a.Kind, a.Version}
 	// Another invocation may have set it since the target was asked.
@@ -37,7 +36,7 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 		return err
 	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:
 		r.found.probes[at] = plan.Denied
-	default: // it may be set all the same, and the answer lost
+	default: // it may have been set, and the answer lost
 		if err := r.ask(ctx, s.current, a); err != nil {
 			return err
 		}
@@ -55,11 +54,11 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	return r.askOld(ctx, s, a.Kind)
 }
 
-// errNoOther says that there is nothing to set a value by way of.
+// errNoOther says that there is no other value to set it with.
 var errNoOther = errors.New("no labelled version has another value to set it with")
 
-// askOld asks the target for each old value of a kind: one that it accepts may be
-// the one to go back to, and its version is what an operator has to know.
+// askOld asks the target about each old value of a kind: an accepted one may be the one to go
+// back to, and an operator has to know its version.
 func (r *run) askOld(ctx context.Context, s *sight, kind string) error {
 	for _, k := range s.plan.Kinds {
 		if k.Name != kind {
@@ -99,7 +98,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) }
 			log := r.log.With("kind", a.Kind)
 			if overlaps && !k.Swaps {
-				// What is wanted takes the part of an old value, and the other way round.
+				// The wanted value takes the part of an old one here, and the other way round.
 				err = retirer.Restore(ctx, credential.Overlap{Current: reachable(current, other, kind), Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
 			} else {
 				err = kind.PutBack(ctx, credential.Change{Current: current, Pending: other, Confirm: confirm, Log: log})

@@ -303,7 +303,7 @@ func TestASessionOfAHeldOverlap(t *testing.T) {
 
 	d.app.Literal = false // somebody corrects the configuration
 	released := d.run("release", "--yes")
-	tells(t, released.out, "done: database: what was held goes on")
+	tells(t, released.out, "done: database: what was held is released")
 	tells(t, released.messages, "redeploy the services once more")
 	if err := d.Settle(t.Context()); err != nil {
 		t.Fatal(err)
@@ -364,7 +364,7 @@ func TestASessionOfARollback(t *testing.T) {
 		t.Errorf("a rollback that was done in part: %s", rolled)
 	}
 	d.AWS.Clock().Advance(30 * time.Second) // a redeploy that was tried is waited for
-	if s := d.run("reconcile"); s.code != fault.Fine || !strings.Contains(s.out, "a redeploy has begun") {
+	if s := d.run("reconcile"); s.code != fault.Fine || !strings.Contains(s.out, "the redeploy has begun") {
 		t.Errorf("what was left of it: %s", s)
 	}
 	if s := d.run("history"); !strings.Contains(s.out, "rolled back ") {

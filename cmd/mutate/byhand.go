@@ -96,8 +96,8 @@ var byHandMutations = []mutation{
 	{
 		name: "rollback-forgotten", what: "what was rolled back is forgotten, so that the schedule does it again",
 		file:   "rotation/takeaway.go",
-		old:    "	case ledger.RolledBack:\n		// Remembered",
-		new:    "	case \"none\":\n		// Remembered",
+		old:    "	case ledger.RolledBack:\n		// Remember it",
+		new:    "	case \"none\":\n		// Remember it",
 		killer: test{engine, "TestWhatWasRolledBackIsRememberedUntilARotationHasSucceeded"},
 	},
 	{

@@ -84,7 +84,7 @@ var kindMutations = []mutation{
 	{
 		name: "silence-is-a-proof", what: "an old password counts as refused when the server cannot be reached",
 		file:   "rotation/database/retire.go",
-		old:    "		return fmt.Errorf(\"see the old password refused: %w\", err)\n",
+		old:    "		return fmt.Errorf(\"prove that the old password is refused: %w\", err)\n",
 		new:    "		return nil\n",
 		killer: test{"rotation/database", "TestAServerThatCannotBeReachedProvesNothingOfAnOldPassword"},
 	},

@@ -57,7 +57,7 @@ var onceMutations = []mutation{
 		"held-reconciles: 13 killed-after"),
 	once("carried-as-by-hand", "a version that has the same values takes up the rollout as one that no promotion has begun, so that it cannot be rolled back",
 		"rotation/act.go",
-		"		page.Rollout = was // an edit has left it on the version before\n",
+		"		page.Rollout = was // an edit has left it on the previous version\n",
 		"		page.Rollout = was\n		page.Rollout.Promoted = was.Promoted && s.page().Rollout == was\n",
 		"failing-rollout: 1 edit"),
 	once("given-up-and-forgotten", "the value of a rotation that was given up is forgotten, which a target of one value has",

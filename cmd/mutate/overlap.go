@@ -87,7 +87,7 @@ var overlapMutations = []mutation{
 		name: "lock-without-a-look", what: "the lock's holder goes on with what it had decided before, whatever has changed while it waited",
 		file: "rotation/takeaway.go",
 		old: "	if now.State != before.State || now.Count != before.Count || again.current != s.current {\n" +
-			"		r.log.Info(\"another invocation has done it\", \"kind\", a.Kind, \"of\", a.Version)\n		return errBusy\n	}\n" +
+			"		r.log.Info(\"another invocation has already done it\", \"kind\", a.Kind, \"of\", a.Version)\n		return errBusy\n	}\n" +
 			"	if !slices.ContainsFunc(plan.Decide(again.plan), func(b plan.Action) bool { return keyOf(b) == keyOf(a) }) {\n		return errAnew\n	}\n",
 		new:    "	_, _ = before, now\n",
 		killer: test{engine, "TestUnderTheLockItCountsWhatTheLabelsSayThen"},
@@ -179,7 +179,7 @@ var overlapMutations = []mutation{
 	{
 		name: "health-not-asked-again", what: "the application's health from before a quarantine counts for the time after",
 		file:   "rotation/takeaway.go",
-		old:    "		r.found.looked = false // a quarantine may show at the application\n",
+		old:    "		r.found.looked = false // a quarantine may show in the application's health\n",
 		new:    "",
 		killer: test{engine, "TestAnApplicationThatFallsIllWithTheQuarantineGetsItsOldValueBack"},
 	},
@@ -348,7 +348,7 @@ var overlapMutations = []mutation{
 	{
 		name: "edit-takes-the-rollout", what: "an edit of another field loses the rollout that is under way",
 		file:   "rotation/act.go",
-		old:    "		page.Rollout = was // an edit has left it on the version before\n",
+		old:    "		page.Rollout = was // an edit has left it on the previous version\n",
 		new:    "",
 		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
 	},

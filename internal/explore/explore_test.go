@@ -258,7 +258,7 @@ func TestTheCheckerSeesWhatDoesNotHold(t *testing.T) {
 		{"a single value has no label", func(w *world) { w.accounts[1].set(w.now, mark+"stray") }, "no labelled version stores it"},
 		{"an edit is lost", func(w *world) { w.sites[0] = "mautic-7" }, "an edit is lost"},
 		{"a value is said to be refused", func(w *world) {
-			w.claimed("retired: the old value is refused, as trying it has shown", "database", w.labelled(0, "AWSCURRENT").id)
+			w.claimed("retired: the target was seen to refuse the old value", "database", w.labelled(0, "AWSCURRENT").id)
 		}, "it is said of database"},
 		{"a value is said to be accepted", func(w *world) {
 			w.claimed("the target accepts AWSCURRENT's value again", "admin", w.labelled(0, "AWSPREVIOUS").id)
@@ -375,7 +375,7 @@ func TestTheCheckerJudgesWhatAnInvocationWrites(t *testing.T) {
 
 	held := "rotation;2;00000000;database=held.3@20260303T130632Z"
 	if got := w.holdsWithoutUse(1, held, current.id); got != "database" {
-		t.Errorf("a value that is held though nothing was seen to use it: got %q", got)
+		t.Errorf("a value that is held though no use of it was seen: got %q", got)
 	}
 	w.active.used = true
 	if got := w.holdsWithoutUse(1, held, current.id); got != "" {

@@ -175,7 +175,7 @@ func (a api) UpdateSecretVersionStage(ctx context.Context, in *sm.UpdateSecretVe
 			w.violated("a rotation changes %s, which it was not made for", other)
 		}
 		if err == nil && held != "" {
-			w.violated("a value of %s is held, and nothing was seen to use it", held)
+			w.violated("a value of %s is held, and no use of it was seen", held)
 		}
 		if err != nil {
 			return nil, "", asSDK(err)

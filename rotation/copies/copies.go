@@ -1,6 +1,6 @@
 // Package copies finds copies of a login in text: in DSNs and URLs that hold both
-// its name and its secret. They stop working when the login is rotated, so they
-// follow it.
+// its name and its secret. They would stop working when the login is rotated, so a
+// rotation updates them too.
 //
 //	text, ok := copies.Replace("mysql://mautic:old@db/mautic", Login{"mautic", "old"}, Login{"mautic", "new"})
 //
@@ -12,8 +12,8 @@
 //     scheme, as in name:secret@tcp(host:3306)/db
 //   - as parameters: user=name;password=secret, or ?user=name&password=secret
 //
-// Each is written again in the encoding that it had: as it is, percent-encoded, or
-// percent-encoded with every % doubled, as Mautic's local.php has it.
+// Each copy keeps its encoding: none, percent-encoded, or percent-encoded with every %
+// doubled, as in Mautic's local.php.
 package copies
 
 import (
@@ -32,20 +32,20 @@ func (l Login) String() string { return "[login]" }
 // GoString is String for %#v.
 func (l Login) GoString() string { return l.String() }
 
-// An encoding is how a copy writes characters that would mean something in a DSN.
+// An encoding is how a copy writes characters that have a meaning in a DSN.
 type encoding struct {
-	escape string // what stands before two hexadecimal digits: "%", "%%"; "": nothing is escaped
+	escape string // what comes before two hexadecimal digits: "%" or "%%"; "": nothing is escaped
 	lower  bool   // the digits are written in lower case
 }
 
 var hexDigits = map[bool]string{false: "0123456789ABCDEF", true: "0123456789abcdef"}
 
-// unreserved tells of a character that no encoding touches (RFC 3986).
+// unreserved reports whether no encoding escapes a character (RFC 3986).
 func unreserved(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~", c) >= 0
 }
 
-// hasReserved tells of a character that an encoding would escape.
+// hasReserved reports whether text has a character that an encoding would escape.
 func hasReserved(text string) bool {
 	for i := range len(text) {
 		if !unreserved(text[i]) {
@@ -55,8 +55,8 @@ func hasReserved(text string) bool {
 	return false
 }
 
-// encode writes text in an encoding. Every reserved character is escaped, whichever
-// the copy had escaped before: a reader decodes them all.
+// encode writes text in an encoding. It escapes every reserved character, even those that the
+// copy had left alone: any reader decodes them all.
 func (e encoding) encode(text string) string {
 	if e.escape == "" {
 		return text
@@ -75,16 +75,16 @@ func (e encoding) encode(text string) string {
 	return b.String()
 }
 
-// A reading is what stands at the start of a text, and how it was written.
+// A reading is one way to read a name or a secret at the start of a text.
 type reading struct {
 	length  int
 	escapes []string // "%" or "%%", one for each escaped character
 	lower   bool
-	bare    bool // a character is not escaped that an encoding would escape
+	bare    bool // it has an unescaped character that an encoding would escape
 }
 
-// readings are the ways in which want can be read at the start of text: as it is, and
-// decoded. It may look encoded itself.
+// readings returns the ways to read want at the start of text: literally, and decoded. want
+// itself may look encoded.
 func readings(text, want string) (list []reading) {
 	if want == "" {
 		return nil
@@ -98,7 +98,7 @@ func readings(text, want string) (list []reading) {
 	return list
 }
 
-// decode reads want where a character of it, or several, is escaped.
+// decode reads want at the start of text where at least one of its characters is escaped.
 func decode(text, want string) (r reading, ok bool) {
 	for i := range len(want) {
 		rest := text[r.length:]
@@ -117,7 +117,7 @@ func decode(text, want string) (r reading, ok bool) {
 	return r, len(r.escapes) > 0
 }
 
-// cutEscape reads an escaped character.
+// cutEscape reads one escaped character.
 func cutEscape(text string, want byte) (escape, digits string, ok bool) {
 	for _, escape := range []string{"%%", "%"} {
 		rest, found := strings.CutPrefix(text, escape)
@@ -131,8 +131,8 @@ func cutEscape(text string, want byte) (escape, digits string, ok bool) {
 	return "", "", false
 }
 
-// encodingOf is how the copy is written. Where nothing in it had to be escaped, the
-// text around tells, or else what its form has as a rule.
+// encodingOf works out how the copy is encoded. If nothing in it had to be escaped, the
+// surrounding text decides, and otherwise what is usual for the form.
 func encodingOf(text string, usual encoding, parts ...reading) encoding {
 	e := encoding{}
 	bare := false
@@ -149,7 +149,7 @@ func encodingOf(text string, usual encoding, parts ...reading) encoding {
 	case e.escape != "":
 		return e
 	case bare:
-		return encoding{} // it is not decoded, or it would not work
+		return encoding{} // readers do not decode it, or it would not work
 	case usual.escape != "" && strings.Contains(text, "%%"):
 		return encoding{escape: "%%"}
 	}
@@ -161,7 +161,7 @@ var (
 	plain   = encoding{}
 )
 
-// Replace returns text with each copy of was replaced by is, and whether it had any.
+// Replace returns text with each copy of was replaced by is, and whether it found any.
 func Replace(text string, was, is Login) (replaced string, ok bool) {
 	if was.Name == "" || was.Secret == "" {
 		return text, false
@@ -171,7 +171,7 @@ func Replace(text string, was, is Login) (replaced string, ok bool) {
 	return replaced, inUserinfo || inParameters
 }
 
-// replaceUserinfo replaces what stands before an @.
+// replaceUserinfo replaces a login before an @.
 func replaceUserinfo(text string, was, is Login) (string, bool) {
 	var b strings.Builder
 	ok := false
@@ -211,7 +211,7 @@ func readUserinfo(text string, want Login) (name, secret reading, length int, ok
 	return name, secret, 0, false
 }
 
-// parameter is a user's name or a password among the parameters of a DSN.
+// parameter matches a user's name or a password among the parameters of a DSN.
 var parameter = regexp.MustCompile(`(?i)(?:^|[:;&?\s])(?:(user|username|uid)|(password|passwd|pwd))=([^;&\s]+)`)
 
 // replaceParameters replaces user=name and password=secret, if the text has both.
@@ -248,7 +248,7 @@ func replaceParameters(text string, was, is Login) (string, bool) {
 		parts = append(parts, f.reading)
 	}
 	e := encodingOf(text, usual, parts...)
-	for i := len(text); i >= 0; i-- { // from the end, so that places stay
+	for i := len(text); i >= 0; i-- { // from the end, so that offsets stay valid
 		for _, f := range all {
 			if f.start == i {
 				text = text[:f.start] + e.encode(f.text) + text[f.end:]
@@ -258,8 +258,9 @@ func replaceParameters(text string, was, is Login) (string, bool) {
 	return text, true
 }
 
-// Mentions tells whether text has the secret, in whatever encoding, where Replace
-// would not find it. Secrets of less than eight characters may be words.
+// Mentions reports whether text contains the secret, in any encoding, in a place where Replace
+// would not find it. Secrets shorter than eight characters are ignored, since they may be
+// ordinary words.
 func Mentions(text string, l Login) bool {
 	if len(l.Secret) < shortestMention {
 		return false
@@ -272,5 +273,5 @@ func Mentions(text string, l Login) bool {
 	return false
 }
 
-// shortestMention is the shortest secret that is not taken for a word.
+// shortestMention is the length from which a secret is not mistaken for an ordinary word.
 const shortestMention = 8

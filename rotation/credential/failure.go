@@ -19,9 +19,9 @@ const (
 	Unknown     Outcome = "unknown"
 )
 
-// A Failure is an error of a target, with what it says of the value that was
-// tried. Its text is Problem and Remedy, and never the cause's own: a server's
-// message may repeat what was sent to it.
+// A Failure is a target's error, and what it says about the value that was tried. Its text is
+// Problem and Remedy, never the cause's own text: a server's message may repeat what was sent to
+// it.
 type Failure struct {
 	Outcome Outcome
 	Problem string // what is wrong, with nothing secret in it
@@ -32,8 +32,8 @@ type Failure struct {
 	Temporary bool
 }
 
-// Failf makes a Failure whose text is all that format says, the text of what it
-// wraps with %w included.
+// Failf makes a Failure whose text is the formatted message, including the text of an error
+// wrapped with %w.
 func Failf(outcome Outcome, format string, args ...any) *Failure {
 	err := fmt.Errorf(format, args...)
 	return &Failure{Outcome: outcome, Problem: err.Error(), Cause: err}
@@ -50,8 +50,8 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// OutcomeOf is what an error says of the value that was tried: Accepted for nil,
-// and Unknown for an error without a Failure in it.
+// OutcomeOf returns what an error says about the value that was tried: Accepted for nil, and
+// Unknown for an error that wraps no Failure.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return Accepted
@@ -62,15 +62,15 @@ func OutcomeOf(err error) Outcome {
 	return Unknown
 }
 
-// IsTemporary tells whether the same call may succeed in seconds.
+// IsTemporary reports whether the same call may succeed within seconds.
 func IsTemporary(err error) bool {
 	f, ok := errors.AsType[*Failure](err)
 	return ok && f.Temporary
 }
 
-// MayPass tells whether the same call may succeed in seconds, or nobody has
-// answered, which may be so for no longer. An answer stays what it is, whoever
-// wraps it: asked again, a server would count one more wrong password.
+// MayPass reports whether the same call may succeed within seconds, including when nobody
+// answered, which may be short-lived. A target's answer is final, whatever wraps it: if asked
+// again, a server would count one more wrong password.
 func MayPass(err error) bool {
 	found := false
 	for f := range failures(err) {
@@ -81,7 +81,7 @@ func MayPass(err error) bool {
 	return found
 }
 
-// failures are all that an error wraps, however deep.
+// failures yields every Failure that an error wraps, at any depth.
 func failures(err error) iter.Seq[*Failure] {
 	return func(yield func(*Failure) bool) { walk(err, yield) }
 }

@@ -77,7 +77,7 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 	case primary:
 		return t.accept(ctx, current.password, old.password)
 	}
-	switch outcome, err := t.k.try(ctx, old); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, old); outcome {
 	case credential.Accepted:
 		return nil // both are, and in whichever order
 	case credential.Denied:
@@ -87,7 +87,7 @@ func (acceptor) restore(ctx context.Context, t *turn, current, old account) erro
 	}
 }
 
-var errOtherPassword = errors.New("the account accepts a password of another rotation beside the current one: the old one would take its place, so nothing was changed; finish that rotation, or give it up, first")
+var errOtherPassword = errors.New("besides the current password, the account accepts one from another rotation. The old one would replace it, so nothing was changed; finish that rotation, or give it up, first")
 
 // accept makes the account accept these two passwords, and no others. On
 // MariaDB it is one statement. On MySQL it is two: make the secondary password
@@ -151,7 +151,7 @@ func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) err
 	}
 	for _, wanted := range []string{secondary, primary} {
 		if !slices.Contains(hashes, nativeHash(wanted)) {
-			return fmt.Errorf("%s said OK to the change of '%s', and the account does not have the entry: see whether another account of the same user was changed", t.server, t.server.account)
+			return fmt.Errorf("%s reported success for the change of '%s', but the account does not have the entry: check whether another account of the same user was changed", t.server, t.server.account)
 		}
 	}
 	return nil

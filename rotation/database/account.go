@@ -50,7 +50,7 @@ func (a account) dial() (address, host string) {
 	return a.endpoint, host
 }
 
-// String names the account as MySQL's messages do, as far as the client knows.
+// String names the account as MySQL's messages do, as far as the client knows it.
 func (a account) String() string {
 	address, _ := a.dial()
 	return fmt.Sprintf("'%s' at %s", a.user, address)
@@ -123,9 +123,9 @@ func (k *Kind) read(d document.Document) (account, error) {
 	case err != nil:
 		faults = append(faults, err)
 	case a.password == "":
-		faults = append(faults, fmt.Errorf("field %s is empty: store the account's present password there (MySQL cannot retain an empty one)", layout.Password))
+		faults = append(faults, fmt.Errorf("field %s is empty: store the account's current password there (MySQL cannot retain an empty one)", layout.Password))
 	case strings.ContainsRune(a.password, 0):
-		faults = append(faults, fmt.Errorf("field %s contains a NUL character, which MySQL takes in no password", layout.Password))
+		faults = append(faults, fmt.Errorf("field %s contains a NUL character, which MySQL accepts in no password", layout.Password))
 	}
 	if layout.Port != "" {
 		port, err := d.Integer(layout.Port)
@@ -134,7 +134,7 @@ func (k *Kind) read(d document.Document) (account, error) {
 		case err != nil:
 			faults = append(faults, err)
 		case port < 1 || port > 65535:
-			faults = append(faults, fmt.Errorf("field %s is %d, which is no port", layout.Port, port))
+			faults = append(faults, fmt.Errorf("field %s is %d, which is not a port", layout.Port, port))
 		default:
 			a.port = port
 		}
@@ -145,7 +145,7 @@ func (k *Kind) read(d document.Document) (account, error) {
 // hostName is what a host's name has. Underscores are in names of Docker's.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
-// checkHost tells what is wrong with a host, and what to write. "": nothing.
+// checkHost says what is wrong with a host, and what to write instead. "": nothing.
 func checkHost(host string) string {
 	if host == "" || hostName.MatchString(host) || net.ParseIP(strings.SplitN(host, "%", 2)[0]) != nil {
 		return ""
@@ -154,11 +154,11 @@ func checkHost(host string) string {
 	inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	switch {
 	case err == nil && port != "" && strings.Trim(port, "0123456789") == "" && (hostName.MatchString(name) || net.ParseIP(name) != nil):
-		return "write the host alone, and the port in a field of its own (or DATABASE_PORT)"
+		return "write the host only, and the port in a field of its own (or DATABASE_PORT)"
 	case net.ParseIP(inner) != nil:
 		return "write an IPv6 address without brackets"
 	}
-	return "that is no host: write its name or its address alone"
+	return "that is not a host: write only its name or address"
 }
 
 // engines are the values of AWS's field "engine" that speak MySQL's protocol.
@@ -216,7 +216,7 @@ func (k *Kind) accounts(ctx context.Context, c credential.Change) (current, pend
 		return account{}, account{}, fmt.Errorf("AWSPENDING: %w", err)
 	}
 	if current.place() != pending.place() {
-		return account{}, account{}, errors.New("AWSPENDING names another host, port, user or database than AWSCURRENT: a rotation changes the password alone; start a new rotation, which begins from AWSCURRENT")
+		return account{}, account{}, errors.New("AWSPENDING names another host, port, user or database than AWSCURRENT, but a rotation changes only the password: start a new rotation, which begins from AWSCURRENT")
 	}
 	if current, err = k.locate(ctx, current); err != nil {
 		return account{}, account{}, err
@@ -235,7 +235,7 @@ func (k *Kind) overlap(ctx context.Context, o credential.Overlap) (current, old 
 		return account{}, account{}, fmt.Errorf("the old version: %w", err)
 	}
 	if k.target(current) != k.target(old) {
-		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version", old, current)
+		return account{}, account{}, fmt.Errorf("the old version is for %s, and AWSCURRENT for %s: remove the old password by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version", old, current)
 	}
 	if current, err = k.locate(ctx, current); err != nil {
 		return account{}, account{}, err

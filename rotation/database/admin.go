@@ -106,7 +106,7 @@ func (k *Kind) boundTo(ctx context.Context, d document.Document, layout Layout, 
 		}
 		db, err := k.config.RDS.Named(ctx, instance)
 		if err != nil {
-			return fmt.Errorf("ask RDS for the host of %s, which the administrator is for: %w", instance, err)
+			return fmt.Errorf("ask RDS for the host of %s, which the administrator's login is for: %w", instance, err)
 		}
 		if foldHost(db.Host) == foldHost(host) {
 			return nil
@@ -123,10 +123,10 @@ func (t *turn) explainWriter(err error) error {
 	}
 	switch {
 	case mysql.Is(err, mysql.NoPrivilege):
-		return known(fmt.Sprintf("%s error %d: the user who is to change '%s' may not: GRANT CREATE USER ON *.* to it, and on MySQL SYSTEM_USER too if the account has that",
+		return known(fmt.Sprintf("%s error %d: the user that changes '%s' lacks the privilege: GRANT CREATE USER ON *.* to it, and on MySQL SYSTEM_USER too if the account has that",
 			t.server.brand(), mysql.NoPrivilege, t.server.account))
 	case mysql.Is(err, mysql.UserOperationFailed):
-		return known(fmt.Sprintf("%s error %d: the server would not change '%s': see that the account is still there, and which plugins check passwords",
+		return known(fmt.Sprintf("%s error %d: the server would not change '%s': check that the account still exists, and which plugins check passwords",
 			t.server.brand(), mysql.UserOperationFailed, t.server.account))
 	}
 	return explain(err, t.own.a)

@@ -154,7 +154,7 @@ func TestAnAdministratorWhoCannotIsNamedAndNothingIsChanged(t *testing.T) {
 		{"two outdated passwords", func(f *fixture) {
 			f.configure(func(c *Config) { c.Admin = f.adminSecret("nobody", "one", "two", "three") })
 		}, "log in as the administrator of DATABASE_ADMIN_SECRET_ARN: MySQL error 1045: the password of 'nobody'"},
-		{"no privilege", func(f *fixture) { f.withAdmin("SELECT ON mysql.*") }, "error 1227: the user who is to change 'USER@%' may not: GRANT CREATE USER ON *.* to it"},
+		{"no privilege", func(f *fixture) { f.withAdmin("SELECT ON mysql.*") }, "error 1227: the user that changes 'USER@%' lacks the privilege: GRANT CREATE USER ON *.* to it"},
 		{"no value", func(f *fixture) {
 			f.configure(func(c *Config) { c.Admin = f.adminSecret("nobody") })
 		}, "the secret of DATABASE_ADMIN_SECRET_ARN has no value"},
@@ -199,7 +199,7 @@ func TestAnAccountThatCanLogInByOtherMeansIsNotChanged(t *testing.T) {
 		for _, way := range []string{"", "single"} {
 			f.configure(func(c *Config) { c.Way = way })
 			err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-			if err == nil || !strings.Contains(err.Error(), "can log in by unix_socket, which a change of its password would take away") {
+			if err == nil || !strings.Contains(err.Error(), "can log in with unix_socket, which a change of its password would remove") {
 				t.Errorf("way %q: got %v", way, err)
 			}
 			f.accepts(true, f.first)

@@ -175,7 +175,7 @@ func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.
 	}
 	next, err := k.rehearsed(ctx, g)
 	if err != nil {
-		return document.Document{}, fmt.Errorf("a rotation could not be ended, or not be undone, so none begins: %w", err)
+		return document.Document{}, fmt.Errorf("the rotation could not be completed or undone, so it does not begin: %w", err)
 	}
 	layout, _, err := k.layout(g.Current)
 	if err != nil {

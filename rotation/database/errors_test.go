@@ -53,7 +53,7 @@ func refusalsOfALogin(t *testing.T, f *fixture) {
 		t.Errorf("an expired password: got %s", got)
 	}
 	f.admin("ALTER USER ? IDENTIFIED VIA unix_socket", f.user)
-	f.expect(f.first, credential.Unknown, "MySQL error 1698", "by the server's operating system (unix_socket)")
+	f.expect(f.first, credential.Unknown, "MySQL error 1698", "as an operating system user (unix_socket)")
 }
 
 func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
@@ -109,7 +109,7 @@ func fullOrReadOnly(t *testing.T, shared *mysqlserver.Server) {
 		}
 		defer s.Close()
 	}
-	f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing of the password")
+	f.expect(f.first, credential.Unreachable, "MySQL error 1040", "too many connections, which says nothing about the password")
 }
 
 func TestAHostThatTheServerHasBlockedIsToldAndCertificatesAreNotTriedTwice(t *testing.T) {
@@ -181,7 +181,7 @@ func TestMySQLsRefusalsOfAChangeAreTold(t *testing.T) {
 		f.admin("SET GLOBAL validate_password.length = 60")
 		err := f.Set(t.Context(), f.change(f.first, pendingPassword))
 		f.says(err, "MySQL error 1819", "raise PASSWORD_LENGTH")
-		if said := f.preflight(f.first); !strings.Contains(said, "the server takes the passwords made here: PROBLEM: MySQL error 1819") {
+		if said := f.preflight(f.first); !strings.Contains(said, "the server accepts the passwords made here: PROBLEM: MySQL error 1819") {
 			t.Errorf("way %s: the preflight says %s", way, said)
 		}
 		f.accepts(true, f.first)
@@ -214,7 +214,7 @@ func TestARetainedEmptyPasswordIsTold(t *testing.T) {
 	defer admin.Close()
 	f.admin("ALTER USER ? IDENTIFIED BY ''", f.user)
 	err = admin.Exec(t.Context(), makePrimaryStatement, pendingPassword)
-	f.says(explain(err, admin.a), "MySQL error 3878", "retains no empty one")
+	f.says(explain(err, admin.a), "MySQL error 3878", "cannot retain an empty one")
 	f.admin("ALTER USER ? IDENTIFIED BY ?", f.user, f.first)
 }
 
@@ -222,6 +222,6 @@ func TestAnAccountThatIsDroppedBetweenTheLoginAndTheChangeIsTold(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		change := f.change(f.first, pendingPassword)
 		change.Confirm = func(context.Context) error { f.admin("DROP USER ?", f.user); return nil }
-		f.says(f.Set(t.Context(), change), fmt.Sprintf("error 1396: the server would not change '%s@%%'", f.user), "see that the account is still there")
+		f.says(f.Set(t.Context(), change), fmt.Sprintf("error 1396: the server would not change '%s@%%'", f.user), "check that the account still exists")
 	})
 }

@@ -29,7 +29,7 @@ const (
 // be taken for one in which there is nothing.
 func (s *session) untold(ctx context.Context, at server) (string, error) {
 	if at.mariadb() {
-		return "MariaDB does not log which password a login used, so use of the old one shows only by logins that are refused in the quarantine", nil
+		return "MariaDB does not log which password a login used, so only refused logins in the quarantine show use of the old one", nil
 	}
 	var verbosity int
 	var suppressed string
@@ -50,12 +50,12 @@ func (s *session) untold(ctx context.Context, at server) (string, error) {
 	case mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied):
 		why = append(why, fmt.Sprintf("%s may not read the server's log: GRANT SELECT ON performance_schema.error_log to it", s.a))
 	case mysql.Is(err, mysql.NoTable):
-		why = append(why, "the server has no table performance_schema.error_log, which came with MySQL 8.0.22: upgrade it")
+		why = append(why, "the server has no table performance_schema.error_log, which MySQL has since 8.0.22: upgrade the server")
 	case err != nil:
 		return "", explain(err, s.a)
 	case readable == 0:
 		// The server logs its own start, so the table is not being filled.
-		why = append(why, "the table performance_schema.error_log is empty: switch the server's performance_schema on")
+		why = append(why, "the table performance_schema.error_log is empty: enable performance_schema on the server")
 	}
 	return strings.Join(why, "; "), nil
 }
@@ -108,13 +108,13 @@ func (s *session) readLog(ctx context.Context, o credential.Overlap) (l loginLog
 		return loginLog{}, "", explain(err, s.a)
 	}
 	l.reaches = microseconds(oldest)
-	why := "the server's log reaches back no further; it keeps the last 5 MB, and not all of them over a restart"
+	why := "the server's log reaches back no further: it keeps the last 5 MB, and loses some of them in a restart"
 	changed, err := s.verbositySet(ctx)
 	if err != nil {
 		return loginLog{}, "", err
 	}
 	if changed != nil && microseconds(*changed) < l.reaches {
-		l.reaches, why = microseconds(*changed), "what the server logs was changed then (log_error_verbosity, log_error_suppression_list)"
+		l.reaches, why = microseconds(*changed), "the server's logging settings were changed then (log_error_verbosity, log_error_suppression_list)"
 	}
 	if l.reaches < l.back {
 		gap = fmt.Sprintf("not observed before %s: %s", timeOf(o).Add(-l.reaches).UTC().Format(time.RFC3339), why)
@@ -156,13 +156,13 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	if err != nil {
 		return "", nil, err
 	}
-	origin := "; from where is not logged, and none of them is connected any more"
+	origin := "; the log does not say from where, and none of them is still connected"
 	if len(clients) > 0 {
 		var named string
 		named, from = name(clients)
 		origin = "; of these, there are connections from " + named
 	}
-	return fmt.Sprintf("%d logins of %s by its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
+	return fmt.Sprintf("%d logins of %s with its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
 }
 
 // endsWithin is how soon after the last login by a second password the first refused one comes, where that password

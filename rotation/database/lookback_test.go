@@ -50,7 +50,7 @@ func TestALoginByTheOldPasswordSinceTheConvergenceIsUseHoweverLongAgo(t *testing
 	}
 	f.accepts(true, f.first) // a cron job, that has ended
 	use := f.lookBack(time.Minute, nil)
-	has(t, "a job that has ended", use.Seen, "logins of '"+f.user+"' at ", " by its old password within 1m0s, the last one at ", "; from where is not logged, and none of them is connected any more")
+	has(t, "a job that has ended", use.Seen, "logins of '"+f.user+"' at ", " with its old password within 1m0s, the last one at ", "; the log does not say from where, and none of them is still connected")
 	if !use.Told {
 		t.Error("the server tells which password a login used")
 	}
@@ -96,7 +96,7 @@ func TestTheLogCoversTheTimeFromWhichOnTheServerLogsLogins(t *testing.T) {
 	}
 	f.admin("SET GLOBAL log_error_verbosity = 3") // the remedy
 	use = f.lookBack(time.Second, nil)
-	has(t, "switched on just now", use.Gap, "not observed before 2", "what the server logs was changed then")
+	has(t, "switched on just now", use.Gap, "not observed before 2", "logging settings were changed then")
 	if !use.Told {
 		t.Error("it tells by now")
 	}

@@ -27,7 +27,7 @@ func (s *session) entries(ctx context.Context) ([]entry, error) {
 func readEntries(shown string, a account) ([]entry, error) {
 	found, ok := parseEntries(shown)
 	if !ok {
-		return nil, fmt.Errorf("cannot read how %s logs in: the server describes it in a way that is not known here", a)
+		return nil, fmt.Errorf("cannot read how %s logs in: this function does not know the server's description of it", a)
 	}
 	return found, nil
 }
@@ -136,16 +136,16 @@ func (t *turn) checkEntries(ctx context.Context) error {
 	}
 	for _, e := range present {
 		if e.plugin != nativePlugin {
-			return fmt.Errorf("'%s' can log in by %s, which a change of its password would take away, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
+			return fmt.Errorf("'%s' can log in with %s, which a change of its password would remove, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
 				t.server.account, e.plugin, nativePlugin)
 		}
 	}
 	if t.policy.strict && slices.Contains(t.policy.plugins, reusePlugin) {
-		return fmt.Errorf("the server's plugin %s refuses a password that was used before, and so an account that keeps its old one, or is given it again, so nothing was changed: SET GLOBAL strict_password_validation = OFF, with which hashes are sent, or UNINSTALL SONAME '%s'",
+		return fmt.Errorf("the server's plugin %s refuses a password that was used before, so an account cannot keep its old one or get it back, and nothing was changed: SET GLOBAL strict_password_validation = OFF, so that hashes are sent, or UNINSTALL SONAME '%s'",
 			reusePlugin, reusePlugin)
 	}
 	if t.way == single && len(present) > 1 {
-		return fmt.Errorf("'%s' has two passwords, of a rotation by another way, and can itself change the first one only: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
+		return fmt.Errorf("'%s' has two passwords from a rotation with another DATABASE_WAY, and can itself only change the first one: have an administrator run ALTER USER … IDENTIFIED VIA %s USING PASSWORD('…') with the password in AWSCURRENT",
 			t.server.account, nativePlugin)
 	}
 	return nil
@@ -167,7 +167,7 @@ func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
 // simple tells whether no other plugin than simple_password_check looks at them.
 func (p policy) simple() bool { return slices.Equal(p.plugins, []string{simplePlugin}) }
 
-const plainWarning = "the server's plugins that check passwords refuse hashes, so the passwords themselves are sent, over the connection's TLS, and MariaDB writes them to its general, slow and binary logs: keep those logs from others, or SET GLOBAL strict_password_validation = OFF"
+const plainWarning = "the server's password plugins refuse hashes, so the passwords themselves are sent, over TLS, and MariaDB writes them to its general, slow and binary logs: restrict access to those logs, or SET GLOBAL strict_password_validation = OFF"
 
 func (s *session) policy(ctx context.Context) (p policy, err error) {
 	if err := s.Row(ctx, "SELECT @@GLOBAL.strict_password_validation", nil, &p.strict); err != nil {
@@ -303,7 +303,7 @@ func (s *session) breaks(ctx context.Context, user, password string) (rules []st
 		}
 	}
 	if strings.HasPrefix(user, password) {
-		rules = append(rules, "it is like the user's name")
+		rules = append(rules, "it is too similar to the user's name")
 	}
 	return rules, nil
 }

@@ -142,12 +142,12 @@ func pluginsAreHeeded(t *testing.T, shared *mysqlserver.Server) {
 
 	f.install("auth_ed25519")
 	f.admin("ALTER USER ? IDENTIFIED VIA mysql_native_password USING PASSWORD(?) OR ed25519 USING PASSWORD(?)", f.user, abandonedPassword, "Other-0123456789")
-	f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in by ed25519")
+	f.says(f.Set(t.Context(), f.change(abandonedPassword, pendingPassword)), "can log in with ed25519")
 
 	if f.server.AtLeast(11, 6) { // the first with the plugin
 		f.install("auth_parsec")
 		f.admin("ALTER USER ? IDENTIFIED VIA parsec USING PASSWORD(?)", f.user, unrelatedPassword)
-		f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "by a plugin of the server's that is not supported here")
+		f.says(f.Set(t.Context(), f.change(unrelatedPassword, pendingPassword)), "with an authentication plugin that this function does not support")
 	}
 }
 

@@ -56,7 +56,7 @@ func (t *turn) checkHistory(ctx context.Context) error {
 	history = ownLimit(shown, ownHistory, history)
 	interval = ownLimit(shown, ownInterval, interval)
 	if history != 0 || interval != 0 {
-		return fmt.Errorf("password_history is %d and password_reuse_interval is %d: a password that was used before cannot be set again (MySQL error %d), which ending or undoing a rotation needs: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
+		return fmt.Errorf("password_history is %d and password_reuse_interval is %d: a password that was used before cannot be set again (MySQL error %d), which a rotation needs to complete or to be undone: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
 			history, interval, mysql.PasswordReused)
 	}
 	return nil
@@ -127,7 +127,7 @@ func (c changedShare) oneWay(replaced, next string) bool {
 func (c changedShare) allow(present, next string) bool { return !c.strict || c.met(present, next) }
 
 func (c changedShare) refusal() error {
-	return fmt.Errorf("%s is %d and password_require_current is on: the server refuses to replace a password by one that has too few other characters (MySQL error %d), and either of the old and the new one would have to: ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL, or SET GLOBAL %s = 0 (on RDS, in the parameter group)",
+	return fmt.Errorf("%s is %d and password_require_current is on: the server refuses to replace a password by one with too few different characters (MySQL error %d), and one of the old and the new password would have to replace the other: ALTER USER … PASSWORD REQUIRE CURRENT OPTIONAL, or SET GLOBAL %s = 0 (on RDS, in the parameter group)",
 		changedCharacters, c.percent, mysql.TooFewChanges, changedCharacters)
 }
 
@@ -153,7 +153,7 @@ func newCharacters(replaced, next string) int {
 func (t *turn) underPolicy(ctx context.Context, passwords ...string) string {
 	const until = " (on RDS, in the parameter group), until the first rotation has ended"
 	if t.server.mariadb() {
-		return "SET GLOBAL strict_password_validation = OFF, with which hashes are sent" + until
+		return "SET GLOBAL strict_password_validation = OFF, so that hashes are sent" + until
 	}
 	of := "validate_password." // the component's variables
 	if policy, err := t.own.variable(ctx, of+"policy"); err == nil && policy == "" {

@@ -9,8 +9,8 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// Preflight finds out with the current password alone whether a rotation would
-// work, and by which way. No login of its is refused. See credential.Target.
+// Preflight finds out, with the current password alone, whether a rotation would work, and with
+// which way. None of its logins is refused. See credential.Target.
 func (k *Kind) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	a, err := k.account(ctx, current)
 	checks := checklist{{What: "the secret names user, host, port and password", Problem: err}}
@@ -29,19 +29,19 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []crede
 		return checks
 	}
 	defer t.close()
-	checks.add(fmt.Sprintf("change the password by the way %s: %s", t.way, t.why), nil)
+	checks.add(fmt.Sprintf("change the password (DATABASE_WAY %s): %s", t.way, t.why), nil)
 	if !t.way.dual() {
-		checks.warn("keep the old password beside the new one", errors.New("the account accepts one password: "+gap))
+		checks.warn("keep the old password beside the new one", errors.New("the account accepts only one password: "+gap))
 	}
 	if !t.server.accountsKnown {
-		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay: "+grantToSeeAccounts))
+		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay the same:  "+grantToSeeAccounts))
 	}
 	if t.way.dual() && !t.server.mariadb() { // MariaDB has nothing that could be set right
 		untold, err := t.own.untold(ctx, t.server)
 		if err == nil && untold != "" {
 			err = errors.New(untold)
 		}
-		checks.warn("see what still uses an old password before it is taken away", err)
+		checks.warn("see what still uses an old password before it is retired", err)
 	}
 	t.preflight(ctx, &checks)
 	checks.add("log in to database "+a.name+" and run a query", k.query(ctx, a))
@@ -64,7 +64,7 @@ func (l *checklist) warn(what string, warning error) {
 // preflight checks what the turn's way needs.
 func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	if t.way == byRDS && !t.db.Available {
-		checks.add("RDS takes a change of the password now", fmt.Errorf("%s is not available: wait until it is", t.db.Identifier))
+		checks.add("RDS accepts a change of the password now", fmt.Errorf("%s is not available: wait until it is", t.db.Identifier))
 	}
 	if t.policy.plain() && t.way != byRDS {
 		checks.warn("keep passwords out of the server's logs", errors.New(plainWarning))
@@ -73,7 +73,7 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	if t.way.dual() {
 		// Which passwords are of a rotation that is under way is not known here.
 		problem, warning := t.checkSecond(ctx)
-		checks.warn("see that no other password is accepted", errors.Join(problem, warning))
+		checks.warn("check that no other password is accepted", errors.Join(problem, warning))
 	}
 }
 
@@ -99,9 +99,9 @@ const unlimitedErrors = 1<<32 - 1
 func (k *Kind) tlsWarning() error {
 	switch k.config.TLS {
 	case verifyCA:
-		return errors.New("DATABASE_TLS=VERIFY_CA: the server's name is not verified, so whoever has another certificate of the same roots can pass for it: with RDS that is everyone; use VERIFY_IDENTITY where the certificate names the host")
+		return errors.New("DATABASE_TLS=VERIFY_CA: the server's name is not verified, so anyone with a certificate from the same root can impersonate it, which with RDS is everyone; use VERIFY_IDENTITY where the certificate names the host")
 	case tlsDisabled:
-		return errors.New("DATABASE_TLS=DISABLED: passwords go to whoever answers at that address, under a key that he hands out: use VERIFY_IDENTITY, or VERIFY_CA")
+		return errors.New("DATABASE_TLS=DISABLED: passwords go to whatever answers at that address, encrypted with a key of its choosing: use VERIFY_IDENTITY, or VERIFY_CA")
 	}
 	return nil
 }

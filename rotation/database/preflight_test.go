@@ -80,26 +80,26 @@ func TestThePreflightSaysByWhichWayAndWhatItCosts(t *testing.T) {
 	}{
 		{name: "self", ok: true, prepare: func(f *fixture) {
 			f.admin("GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO ?", f.user)
-		}, wants: []string{"by the way self: MySQL ", "the server takes the passwords made here"}},
+		}, wants: []string{"(DATABASE_WAY self): MySQL ", "the server accepts the passwords made here"}},
 		{name: "self on MariaDB", ok: true, mariadb: true, prepare: func(f *fixture) {
 			f.admin("GRANT CREATE USER ON *.* TO ?", f.user)
-		}, wants: []string{"by the way self: ", "the account has CREATE USER"}},
+		}, wants: []string{"(DATABASE_WAY self): ", "the account has CREATE USER"}},
 		{name: "admin", ok: true, prepare: func(f *fixture) { f.withAdmin() },
-			wants: []string{"by the way admin: there is an administrator's secret", "may change the account\n"}},
+			wants: []string{"(DATABASE_WAY admin): there is an administrator's secret", "may change the account\n"}},
 		{name: "admin on MariaDB", ok: true, mariadb: true, prepare: func(f *fixture) { f.withAdmin() },
-			wants: []string{"by the way admin: ", "may change the account\n"}},
+			wants: []string{"(DATABASE_WAY admin): ", "may change the account\n"}},
 		{name: "an administrator without the privilege", prepare: func(f *fixture) { f.withAdmin("SELECT ON mysql.*") },
 			wants: []string{"may change the account: PROBLEM: MySQL error 1227"}},
 		{name: "an administrator without the privilege on MariaDB", mariadb: true, prepare: func(f *fixture) { f.withAdmin("SELECT ON mysql.*") },
 			wants: []string{"may change the account: PROBLEM: MariaDB error 1227"}},
 		{name: "rds", ok: true, prepare: func(f *fixture) { f.atRDS() },
-			wants: []string{"by the way rds: ", "WARNING: the account accepts one password: from the change of the password until"}},
+			wants: []string{"(DATABASE_WAY rds): ", "WARNING: the account accepts only one password: from the change of the password until"}},
 		{name: "rds that is busy", prepare: func(f *fixture) { f.atRDS().db.Available = false },
-			wants: []string{"RDS takes a change of the password now: PROBLEM: db-1 is not available"}},
+			wants: []string{"RDS accepts a change of the password now: PROBLEM: db-1 is not available"}},
 		{name: "single", ok: true, prepare: func(f *fixture) { f.configure(func(c *Config) { c.Way = "single" }) },
-			wants: []string{"by the way single: DATABASE_WAY says so", "WARNING: the account accepts one password"}},
+			wants: []string{"(DATABASE_WAY single): DATABASE_WAY says so", "WARNING: the account accepts only one password"}},
 		{name: "single on MariaDB", ok: true, mariadb: true, prepare: func(f *fixture) { f.configure(func(c *Config) { c.Way = "single" }) },
-			wants: []string{"by the way single: DATABASE_WAY says so", "WARNING: the account accepts one password"}},
+			wants: []string{"(DATABASE_WAY single): DATABASE_WAY says so", "WARNING: the account accepts only one password"}},
 		{name: "no way", wants: []string{"choose a way to change the password: PROBLEM: there is no way", "GRANT APPLICATION_PASSWORD_ADMIN", "DATABASE_WAY=single"}},
 		{name: "no way on MariaDB", mariadb: true, wants: []string{"choose a way to change the password: PROBLEM: there is no way", "DATABASE_ADMIN_SECRET_ARN"}},
 		{name: "a login that is refused locks the account", prepare: func(f *fixture) {

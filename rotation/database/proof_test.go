@@ -67,7 +67,7 @@ func TestAPasswordThatIsAcceptedAgainAfterItsTakeAwayIsNotRetired(t *testing.T) 
 		if putBack.Load() == 0 {
 			t.Fatal("nothing was taken away")
 		}
-		if err == nil || !strings.Contains(err.Error(), "the old password is still accepted after it was taken away") {
+		if err == nil || !strings.Contains(err.Error(), "the old password is still accepted after it was retired") {
 			t.Errorf("got %v", err)
 		}
 		proxy.SetHook(nil)
@@ -94,7 +94,7 @@ func TestAServerThatCannotBeReachedProvesNothingOfAnOldPassword(t *testing.T) {
 		if !down.Load() {
 			t.Fatal("nothing was taken away")
 		}
-		if err == nil || !strings.Contains(err.Error(), "see the old password refused") {
+		if err == nil || !strings.Contains(err.Error(), "prove that the old password is refused") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -134,7 +134,7 @@ func TestTheMasterUsersPasswordIsSetByRDSWhenNothingElseIsPossible(t *testing.T)
 	if n := api.called("SetMasterPassword"); n != 1 {
 		t.Errorf("the password was set %d times", n)
 	}
-	for _, want := range []string{"way=rds", "each of their new logins fails"} {
+	for _, want := range []string{"way=rds", "all their new logins fail"} {
 		if !strings.Contains(f.log.String(), want) {
 			t.Errorf("the log does not say %q: %s", want, &f.log)
 		}
@@ -178,7 +178,7 @@ func TestAChangeThatRDSReportsTooEarlyIsTakenUpByTheNextTry(t *testing.T) {
 	api := f.atRDS()
 	api.apply = func(string) {}
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-	if err == nil || !strings.Contains(err.Error(), "the next try goes on from there") {
+	if err == nil || !strings.Contains(err.Error(), "the next attempt continues from there") {
 		t.Errorf("got %v", err)
 	}
 	f.fill(pendingPassword, "")
@@ -395,7 +395,7 @@ func TestAChangedPrivilegeOrSettingBetweenTheStepsDoesNoHarm(t *testing.T) {
 	f.admin("REVOKE APPLICATION_PASSWORD_ADMIN ON *.* FROM ?", f.user)
 	f.configure(func(c *Config) { c.Way = "single" })
 	err := f.Retire(t.Context(), f.overlap(pendingPassword, f.first))
-	if err == nil || !strings.Contains(err.Error(), "accepts the old password beside the current one, of a rotation by another way") {
+	if err == nil || !strings.Contains(err.Error(), "accepts the old password beside the current one, from a rotation with a different DATABASE_WAY") {
 		t.Errorf("got %v", err)
 	}
 	f.accepts(true, pendingPassword, f.first)

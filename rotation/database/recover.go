@@ -10,7 +10,7 @@ import (
 )
 
 // errAlreadySet says that the pending password is the one that is accepted.
-var errAlreadySet = errors.New("an earlier attempt has set the password")
+var errAlreadySet = errors.New("an earlier attempt has already set the password")
 
 // refused is what Set does when the server refuses the current password. By the
 // ways that keep it, this is not of our doing, and Set ends. An account that
@@ -35,21 +35,21 @@ func (k *Kind) refused(ctx context.Context, c credential.Change, current, pendin
 		return nil, k.withRemedy(denied, byAPI)
 	}
 	if byAPI == nil && m.db.PasswordPending {
-		c.Log.Info("RDS has yet to apply a change of the password, after which another one may be accepted")
+		c.Log.Info("RDS has a pending change of the password, after which another password may be accepted")
 		if err := k.config.RDS.Await(ctx, m.db, c.Log); err != nil {
-			return nil, fmt.Errorf("%w; await the change that RDS has yet to apply: %w", denied, err)
+			return nil, fmt.Errorf("%w; wait for the change that RDS has pending: %w", denied, err)
 		}
 	}
-	switch outcome, err := k.try(ctx, pending); {
+	switch outcome, err := k.probeLogin(ctx, pending); {
 	case outcome == credential.Accepted && k.triesPending(byAPI):
-		c.Log.Info("an earlier attempt has set the password")
+		c.Log.Info("an earlier attempt has already set the password")
 		return nil, errAlreadySet
 	case outcome == credential.Accepted:
-		return nil, fmt.Errorf("%w; the server accepts the AWSPENDING one, which DATABASE_WAY=%s does not bring about: find who has changed it, and store the accepted one as AWSCURRENT", denied, k.config.Way)
+		return nil, fmt.Errorf("%w; the server accepts the AWSPENDING password, which DATABASE_WAY=%s cannot have caused: find out who changed it, and store the accepted one as AWSCURRENT", denied, k.config.Way)
 	case outcome != credential.Denied:
 		return nil, fmt.Errorf("%w; log in with the AWSPENDING password: %w", denied, err)
 	case !recoverable:
-		return nil, k.withRemedy(fmt.Errorf("%w; the AWSPENDING one is wrong too", denied), byAPI)
+		return nil, k.withRemedy(fmt.Errorf("%w; the AWSPENDING password is wrong too", denied), byAPI)
 	}
 	tried, err := k.tryPrevious(ctx, c, current, pending)
 	if err != nil {
@@ -76,7 +76,7 @@ func (k *Kind) withRemedy(err, problem error) error {
 	if problem != nil || k.config.Recovery {
 		return err
 	}
-	return fmt.Errorf("%w; if nobody knows the password any more: this is the master user, and with DATABASE_RECOVERY=true the function has RDS set AWSCURRENT's", err)
+	return fmt.Errorf("%w; if nobody knows the password any more: this is the master user, so with DATABASE_RECOVERY=true the function has RDS set the password in AWSCURRENT", err)
 }
 
 // tryPrevious fails unless the server refuses the password of AWSPREVIOUS, or
@@ -101,11 +101,11 @@ func (k *Kind) tryPrevious(ctx context.Context, c credential.Change, current, pe
 	if previous.password == current.password || previous.password == pending.password {
 		return tried, nil
 	}
-	switch outcome, err := k.try(ctx, previous); outcome {
+	switch outcome, err := k.probeLogin(ctx, previous); outcome {
 	case credential.Denied:
 		return "those of AWSCURRENT, AWSPENDING and AWSPREVIOUS", nil
 	case credential.Accepted:
-		return "", errors.New("the server accepts the AWSPREVIOUS one: make that version AWSCURRENT again (aws secretsmanager update-secret-version-stage), and start a new rotation")
+		return "", errors.New("the server accepts the AWSPREVIOUS password: make that version AWSCURRENT again (aws secretsmanager update-secret-version-stage), and start a new rotation")
 	default:
 		return "", fmt.Errorf("log in with the AWSPREVIOUS password: %w", err)
 	}
@@ -119,16 +119,16 @@ func (k *Kind) recover(ctx context.Context, c credential.Change, current account
 		}
 	}
 	if err := k.config.RDS.SetMasterPassword(ctx, db, current.password, c.Log); err != nil {
-		return nil, fmt.Errorf("the server refuses the passwords that are known (%s); set AWSCURRENT's by the RDS API: %w", tried, err)
+		return nil, fmt.Errorf("the server refuses all known passwords (%s); set the AWSCURRENT password with the RDS API: %w", tried, err)
 	}
 	if err := k.config.RDS.Await(ctx, db, c.Log); err != nil {
-		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next try goes on from there: %w", err)
+		return nil, fmt.Errorf("RDS was asked to set the AWSCURRENT password, and the next attempt continues from there: %w", err)
 	}
 	own, err := k.login(ctx, current, "")
 	if err != nil {
-		return nil, fmt.Errorf("RDS was asked to set AWSCURRENT's password, and the next try goes on from there: %w", err)
+		return nil, fmt.Errorf("RDS was asked to set the AWSCURRENT password, and the next attempt continues from there: %w", err)
 	}
-	c.Log.Error("recovered: the server refused every password that is known, so RDS was asked to set AWSCURRENT's, and it is accepted now: find out who had changed it",
+	c.Log.Error("recovered: the server refused every known password, so RDS was asked to set the one in AWSCURRENT, which is accepted now: find out who changed it",
 		"alarm", "recovered", "refused", tried, "database", db.Identifier, "user", current.user)
 	return own, nil
 }

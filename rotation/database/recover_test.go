@@ -76,7 +76,7 @@ func TestALockOutIsNotRecoveredWhereItMustNotBe(t *testing.T) {
 	}{
 		{name: "without the setting", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.configure(func(c *Config) { c.Recovery = false })
-		}, wants: []string{"MySQL error 1045", "the AWSPENDING one is wrong too", "DATABASE_RECOVERY=true"}},
+		}, wants: []string{"MySQL error 1045", "the AWSPENDING password is wrong too", "DATABASE_RECOVERY=true"}},
 		{name: "without the setting, where the old password is kept", prepare: func(f *fixture, _ *fakeRDS, _ *credential.Change) {
 			f.configure(func(c *Config) { c.Recovery, c.Way = false, "self" })
 		}, wants: []string{"MySQL error 1045", "DATABASE_RECOVERY=true"}},
@@ -87,7 +87,7 @@ func TestALockOutIsNotRecoveredWhereItMustNotBe(t *testing.T) {
 			api.db.ManagedSecretARN = "arn"
 		}, wants: []string{"log in with the AWSCURRENT password: MySQL error 1045"}},
 		{name: "the previous version's password is accepted", previous: unrelatedPassword,
-			wants: []string{"the server accepts the AWSPREVIOUS one: make that version AWSCURRENT again"}},
+			wants: []string{"the server accepts the AWSPREVIOUS password: make that version AWSCURRENT again"}},
 		{name: "the previous version cannot be read", prepare: func(_ *fixture, _ *fakeRDS, c *credential.Change) {
 			c.Previous = func(context.Context) (document.Document, bool, error) {
 				return document.Document{}, false, errors.New("throttled")
@@ -137,7 +137,7 @@ func TestAPendingPasswordThatIsTheOnlyOneAcceptedIsNoLockOut(t *testing.T) {
 	// By a way that keeps the current one, it is not of our doing.
 	f.configure(func(c *Config) { c.Way = "self" })
 	err := f.Set(t.Context(), f.change(f.first, pendingPassword))
-	if err == nil || !strings.Contains(err.Error(), "the server accepts the AWSPENDING one, which DATABASE_WAY=self does not bring about") {
+	if err == nil || !strings.Contains(err.Error(), "the server accepts the AWSPENDING password, which DATABASE_WAY=self cannot have caused") {
 		t.Errorf("got %v", err)
 	}
 	if n := api.called("SetMasterPassword"); n != 0 {

@@ -128,9 +128,9 @@ func (s *session) countRefusals(ctx context.Context, at server, o credential.Ove
 	}
 	r = refusals{session: s, comparison: compare(now, o), at: at, untold: untold}
 	if since := timeOf(o).Add(-r.back); !o.Since.IsZero() && r.back < timeOf(o).Sub(o.Since) {
-		gap = "not observed before " + since.UTC().Format(time.RFC3339) + ": the server has restarted since the quarantine began, or another one has taken its place, or its counters were reset"
+		gap = "not observed before " + since.UTC().Format(time.RFC3339) + ": the server has restarted since the quarantine began, or another server has taken its place, or its counters were reset"
 		if o.Before == nil {
-			gap = "not observed before " + since.UTC().Format(time.RFC3339) + ": how many logins the server had refused when the quarantine began is not known"
+			gap = "not observed before " + since.UTC().Format(time.RFC3339) + ": the number of refused logins from when the quarantine began is not known"
 		}
 	}
 	return r, gap, nil
@@ -168,5 +168,5 @@ func (r refusals) seen(ctx context.Context, watched time.Duration) (what string,
 	if !r.before.exceeded(refused, within, strayRefusals) {
 		return "", nil, nil
 	}
-	return fmt.Sprintf("the server refused %d logins within %s, where %.0f are usual (whose they are it does not say: %s)", refused, roughly(within), r.before.usual(within), r.untold), nil, nil
+	return fmt.Sprintf("the server refused %d logins within %s, where %.0f are usual (it does not say whose: %s)", refused, roughly(within), r.before.usual(within), r.untold), nil, nil
 }

@@ -128,7 +128,7 @@ func portChecksDoNotCount(t *testing.T, shared *mysqlserver.Server) {
 
 	other := before
 	other.Server = "other0"
-	has(t, "another server", f.lookBackFrom(now, quarantine, &other).Gap, "not observed before 2", "another one has taken its place")
+	has(t, "another server", f.lookBackFrom(now, quarantine, &other).Gap, "not observed before 2", "another server has taken its place")
 	has(t, "not known from before", f.lookBackFrom(now, quarantine, nil).Gap, "not observed before 2", "is not known")
 }
 

@@ -38,17 +38,17 @@ func (t *turn) rehearseAll(ctx context.Context, checks *checklist) (next string)
 		return ""
 	}
 	if t.policed() {
-		checks.add("the server lets a password be set that was used before", t.checkHistory(ctx))
+		checks.add("the server allows a password to be set again", t.checkHistory(ctx))
 	}
 	next, err := t.newPassword(ctx)
-	checks.add("the server takes the passwords made here", err)
-	checks.add("the server takes the present password again, should a rotation have to be undone", t.takesBack(ctx))
+	checks.add("the server accepts the passwords made here", err)
+	checks.add("the server accepts the current password again, if a rotation has to be undone", t.takesBack(ctx))
 	if t.server.several() {
 		problem, warning := t.checkTogether(ctx)
-		checks.add("change the user's accounts for other hosts with it", problem)
-		checks.warn("see that they have the same password", warning)
+		checks.add("change the user's accounts for other hosts at the same time", problem)
+		checks.warn("check that they have the same password", warning)
 	}
-	checks.add("the account may have as many connections as it takes", t.mayConnect(ctx))
+	checks.add("the account may open as many connections as this function needs", t.mayConnect(ctx))
 	t.lockedBy(ctx, checks)
 	return next
 }
@@ -92,8 +92,8 @@ func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 	}
 	return "", &credential.Failure{
 		Outcome: credential.Unknown, Cause: refused,
-		Problem: fmt.Sprintf("%s error %d: the server's password policy refuses the passwords that are made here", t.server.brand(), mysql.PolicyRefuses) + t.said(refused),
-		Remedy:  "have PASSWORD_LENGTH and PASSWORD_ALPHABET meet it, or " + t.underPolicy(ctx, next, present),
+		Problem: fmt.Sprintf("%s error %d: the server's password policy refuses the passwords made here", t.server.brand(), mysql.PolicyRefuses) + t.said(refused),
+		Remedy:  "make PASSWORD_LENGTH and PASSWORD_ALPHABET meet it, or " + t.underPolicy(ctx, next, present),
 	}
 }
 
@@ -189,7 +189,7 @@ func (t *turn) lockedBy(ctx context.Context, checks *checklist) {
 		}
 		return fmt.Errorf("%d refused logins in a row lock the account, and this function makes up to %d on purpose: %s, or more", limit, deliberate, statement)
 	}
-	const what = "survive the refused logins that prove a password gone"
+	const what = "survive the refused logins that prove that a password is gone"
 	switch proofs := t.proofs(); {
 	case limit <= proofs:
 		checks.add(what, remedy(proofs))

@@ -54,7 +54,7 @@ func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	}
 	if !asCurrent {
 		own.Close()
-		o.Log.Info("the account accepts one password, and that is the old one: it is not taken out of service before the current one is back")
+		o.Log.Info("the account accepts only one password, the old one: it is not retired before the current one is back")
 		return nil
 	}
 	t, err := k.begin(ctx, own, o.Log)
@@ -63,7 +63,7 @@ func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	}
 	defer t.close()
 	if !t.way.dual() {
-		o.Log.Info("nothing to take out of service: the account accepts one password", "way", string(t.way))
+		o.Log.Info("nothing to retire: the account accepts only one password", "way", string(t.way))
 		return nil
 	}
 	if has, err := t.mayHave(ctx, old); err != nil || !has {
@@ -97,7 +97,7 @@ func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 	defer t.close()
 	keeper, ok := t.changer().(keeper)
 	if !ok {
-		o.Log.Warn("the old password is not accepted again: the account accepts one password, the current one", "way", string(t.way))
+		o.Log.Warn("the old password was not restored: the account accepts only one password, the current one", "way", string(t.way))
 		return nil
 	}
 	if err := t.lock(ctx); err != nil {
@@ -119,7 +119,7 @@ func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	if err != nil || seenRefused {
 		return err
 	}
-	outcome, err := k.try(ctx, old)
+	outcome, err := k.probeLogin(ctx, old)
 	if outcome == credential.Accepted && !dual {
 		return k.retireSecond(ctx, o, current, old)
 	}
@@ -146,16 +146,16 @@ func provenRefused(outcome credential.Outcome, err error) error {
 	case credential.Denied:
 		return nil
 	case credential.Accepted:
-		return errors.New("the old password is still accepted after it was taken away")
+		return errors.New("the old password is still accepted after it was retired")
 	default:
-		return fmt.Errorf("see the old password refused: %w", err)
+		return fmt.Errorf("prove that the old password is refused: %w", err)
 	}
 }
 
 // retireSecond takes away a second password that an account has of another way
 // than the one that is set now.
 func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, old account) error {
-	const remedy = "the account accepts the old password beside the current one, of a rotation by another way than the one that is set now"
+	const remedy = "the account accepts the old password beside the current one, from a rotation with a different DATABASE_WAY"
 	own, err := k.login(ctx, current, "")
 	if err != nil {
 		return fmt.Errorf("log in with the AWSCURRENT password: %w", err)
@@ -171,14 +171,14 @@ func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, 
 	if seenRefused, err := t.takeAway(ctx, o, current, old); err != nil || seenRefused {
 		return err
 	}
-	return provenRefused(k.try(ctx, old))
+	return provenRefused(k.probeLogin(ctx, old))
 }
 
 // distinct is overlap for what takes the old password away.
 func (k *Kind) distinct(ctx context.Context, o credential.Overlap) (current, old account, err error) {
 	current, old, err = k.overlap(ctx, o)
 	if err == nil && current.password == old.password {
-		err = errors.New("the old password is the current one, which is not taken away")
+		err = errors.New("the old password is the current one, so it is not retired")
 	}
 	return current, old, err
 }
@@ -191,7 +191,7 @@ func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old 
 	if err := t.lock(ctx); err != nil {
 		return false, err
 	}
-	switch outcome, err := t.k.try(ctx, old); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, old); outcome {
 	case credential.Denied:
 		if !t.server.mariadb() || !t.server.several() {
 			return true, nil
@@ -208,7 +208,7 @@ func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old 
 	}
 	keeper, ok := t.changer().(keeper)
 	if !ok {
-		return false, fmt.Errorf("the way %s has no old password to take away", t.way)
+		return false, fmt.Errorf("DATABASE_WAY=%s has no old password to retire", t.way)
 	}
 	return seenRefused, keeper.takeAway(ctx, t, current, old)
 }

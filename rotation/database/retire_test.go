@@ -52,7 +52,7 @@ func TestAnOverlapOfAnotherServerOrUserIsNotTouched(t *testing.T) {
 			"Quarantine": f.Quarantine, "Restore": f.Restore, "Retire": f.Retire,
 		} {
 			err := do(t.Context(), overlap)
-			if err == nil || !strings.Contains(err.Error(), "take the old password away by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version") {
+			if err == nil || !strings.Contains(err.Error(), "remove the old password by hand (ALTER USER … DISCARD OLD PASSWORD), then remove the label of that version") {
 				t.Errorf("%s, %s: got %v", name, method, err)
 			}
 		}

@@ -73,7 +73,7 @@ func (t *turn) unknownPassword(ctx context.Context, known ...string) (what strin
 				return "", false, err
 			}
 			if ok && slices.ContainsFunc(present, func(e entry) bool { return e.plugin == nativePlugin && !isKnown(e.hash) }) {
-				return fmt.Sprintf("'%s'@'%s' accepts another password beside the one in AWSCURRENT", t.server.user(), host), true, nil
+				return fmt.Sprintf("'%s'@'%s' accepts another password besides the one in AWSCURRENT", t.server.user(), host), true, nil
 			}
 		}
 		return "", true, nil
@@ -84,7 +84,7 @@ func (t *turn) unknownPassword(ctx context.Context, known ...string) (what strin
 		case h.second != "" && !isKnown(h.second):
 			return fmt.Sprintf("'%s'@'%s' accepts a second password, which is not the one in AWSCURRENT", t.server.user(), h.host), true, nil
 		case h.primary != "" && !isKnown(h.primary):
-			return fmt.Sprintf("'%s'@'%s' has the password in AWSCURRENT as its second one, and another as the first", t.server.user(), h.host), true, nil
+			return fmt.Sprintf("'%s'@'%s' has the password in AWSCURRENT as its second one, and another as its first", t.server.user(), h.host), true, nil
 		}
 	}
 	return "", visible, err
@@ -101,23 +101,23 @@ func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 	if err != nil || visible && what == "" {
 		return err, nil
 	}
-	const evicted = "a rotation takes it away, unless it is of one that is still under way"
+	const evicted = "a rotation removes it, unless it belongs to one in progress"
 	if t.server.mariadb() {
-		return nil, fmt.Errorf("%s, and %s: find what uses it, and have that use AWSCURRENT's", what, evicted)
+		return nil, fmt.Errorf("%s, and %s: find what uses it, and make that use the one in AWSCURRENT", what, evicted)
 	}
 	used, untold, err := t.secondUsed(ctx, visible)
-	const remedy = "have whatever uses it use AWSCURRENT's, then ALTER USER … DISCARD OLD PASSWORD"
+	const remedy = "make whatever uses it use the one in AWSCURRENT, then ALTER USER … DISCARD OLD PASSWORD"
 	switch {
 	case err != nil:
 		return err, nil
 	case used != "" && visible:
-		return fmt.Errorf("%s, which a rotation would take away though it is used (%s): %s", what, used, remedy), nil
+		return fmt.Errorf("%s, which a rotation would remove although it is used (%s): %s", what, used, remedy), nil
 	case used != "":
-		return nil, fmt.Errorf("the account may accept a second password, and %s (%s). Unless that was a rotation's, %s; to see whether there is one: %s", evicted, used, remedy, grantToSeeSlots)
+		return nil, fmt.Errorf("the account may accept a second password, and %s (%s). Unless it came from a rotation, %s; to see whether there is one: %s", evicted, used, remedy, grantToSeeSlots)
 	case visible && untold != "":
-		return nil, fmt.Errorf("%s, and %s. Whether it is used is not known: %s", what, evicted, untold)
+		return nil, fmt.Errorf("%s, and %s. It is not known whether it is used: %s", what, evicted, untold)
 	case untold == untoldOfPrimary:
-		return nil, fmt.Errorf("the password in AWSCURRENT is the account's second one, so it accepts another one, and %s", evicted)
+		return nil, fmt.Errorf("the password in AWSCURRENT is the account's second one, so the account accepts another one, and %s", evicted)
 	case visible:
 		return nil, fmt.Errorf("%s, and %s. Within %s no login with it was logged", what, evicted, usedLately)
 	}
@@ -157,12 +157,12 @@ func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 		return err
 	}
 	if what != "" {
-		t.log.Warn("this rotation takes away a password that it does not know: what uses it fails from now on, unless it is of a rotation that was given up", "which", what)
+		t.log.Warn("this rotation removes a password that it does not know: what uses it fails from now on, unless it came from a rotation that was given up", "which", what)
 	}
 	if visible {
 		return nil
 	}
-	const unseen = "cannot see whether the account has a second password already. If it has one, this rotation replaces it. To have that checked, " + grantToSeeSlots
+	const unseen = "cannot see whether the account already has a second password. If it has, this rotation replaces it. To have that checked, " + grantToSeeSlots
 	used, _, err := t.secondUsed(ctx, visible)
 	if used != "" {
 		t.log.Warn(unseen, "account", t.server.account, "used", used)
@@ -212,7 +212,7 @@ func (t *turn) checkTogether(ctx context.Context) (problem, warning error) {
 		}
 	}
 	if len(different) > 0 {
-		return fmt.Errorf("'%s' exists for several hosts, and for %s with another password than the one in AWSCURRENT, which a change of all of them would take away: ALTER USER '%s'@'%s' IDENTIFIED BY the one in AWSCURRENT, or RENAME USER or DROP USER it",
+		return fmt.Errorf("'%s' exists for several hosts, and for %s with a password other than the one in AWSCURRENT, which a change of all of them would remove: ALTER USER '%s'@'%s' IDENTIFIED BY the one in AWSCURRENT, or RENAME USER or DROP USER it",
 			t.server.user(), strings.Join(different, ", "), t.server.user(), different[0]), nil
 	}
 	if len(unseen) > 0 {

@@ -33,7 +33,7 @@ func TestASecondPasswordThatIsUsedKeepsARotationFromBeginningAndTheRemedyHelps(t
 			fresh := credential.Generation{Current: f.doc(f.first)}
 			_, err := f.Generate(t.Context(), fresh)
 			f.says(err, "second password", "logins of '"+f.user+"'", "ALTER USER … DISCARD OLD PASSWORD")
-			if said := f.preflight(f.first); !strings.Contains(said, "see that no other password is accepted: WARNING") {
+			if said := f.preflight(f.first); !strings.Contains(said, "check that no other password is accepted: WARNING") {
 				t.Errorf("the preflight says %s", said)
 			}
 			emergency := fresh
@@ -47,7 +47,7 @@ func TestASecondPasswordThatIsUsedKeepsARotationFromBeginningAndTheRemedyHelps(t
 			if _, err := f.Generate(t.Context(), fresh); err != nil {
 				t.Errorf("after the remedy: %v", err)
 			}
-			if said := f.preflight(f.first); strings.Contains(said, "see that no other password is accepted") {
+			if said := f.preflight(f.first); strings.Contains(said, "check that no other password is accepted") {
 				t.Errorf("after the remedy, the preflight says %s", said)
 			}
 		})
@@ -59,14 +59,14 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 	check := func(t *testing.T, f *fixture) {
 		t.Helper()
 		second := f.retainedByHand()
-		if said := f.preflight(f.first); !strings.Contains(said, "see that no other password is accepted: WARNING") || strings.Contains(said, "PROBLEM") {
+		if said := f.preflight(f.first); !strings.Contains(said, "check that no other password is accepted: WARNING") || strings.Contains(said, "PROBLEM") {
 			t.Errorf("the preflight says %s", said)
 		}
 		next := f.generate()
 		f.mustSet(f.first, next)
 		f.accepts(true, f.first, next)
 		f.accepts(false, second)
-		if !strings.Contains(f.log.String(), "takes away a password that it does not know") {
+		if !strings.Contains(f.log.String(), "removes a password that it does not know") {
 			t.Errorf("the log says %s", &f.log)
 		}
 		f.log.Reset()
@@ -83,7 +83,7 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 			t.Errorf("the preflight says %s", said)
 		}
 		f.mustSet(f.first, f.generate())
-		if said := f.log.String(); !strings.Contains(said, "level=WARN msg=\"cannot see whether the account has a second password already") || !strings.Contains(said, grantToSeeSlots) {
+		if said := f.log.String(); !strings.Contains(said, "level=WARN msg=\"cannot see whether the account already has a second password") || !strings.Contains(said, grantToSeeSlots) {
 			t.Errorf("the log says %s", said)
 		}
 	})
@@ -94,7 +94,7 @@ func TestNoUnknownPasswordIsEvictedWithoutAWord(t *testing.T) {
 		t.Run("MySQL, beside the one in AWSCURRENT as the first, "+name, func(t *testing.T) {
 			f := newFixture(t, privileges...)
 			f.fill(unrelatedPassword, f.first)
-			if said := f.preflight(f.first); !strings.Contains(said, "see that no other password is accepted: WARNING") || !strings.Contains(said, "the first") && !strings.Contains(said, "second one, so it accepts another one") {
+			if said := f.preflight(f.first); !strings.Contains(said, "check that no other password is accepted: WARNING") || !strings.Contains(said, "its first") && !strings.Contains(said, "second one, so the account accepts another one") {
 				t.Errorf("the preflight says %s", said)
 			}
 		})

@@ -32,12 +32,12 @@ func (swapper) set(ctx context.Context, t *turn, present, next account) error {
 	// The present password logs in, and is not the primary one: so it is the
 	// secondary, and the primary is the next one when an earlier attempt has
 	// set it, or that of a rotation that was given up.
-	switch outcome, err := t.k.try(ctx, next); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, next); outcome {
 	case credential.Accepted:
-		t.log.Info("an earlier attempt has set the password")
+		t.log.Info("an earlier attempt has already set the password")
 		return nil
 	case credential.Denied:
-		t.log.Warn("the primary password is of a rotation that was given up: putting the one in use back in its place")
+		t.log.Warn("the primary password came from a rotation that was given up: making the current one primary again")
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
 	}

@@ -32,7 +32,7 @@ func (s *session) identify(ctx context.Context) (server, error) {
 	}
 	if !strings.Contains(found.account, "@") {
 		// A proxied or anonymous login would be one; it has no password.
-		return server{}, fmt.Errorf("%s is logged in as %q, which is no account that has a password", s.a, found.account)
+		return server{}, fmt.Errorf("%s is logged in as %q, which is not an account with a password", s.a, found.account)
 	}
 	return found, found.listAccounts(ctx, s)
 }
@@ -105,13 +105,13 @@ func (f server) everyHost() []string {
 // notTogether refuses a user that exists for several hosts by a way that reaches
 // one of them alone.
 func (f server) notTogether() error {
-	return fmt.Errorf("the user exists for several hosts (%s), and by this way a login reaches the password of one of them alone: the application may use another; nothing was changed. %s",
+	return fmt.Errorf("the user exists for several hosts (%s), and this way changes the password of only one of them: the application may use another; nothing was changed. %s",
 		strings.Join(f.hosts, ", "), f.toChangeThemTogether())
 }
 
 // toChangeThemTogether is what makes it possible.
 func (f server) toChangeThemTogether() string {
-	return "GRANT CREATE USER ON *.* to it, or set DATABASE_ADMIN_SECRET_ARN to the secret of a user who has that, to change all of them together; or keep one: RENAME USER or DROP USER the others"
+	return "GRANT CREATE USER ON *.* to it, or set DATABASE_ADMIN_SECRET_ARN to the secret of a user who has that, to change all of them together; or keep only one: RENAME USER or DROP USER the others"
 }
 
 // atLeast compares versions as numbers: as text, "9.1" would come before "8.0"

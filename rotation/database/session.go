@@ -89,7 +89,7 @@ func (s *session) lock(ctx context.Context, user string) error {
 	if !got {
 		return &credential.Failure{
 			Outcome: credential.Unknown, Temporary: true,
-			Problem: fmt.Sprintf("another change of the password of %s is under way and did not end within %d s", user, mysql.LockWait), Remedy: "try again",
+			Problem: fmt.Sprintf("another change of the password of %s is in progress and did not end within %d s", user, mysql.LockWait), Remedy: "try again",
 		}
 	}
 	return nil

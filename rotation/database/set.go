@@ -36,7 +36,7 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	}
 	defer t.close()
 	if err := t.checkPolicies(ctx, current.password, pending.password); err != nil {
-		return fmt.Errorf("the rotation could not be ended, so nothing was changed: %w", err)
+		return fmt.Errorf("the rotation could not be completed, so nothing was changed: %w", err)
 	}
 	if problem, _ := t.checkTogether(ctx); problem != nil {
 		return fmt.Errorf("nothing was changed: %w", problem)
@@ -56,7 +56,7 @@ func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	if !k.singleEver() {
-		if outcome, err := k.try(ctx, current); outcome != credential.Accepted {
+		if outcome, err := k.probeLogin(ctx, current); outcome != credential.Accepted {
 			return fmt.Errorf("the AWSCURRENT password is not accepted (%s): %w", outcome, err)
 		}
 		return nil

@@ -138,8 +138,8 @@ func TestAUserWhoHasAnotherPasswordForAnotherHostIsNotChanged(t *testing.T) {
 	eachWayForSeveralHosts(t, func(t *testing.T, f *fixture) {
 		f.admin("ALTER USER ?@? IDENTIFIED BY ?", f.user, "%", unrelatedPassword)
 		_, err := f.Generate(t.Context(), f.generation(f.first))
-		f.says(err, "for % with another password than the one in AWSCURRENT", "ALTER USER '"+f.user+"'@'%' IDENTIFIED BY")
-		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "nothing was changed", "for % with another password")
+		f.says(err, "for % with a password other than the one in AWSCURRENT", "ALTER USER '"+f.user+"'@'%' IDENTIFIED BY")
+		f.says(f.Set(t.Context(), f.change(f.first, pendingPassword)), "nothing was changed", "for % with a password other")
 		f.accepts(true, unrelatedPassword)
 		f.admin("ALTER USER ?@? IDENTIFIED BY ?", f.user, "%", f.first)
 		f.mustSet(f.first, f.generate())

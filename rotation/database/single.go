@@ -28,12 +28,12 @@ func (singleChanger) set(ctx context.Context, t *turn, present, next account) er
 	}
 	// The session that waited for the lock was logged in with a password that
 	// is not the primary one any more.
-	switch outcome, err := t.k.try(ctx, next); outcome {
+	switch outcome, err := t.k.probeLogin(ctx, next); outcome {
 	case credential.Accepted:
-		t.log.Info("an earlier attempt has set the password")
+		t.log.Info("an earlier attempt has already set the password")
 		return nil
 	case credential.Denied:
-		return errors.New("the account's primary password is another one than this version's, of a rotation by another way that was given up, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED BY the password in AWSCURRENT, or go on with the other way (DATABASE_WAY)")
+		return errors.New("the account's primary password is not this version's, but that of a rotation with a different DATABASE_WAY that was given up, so nothing was changed: have an administrator run ALTER USER … IDENTIFIED BY the password in AWSCURRENT, or set DATABASE_WAY back")
 	default:
 		return fmt.Errorf("cannot tell which password is the primary one, so nothing was changed: %w", err)
 	}

@@ -94,11 +94,11 @@ func certificateRoots(caFile string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(caFile) //nolint:gosec // G304: the path is the operator's setting
 	if err != nil {
-		return nil, fmt.Errorf("read the roots of DATABASE_CA_FILE: %w", err)
+		return nil, fmt.Errorf("read the certificates in DATABASE_CA_FILE: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("DATABASE_CA_FILE %s holds no certificate in PEM", caFile)
+		return nil, fmt.Errorf("DATABASE_CA_FILE %s contains no PEM certificate", caFile)
 	}
 	return roots, nil
 }

@@ -55,7 +55,7 @@ func TestTheServersNameIsVerifiedUnlessTheChainIsAskedForAlone(t *testing.T) {
 		{mode: "", want: credential.Unreachable, err: "is not for that name"},
 		{mode: "VERIFY_IDENTITY", want: credential.Unreachable, err: "is not for that name"},
 		{mode: "VERIFY_CA", want: credential.Accepted},
-		{mode: "VERIFY_CA", caFile: otherRoots, want: credential.Unreachable, err: "is not signed by a root that is trusted"},
+		{mode: "VERIFY_CA", caFile: otherRoots, want: credential.Unreachable, err: "is not signed by a trusted root"},
 	} {
 		f.configure(func(c *Config) {
 			c.TLS, c.CAFile, c.Endpoint = tc.mode, first(tc.caFile, f.server.CAFile()), net.JoinHostPort(host, strconv.Itoa(port))
@@ -97,7 +97,7 @@ func TestPlaintextIsSpokenOnRequestAndOnlyWhereTheServerAndTheAccountAllowIt(t *
 func plaintext(t *testing.T, shared *mysqlserver.Server) {
 	f := newFixtureOn(t, shared)
 	f.configure(func(c *Config) { c.TLS = "DISABLED" })
-	want, says := credential.Unreachable, "over TLS alone (require_secure_transport)"
+	want, says := credential.Unreachable, "only over TLS (require_secure_transport)"
 	if shared.IsMariaDB() && !shared.AtLeast(11, 8) {
 		want, says = credential.Denied, "or the account asks for TLS" // 10.11 answers 1045
 	}
@@ -164,7 +164,7 @@ func TestAServerWithoutTLSGetsNoPassword(t *testing.T) {
 	f := newFixtureOn(t, server)
 	f.configure(func(c *Config) { c.Endpoint = listener.Addr().String() })
 	got, err := f.Probe(t.Context(), f.doc(f.first))
-	if got != credential.Unreachable || !strings.Contains(err.Error(), "offers no TLS, and a password is sent over nothing else") {
+	if got != credential.Unreachable || !strings.Contains(err.Error(), "offers no TLS, and the password is not sent without it") {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if answer := <-said; len(answer) > 0 {

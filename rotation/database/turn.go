@@ -135,10 +135,10 @@ func (t *turn) tell() {
 		t.log.Warn(warning.Error())
 	}
 	if !t.way.dual() {
-		t.log.Warn("the old password is refused once the new one is set: "+gap, "way", string(t.way))
+		t.log.Warn("the old password is refused as soon as the new one is set: "+gap, "way", string(t.way))
 	}
 	if !t.server.accountsKnown {
-		t.log.Warn("cannot see whether the user exists for other hosts too, where its password would stay: "+grantToSeeAccounts, "account", t.server.account)
+		t.log.Warn("cannot see whether the user exists for other hosts too, where its password would stay the same:  "+grantToSeeAccounts, "account", t.server.account)
 	}
 	if t.policy.plain() && t.way != byRDS {
 		t.log.Warn(plainWarning)
@@ -251,7 +251,7 @@ func (k *Kind) enter(ctx context.Context, current, other account) (own *session,
 	}
 	own, otherErr := k.login(ctx, other, "")
 	if otherErr != nil {
-		return nil, false, fmt.Errorf("%w; log in with the other version's: %w", err, otherErr)
+		return nil, false, fmt.Errorf("%w; log in with the other version's password: %w", err, otherErr)
 	}
 	return own, false, nil
 }
@@ -273,7 +273,7 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 		}
 		switch {
 		case t.way == byRDS && t.db.PasswordPending:
-			log.Info("RDS has yet to apply a change of the password, after which another one may be accepted")
+			log.Info("RDS has a pending change of the password, after which another password may be accepted")
 			err = k.config.RDS.Await(ctx, t.db, log)
 		case asCurrent && t.way.dual():
 			return t, nil
@@ -282,7 +282,7 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 			// and be about to write: only under the lock it is known what is accepted.
 			var outcome credential.Outcome
 			if err = t.lock(ctx); err == nil {
-				outcome, err = k.try(ctx, current)
+				outcome, err = k.probeLogin(ctx, current)
 			}
 			switch outcome {
 			case credential.Accepted:
@@ -292,7 +292,7 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 			}
 		default:
 			if err = t.change(ctx, confirm, other, current); err == nil {
-				log.Warn("the AWSCURRENT password was not accepted, and is again: it was put back in the place of the other version's", "way", string(t.way))
+				log.Warn("the AWSCURRENT password was refused and is accepted again: it replaced the other version's", "way", string(t.way))
 			}
 		}
 		t.close()
@@ -300,11 +300,11 @@ func (k *Kind) reinstate(ctx context.Context, current, other account, confirm fu
 			return nil, fmt.Errorf("put the AWSCURRENT password back: %w", err)
 		}
 	}
-	return nil, errors.New("put the AWSCURRENT password back: something else changes the password at the same time: find what, and try again")
+	return nil, errors.New("put the AWSCURRENT password back: something else is changing the password at the same time: find out what, and try again")
 }
 
-// try logs in once.
-func (k *Kind) try(ctx context.Context, a account) (credential.Outcome, error) {
+// probeLogin logs in once.
+func (k *Kind) probeLogin(ctx context.Context, a account) (credential.Outcome, error) {
 	s, err := k.login(ctx, a, "")
 	if err != nil {
 		return credential.OutcomeOf(err), err

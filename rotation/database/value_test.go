@@ -73,7 +73,7 @@ func TestADocumentWithoutADatabasePasswordHasNoValueAndOneThatCannotBeUsedIsAnEr
 		{`{"database_password":"","database_user":"u","database_host":"h"}`, "empty"},
 		{`{"database_password":"p","database_user":"u"}`, "no database host"},
 		{`{"database_password":"p","database_host":"h"}`, "no database user"},
-		{`{"database_password":"p","database_user":"u","database_host":"h","database_port":0}`, "no port"},
+		{`{"database_password":"p","database_user":"u","database_host":"h","database_port":0}`, "not a port"},
 	} {
 		v, found, err := New(Config{}).Value(parse(t, tc.document))
 		if found || v != (credential.Value{}) {

@@ -14,7 +14,7 @@ func (k *Kind) Probe(ctx context.Context, d document.Document) (credential.Outco
 	if err != nil {
 		return credential.Unknown, err
 	}
-	return k.try(ctx, a)
+	return k.probeLogin(ctx, a)
 }
 
 // Test logs in with the pending password: first to no database, which tells a
@@ -25,7 +25,7 @@ func (k *Kind) Test(ctx context.Context, c credential.Change) error {
 	if err != nil {
 		return err
 	}
-	if outcome, err := k.try(ctx, pending); outcome != credential.Accepted {
+	if outcome, err := k.probeLogin(ctx, pending); outcome != credential.Accepted {
 		return fmt.Errorf("log in with the AWSPENDING password: %w", err)
 	}
 	return k.query(ctx, pending)

@@ -26,7 +26,7 @@ func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Durat
 		return credential.Use{}, err
 	}
 	if t == nil {
-		return credential.Use{Gap: "the account accepts the old password alone, so its use is not looked for"}, nil
+		return credential.Use{Gap: "the account accepts only the old password, so the function does not look for its use"}, nil
 	}
 	defer t.close()
 	if !t.way.dual() {
@@ -110,7 +110,7 @@ func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
 
 // untoldOfPrimary is why the log is silent where the current password is the second
 // one.
-const untoldOfPrimary = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL logs no logins with that"
+const untoldOfPrimary = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL does not log logins with the primary one"
 
 // witness chooses one; nil where nothing could show the use.
 func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, use credential.Use, err error) {

@@ -97,7 +97,7 @@ func TestUseOfTheOldPasswordShowsInTheServersLog(t *testing.T) {
 		t.Errorf("logins by the current password: %q", got)
 	}
 	got := f.evidence(longWatch, func() { f.accepts(true, f.first) })
-	if !strings.Contains(got, "logins of '"+f.user+"' at "+f.proxy().Addr()+" by its old password within ") {
+	if !strings.Contains(got, "logins of '"+f.user+"' at "+f.proxy().Addr()+" with its old password within ") {
 		t.Errorf("logins by the old password: %q", got)
 	}
 	if got := f.evidence(shortWatch, func() { f.accepts(false, "an ancient one") }); got != "" {
@@ -163,9 +163,9 @@ func refusedConnectionsCount(t *testing.T, shared *mysqlserver.Server) {
 		t.Errorf("a stray refused login: %q", got)
 	}
 	got := f.evidence(longWatch, func() { f.accepts(false, "wrong") })
-	wants := []string{"(whose they are it does not say: the server does not log logins with the old password: SET GLOBAL log_error_verbosity = 3", "'" + f.user + "' at ", "GRANT SELECT ON performance_schema.error_log to it"}
+	wants := []string{"(it does not say whose: the server does not log logins with the old password: SET GLOBAL log_error_verbosity = 3", "'" + f.user + "' at ", "GRANT SELECT ON performance_schema.error_log to it"}
 	if f.onMariaDB() {
-		wants = []string{"(whose they are it does not say: MariaDB does not log which password a login used"}
+		wants = []string{"(it does not say whose: MariaDB does not log which password a login used"}
 	}
 	for _, want := range wants {
 		if !strings.Contains(got, want) {
@@ -209,7 +209,7 @@ func TestAnOverlapEndsForUserNamesOfAnyCharacters(t *testing.T) {
 				t.Fatal("not let in")
 			}
 			defer release()
-			if got := f.evidence(longWatch, func() { f.accepts(true, f.first) }); !strings.Contains(got, "by its old password") {
+			if got := f.evidence(longWatch, func() { f.accepts(true, f.first) }); !strings.Contains(got, "with its old password") {
 				t.Errorf("logins by the old password: %q", got)
 			}
 			f.mustQuarantine(pendingPassword, f.first)

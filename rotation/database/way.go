@@ -59,7 +59,7 @@ func parseWay(s string) (way, error) {
 func (w way) dual() bool { return w == self || w == admin }
 
 // gap is what a way without overlap costs.
-const gap = "from the change of the password until the tasks that use the old one have been replaced, each of their new logins fails"
+const gap = "from the change of the password until the tasks that use the old one have been replaced, all their new logins fail"
 
 // observed is what the choice of a way depends on.
 type observed struct {
@@ -112,7 +112,7 @@ func rotateManaged(db rds.Database) string {
 
 // errAskRDS is choose's answer when it takes to know whether the user is the
 // master user, and RDS has not been asked.
-var errAskRDS = errors.New("RDS is to be asked")
+var errAskRDS = errors.New("RDS must be asked")
 
 // choose decides by which way to change a password, and says why. Whatever
 // keeps the old password comes first.
@@ -138,7 +138,7 @@ func choose(o observed, setting way) (w way, why string, err error) {
 	}
 	switch w := keeping(o, auto); {
 	case w == self && o.server.mariadb():
-		return self, fmt.Sprintf("%s can have two entries in an account, and the account has CREATE USER", o.server), nil
+		return self, fmt.Sprintf("%s accepts two authentication entries for an account, and the account has CREATE USER", o.server), nil
 	case w == self:
 		return self, fmt.Sprintf("%s has dual passwords, and the account may keep its old one", o.server), nil
 	case w == admin:
@@ -146,7 +146,7 @@ func choose(o observed, setting way) (w way, why string, err error) {
 	}
 	problem := o.master.problem(o.rds)
 	if problem == nil {
-		return byRDS, fmt.Sprintf("%s is the master user of %s, and no way that keeps the old password is possible: %s", o.server.user(), o.master.db.Identifier, whyNot(o, self)), nil
+		return byRDS, fmt.Sprintf("%s is the master user of %s, and no method that keeps the old password is possible: %s", o.server.user(), o.master.db.Identifier, whyNot(o, self)), nil
 	}
 	return "", "", noWay(o, problem)
 }
@@ -169,15 +169,15 @@ func keeping(o observed, wanted way) way {
 func whyNot(o observed, w way) error {
 	switch {
 	case !o.server.dual() && o.server.mariadb():
-		return fmt.Errorf("the server is %s, and accounts with two passwords take MariaDB 10.4 or later", o.server)
+		return fmt.Errorf("the server is %s, and accounts with two passwords need MariaDB 10.4 or later", o.server)
 	case !o.server.dual():
-		return fmt.Errorf("the server is %s, and accounts with two passwords take MySQL 8.0.14 or later", o.server)
+		return fmt.Errorf("the server is %s, and accounts with two passwords need MySQL 8.0.14 or later", o.server)
 	case w == admin:
 		return errors.New("there is no administrator's secret: set DATABASE_ADMIN_SECRET_ARN")
 	case o.server.several():
 		return o.server.notTogether()
 	case o.server.mariadb():
-		return errors.New("it lacks CREATE USER, which that takes on MariaDB")
+		return errors.New("it lacks CREATE USER, which MariaDB needs for that")
 	default:
 		return errors.New("it may not keep its old password beside a new one: GRANT APPLICATION_PASSWORD_ADMIN ON *.* to it")
 	}
@@ -201,6 +201,6 @@ func noWay(o observed, masterProblem error) error {
 			"set DATABASE_ADMIN_SECRET_ARN to the secret of a user who has CREATE USER")
 	}
 	remedies = append(remedies, fmt.Sprintf("set DATABASE_WAY=single and accept its gap (%s)", gap))
-	return fmt.Errorf("there is no way to change the password of '%s' (%w) without a gap, and the RDS API cannot either (%w): %s",
+	return fmt.Errorf("there is no way to change the password of '%s' without a gap (%w), and the RDS API cannot change it either (%w): %s",
 		o.server.account, whyNot(o, self), masterProblem, strings.Join(remedies, "; or "))
 }

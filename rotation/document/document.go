@@ -27,8 +27,8 @@ import (
 // MaxBytes is the largest secret value that Secrets Manager stores.
 const MaxBytes = 65536
 
-// A Document is a valid JSON object and the exact bytes it was written in. It
-// is immutable; Replace returns another one.
+// A Document is a valid JSON object and the exact bytes it was written in. It is immutable;
+// Replace returns a new one.
 type Document struct {
 	raw string
 }
@@ -39,7 +39,7 @@ func Parse(value string) (Document, error) {
 		return Document{}, errors.New("the value is not valid UTF-8 text")
 	}
 	if strings.HasPrefix(value, "\ufeff") {
-		return Document{}, errors.New("the value begins with a byte order mark (U+FEFF), which is no part of JSON: store it without one (an editor calls that UTF-8 without BOM)")
+		return Document{}, errors.New("the value begins with a byte order mark (U+FEFF), which is not part of JSON: store it without one (an editor calls that UTF-8 without BOM)")
 	}
 	if !json.Valid([]byte(value)) {
 		return Document{}, fmt.Errorf("the value is not valid JSON%s", syntaxErrorPlace(value))
@@ -50,8 +50,8 @@ func Parse(value string) (Document, error) {
 	return Document{raw: value}, nil
 }
 
-// syntaxErrorPlace tells where the JSON goes wrong. It gives the offset alone:
-// the message of encoding/json quotes a character of the value.
+// syntaxErrorPlace says where the JSON goes wrong. It gives the offset only, because the message
+// of encoding/json quotes a character of the value.
 func syntaxErrorPlace(value string) string {
 	var ignored any
 	var syntax *json.SyntaxError
@@ -64,15 +64,15 @@ func syntaxErrorPlace(value string) string {
 // Raw returns the document's exact text, which holds secrets.
 func (d Document) Raw() string { return d.raw }
 
-// String and GoString keep a document that is formatted or logged by mistake
-// out of the output.
+// String and GoString keep secrets out of the output if someone formats or logs a document by
+// mistake.
 func (d Document) String() string { return "[document]" }
 
 // GoString is String for %#v.
 func (d Document) GoString() string { return d.String() }
 
-// Has tells whether the document has a field at p, of whatever type but null: that
-// counts as missing, here and for Text and Integer. It fails when p is ambiguous.
+// Has reports whether the document has a field at p, of any type except null. A null field counts
+// as missing, here and for Text and Integer. Has fails if p is ambiguous.
 func (d Document) Has(p Pointer) (bool, error) {
 	_, err := d.value(p)
 	if errors.Is(err, ErrMissing) {
@@ -81,7 +81,7 @@ func (d Document) Has(p Pointer) (bool, error) {
 	return err == nil, err
 }
 
-// value is the text of the value at p.
+// value returns the raw text of the value at p.
 func (d Document) value(p Pointer) (string, error) {
 	at, err := d.find(p)
 	if err != nil {
@@ -94,15 +94,15 @@ func (d Document) value(p Pointer) (string, error) {
 	return raw, nil
 }
 
-// IsObject tells whether the field at p is an object, in which Insert can put
-// others. It fails with ErrMissing when there is no such field.
+// IsObject reports whether the field at p is an object, into which Insert can put fields. It
+// fails with ErrMissing if there is no such field.
 func (d Document) IsObject(p Pointer) (bool, error) {
 	at, err := d.find(p)
 	return err == nil && d.raw[at.start] == '{', err
 }
 
-// Text returns the string at p. It fails with ErrMissing when there is no such
-// field, and with a plain error when the field is not a string.
+// Text returns the string at p. It fails with ErrMissing if there is no such field, and with
+// another error if the field is not a string.
 func (d Document) Text(p Pointer) (string, error) {
 	raw, err := d.value(p)
 	if err != nil {
@@ -118,18 +118,18 @@ func (d Document) Text(p Pointer) (string, error) {
 	return text, nil
 }
 
-// readable refuses what JSON cannot hold, or readers of it do not agree on: it
-// would come back as something else.
+// readable refuses text that JSON cannot hold, or that readers decode differently: it would come
+// back as something else.
 func readable(p Pointer, text string) error {
-	if strings.ContainsRune(text, utf8.RuneError) { // what is not UTF-8 counts as one
+	if strings.ContainsRune(text, utf8.RuneError) { // invalid UTF-8 decodes to it too
 		return fmt.Errorf("field %s contains half of a surrogate pair or U+FFFD, which no login can send", p)
 	}
 	return nil
 }
 
-// Integer returns the whole number at p, which may be written as a number in
-// any notation (3306, 3306.0, 3.306e3) or as a string of digits, as AWS's own
-// secrets have either. It fails with ErrMissing when there is no such field.
+// Integer returns the whole number at p. It may be a number in any notation (3306, 3306.0,
+// 3.306e3) or a string of digits, since AWS's own secrets have either. It fails with ErrMissing
+// if there is no such field.
 func (d Document) Integer(p Pointer) (int, error) {
 	raw, err := d.value(p)
 	if err != nil {
@@ -149,10 +149,9 @@ func (d Document) Integer(p Pointer) (int, error) {
 	return int(f), nil
 }
 
-// Replace returns the document with the value at p replaced by the string
-// text. No other byte changes. It fails with ErrMissing when there is no such
-// field, when Text could not read the text back, and when the result would pass
-// MaxBytes.
+// Replace returns the document with the value at p replaced by the string text. No other byte
+// changes. It fails with ErrMissing if there is no such field, if Text could not read the text
+// back, and if the result would be larger than MaxBytes.
 func (d Document) Replace(p Pointer, text string) (Document, error) {
 	at, err := d.find(p)
 	if err != nil {
@@ -169,9 +168,8 @@ func (d Document) Replace(p Pointer, text string) (Document, error) {
 	return Document{raw: next}, nil
 }
 
-// EqualOutside tells whether d and other are the same, byte for byte, but for
-// the values at the given places. A place that one has and the other lacks
-// makes them different.
+// EqualOutside reports whether d and other are the same, byte for byte, except for the values at
+// the given places. If only one of them has a place, they are different.
 func (d Document) EqualOutside(other Document, places []Pointer) bool {
 	for _, p := range places {
 		a, errA := d.find(p)
@@ -188,8 +186,8 @@ func (d Document) EqualOutside(other Document, places []Pointer) bool {
 	return d.raw == other.raw
 }
 
-// quote writes text as a JSON string that is plain to read: encoding/json's
-// default would also escape <, > and & for HTML.
+// quote writes text as a JSON string. It does not escape <, > and &, which encoding/json does by
+// default for HTML, so that people can read the result.
 func quote(text string) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -203,7 +201,7 @@ func quote(text string) string {
 // unquote decodes a JSON string that is known to be valid.
 func unquote(raw string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
-		return raw[1 : len(raw)-1] // as most are
+		return raw[1 : len(raw)-1] // without escapes, as most strings are
 	}
 	var text string
 	if err := json.Unmarshal([]byte(raw), &text); err != nil {

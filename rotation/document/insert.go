@@ -5,12 +5,11 @@ import (
 	"fmt"
 )
 
-// Insert returns the document with a new field at p that holds the string text,
-// as the last one of its object. Objects on the way that are not there are made;
-// elements of arrays are not.
-// It is written as its neighbours are; no byte of theirs changes. It fails when
-// the field is there already, when something on the way is not an object, when
-// Text could not read the text back, and when the result would pass MaxBytes.
+// Insert returns the document with a new field at p that holds the string text, as the last
+// member of its object. It creates missing parent objects, but no array elements. The field is
+// spaced like its neighbours, and no byte of theirs changes. Insert fails if the field exists, if
+// a parent is not an object, if Text could not read the text back, and if the result would be
+// larger than MaxBytes.
 func (d Document) Insert(p Pointer, text string) (Document, error) {
 	if err := readable(p, text); err != nil {
 		return Document{}, err
@@ -28,18 +27,18 @@ func (d Document) Insert(p Pointer, text string) (Document, error) {
 		}
 		switch {
 		case len(found) == 0 && d.raw[object.start] != '{':
-			return Document{}, fmt.Errorf("field %s: what it would stand in is %s, not an object", p, typeName(d.raw[object.start:]))
+			return Document{}, fmt.Errorf("field %s: its parent is %s, not an object", p, typeName(d.raw[object.start:]))
 		case len(found) > 1:
 			return Document{}, fmt.Errorf("field %s is ambiguous: its key occurs %d times in one object; remove all but one", p, len(found))
 		case len(found) == 1 && i == len(tokens)-1:
-			return Document{}, fmt.Errorf("field %s is there already", p)
+			return Document{}, fmt.Errorf("field %s already exists", p)
 		case len(found) == 0:
 			next := d.insert(object, token, nested(tokens[i+1:], text))
 			if len(next) > MaxBytes {
 				return Document{}, fmt.Errorf("with the new %s the value would have %d bytes, and Secrets Manager stores at most %d: shorten the secret or split it",
 					p, len(next), MaxBytes)
 			}
-			inserted, err := Parse(next) // which may be too deep now
+			inserted, err := Parse(next) // it may be nested too deeply now
 			if err != nil {
 				return Document{}, fmt.Errorf("with the new %s: %w", p, err)
 			}
@@ -50,7 +49,7 @@ func (d Document) Insert(p Pointer, text string) (Document, error) {
 	return Document{}, errors.New("the empty pointer is the whole document")
 }
 
-// Put is Replace where there is a field at p, and Insert where there is none.
+// Put is Replace if there is a field at p, and Insert if there is none.
 func (d Document) Put(p Pointer, text string) (Document, error) {
 	next, err := d.Replace(p, text)
 	if errors.Is(err, ErrMissing) {
@@ -59,7 +58,7 @@ func (d Document) Put(p Pointer, text string) (Document, error) {
 	return next, err
 }
 
-// nested writes text as a string, within an object for each of the keys.
+// nested writes text as a string inside one object for each key.
 func nested(keys []string, text string) string {
 	if len(keys) == 0 {
 		return quote(text)
@@ -90,7 +89,7 @@ func (d Document) insert(object span, key, value string) string {
 	return d.raw[:end] + "," + before + quote(key) + between + value + d.raw[end:]
 }
 
-// spaceBefore is the white space that ends at at.
+// spaceBefore returns the white space that ends at at.
 func spaceBefore(s string, at int) string {
 	start := at
 	for start > 0 && skipSpace(s, start-1) > start-1 {

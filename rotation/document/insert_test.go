@@ -34,10 +34,10 @@ func TestInsertWritesAFieldAsItsNeighboursAre(t *testing.T) {
 
 func TestInsertRefusesWhatIsThereAndWhatIsNoObject(t *testing.T) {
 	for at, want := range map[Pointer]string{
-		"/a":   "there already",
+		"/a":   "already exists",
 		"/a/b": "not an object",
 		"/l/0": "not an object",
-		"/m/0": "there already",
+		"/m/0": "already exists",
 		"/m/1": "not an object",
 		"/d/x": "ambiguous",
 	} {

@@ -46,8 +46,8 @@ func (p Pointer) tokens() []string {
 // span is a value's place in the raw text: [start, end).
 type span struct{ start, end int }
 
-// find returns where the value at p stands. A key that occurs twice in an
-// object on the way is an error, since readers differ in which one they take.
+// find returns the place of the value at p. A key that occurs twice in an object on the way is an
+// error, because readers differ in which one they use.
 func (d Document) find(p Pointer) (span, error) {
 	at := span{start: skipSpace(d.raw, 0)}
 	at.end = skipValue(d.raw, at.start)
@@ -106,8 +106,8 @@ func (d Document) element(array span, token string) []span {
 	return nil
 }
 
-// The three functions below walk JSON that is known to be valid, so they need
-// to see no more of it than where a value ends.
+// The three functions below walk JSON that is known to be valid, so they only need to find where
+// a value ends.
 
 func skipSpace(s string, at int) int {
 	for at < len(s) && (s[at] == ' ' || s[at] == '\t' || s[at] == '\n' || s[at] == '\r') {
@@ -116,8 +116,7 @@ func skipSpace(s string, at int) int {
 	return at
 }
 
-// skipComma goes from the end of a value to the next one, or to the closing
-// bracket.
+// skipComma goes from the end of a value to the start of the next one, or to the closing bracket.
 func skipComma(s string, at int) int {
 	at = skipSpace(s, at)
 	if s[at] == ',' {
@@ -161,7 +160,7 @@ func skipString(s string, at int) int {
 	return at + 1
 }
 
-// skipLiteral passes a number, true, false or null.
+// skipLiteral skips a number, true, false or null.
 func skipLiteral(s string, at int) int {
 	for at < len(s) && !strings.ContainsRune(",:]} \t\n\r", rune(s[at])) {
 		at++

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Remove returns the document without the member of an object at p. No other byte
-// changes, but for the comma that stood between it and its neighbour, and the
-// white space before it. A field that is not there is no error.
+// Remove returns the document without the object member at p. No other byte changes, except the
+// comma between the member and its neighbour and the white space before it. It is no error if the
+// field does not exist.
 func (d Document) Remove(p Pointer) (Document, error) {
 	if len(p.tokens()) == 0 {
 		return Document{}, errors.New("the empty pointer is the whole document")
@@ -26,10 +26,10 @@ func (d Document) Remove(p Pointer) (Document, error) {
 		return Document{}, err
 	}
 	if d.raw[object.start] != '{' {
-		return Document{}, fmt.Errorf("field %s is an element of an array, which is not removed", p)
+		return Document{}, fmt.Errorf("field %s is an array element, which cannot be removed", p)
 	}
 	first := skipSpace(d.raw, object.start+1)
-	start, before := first, -1 // of the member, and the end of the one before
+	start, before := first, -1 // start of the member, and end of the one before
 	for at := first; d.raw[at] != '}'; {
 		end := skipValue(d.raw, skipSpace(d.raw, skipSpace(d.raw, skipValue(d.raw, at))+1))
 		if end == value.end {
@@ -41,7 +41,7 @@ func (d Document) Remove(p Pointer) (Document, error) {
 	from, to := start, value.end
 	switch next := skipComma(d.raw, value.end); {
 	case before >= 0:
-		from = before // its comma goes, too
+		from = before // remove the comma before it too
 	case d.raw[next] != '}':
 		to = next // the next member takes its place
 	}

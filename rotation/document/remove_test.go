@@ -50,7 +50,7 @@ func TestRemoveRefusesWhatIsNoMemberOfAnObjectOrIsThereTwice(t *testing.T) {
 	d := mustParse(t, `{"l": ["secret"], "d": "secret", "d": {"x": "secret"}}`)
 	for at, want := range map[Pointer]string{
 		"":     "the empty pointer",
-		"/l/0": "an element of an array",
+		"/l/0": "an array element",
 		"/d":   "ambiguous",
 		"/d/x": "ambiguous",
 	} {

@@ -9,9 +9,8 @@ import (
 
 var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")
 
-// Strings yields each string in the document and its place, in the order in which
-// they stand there. It leaves out what Text cannot read: a place that is ambiguous,
-// or a text with half of a surrogate pair.
+// Strings yields each string in the document with its place, in document order. It leaves out
+// what Text cannot read: an ambiguous place, or text with half of a surrogate pair.
 func (d Document) Strings() iter.Seq2[Pointer, string] {
 	return func(yield func(Pointer, string) bool) {
 		at := skipSpace(d.raw, 0)
@@ -19,8 +18,8 @@ func (d Document) Strings() iter.Seq2[Pointer, string] {
 	}
 }
 
-// strings yields those in the value that starts at at. It returns false when the
-// caller wants no more.
+// strings yields the strings in the value that starts at at. It returns false when the caller
+// wants no more.
 func (d Document) strings(p Pointer, at int, yield func(Pointer, string) bool) bool {
 	switch d.raw[at] {
 	case '"':
@@ -49,7 +48,7 @@ func (d Document) strings(p Pointer, at int, yield func(Pointer, string) bool) b
 	return true
 }
 
-// named are the names of an object's members, and where their values start.
+// named returns the names of an object's members, and where their values start.
 func (d Document) named(object int) (names []string, starts []int) {
 	at := skipSpace(d.raw, object+1)
 	for d.raw[at] != '}' {

@@ -16,22 +16,22 @@ import (
 	"mautic-rotation/rotation/rollout"
 )
 
-// A job that EventBridge Scheduler starts, or somebody by RunTask, reads the secret once, as
-// a service's tasks do, and nothing replaces it. It ends by itself: a rollout waits for that.
+// A task that EventBridge Scheduler or someone's RunTask starts reads the secret once, like a
+// service's tasks, but nothing replaces it. It ends by itself, and a rollout waits for that.
 
-// observeAlone tells of tasks that no service runs: of those that read the secret, and are from
-// before since or read a pinned version. There is nothing to tell where there is none.
+// observeAlone reports the tasks that belong to no service, if they read the secret and either
+// are older than since or read a pinned version. It reports nothing if there are none.
 func (s *Services) observeAlone(ctx context.Context, tasks []types.Task, secretARN string, since time.Time) []rollout.Service {
 	o := rollout.Service{Deployed: true} // nothing redeploys them
 	for _, t := range tasks {
-		if gone(t) {
+		if isStopped(t) {
 			continue
 		}
 		u, err := s.useOf(ctx, aws.ToString(t.TaskDefinitionArn), secretARN)
 		text := fmt.Sprintf("%s, created %s, still %s", identity(t), timestamp(t.CreatedAt), doing(t))
 		old := !notBefore(t.CreatedAt, since)
 		switch {
-		case err != nil && old: // the services go by themselves all the same
+		case err != nil && old: // the services' own rollout does not depend on it
 			o.Older = append(o.Older, fmt.Sprintf("%s, and it is not known whether it reads the secret: %v", text, err))
 		case u.reads && old:
 			o.Older = append(o.Older, text)
@@ -45,14 +45,14 @@ func (s *Services) observeAlone(ctx context.Context, tasks []types.Task, secretA
 	return []rollout.Service{o}
 }
 
-// use is what a task definition has to do with a secret.
+// use says how a task definition uses a secret.
 type use struct {
 	reads bool
 	pins  error // why its tasks read a pinned version, with the remedy
 }
 
-// useOf tells what a task definition has to do with the secret. A revision never changes, so it
-// is read once. One that ECS does not tell of any more counts as if its tasks read the secret.
+// useOf returns how a task definition uses the secret. A revision never changes, so it is read
+// once. One that ECS no longer describes counts as reading the secret.
 func (s *Services) useOf(ctx context.Context, definition, secretARN string) (use, error) {
 	key := [2]string{definition, secretARN}
 	if known, found := s.uses.Load(key); found {
@@ -73,14 +73,14 @@ func (s *Services) useOf(ctx context.Context, definition, secretARN string) (use
 	return u, nil
 }
 
-// serviceOf is the service that runs a task.
+// serviceOf returns the service that runs a task.
 func serviceOf(t types.Task) (name string, of bool) {
 	return strings.CutPrefix(aws.ToString(t.Group), "service:")
 }
 
-// Others finds out what runs in the cluster now beside the services, and reads the secret.
+// Others finds what else in the cluster reads the secret now, besides the services.
 func (s *Services) Others(ctx context.Context, secretARN string) []credential.Check {
-	check := credential.Check{What: "what else in cluster " + s.cluster + " reads the secret is looked after"}
+	check := credential.Check{What: "what else in cluster " + s.cluster + " reads the secret is handled"}
 	arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: types.DesiredStatusRunning})
 	var tasks []types.Task
 	if err == nil {
@@ -118,8 +118,8 @@ func (s *Services) Others(ctx context.Context, secretARN string) []credential.Ch
 	return []credential.Check{check}
 }
 
-// besides tells what the function does about services that it does not redeploy, and about
-// tasks that no service runs; "" where there are none.
+// besides describes services that this function does not redeploy, and tasks that belong to no
+// service; "" if there are none.
 func besides(services, jobs []string) string {
 	unique := func(names []string) string {
 		slices.Sort(names)
@@ -127,11 +127,11 @@ func besides(services, jobs []string) string {
 	}
 	var text []string
 	if len(services) > 0 {
-		text = append(text, fmt.Sprintf("the function does not redeploy these services, whose tasks read it when they start: %s; add them to ECS_SERVICES, or redeploy them yourself after each rotation, before the old values are taken out of service",
+		text = append(text, fmt.Sprintf("the function does not redeploy these services, whose tasks read the secret when they start: %s; add them to ECS_SERVICES, or redeploy them yourself after each rotation, before the old values are retired",
 			unique(services)))
 	}
 	if len(jobs) > 0 {
-		text = append(text, fmt.Sprintf("tasks of these definitions run that no service runs: %s; a rollout waits until those that run then have ended", unique(jobs)))
+		text = append(text, fmt.Sprintf("tasks of these definitions run outside any service: %s; a rollout waits until those that are running have ended", unique(jobs)))
 	}
 	return strings.Join(text, "; and ")
 }

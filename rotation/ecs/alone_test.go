@@ -66,14 +66,14 @@ func TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret(t *testing.T) {
 		return alone.Older
 	}
 	got := older()
-	if len(got) != 1 || !strings.Contains(got[0], "of task definition segments:1, which no service runs, created ") || !strings.HasSuffix(got[0], ", still runs") {
+	if len(got) != 1 || !strings.Contains(got[0], "of task definition segments:1, outside any service, created ") || !strings.HasSuffix(got[0], ", still runs") {
 		t.Errorf("got %q", got)
 	}
 	expect(t, services.Others(t.Context(), arn),
-		"warning: what else in cluster "+cluster+" reads the secret is looked after: the function does not redeploy these services, whose tasks read it when they start: worker; add them to ECS_SERVICES",
+		"warning: what else in cluster "+cluster+" reads the secret is handled: the function does not redeploy these services, whose tasks read the secret when they start: worker; add them to ECS_SERVICES",
 	)
 	expect(t, ecs.New(client, cluster, []string{"web", "worker"}).Others(t.Context(), arn),
-		"warning: what else in cluster "+cluster+" reads the secret is looked after: tasks of these definitions run that no service runs: segments:1; a rollout waits",
+		"warning: what else in cluster "+cluster+" reads the secret is handled: tasks of these definitions run outside any service: segments:1; a rollout waits",
 	)
 
 	close(end)
@@ -108,7 +108,7 @@ func TestTasksThatNoServiceRunsAreWaitedForIfTheyReadTheSecret(t *testing.T) {
 		t.Errorf("a job that reads a pinned version: %q", got)
 	}
 	expect(t, ecs.New(client, cluster, []string{"web", "worker"}).Others(t.Context(), arn),
-		"warning: what else in cluster "+cluster+" reads the secret is looked after: tasks of these definitions run that no service runs: pinned:1, segments:2; a rollout waits until those that run then have ended\ncontainer app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id",
+		"warning: what else in cluster "+cluster+" reads the secret is handled: tasks of these definitions run outside any service: pinned:1, segments:2; a rollout waits until those that are running have ended\ncontainer app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id",
 	)
 }
 
@@ -149,6 +149,6 @@ func TestNothingIsTakenForGoneWhereTheClustersTasksAreNotListed(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 	expect(t, services.Others(t.Context(), secretARN),
-		"warning: what else in cluster "+cluster+" reads the secret is looked after: list the tasks of cluster",
+		"warning: what else in cluster "+cluster+" reads the secret is handled: list the tasks of cluster",
 	)
 }

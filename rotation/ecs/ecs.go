@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 )
 
-// API is what this package uses of ECS.
+// API is the part of ECS's API that this package uses.
 type API interface {
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 	ListServiceDeployments(context.Context, *ecs.ListServiceDeploymentsInput, ...func(*ecs.Options)) (*ecs.ListServiceDeploymentsOutput, error)
@@ -43,11 +43,11 @@ func New(api API, cluster string, services []string) *Services {
 	return &Services{api: api, cluster: cluster, names: services}
 }
 
-// Names are the names or ARNs of the services.
+// Names returns the names or ARNs of the services.
 func (s *Services) Names() []string { return s.names }
 
-// describeServicesLimit is how many services DescribeServices takes in one
-// call, and describeTasksLimit how many tasks DescribeTasks does.
+// describeServicesLimit and describeTasksLimit are how many services DescribeServices, and how
+// many tasks DescribeTasks, accept in one call.
 const (
 	describeServicesLimit = 10
 	describeTasksLimit    = 100

@@ -87,7 +87,7 @@ func FuzzObserve(f *testing.F) {
 		})
 		listed := 0
 		for _, task := range web.tasks {
-			if !gone(task) {
+			if !isStopped(task) {
 				listed++
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// find reads what ECS tells of each service and its tasks, in the order of their names, and
-// of the cluster's tasks that no service runs.
+// find reads each service and its tasks, in the order of their names, and the cluster's tasks
+// that belong to no service.
 func (s *Services) find(ctx context.Context, since time.Time) (services []found, alone []types.Task, err error) {
 	if services, err = s.findServices(ctx, since); err != nil {
 		return nil, nil, err
@@ -26,7 +26,7 @@ func (s *Services) find(ctx context.Context, since time.Time) (services []found,
 		if !of {
 			alone = append(alone, t)
 		}
-		for i, f := range services { // one may be named twice
+		for i, f := range services { // a service may be named twice
 			if of && f.missing == "" && aws.ToString(f.service.ServiceName) == name {
 				services[i].tasks = append(services[i].tasks, t)
 			}
@@ -59,12 +59,12 @@ func (s *Services) findServices(ctx context.Context, since time.Time) ([]found, 
 	return services, nil
 }
 
-// findTasks describes the cluster's tasks that are to run, and the services' that are to stop
-// or have, each once. A task of no service that was told to stop ends long before anything is
-// taken away.
+// findTasks describes, each once, the cluster's tasks that should run, and the services' tasks
+// that are stopping or have stopped. A task outside any service that was told to stop ends long
+// before anything is retired.
 func (s *Services) findTasks(ctx context.Context, services []found) ([]types.Task, error) {
-	// In this order: a task that is told to stop between the two is listed
-	// twice, and in the other order it would not be listed at all.
+	// The order matters: a task that is told to stop between the two calls is listed twice. In
+	// the other order it would not be listed at all.
 	arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: types.DesiredStatusRunning})
 	if err != nil {
 		return nil, err
@@ -83,9 +83,9 @@ func (s *Services) findTasks(ctx context.Context, services []found) ([]types.Tas
 	return s.describeTasks(ctx, slices.Compact(arns))
 }
 
-// locate finds a service, given by name or ARN, in an answer. One that is
-// deleted goes on being described as INACTIVE for a while, and may have tasks
-// that still stop, which ECS no longer lists by its name.
+// locate finds a service, given by name or ARN, in an answer. ECS describes a deleted service as
+// INACTIVE for a while. It may have tasks that are still stopping, which ECS no longer lists
+// under its name.
 func locate(name string, out *ecs.DescribeServicesOutput) found {
 	const remedy = "correct ECS_CLUSTER and ECS_SERVICES"
 	for _, service := range out.Services {
@@ -93,7 +93,7 @@ func locate(name string, out *ecs.DescribeServicesOutput) found {
 			continue
 		}
 		if status := aws.ToString(service.Status); status == "INACTIVE" {
-			return found{name: name, missing: "it is deleted (" + status + "): " + remedy}
+			return found{name: name, missing: "it was deleted (" + status + "): " + remedy}
 		}
 		return found{name: name, service: service}
 	}
@@ -112,7 +112,7 @@ func (s *Services) listTasks(ctx context.Context, in *ecs.ListTasksInput) (arns 
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the tasks of cluster %s that are to be %s: %w", s.cluster, in.DesiredStatus, err)
+			return nil, fmt.Errorf("list the tasks of cluster %s with desired status %s: %w", s.cluster, in.DesiredStatus, err)
 		}
 		arns = append(arns, page.TaskArns...)
 	}

@@ -282,7 +282,7 @@ func TestWhatTheFunctionMayNotReadIsNamedWithTheRemedy(t *testing.T) {
 		t.Errorf("denied: %+v", got)
 	}
 	fail("DescribeTaskDefinition", "ClientException")
-	if got := observed(t, services, since)[0]; got.Fresh != 0 || !strings.Contains(got.Missing, "deploy the service with a task definition that ECS still has") {
+	if got := observed(t, services, since)[0]; got.Fresh != 0 || !strings.Contains(got.Missing, "deploy the service with a task definition that still exists") {
 		t.Errorf("deleted: %+v", got)
 	}
 	fail("DescribeTaskDefinition", "ServerException")

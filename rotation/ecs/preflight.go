@@ -14,10 +14,10 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// Preflight finds out whether each service is there and takes a forced
-// deployment, whether a restart would make it use the secret's new value, and
-// what else it would change. The secret is given by its whole ARN. It cannot
-// tell whether UpdateService is permitted: ECS has no rehearsal of it.
+// Preflight checks whether each service exists and accepts a forced deployment, whether a restart
+// would make it use the secret's new value, and what else a restart would change. The secret is
+// given by its full ARN. Preflight cannot check whether UpdateService is permitted: ECS has no
+// dry run for it.
 func (s *Services) Preflight(ctx context.Context, secretARN string) []credential.Check {
 	checks, services := s.preflight(ctx)
 	definitions := map[string]described{} // by ARN: services may share one
@@ -36,7 +36,7 @@ func (s *Services) Preflight(ctx context.Context, secretARN string) []credential
 	return checks
 }
 
-// preflight checks each service, and returns those that are there.
+// preflight checks each service, and returns those that exist.
 func (s *Services) preflight(ctx context.Context) ([]credential.Check, []types.Service) {
 	var checks []credential.Check
 	var services []types.Service
@@ -57,11 +57,11 @@ func (s *Services) preflight(ctx context.Context) ([]credential.Check, []types.S
 		}
 		for _, service := range out.Services {
 			checks = append(checks, credential.Check{
-				What:    "service " + aws.ToString(service.ServiceName) + " takes a forced deployment",
+				What:    "service " + aws.ToString(service.ServiceName) + " accepts a forced deployment",
 				Problem: redeployable(service),
 			}, credential.Check{
 				What:    "service " + aws.ToString(service.ServiceName) + " has room for a deployment",
-				Problem: jammed(service),
+				Problem: deploymentDeadlock(service),
 			})
 		}
 		services = append(services, out.Services...)
@@ -86,17 +86,17 @@ func (s *Services) describeDefinition(ctx context.Context, arn string) described
 	return described{definition: *out.TaskDefinition}
 }
 
-// unread is the problem of a task definition that cannot be read: tasks that read
-// a pinned version of the secret would be taken for new ones.
+// unread is the problem with a task definition that cannot be read: its tasks might read a pinned
+// version of the secret and still count as new.
 func unread(arn string, err error) error {
-	remedy := "deploy the service with a task definition that ECS still has"
+	remedy := "deploy the service with a task definition that still exists"
 	if isDenied(err) {
 		remedy = "grant ecs:DescribeTaskDefinition on * to the function's role"
 	}
-	return fmt.Errorf("it is not known which version of the secret task definition %s reads: %s: %w", lastPart(arn), remedy, err)
+	return fmt.Errorf("cannot tell which version of the secret task definition %s reads: %s: %w", lastPart(arn), remedy, err)
 }
 
-// serviceChecks tells what a restart of a service would change.
+// serviceChecks describes what a restart of a service would change.
 func serviceChecks(service types.Service, d described, secretARN string) []credential.Check {
 	name := aws.ToString(service.ServiceName)
 	reads := credential.Check{What: "service " + name + " reads the secret's current version when its tasks start"}
@@ -104,7 +104,7 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 		What:    "service " + name + " keeps its number of tasks while they are replaced",
 		Warning: shrinks(service),
 	}, {
-		What:    "service " + name + " runs tasks, by which it shows that the application starts",
+		What:    "service " + name + " runs tasks, which show whether the application starts",
 		Warning: idle(service),
 	}}
 	if d.err != nil {
@@ -113,7 +113,7 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 	}
 	reads.Problem, reads.Warning = secretUse(d.definition, secretARN)
 	if jobs, found := cronJobs(d.definition); found {
-		checks = append(checks, credential.Check{What: "the cron jobs of service " + name + " read what its tasks read when they start", Warning: jobs})
+		checks = append(checks, credential.Check{What: "the cron jobs of service " + name + " get the variables that its tasks read at start", Warning: jobs})
 	}
 	return append(checks, reads, credential.Check{
 		What:    "service " + name + " runs the same images after a restart",
@@ -124,50 +124,49 @@ func serviceChecks(service types.Service, d described, secretARN string) []crede
 	})
 }
 
-// inactive tells when ECS starts no new tasks: it goes on describing a task
-// definition that was deregistered.
+// inactive is set if ECS starts no new tasks: it still describes a task definition that was
+// deregistered.
 func inactive(definition types.TaskDefinition) error {
 	if definition.Status == "" || definition.Status == types.TaskDefinitionStatusActive {
 		return nil
 	}
-	return fmt.Errorf("its task definition %s is %s, and ECS starts no task with it: deploy the service with one that is ACTIVE",
+	return fmt.Errorf("its task definition %s is %s, so ECS starts no new task: deploy the service with an ACTIVE one",
 		lastPart(aws.ToString(definition.TaskDefinitionArn)), definition.Status)
 }
 
-// redeployable tells why a service takes no forced deployment.
+// redeployable is why a service does not accept a forced deployment.
 func redeployable(service types.Service) error {
 	if status := aws.ToString(service.Status); status != "ACTIVE" {
-		return fmt.Errorf("its status is %s: take it out of ECS_SERVICES", status)
+		return fmt.Errorf("its status is %s: remove it from ECS_SERVICES", status)
 	}
 	controller := service.DeploymentController
 	if controller != nil && controller.Type != "" && controller.Type != types.DeploymentControllerTypeEcs {
-		return fmt.Errorf("its deployment controller is %s, which ECS does not deploy itself: redeploy it by its own pipeline, and take it out of ECS_SERVICES", controller.Type)
+		return fmt.Errorf("its deployment controller is %s, so ECS does not deploy it: redeploy it with its own pipeline, and remove it from ECS_SERVICES", controller.Type)
 	}
 	return nil
 }
 
-// idle tells when a service is to run no task.
+// idle is set if a service should run no task.
 func idle(service types.Service) error {
 	if service.DesiredCount > 0 {
 		return nil
 	}
-	return errors.New("its desired count is 0, so nothing would show whether the application can start with the new values: set it to 1 at least, or take the service out of ECS_SERVICES")
+	return errors.New("its desired count is 0, so nothing would show whether the application starts with the new values: set it to at least 1, or remove the service from ECS_SERVICES")
 }
 
-// shrinks tells when a deployment stops tasks before others have taken their
-// place.
+// shrinks is set if a deployment stops tasks before others have taken their place.
 func shrinks(service types.Service) error {
 	configuration := service.DeploymentConfiguration
 	if !rolling(service) || configuration == nil || configuration.MinimumHealthyPercent == nil || *configuration.MinimumHealthyPercent >= 100 {
 		return nil
 	}
-	return fmt.Errorf("its minimumHealthyPercent is %d: a deployment stops old tasks first, and fewer run meanwhile; set it to 100 if that is too few",
+	return fmt.Errorf("its minimumHealthyPercent is %d: a deployment stops old tasks first, so fewer run in the meantime; set it to 100 if that is too few",
 		*configuration.MinimumHealthyPercent)
 }
 
-// jammed tells when a deployment can neither start a task nor stop one: ECS
-// rounds the lower bound of how many run meanwhile up, and the upper one down.
-func jammed(service types.Service) error {
+// deploymentDeadlock is set if a deployment can neither start a task nor stop one: ECS rounds the minimum
+// number of tasks up, and the maximum down.
+func deploymentDeadlock(service types.Service) error {
 	c, desired := service.DeploymentConfiguration, service.DesiredCount
 	if !rolling(service) || c == nil || c.MinimumHealthyPercent == nil || c.MaximumPercent == nil || desired == 0 {
 		return nil
@@ -177,9 +176,9 @@ func jammed(service types.Service) error {
 	if least < desired || most > desired {
 		return nil
 	}
-	return fmt.Errorf("of its %d tasks none may stop and no other may start while it deploys (minimumHealthyPercent %d, maximumPercent %d): raise maximumPercent",
+	return fmt.Errorf("it has %d tasks, and a deployment may neither stop one nor start another (minimumHealthyPercent %d, maximumPercent %d): raise maximumPercent",
 		desired, *c.MinimumHealthyPercent, *c.MaximumPercent)
 }
 
-// lastPart is the name at the end of an ARN, or a name as it is.
+// lastPart returns the name at the end of an ARN; a name stays as it is.
 func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

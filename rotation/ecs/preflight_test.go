@@ -58,7 +58,7 @@ func TestPreflightTellsWhatARestartWouldChange(t *testing.T) {
 	expect(t, checks,
 		"problem: service arn:aws:ecs:us-east-1:123456789012:service/mautic-prod-cluster/gone: cluster mautic-prod-cluster does not have it",
 		"problem: service pins reads the secret's current version when its tasks start: container app, variable MAUTIC_DB_PASSWORD: valueFrom pins version id "+versionID,
-		"warning: service pins runs tasks, by which it shows that the application starts: its desired count is 0",
+		"warning: service pins runs tasks, which show whether the application starts: its desired count is 0",
 		"warning: service apart keeps its number of tasks while they are replaced: its minimumHealthyPercent is 0",
 		"warning: service apart reads the secret's current version when its tasks start: no container of task definition apart reads it",
 		"warning: service apart runs the same images after a restart: container app runs mautic/mautic:5-apache",
@@ -86,8 +86,8 @@ func TestPreflightWarnsOfCronJobsThatGetNoneOfTheirContainersVariables(t *testin
 			Command: []string{"sed -i 's#^BASH_ENV=.*#BASH_ENV=/run/cron.env#' /opt/mautic/cron/mautic; exec /entrypoint.sh"}},
 	)
 	expect(t, ecs.New(client, cluster, []string{"web", "cron", "other", "handed"}).Preflight(t.Context(), secretARN),
-		"warning: the cron jobs of service cron read what its tasks read when they start: container app has the role mautic_cron",
-		"warning: the cron jobs of service other read what its tasks read when they start: container app has the role mautic_cron",
+		"warning: the cron jobs of service cron get the variables that its tasks read at start: container app has the role mautic_cron",
+		"warning: the cron jobs of service other get the variables that its tasks read at start: container app has the role mautic_cron",
 	)
 }
 
@@ -113,7 +113,7 @@ func TestPreflightFailsForATaskDefinitionThatItMayNotRead(t *testing.T) {
 		return wire.Fault{Error: &wire.Error{Code: "AccessDeniedException", Message: "not authorized"}}
 	})
 	expect(t, ecs.New(client, cluster, []string{"web"}).Preflight(t.Context(), secretARN),
-		"problem: service web reads the secret's current version when its tasks start: it is not known which version of the secret task definition web:1 reads: grant ecs:DescribeTaskDefinition on * to the function's role",
+		"problem: service web reads the secret's current version when its tasks start: cannot tell which version of the secret task definition web:1 reads: grant ecs:DescribeTaskDefinition on * to the function's role",
 	)
 }
 

@@ -11,9 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// RedeployService forces a new deployment of one service, by its name as in
-// [rollout.Service]. Doing it twice replaces the tasks once more, and a deployment
-// that a newer one supersedes is no failure.
+// RedeployService forces a new deployment of one service, named as in [rollout.Service]. Doing it
+// twice replaces the tasks once more; a deployment that a newer one supersedes has not failed.
 func (s *Services) RedeployService(ctx context.Context, name string, log *slog.Logger) error {
 	primary, err := s.force(ctx, name)
 	if err != nil {
@@ -24,7 +23,7 @@ func (s *Services) RedeployService(ctx context.Context, name string, log *slog.L
 	return nil
 }
 
-// force returns the new deployment, which has a creation time.
+// force returns the new deployment. It always has a creation time.
 func (s *Services) force(ctx context.Context, name string) (*types.Deployment, error) {
 	out, err := s.api.UpdateService(ctx, &ecs.UpdateServiceInput{
 		Cluster:            &s.cluster,
@@ -39,11 +38,10 @@ func (s *Services) force(ctx context.Context, name string) (*types.Deployment, e
 			return primary, nil
 		}
 	}
-	return nil, errors.New("the answer tells of no new deployment: look at the service's deployments and its deployment controller, which has to be ECS")
+	return nil, errors.New("the answer has no new deployment: check the service's deployments and its deployment controller, which must be ECS")
 }
 
-// primaryOf returns the deployment that the service is to have, nil if ECS
-// does not deploy the service itself.
+// primaryOf returns the service's primary deployment; nil if ECS does not deploy the service.
 func primaryOf(service types.Service) *types.Deployment {
 	for i, d := range service.Deployments {
 		if aws.ToString(d.Status) == "PRIMARY" {

@@ -86,7 +86,7 @@ func TestWhichTasksAndDeploymentsCountSinceATime(t *testing.T) {
 				service: web(1, 1, deployment("new", "PRIMARY", 0, completed, "")),
 				tasks:   []types.Task{{TaskArn: aws.String("1"), LastStatus: aws.String("RUNNING")}},
 			},
-			want: rollout.Service{Desired: 1, Deployed: true, Older: []string{"created at a time that ECS does not tell"}},
+			want: rollout.Service{Desired: 1, Deployed: true, Older: []string{"created at an unknown time"}},
 		},
 		{
 			name:  "a service that is to run nothing",

@@ -13,11 +13,11 @@ import (
 	"mautic-rotation/rotation/rollout"
 )
 
-// Observe tells how far each service has come with replacing what ran before
-// since. It looks once, and changes nothing. The secret is given by its whole ARN:
-// a task that reads a pinned version of it is never fresh. A service that cannot
-// be observed is reported as missing; an error means that nothing is known. After the services
-// come the tasks that no service runs, if such tasks from before since read the secret.
+// Observe reports how far each service has come in replacing tasks older than since. It looks
+// once, and changes nothing. The secret is given by its full ARN: a task that reads a pinned
+// version of it is never fresh. A service that cannot be observed is reported as missing; an
+// error means that nothing is known. After the services come the tasks outside any service, if
+// some of them are older than since and read the secret.
 func (s *Services) Observe(ctx context.Context, secretARN string, since time.Time) ([]rollout.Service, error) {
 	services, alone, err := s.find(ctx, since)
 	if err != nil {
@@ -36,9 +36,9 @@ func (s *Services) Observe(ctx context.Context, secretARN string, since time.Tim
 	return append(observed, s.observeAlone(ctx, alone, secretARN, since)...), nil
 }
 
-// Deploying tells of each service whether a deployment is in progress, and nothing of
-// its tasks: a single call for the services that ECS rolls, where Observe takes five. A
-// service that cannot be observed is reported as missing.
+// Deploying reports for each service whether a deployment is in progress, and nothing about its
+// tasks. For services that ECS replaces task by task it takes one call, where Observe takes five.
+// A service that cannot be observed is reported as missing.
 func (s *Services) Deploying(ctx context.Context, since time.Time) ([]rollout.Service, error) {
 	services, err := s.findServices(ctx, since)
 	if err != nil {
@@ -55,18 +55,17 @@ func (s *Services) Deploying(ctx context.Context, since time.Time) ([]rollout.Se
 	return observed, nil
 }
 
-// A definition is what matters of a task definition to whether a task is fresh.
+// A definition is what decides, about a task definition, whether a task is fresh.
 type definition struct {
 	pins    error           // why its tasks read a pinned version, with the remedy
 	unread  error           // why the task definition could not be read, with the remedy
 	checked map[string]bool // the essential containers that have a health check
 }
 
-// readDefinition adds the definition of a task that may be fresh, unless it has
-// been read before.
+// readDefinition adds the definition of a task that may be fresh, unless it is known already.
 func (s *Services) readDefinition(ctx context.Context, known map[string]definition, t types.Task, secretARN string, since time.Time) error {
 	arn := aws.ToString(t.TaskDefinitionArn)
-	if _, found := known[arn]; found || gone(t) || !notBefore(t.CreatedAt, since) {
+	if _, found := known[arn]; found || isStopped(t) || !notBefore(t.CreatedAt, since) {
 		return nil
 	}
 	d := s.describeDefinition(ctx, arn)
@@ -82,8 +81,8 @@ func (s *Services) readDefinition(ctx context.Context, known map[string]definiti
 	return nil
 }
 
-// refused tells that the same call would fail again. ECS answers ClientException
-// for a task definition that was deleted.
+// refused reports whether the same call would fail again. ECS answers ClientException for a task
+// definition that was deleted.
 func refused(err error) bool {
 	_, notFound := errors.AsType[*types.ClientException](err)
 	return notFound || isDenied(err)
@@ -94,8 +93,8 @@ func isDenied(err error) bool {
 	return ok && refusal.ErrorCode() == "AccessDeniedException"
 }
 
-// checkedContainers names the essential containers that have a health check.
-// Without one, ECS never tells that a container is healthy.
+// checkedContainers names the essential containers that have a health check. For one without, ECS
+// never reports HEALTHY.
 func checkedContainers(d types.TaskDefinition) map[string]bool {
 	checked := map[string]bool{}
 	for _, c := range d.ContainerDefinitions {
@@ -106,7 +105,7 @@ func checkedContainers(d types.TaskDefinition) map[string]bool {
 	return checked
 }
 
-// observe tells how far one service has come since a time.
+// observe reports how far one service has come since a time.
 func observe(f found, definitions map[string]definition, since time.Time) rollout.Service {
 	o := rollout.Service{Name: f.name, Missing: f.missing}
 	if f.missing != "" {
@@ -116,7 +115,7 @@ func observe(f found, definitions map[string]definition, since time.Time) rollou
 	o.Desired = int(f.service.DesiredCount)
 	o.Older = older(f, since)
 	for _, t := range f.tasks {
-		if gone(t) || !notBefore(t.CreatedAt, since) {
+		if isStopped(t) || !notBefore(t.CreatedAt, since) {
 			continue
 		}
 		d := definitions[aws.ToString(t.TaskDefinitionArn)]
@@ -136,8 +135,7 @@ func observe(f found, definitions map[string]definition, since time.Time) rollou
 	return o
 }
 
-// unobservable tells why no rollout of a service would end, and what to do; ""
-// if one would.
+// unobservable is why no rollout of a service would end, and what to do; "" if one would.
 func unobservable(f found, definitions map[string]definition) string {
 	if err := redeployable(f.service); err != nil {
 		return err.Error()
@@ -147,15 +145,15 @@ func unobservable(f found, definitions map[string]definition) string {
 		return d.pins.Error()
 	}
 	for _, t := range f.tasks {
-		if d := definitions[aws.ToString(t.TaskDefinitionArn)]; d.unread != nil && !gone(t) {
+		if d := definitions[aws.ToString(t.TaskDefinitionArn)]; d.unread != nil && !isStopped(t) {
 			return d.unread.Error()
 		}
 	}
 	return ""
 }
 
-// working tells that a task runs, is to run on, and passes the health checks that
-// it has.
+// working reports whether a task is running, is meant to keep running, and passes its health
+// checks, if it has any.
 func working(t types.Task, d definition) bool {
 	if aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != string(types.DesiredStatusRunning) {
 		return false
@@ -168,8 +166,7 @@ func working(t types.Task, d definition) bool {
 	return true
 }
 
-// deploying tells that a deployment of a service is in progress, or is being
-// rolled back.
+// deploying reports whether a deployment of a service, or its rollback, is in progress.
 func deploying(f found) bool {
 	if f.latest != nil {
 		return underWay(*f.latest)
@@ -178,8 +175,8 @@ func deploying(f found) bool {
 	if primary == nil {
 		return false
 	}
-	// ECS tells no rollout state of a service behind a Classic Load Balancer. It
-	// then goes by there being one deployment, as the SDK's waiter does.
+	// ECS reports no rollout state for a service behind a Classic Load Balancer. Then a single
+	// deployment means that it is stable, as in the SDK's waiter.
 	if primary.RolloutState == "" {
 		return len(f.service.Deployments) > 1
 	}

@@ -50,7 +50,7 @@ func TestWhatIsObservedOfAService(t *testing.T) {
 	const arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/"
 	definitions := map[string]definition{
 		arn + "pins:1":    {pins: errors.New("valueFrom pins version id 1: register a revision")},
-		arn + "denied:1":  {unread: errors.New("it is not known which version: grant it")},
+		arn + "denied:1":  {unread: errors.New("cannot tell which version: grant it")},
 		arn + "checked:1": {checked: map[string]bool{"app": true}},
 	}
 	tests := []struct {
@@ -160,7 +160,7 @@ func TestWhatIsObservedOfAService(t *testing.T) {
 				service: status(web(0, 1, deployment("new", "PRIMARY", 0, inProgress, "")), "DRAINING"),
 				tasks:   []types.Task{task("1", "STOPPED", "RUNNING", -1)},
 			},
-			want: rollout.Service{Missing: "its status is DRAINING: take it out of ECS_SERVICES", Deployed: true, Deploying: true, Older: []string{"still drains"}},
+			want: rollout.Service{Missing: "its status is DRAINING: remove it from ECS_SERVICES", Deployed: true, Deploying: true, Older: []string{"still drains"}},
 		},
 		{
 			name:  "a service that ECS does not deploy itself",
@@ -194,7 +194,7 @@ func TestWhatIsObservedOfAService(t *testing.T) {
 				service: deploys("denied:1", web(1, 1, deployment("new", "PRIMARY", 0, completed, ""))),
 				tasks:   []types.Task{of("denied:1", task("1", "RUNNING", "RUNNING", 1))},
 			},
-			want: rollout.Service{Missing: "it is not known which version: grant it", Desired: 1, Deployed: true},
+			want: rollout.Service{Missing: "cannot tell which version: grant it", Desired: 1, Deployed: true},
 		},
 		{
 			name: "a deployment failed",

@@ -11,24 +11,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// rolling tells whether ECS replaces a service's tasks one after the other. With
-// its other strategies (blue/green, linear, canary) old and new tasks run side by
-// side while it bakes, and DescribeServices does not tell what became of a
-// deployment.
+// rolling reports whether ECS replaces a service's tasks gradually (its rolling strategy). With
+// its other strategies (blue/green, linear, canary) old and new tasks run side by side during the
+// bake time, and DescribeServices does not show how a deployment ended.
 func rolling(service types.Service) bool {
 	c := service.DeploymentConfiguration
 	return c == nil || c.Strategy == "" || c.Strategy == types.DeploymentStrategyRolling
 }
 
-// needsHistory tells that DescribeServices does not tell what has become of the
-// deployments since a time: of a service that does not roll, and of one that was
-// rolled back.
+// needsHistory reports whether DescribeServices does not show how the deployments since a time
+// ended: for a service that is not rolling, and for one that was rolled back.
 func needsHistory(service types.Service, since time.Time) bool {
 	return !rolling(service) || rolledBackUnlisted(service, since)
 }
 
-// latestDeployment is a service's newest deployment that was created at or after
-// a time; nil where there is none.
+// latestDeployment returns a service's newest deployment that was created at or after a time; nil
+// if there is none.
 func (s *Services) latestDeployment(ctx context.Context, service types.Service, since time.Time) (*types.ServiceDeploymentBrief, error) {
 	name := aws.ToString(service.ServiceName)
 	in := &ecs.ListServiceDeploymentsInput{
@@ -52,8 +50,7 @@ func (s *Services) latestDeployment(ctx context.Context, service types.Service, 
 	}
 }
 
-// deploymentFailure tells why a service's newest deployment has failed, "" if it
-// has not.
+// deploymentFailure is why a service's newest deployment has failed; "" if it has not.
 func deploymentFailure(d *types.ServiceDeploymentBrief) string {
 	if d == nil {
 		return ""
@@ -71,7 +68,7 @@ func deploymentFailure(d *types.ServiceDeploymentBrief) string {
 	return ""
 }
 
-// underWay tells that a deployment, or its rollback, has not ended.
+// underWay reports whether a deployment, or its rollback, is in progress.
 func underWay(d types.ServiceDeploymentBrief) bool {
 	switch d.Status {
 	case types.ServiceDeploymentStatusPending, types.ServiceDeploymentStatusInProgress, types.ServiceDeploymentStatusStopRequested,
@@ -88,8 +85,8 @@ const (
 	defaultCanaryMinutes = 10
 )
 
-// bake is how long a service's settings let old and new tasks run side by side in
-// each deployment.
+// bake is how long a service's settings keep old and new tasks running side by side in each
+// deployment.
 func bake(service types.Service) time.Duration {
 	if rolling(service) {
 		return 0

@@ -9,14 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// TaskAt names the task of the cluster that has a private IPv4 address: "task
-// 1a2b3c4d of service web". The cluster's tasks count that are not of these
-// services, too: what uses an old value is often a job that runs by itself. Of
-// several tasks that had the address one after another, the one that runs is
-// named, else the last one: ECS tells of a task for an hour after it has stopped.
+// TaskAt names the task in the cluster that has a private IPv4 address: "task 1a2b3c4d of service
+// web". It includes tasks outside these services, since what uses an old value is often a job
+// that runs on its own. If several tasks have had the address, it names the running one, or else
+// the last one: ECS describes a task for an hour after it has stopped.
 //
-// false: no such task is known, or ECS does not answer. Only tasks in the network
-// mode awsvpc, which Fargate's are, have an address of their own.
+// false: no such task is known, or ECS does not answer. Only tasks with the network mode awsvpc,
+// such as Fargate's, have an address of their own.
 func (s *Services) TaskAt(ctx context.Context, address string) (string, bool) {
 	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
 		arns, err := s.listTasks(ctx, &ecs.ListTasksInput{DesiredStatus: desired})
@@ -43,16 +42,16 @@ func hasAddress(t types.Task, address string) bool {
 	})
 }
 
-// identity says which task it is, and whose.
+// identity names a task and the service it belongs to.
 func identity(t types.Task) string {
 	text := "task " + shortID(aws.ToString(t.TaskArn))
 	if service, of := serviceOf(t); of {
 		text += " of service " + service
 	} else {
-		text += " of task definition " + lastPart(aws.ToString(t.TaskDefinitionArn)) + ", which no service runs"
+		text += " of task definition " + lastPart(aws.ToString(t.TaskDefinitionArn)) + ", outside any service"
 	}
 	if aws.ToString(t.DesiredStatus) == string(types.DesiredStatusStopped) {
-		text += ", which has stopped or is to"
+		text += ", which has stopped or is stopping"
 	}
 	return text
 }

@@ -57,7 +57,7 @@ func TestATaskIsFoundByItsAddress(t *testing.T) {
 		if !ok || len(id) < 8 || !strings.Contains(arn, "/"+id) {
 			t.Errorf("%s at %s: got %q, %v", arn, address, got, ok)
 		}
-		if of[owner]++; arn == job && owner != "task definition cron:1, which no service runs" {
+		if of[owner]++; arn == job && owner != "task definition cron:1, outside any service" {
 			t.Errorf("a task by itself: got %q", got)
 		}
 	}
@@ -95,7 +95,7 @@ func TestATaskThatHasStoppedIsFoundByItsAddressStill(t *testing.T) {
 	}
 	wait(t, server, "web")
 	got, ok := ecs.New(client, cluster, []string{"web"}).TaskAt(t.Context(), address)
-	if !ok || !strings.HasSuffix(got, " of service web, which has stopped or is to") {
+	if !ok || !strings.HasSuffix(got, " of service web, which has stopped or is stopping") {
 		t.Errorf("got %q, %v", got, ok)
 	}
 }

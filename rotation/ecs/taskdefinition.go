@@ -10,16 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// secretUse looks for a secret in a task definition's containers, their log
-// drivers included. It is a problem when one reads a version that a rotation
-// does not move on, and a warning when none reads the secret at all, or one has
-// Mautic's database password in the task definition itself.
+// secretUse looks for a secret in a task definition's containers, including their log drivers. It
+// is a problem if one reads a version that does not follow rotations. It is a warning if none
+// reads the secret, or if one has Mautic's database password in the task definition itself.
 func secretUse(definition types.TaskDefinition, secretARN string) (problem, warning error) {
 	var pins, literals []error
 	read := false
 	for _, container := range definition.ContainerDefinitions {
 		if _, given := plain(container, passwordVariable); given {
-			literals = append(literals, fmt.Errorf("container %s: the task definition has the value of %s itself (environment), which no rotation changes: register a revision of task definition %s that takes it from the secret (secrets, valueFrom) and deploy it",
+			literals = append(literals, fmt.Errorf("container %s: the task definition contains the value of %s itself (environment), which no rotation changes: register a revision of task definition %s that takes it from the secret (secrets, valueFrom) and deploy it",
 				aws.ToString(container.Name), passwordVariable, aws.ToString(definition.Family)))
 		}
 		for _, secret := range secretsOf(container) {
@@ -35,13 +34,13 @@ func secretUse(definition types.TaskDefinition, secretARN string) (problem, warn
 		}
 	}
 	if !read && len(literals) == 0 {
-		return nil, fmt.Errorf("no container of task definition %s reads it, and a restart changes nothing: take the service out of ECS_SERVICES, or look for the credential as a literal in its configuration",
+		return nil, fmt.Errorf("no container of task definition %s reads it, so a restart changes nothing: remove the service from ECS_SERVICES, or look for the credential as a literal in its configuration",
 			aws.ToString(definition.Family))
 	}
 	return errors.Join(pins...), errors.Join(literals...)
 }
 
-// secretsOf are what a container reads, its log driver included.
+// secretsOf returns what a container reads, including its log driver.
 func secretsOf(container types.ContainerDefinition) []types.Secret {
 	if container.LogConfiguration == nil {
 		return container.Secrets
@@ -49,7 +48,7 @@ func secretsOf(container types.ContainerDefinition) []types.Secret {
 	return slices.Concat(container.Secrets, container.LogConfiguration.SecretOptions)
 }
 
-// reads tells whether a container of a task definition reads a secret.
+// reads reports whether a container of a task definition reads a secret.
 func reads(definition types.TaskDefinition, secretARN string) bool {
 	return slices.ContainsFunc(definition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
 		return slices.ContainsFunc(secretsOf(c), func(s types.Secret) bool {
@@ -58,18 +57,18 @@ func reads(definition types.TaskDefinition, secretARN string) bool {
 	})
 }
 
-// Mautic's official image takes its role from a variable. In the role of cron, its jobs
-// get the variables of the file that BASH_ENV names in their crontab: in that file the
-// image writes none but PHP's settings.
+// Mautic's official image takes its role from a variable. In the role of cron, its jobs get their
+// variables from the file that BASH_ENV names in their crontab, and the image writes only PHP's
+// settings to that file.
 const (
 	roleVariable = "DOCKER_MAUTIC_ROLE"
 	cronRole     = "mautic_cron"
 	jobsFile     = "BASH_ENV"
 )
 
-// cronJobs tells whether a container has the official image's role of cron, or may have
-// it, and the warning that its jobs do not get its variables. An entry point or a command
-// that mentions the file of the jobs' variables is taken to write them there.
+// cronJobs reports whether a container has, or may have, the official image's role of cron, and
+// warns that its jobs do not get its variables. If an entry point or a command mentions the jobs'
+// variables file, it is assumed to write them there.
 func cronJobs(definition types.TaskDefinition) (warning error, found bool) {
 	var without []error
 	for _, container := range definition.ContainerDefinitions {
@@ -79,16 +78,16 @@ func cronJobs(definition types.TaskDefinition) (warning error, found bool) {
 		}
 		found = true
 		if !strings.Contains(strings.Join(slices.Concat(container.EntryPoint, container.Command), " "), jobsFile) {
-			without = append(without, fmt.Errorf("container %s %s: the cron of Mautic's image hands none of a container's variables to the jobs, so they log in with what config/local.php holds, and each fails once that is refused. "+
-				"Give the container the entry point in docs/deploy.md, \"Cron jobs\"; if its image writes the variables into the file that %s names in the crontab, nothing has to be done", aws.ToString(container.Name), has, jobsFile))
+			without = append(without, fmt.Errorf("container %s %s: the cron of Mautic's image passes none of a container's variables to its jobs, so they log in with what config/local.php holds, and fail once that is refused. "+
+				"Give the container the entry point in docs/deploy.md, \"Cron jobs\"; if its image writes the variables into the file that %s names in the crontab, there is nothing to do", aws.ToString(container.Name), has, jobsFile))
 		}
 	}
 	return errors.Join(without...), found
 }
 
-// cronRoleOf tells in words that a container has the role of cron, or may have it, since
-// the role comes from where the function does not look; "" if it has another one. What
-// the task definition itself gives goes before a file of variables.
+// cronRoleOf says that a container has the role of cron, or may have it because the role comes
+// from a place that the function does not read; "" if it has another role. What the task
+// definition sets itself overrides a file of variables.
 func cronRoleOf(container types.ContainerDefinition) string {
 	if role, given := plain(container, roleVariable); given {
 		if role == cronRole {
@@ -101,15 +100,15 @@ func cronRoleOf(container types.ContainerDefinition) string {
 	case fromSecret(container, roleVariable):
 		return fmt.Sprintf(perhaps, "a secret")
 	case len(container.EnvironmentFiles) > 0 && fromSecret(container, passwordVariable):
-		return fmt.Sprintf(perhaps, "an environment file, it seems")
+		return fmt.Sprintf(perhaps, "an environment file, apparently")
 	}
 	return ""
 }
 
-// passwordVariable is where Mautic takes its database password from, before any file.
+// passwordVariable is where Mautic takes its database password from, before it looks at any file.
 const passwordVariable = "MAUTIC_DB_PASSWORD"
 
-// plain is the value that a task definition itself gives a variable.
+// plain returns the value that a task definition itself gives a variable.
 func plain(container types.ContainerDefinition, variable string) (value string, given bool) {
 	for _, v := range container.Environment {
 		if aws.ToString(v.Name) == variable {
@@ -119,13 +118,13 @@ func plain(container types.ContainerDefinition, variable string) (value string, 
 	return "", false
 }
 
-// fromSecret tells whether a variable's value is a secret's.
+// fromSecret reports whether a variable's value comes from a secret.
 func fromSecret(container types.ContainerDefinition, variable string) bool {
 	return slices.ContainsFunc(container.Secrets, func(s types.Secret) bool { return aws.ToString(s.Name) == variable })
 }
 
-// mutableImages names the containers whose image is told by a tag: what a tag
-// stands for is looked up again with each deployment.
+// mutableImages names the containers whose image is referenced by a tag: each deployment resolves
+// the tag again.
 func mutableImages(definition types.TaskDefinition) error {
 	var tagged []string
 	for _, container := range definition.ContainerDefinitions {
@@ -136,7 +135,7 @@ func mutableImages(definition types.TaskDefinition) error {
 	if len(tagged) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: a forced deployment pulls the tag again, and may ship another image: pin it by its digest (@sha256:…)",
+	return fmt.Errorf("%s: a forced deployment pulls the tag again and may ship a different image: pin it by its digest (@sha256:…)",
 		strings.Join(tagged, ", "))
 }
 
@@ -160,7 +159,7 @@ func parseReference(valueFrom string) reference {
 	return reference{secret: strings.Join(parts[:own], ":"), key: rest[0], stage: rest[1], version: rest[2]}
 }
 
-// of tells whether the reference is to a secret, given by its whole ARN.
+// of reports whether the reference is to a secret, given by its full ARN.
 func (r reference) of(secretARN string) bool {
 	if r.secret == "" {
 		return false
@@ -170,8 +169,7 @@ func (r reference) of(secretARN string) bool {
 	return slices.Contains([]string{secretARN, partial, name}, r.secret)
 }
 
-// pin is the version that the reference holds on to, "" if it follows
-// AWSCURRENT.
+// pin is the version that the reference is pinned to; "" if it follows AWSCURRENT.
 func (r reference) pin() string {
 	switch {
 	case r.version != "":
@@ -182,7 +180,7 @@ func (r reference) pin() string {
 	return ""
 }
 
-// unpinned is the reference to the same value's current version.
+// unpinned is the reference to the same value in the current version.
 func (r reference) unpinned() string {
 	if r.key == "" {
 		return r.secret
@@ -190,8 +188,8 @@ func (r reference) unpinned() string {
 	return r.secret + ":" + r.key + "::"
 }
 
-// withoutSuffix takes off the hyphen and the six letters or digits that Secrets
-// Manager puts after a secret's name in its ARN.
+// withoutSuffix removes the hyphen and the six letters or digits that Secrets Manager adds to a
+// secret's name in its ARN.
 func withoutSuffix(arn string) string {
 	const length = len("-AbCdEf")
 	if len(arn) < length {

@@ -83,7 +83,7 @@ func TestAPasswordInTheTaskDefinitionIsNoSecrets(t *testing.T) {
 	for _, containers := range [][]types.ContainerDefinition{{app}, {app, agent}} {
 		problem, warning := secretUse(types.TaskDefinition{Family: aws.String("mautic"), ContainerDefinitions: containers}, secretARN)
 		says(t, "problem", problem, "")
-		says(t, "warning", warning, "container app: the task definition has the value of MAUTIC_DB_PASSWORD itself")
+		says(t, "warning", warning, "container app: the task definition contains the value of MAUTIC_DB_PASSWORD itself")
 		if warning != nil && strings.Contains(warning.Error(), "5f1c") {
 			t.Errorf("it shows the password: %v", warning)
 		}

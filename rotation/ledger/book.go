@@ -12,9 +12,9 @@ type Book struct {
 	used  int    // labels of the secret, over all its versions
 }
 
-// Read finds the ledger among the labels of a secret's versions, as
-// DescribeSecret lists them. Every label that begins as the ledger's and cannot
-// be understood is an error, so that nothing is decided without it.
+// Read finds the ledger among the labels of a secret's versions, as DescribeSecret lists them. A
+// label with the ledger's prefix that cannot be parsed is an error: no decision is made on an
+// incomplete ledger.
 func Read(labels map[string][]string) (Book, error) {
 	var b Book
 	var faults []error
@@ -43,8 +43,7 @@ func Read(labels map[string][]string) (Book, error) {
 	return b, errors.Join(faults...)
 }
 
-// Page returns what the ledger says of a version; an empty page where it says
-// nothing.
+// Page returns what the ledger says about a version. The page is empty if it says nothing.
 func (b Book) Page(version string) Page {
 	at := slices.IndexFunc(b.Pages, func(p Page) bool { return p.Version == version })
 	if at < 0 {
@@ -53,7 +52,7 @@ func (b Book) Page(version string) Page {
 	return b.Pages[at]
 }
 
-// Rollout is the secret's rollout: the latest that any label tells of.
+// Rollout returns the secret's rollout: the latest one that any label records.
 func (b Book) Rollout() (r Rollout) {
 	for _, p := range b.Pages {
 		r = laterRollout(r, p.Rollout)
@@ -61,5 +60,5 @@ func (b Book) Rollout() (r Rollout) {
 	return r
 }
 
-// Free is how many more versions can get a label, with SpareSlots left over.
+// Free returns how many more versions can get a label, with SpareSlots left over.
 func (b Book) Free() int { return MaxLabels - SpareSlots - b.used }

@@ -25,9 +25,9 @@ const (
 
 	edition = "2"
 
-	// MaxLabel is the most characters that Secrets Manager takes in a label.
+	// MaxLabel is the longest label, in characters, that Secrets Manager accepts.
 	MaxLabel = 256
-	// MaxLabels is how many labels a secret has at most, over all its versions.
+	// MaxLabels is the most labels that a secret can have, over all its versions.
 	MaxLabels = 20
 	// SpareSlots are left free of MaxLabels: one for the label that replaces
 	// another, which is written first, and one for an operator.
@@ -39,7 +39,7 @@ const (
 // timeLayout is ISO 8601's basic form.
 const timeLayout = "20060102T150405Z"
 
-// The words of a rollout.
+// The words that describe a rollout.
 const (
 	wordConverged  = "converged="
 	wordUnhealthy  = "unhealthy="
@@ -49,17 +49,17 @@ const (
 	rolloutKey     = "rollout"
 )
 
-// ErrFull tells that a label would be longer than Secrets Manager takes.
+// ErrFull says that a label would be longer than Secrets Manager accepts.
 var ErrFull = errors.New("the label would have more than 256 characters")
 
-// hash is a version's own mark. A label is unique in a secret: without the mark,
-// the same words for a second version would take the label from the first.
+// hash identifies the version in its label. A label is unique within a secret, so without the
+// hash the same words on a second version would take the label from the first.
 func hash(version string) string {
 	sum := sha256.Sum256([]byte(version))
 	return hex.EncodeToString(sum[:4])
 }
 
-// Label writes the page. It fails with ErrFull where a label cannot hold it.
+// Label writes the page as a label. It fails with ErrFull if the page does not fit.
 func (p Page) Label() (string, error) {
 	parts := []string{edition, hash(p.Version)}
 	for _, kind := range p.Kinds() {
@@ -74,14 +74,14 @@ func (p Page) Label() (string, error) {
 	}
 	label := Prefix + strings.Join(parts, ";")
 	if len(label) > MaxLabel {
-		return "", fmt.Errorf("%w: %d, of the kinds %s", ErrFull, len(label), strings.Join(p.Kinds(), ", "))
+		return "", fmt.Errorf("%w: %d, for kinds %s", ErrFull, len(label), strings.Join(p.Kinds(), ", "))
 	}
 	return label, nil
 }
 
 func (e Entry) part(kind string) (string, error) {
 	if !isKind(kind) || !slices.Contains(states, e.State) || e.Count < 1 || e.Count > maxCount {
-		return "", fmt.Errorf("no entry of the ledger: kind %q, state %q, count %d", kind, e.State, e.Count)
+		return "", fmt.Errorf("not a ledger entry: kind %q, state %q, count %d", kind, e.State, e.Count)
 	}
 	text := fmt.Sprintf("%s=%s.%d", kind, e.State, e.Count)
 	if !e.At.IsZero() {
@@ -89,7 +89,7 @@ func (e Entry) part(kind string) (string, error) {
 	}
 	if b := e.Before; b != nil {
 		if b.Refused < 0 || !isServer(b.Server) {
-			return "", fmt.Errorf("no baseline: %d refused logins at server %q", b.Refused, b.Server)
+			return "", fmt.Errorf("not a baseline: %d refused logins at server %q", b.Refused, b.Server)
 		}
 		text += fmt.Sprintf("~%s.%s.%s", base36(b.Refused), b.Server, base36(b.Up.Unix()))
 	}
@@ -117,9 +117,9 @@ func (r Rollout) words() string {
 	return strings.Join(words, ",")
 }
 
-// consists tells that a text of up to so many characters consists of some alone. It
-// takes the place of regular expressions: each label is read again with each look at
-// the secret.
+// consists reports whether text has at most so many characters, all of them from a set. It is
+// used instead of regular expressions because every label is parsed again each time the secret is
+// read.
 func consists(text, of string, most int) bool {
 	if text == "" || len(text) > most {
 		return false
@@ -143,8 +143,8 @@ func isBase36(text string) bool { return consists(text, digits+letters, MaxLabel
 
 func base36(n int64) string { return strconv.FormatInt(n, 36) }
 
-// parse reads one label of a version. A label of anybody else's is not ours; one
-// that begins as ours and cannot be understood is an error that names the remedy.
+// parse reads one label of a version. ours is false for anyone else's label. A label with our
+// prefix that cannot be parsed is an error with a remedy.
 func parse(version, label string) (p Page, ours bool, err error) {
 	rest, ours := strings.CutPrefix(label, Prefix)
 	if !ours {
@@ -171,7 +171,7 @@ func parseParts(version string, parts []string) (p Page, err error) {
 	return parseKinds(parts[1:])
 }
 
-// parseKinds reads the parts of a label that tell of kinds, and of the rollout.
+// parseKinds reads the parts of a label that describe kinds and the rollout.
 func parseKinds(parts []string) (p Page, err error) {
 	p.Entries = map[string]Entry{}
 	for _, part := range parts {
@@ -184,7 +184,7 @@ func parseKinds(parts []string) (p Page, err error) {
 		case isKind(key):
 			p.Entries[key], err = parseEntry(value)
 		default:
-			err = fmt.Errorf("%q is no kind", key)
+			err = fmt.Errorf("%q is not a kind", key)
 		}
 		if err != nil {
 			return Page{}, err
@@ -199,7 +199,7 @@ func parseEntry(text string) (e Entry, err error) {
 	state, count, _ := strings.Cut(head, ".")
 	e.State = State(state)
 	if !slices.Contains(states, e.State) || !consists(count, digits, 4) || count[0] == '0' || hasTime && !consists(at, digits+"TZ", MaxLabel) {
-		return Entry{}, fmt.Errorf("%q is no entry", text)
+		return Entry{}, fmt.Errorf("%q is not an entry", text)
 	}
 	if e.Count, err = strconv.Atoi(count); err != nil {
 		return Entry{}, err
@@ -214,7 +214,7 @@ func parseEntry(text string) (e Entry, err error) {
 	}
 	parts := strings.Split(baseline, ".")
 	if len(parts) != 3 || !isBase36(parts[0]) || !isServer(parts[1]) || !isBase36(parts[2]) {
-		return Entry{}, fmt.Errorf("%q is no entry", text)
+		return Entry{}, fmt.Errorf("%q is not an entry", text)
 	}
 	refused, errRefused := strconv.ParseInt(parts[0], 36, 64)
 	up, errUp := strconv.ParseInt(parts[2], 36, 64)
@@ -243,7 +243,7 @@ func parseRollout(text string) (r Rollout, err error) {
 		case word == wordEmergency:
 			r.Emergency = true
 		default:
-			err = fmt.Errorf("%q is no word of a rollout", word)
+			err = fmt.Errorf("%q is not a rollout word", word)
 		}
 		if err != nil {
 			return Rollout{}, err
@@ -252,16 +252,16 @@ func parseRollout(text string) (r Rollout, err error) {
 	return r, nil
 }
 
-// parseTime reads what timeLayout writes.
+// parseTime parses a time in timeLayout.
 func parseTime(text string) (time.Time, error) {
 	var n [6]int
 	if len(text) != len(timeLayout) || text[8] != 'T' || text[15] != 'Z' {
-		return time.Time{}, fmt.Errorf("%q is no time", text)
+		return time.Time{}, fmt.Errorf("%q is not a time", text)
 	}
 	for i, digits := range []string{text[:4], text[4:6], text[6:8], text[9:11], text[11:13], text[13:15]} {
 		for _, c := range []byte(digits) {
 			if c < '0' || c > '9' {
-				return time.Time{}, fmt.Errorf("%q is no time", text)
+				return time.Time{}, fmt.Errorf("%q is not a time", text)
 			}
 			n[i] = 10*n[i] + int(c-'0')
 		}
@@ -269,15 +269,15 @@ func parseTime(text string) (time.Time, error) {
 	at := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
 	hour, minute, second := at.Clock()
 	if year, month, day := at.Date(); [6]int{year, int(month), day, hour, minute, second} != n {
-		return time.Time{}, fmt.Errorf("%q is no time", text)
+		return time.Time{}, fmt.Errorf("%q is not a time", text)
 	}
 	return within(at, text)
 }
 
-// within is a time that timeLayout can write, and that can be rounded up.
+// within checks that timeLayout can express the time, even after rounding up.
 func within(at time.Time, text string) (time.Time, error) {
 	if year := at.Add(time.Second).Year(); at.Year() < 1 || year > 9999 {
-		return time.Time{}, fmt.Errorf("%q is no year that a label can hold", text)
+		return time.Time{}, fmt.Errorf("the year of %q does not fit in a label", text)
 	}
 	return at, nil
 }

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Decode reads a label by itself: the page has no version, and whether the label belongs to the
-// version that it was found on is not looked at.
+// Decode parses a single label. The page has no version, and Decode does not check that the label
+// belongs to the version it was found on.
 func Decode(label string) (Page, error) {
 	rest, ours := strings.CutPrefix(label, Prefix)
 	if !ours {
-		return Page{}, errors.New("it is no label of the ledger")
+		return Page{}, errors.New("it is not a ledger label")
 	}
 	parts := strings.Split(rest, ";")
 	if parts[0] != edition {

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Labels of the first edition, which a stack that is updated in the middle of an
-// overlap still has:
+// Labels of the first edition. A stack that is updated during an overlap still has them:
 //
 //	rotation;old;of=3f2a91c0-…;live=database;next=9c11b2aa-…;since=2026-11-22T21:04:05.123Z;n=2
 //
@@ -16,24 +15,24 @@ import (
 // current was promoted. Their number n=, which is 1 where it is missing, is the count of each of
 // their entries.
 
-// firstPhases maps their phases to states of the kinds in live=.
+// firstPhases maps the first edition's phases to states of the kinds in live=.
 var firstPhases = map[string]State{
 	"set":         Pending,
 	"old":         Old,
-	"quarantined": Old, // of the kinds that closing= names it is Quarantined
+	"quarantined": Old, // the kinds that closing= names become Quarantined
 	"held":        Held,
 	"rolled-back": RolledBack,
 	"failed":      Failed,
 }
 
-// AllKinds stands for every kind, in an entry of a version that was rolled back
-// by the first edition: it did not keep which kinds those were.
+// AllKinds stands for every kind in the entry of a version that the first edition rolled back: it
+// did not record which kinds those were.
 const AllKinds = "all"
 
 func parseFirst(parts []string) (p Page, err error) {
 	state, known := firstPhases[parts[0]]
 	if !known {
-		return Page{}, fmt.Errorf("%q is no phase", parts[0])
+		return Page{}, fmt.Errorf("%q is not a phase", parts[0])
 	}
 	var live, closing, retired []string
 	var since time.Time
@@ -52,14 +51,14 @@ func parseFirst(parts []string) (p Page, err error) {
 			retired = kindsIn(value)
 		case "since":
 			if since, err = time.Parse(time.RFC3339Nano, value); err != nil {
-				return Page{}, fmt.Errorf("%q is no time", value)
+				return Page{}, fmt.Errorf("%q is not a time", value)
 			}
 			if since, err = within(since.UTC(), value); err != nil {
 				return Page{}, err
 			}
 		case "n":
 			if count, err = strconv.Atoi(value); err != nil || count < 1 || count >= maxCount {
-				return Page{}, fmt.Errorf("%q is no number of an entry", value)
+				return Page{}, fmt.Errorf("%q is not an entry number", value)
 			}
 		case "emergency", "revoked":
 			emergency, revoked = true, key == "revoked"
@@ -74,28 +73,28 @@ func parseFirst(parts []string) (p Page, err error) {
 		}
 	}
 	for _, kind := range closing {
-		p.Entries[kind] = Entry{State: Quarantined, Count: count} // it was written before the target refused it
+		p.Entries[kind] = Entry{State: Quarantined, Count: count} // it was written before the target refused the value
 	}
 	if state == Failed {
 		p.Entries[AllKinds] = Entry{State: Failed, Count: count, At: since}
 	}
 	for kind := range p.Entries {
 		if !isKind(kind) {
-			return Page{}, fmt.Errorf("%q is no kind", kind)
+			return Page{}, fmt.Errorf("%q is not a kind", kind)
 		}
 	}
 	if since.IsZero() {
 		return p, nil
 	}
-	// since= was the start of the rollout, but of what was held: that is later.
+	// since= was the start of the rollout, except for a held value, where it is later.
 	switch parts[0] {
 	case "old":
 		p.Rollout = Rollout{Since: since, Promoted: true, Emergency: emergency}
 		if len(retired) > 0 && !emergency {
-			p.Rollout = p.Rollout.ConvergedAt(since) // nothing was retired before
+			p.Rollout = p.Rollout.ConvergedAt(since) // nothing was retired before it converged
 		}
 	case "quarantined", "held":
-		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined or held before
+		p.Rollout = Rollout{Since: since}.ConvergedAt(since) // nothing was quarantined or held before it converged
 	case "rolled-back":
 		p.Rollout = Rollout{Since: since, RolledBack: true}
 	}
@@ -109,8 +108,7 @@ func kindsIn(value string) []string {
 	return strings.Split(value, ",")
 }
 
-// roundUp rounds up to whole seconds: a task that was created within the second
-// counts as one from before.
+// roundUp rounds up to whole seconds, so that a task created within that second counts as older.
 func roundUp(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
@@ -118,11 +116,11 @@ func roundUp(t time.Time) time.Time {
 	return t.Add(time.Second - 1).Truncate(time.Second)
 }
 
-// ReplacedBy tells that the version was promoted over this one, as far as a label of the
-// first edition says so.
+// ReplacedBy reports whether version was promoted over this one, according to a label of the
+// first edition.
 func (p Page) ReplacedBy(version string) bool { return p.Next != "" && p.Next == endOf(version) }
 
-// endOf is what a label quotes of a version's id.
+// endOf is the part of a version's id that a label quotes.
 func endOf(id string) string {
 	const end = 36 // a UUID
 	return strings.Map(func(r rune) rune {

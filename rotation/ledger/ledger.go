@@ -25,128 +25,124 @@ import (
 	"time"
 )
 
-// A State is what the engine has done with a version's value of one kind, and
-// knows of it.
+// A State is what the engine knows about a version's value of one kind, and what it has done with
+// it.
 type State string
 
 // The states of a value.
 const (
-	// Pending says that a rotation has made the value, and its target may accept it. If
-	// the version is neither AWSPENDING nor AWSCURRENT, the rotation was given up.
+	// Pending: a rotation has made the value, and its target may accept it. If the version is
+	// neither AWSPENDING nor AWSCURRENT, the rotation was given up.
 	Pending State = "pending"
 
-	// Proven says that the target accepted the value while it was wanted.
+	// Proven: the target accepted the value while it was wanted.
 	Proven State = "proven"
 
-	// Old says that the value is not wanted any more, since the time of the entry, and its
-	// target accepts it or may.
+	// Old: the value has not been wanted since the time of the entry. Its target accepts it, or
+	// may.
 	Old State = "old"
 
-	// Released says that the value was held, and that an operator has said that nothing
-	// needs it any more: what is seen of its use does not count again.
+	// Released: the value was held, and an operator has said that nothing needs it any more.
+	// Evidence of its use no longer counts.
 	Released State = "released"
 
-	// Quarantined says that the engine has made the target refuse the value, or is about
-	// to, where the entry has no time. It can be restored.
+	// Quarantined: the engine has made the target refuse the value or, if the entry has no time,
+	// is about to. The value can be restored.
 	Quarantined State = "quarantined"
 
-	// Held says that something still uses the value, so it stays accepted until an
-	// operator acts.
+	// Held: something still uses the value, so it stays accepted until an operator acts.
 	Held State = "held"
 
-	// Revoking says that the value may have leaked. It is taken away at once, together
-	// with whatever was issued under it, and is never set again.
+	// Revoking: the value may have leaked. It is retired at once, together with whatever was
+	// issued under it, and is never set again.
 	Revoking State = "revoking"
 
-	// RolledBack says that the value's promotion was rolled back, and its target may
-	// accept it. No step takes the version up again.
+	// RolledBack: the value's promotion was rolled back, and its target may accept it. No step
+	// resumes this version.
 	RolledBack State = "rolledback"
 
-	// Failed says that the value's promotion was rolled back, and its target refuses it.
-	// The entry holds the schedule off.
+	// Failed: the value's promotion was rolled back, and its target refuses it. The entry holds
+	// off the schedule.
 	Failed State = "failed"
 
-	// GivenUp says that the rotation that made the value was given up, and that no
-	// promotion of it can be in progress. The target may accept the value. On AWSCURRENT it
-	// says that a target of one value is about to be given the value, which was never proven:
-	// if AWSCURRENT moves away, the value is to be replaced like any other that was given up.
+	// GivenUp: the rotation that made the value was given up, and no promotion of it can be in
+	// progress. The target may accept the value. On AWSCURRENT, a target of one value is about to
+	// be given the value, which was never proven: if AWSCURRENT moves away, the value is replaced
+	// like any other that was given up.
 	GivenUp State = "givenup"
 
-	// Foreign says that an operator has released a value that the engine cannot judge: its
-	// target has changed, or another secret owns it. It is never touched.
+	// Foreign: an operator has released a value that the engine cannot judge, because its target
+	// has changed or another secret owns it. The engine never touches it.
 	Foreign State = "foreign"
 )
 
-// states are all of them, in the order in which a value goes through them. Where
-// nothing else orders two entries of a kind on one version, the later state
-// counts.
+// states lists all states in the order in which a value goes through them. If nothing else orders
+// two entries of a kind on one version, the later state wins.
 var states = []State{Pending, Proven, Old, Quarantined, Held, Released, GivenUp, Revoking, RolledBack, Failed, Foreign}
 
-// Live tells whether the target accepts such a value or may do so, now or by an
-// undo.
+// Live reports whether the target accepts such a value or may accept it, now or after an undo.
 func (s State) Live() bool { return s != Failed && s != "" }
 
-// An Entry is what a label says of one kind.
+// An Entry is what a label says about one kind.
 type Entry struct {
 	State State
 
-	// Count grows with each entry of the kind on the same version, and tells
-	// which of two labels is the newer one. 1 to 9999.
+	// Count grows with each entry of the kind on the same version; the label with the higher
+	// count is the newer one. 1 to 9999.
 	Count int
 
-	// At is when the state began, by AWS's clock, in whole seconds. Zero: not
-	// known, or of no interest.
+	// At is when the state began, by AWS's clock, in whole seconds. Zero: not known, or not
+	// relevant.
 	At time.Time
 
-	// Before is the state of things when the observation began, for a target
-	// that does not tell which password a login used.
+	// Before is the target's baseline when the observation began, for a target that does not
+	// report which password a login used.
 	Before *Baseline
 }
 
-// A Baseline is what a database server's counters said at Entry.At.
+// A Baseline is what a database server's counters showed at Entry.At.
 type Baseline struct {
 	Refused int64     // logins refused since the server started
 	Server  string    // identifies the server: up to 6 characters of [0-9a-z]
 	Up      time.Time // when it started, in whole seconds
 }
 
-// A Rollout is the replacement of every task that started before the wanted
-// values became current. A secret has one at a time: that with the latest Since,
-// on whatever version its label is.
+// A Rollout is the replacement of every task that started before the wanted values became
+// current. A secret has one at a time: the one with the latest Since, whichever version's label
+// records it.
 type Rollout struct {
-	Since     time.Time // what started before has old values; whole seconds, rounded up
-	Converged time.Time // when no such task was left, and the application healthy; zero: not yet
-	Unhealthy time.Time // the first reconcile that found it so; zero: none
+	Since     time.Time // tasks started before this have old values; whole seconds, rounded up
+	Converged time.Time // when no such task was left and the application was healthy; zero: not yet
+	Unhealthy time.Time // when a reconcile first found the application unhealthy; zero: never
 
-	// Promoted: a promotion by this function began it, so that it may be rolled
-	// back. RolledBack: it is itself a way back, which is not taken twice.
-	// Emergency: it follows an emergency, which is never rolled back. All three
-	// matter only until it has converged.
+	// Promoted: a promotion by this function began it, so it may be rolled back. RolledBack: it
+	// is itself a rollback, which is not rolled back again. Emergency: it follows an emergency,
+	// which is never rolled back. All three matter only until it has converged.
 	Promoted, RolledBack, Emergency bool
 }
 
-// Open tells that there is a rollout, and that it has not converged.
+// Open reports whether there is a rollout that has not converged.
 func (r Rollout) Open() bool { return !r.Since.IsZero() && r.Converged.IsZero() }
 
 // ConvergedAt returns the rollout as it is once it has converged.
 func (r Rollout) ConvergedAt(at time.Time) Rollout {
 	if at.Before(r.Since) {
-		at = r.Since // which is rounded up
+		at = r.Since // Since is rounded up, so it may be later
 	}
 	return Rollout{Since: r.Since, Converged: at.UTC().Truncate(time.Second)}
 }
 
-// A Page is what the ledger says of one version.
+// A Page is what the ledger says about one version.
 type Page struct {
 	Version string
 	Entries map[string]Entry // by kind
-	Rollout Rollout          // zero: the label tells of none
+	Rollout Rollout          // zero: the label records none
 
-	// Next is the end of the id of the version that was promoted over this one; only
-	// labels of the first edition tell of it.
+	// Next is the end of the id of the version that was promoted over this one. Only labels of
+	// the first edition have it.
 	Next string
 
-	// Labels are those that the page was read from; more than one after a crash
+	// Labels are the labels that the page was read from. There is more than one after a crash
 	// between writing a label and removing the one that it replaces.
 	Labels []string
 }
@@ -156,7 +152,7 @@ func (p Page) With(kind string, s State, at time.Time) Page {
 	return p.with(kind, Entry{State: s, Count: p.Entries[kind].Count + 1, At: at.UTC().Truncate(time.Second)})
 }
 
-// WithBaseline returns the page with a kind's baseline, in the state it has.
+// WithBaseline returns the page with a kind's baseline added to its present state.
 func (p Page) WithBaseline(kind string, b Baseline) Page {
 	e := p.Entries[kind]
 	e.Count++
@@ -165,9 +161,8 @@ func (p Page) WithBaseline(kind string, b Baseline) Page {
 	return p.with(kind, e)
 }
 
-// Began returns the page with the time at which a kind's state began. It is for a
-// state that is written before what it tells of: without a time, it is not known to
-// have been done.
+// Began returns the page with the time at which a kind's state began. Some states are written
+// before the act they record; until they have a time, the act may not have happened.
 func (p Page) Began(kind string, at time.Time) Page {
 	e := p.Entries[kind]
 	e.Count++
@@ -191,18 +186,18 @@ func (p Page) with(kind string, e Entry) Page {
 	return p
 }
 
-// Empty tells whether the page says nothing, so that the version needs no label.
+// Empty reports whether the page says nothing, so that the version needs no label.
 func (p Page) Empty() bool { return len(p.Entries) == 0 && p.Rollout == Rollout{} }
 
-// Kinds are the kinds of which the page says something, sorted.
+// Kinds returns the kinds that have an entry, sorted.
 func (p Page) Kinds() []string {
 	kinds := slices.AppendSeq(slices.Grow([]string(nil), len(p.Entries)), maps.Keys(p.Entries))
 	slices.Sort(kinds)
 	return kinds
 }
 
-// merge joins two labels of one version: kind by kind the entry with the higher
-// count, and the later rollout.
+// merge joins two labels of one version: for each kind the entry with the higher count, and the
+// later rollout.
 func merge(a, b Page) Page {
 	joined := a
 	joined.Entries = maps.Clone(a.Entries)
@@ -212,7 +207,7 @@ func merge(a, b Page) Page {
 		}
 	}
 	joined.Rollout = laterRollout(a.Rollout, b.Rollout)
-	joined.Next = cmp.Or(a.Next, b.Next) // a label that is written replaces one that has it
+	joined.Next = cmp.Or(a.Next, b.Next) // a label written now replaces one that has it
 	joined.Labels = append(slices.Clone(a.Labels), b.Labels...)
 	return joined
 }
@@ -226,8 +221,8 @@ func newer(a, b Entry) bool {
 	return order > 0
 }
 
-// laterRollout is the one with the later Since; of one rollout, what either
-// label tells of it.
+// laterRollout returns the rollout with the later Since. If both are the same rollout, it joins
+// what the two labels say.
 func laterRollout(a, b Rollout) Rollout {
 	switch order := a.Since.Compare(b.Since); {
 	case order > 0:
@@ -243,7 +238,7 @@ func laterRollout(a, b Rollout) Rollout {
 	return a
 }
 
-// earlier is the earlier of two times, of which zero is none.
+// earlier returns the earlier of two times; zero means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

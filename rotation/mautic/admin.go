@@ -158,7 +158,7 @@ func (k *Admin) logins(c credential.Change) (current, pending login, err error) 
 		return login{}, login{}, fmt.Errorf("AWSPENDING: %w", err)
 	}
 	if current.user != pending.user {
-		return login{}, login{}, errors.New("AWSPENDING names another Mautic user than AWSCURRENT: a rotation changes the password alone; start a new rotation, which begins from AWSCURRENT")
+		return login{}, login{}, errors.New("AWSPENDING names another Mautic user than AWSCURRENT, but a rotation changes only the password: start a new rotation, which begins from AWSCURRENT")
 	}
 	if n := len(pending.password); n == 0 || n > maxBcrypt {
 		return login{}, login{}, fmt.Errorf("the AWSPENDING password has %d bytes, and Mautic's hash takes 1 to %d: start a new rotation", n, maxBcrypt)
@@ -201,11 +201,11 @@ func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, err
 	case len(found) == 0:
 		return adminUser{}, credential.Failf(credential.Denied, "there is no user %q in Mautic: correct field %s, or create the user", name, k.config.Layout.User)
 	case len(found) > 1:
-		return adminUser{}, fmt.Errorf("%q is the name of one Mautic user and the e-mail address of another, so it is not known whose password it is: rename one of them", name)
+		return adminUser{}, fmt.Errorf("%q is the name of one Mautic user and the e-mail address of another, so the function cannot tell whose password it is: rename one of them", name)
 	case !published:
-		return adminUser{}, credential.Failf(credential.Locked, "the Mautic user %q is not published, so Mautic takes no login of it: publish the user (Settings, Users)", name)
+		return adminUser{}, credential.Failf(credential.Locked, "the Mautic user %q is not published, so Mautic accepts no login from it: publish the user (Settings, Users)", name)
 	case !admin:
-		return adminUser{}, fmt.Errorf("the Mautic user %q is no administrator, and the admin credential is to be one's: give the user a role with full system access (Settings, Roles), or correct field %s", name, k.config.Layout.User)
+		return adminUser{}, fmt.Errorf("the Mautic user %q is not an administrator, and the admin credential must be one's: give the user a role with full system access (Settings, Roles), or correct field %s", name, k.config.Layout.User)
 	}
 	return found[0], nil
 }
@@ -215,7 +215,7 @@ func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, err
 const attempts = 3
 
 // errMoving says that a compare-and-swap has found another value each time.
-var errMoving = errors.New("somebody else changes it at the same time: try again, and find who does")
+var errMoving = errors.New("something else is changing it at the same time: try again, and find out what")
 
 // Set writes the hash of the pending password. See credential.Target: since
 // Mautic accepts one password, the current one is refused from then on. The
@@ -234,7 +234,7 @@ func (k *Admin) Set(ctx context.Context, c credential.Change) error {
 		if !user.matches(current.password) {
 			// Of a rotation that was given up, or set by hand. To leave it would
 			// leave AWSCURRENT refused for good.
-			c.Log.Warn("the user's password in Mautic was not the one in AWSCURRENT, and is replaced", "user", pending.user)
+			c.Log.Warn("the user's password in Mautic was not the one in AWSCURRENT, and was replaced", "user", pending.user)
 		}
 		return nil
 	})

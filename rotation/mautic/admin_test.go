@@ -231,7 +231,7 @@ func TestAUserWhosePasswordIsNotToBeRotatedIsRefusedBeforeAnythingChanges(t *tes
 		}{
 			{"UPDATE {users} SET username = 'renamed' WHERE id = 1", []string{`no user "admin"`, "/admin_credentials/admin_username"}, credential.Denied},
 			{"UPDATE {users} SET is_published = 0 WHERE id = 1", []string{"not published", "Settings, Users"}, credential.Locked},
-			{"UPDATE {users} SET role_id = 2 WHERE id = 1", []string{"no administrator", "full system access"}, credential.Unknown},
+			{"UPDATE {users} SET role_id = 2 WHERE id = 1", []string{"not an administrator", "full system access"}, credential.Unknown},
 			{"UPDATE {users} SET email = 'admin' WHERE id = 2", []string{"of another", "rename"}, credential.Unknown},
 		} {
 			f.sql(tc.change)
@@ -344,7 +344,7 @@ func TestAnAdminSignsInTheWayThatMauticIsSetUpFor(t *testing.T) {
 				if err != nil {
 					f.t.Fatal(err)
 				}
-				f.needs(mautic.signIn(f.t.Context(), login{f.seed.AdminUser, "another"}, f.logger()), "another Mautic")
+				f.needs(mautic.signIn(f.t.Context(), login{f.seed.AdminUser, "another"}, f.logger()), "a different Mautic")
 			})
 		})
 	}

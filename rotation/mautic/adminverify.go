@@ -54,7 +54,7 @@ func (k *Admin) Test(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	if mautic == nil {
-		c.Log.Info("Mautic has the hash of the pending password; signing in was not tried, since "+whyNot, "user", pending.user)
+		c.Log.Info("Mautic has the hash of the pending password; the function did not try to sign in, since "+whyNot, "user", pending.user)
 		return nil
 	}
 	return mautic.signIn(ctx, pending, c.Log)
@@ -75,7 +75,7 @@ func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 		log.Info("signed in to Mautic with the pending password", "way", "POST "+s.shown(loginCheck), "user", l.user, "basic", fmt.Sprint(basicErr))
 		return nil
 	case form == credential.Denied || basic == credential.Denied:
-		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, and yet Mautic does not let the user %q in: is MAUTIC_URL that of another Mautic than the database, or is there a single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
+		return credential.Failf(credential.Denied, "the stored hash is that of the pending password, but Mautic does not let the user %q in: does MAUTIC_URL point to a different Mautic than the database, or is there single sign-on or a second factor before the login? %w", l.user, errors.Join(basicErr, formErr))
 	default:
 		return credential.Failf(credential.Unreachable, "sign in to Mautic: %w", errors.Join(basicErr, formErr))
 	}
@@ -99,20 +99,20 @@ func (k *Admin) Preflight(ctx context.Context, current document.Document) []cred
 		user, err := k.find(ctx, s, l.user)
 		add("the user is one of Mautic's administrators", err)
 		if err == nil && !user.matches(l.password) {
-			checks = append(checks, credential.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
+			checks = append(checks, credential.Check{What: "%q has another one: a rotation replaces it, and anyone who uses it has to take the new one from the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
 		}
 		add("the database's user may set a password", s.rehearse(ctx, "UPDATE {users} SET password = password WHERE 1 = 0"))
 		checks = append(checks, credential.Check{What: "in an emergency, tokens that act for the user can be ended", Warning: s.rehearse(ctx,
 			"DELETE FROM {oauth2_accesstokens} WHERE user_id = 0 AND 1 = 0", "DELETE FROM {oauth2_refreshtokens} WHERE user_id = 0 AND 1 = 0")})
 	}
-	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with what Mautic has stored")...)
+	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with the one stored in Mautic")...)
 }
 
 // strong refuses a policy by which Mautic's login page might refuse a password
 // that it has the right hash of.
 func (k *Admin) strong() error {
 	if n := len(k.config.Passwords.Generate()); n < minAdminLength || n > maxBcrypt {
-		return fmt.Errorf("passwords have %d characters: set PASSWORD_LENGTH to %d or more, since Mautic's login page refuses what it takes for weak", n, minAdminLength)
+		return fmt.Errorf("passwords have %d characters: set PASSWORD_LENGTH to %d or more, since Mautic's login page refuses weak passwords", n, minAdminLength)
 	}
 	return nil
 }

@@ -18,26 +18,26 @@ func remedy(base *url.URL, page string, status int, location string) string {
 	case base != nil && pageIn(base) != "" && status < 500:
 		root := *base
 		root.Path = strings.TrimSuffix(base.Path, pageIn(base))
-		return "MAUTIC_URL is the URL of a page, and has to be the base URL, below which Mautic's pages are: set it to " + shownBase(&root)
+		return "MAUTIC_URL is the URL of a page, but must be the base URL of Mautic's pages: set it to " + shownBase(&root)
 	case toInstaller.MatchString(location):
-		return "Mautic is not installed as its tasks see it, and shows its installer to everybody: put config/local.php back as it was (docs/deploy.md, \"How Mautic must be set up\")"
+		return "Mautic considers itself not installed, and shows its installer to everyone: restore config/local.php (docs/deploy.md, \"How Mautic must be set up\")"
 	case status >= 300 && status < 400:
 		if to := redirectedBase(base, page, location); to != "" {
 			return "set MAUTIC_URL to " + to
 		}
-		return "Mautic itself does not redirect there: have what does (single sign-on, a firewall) let the function's requests for " + page + " through, or correct MAUTIC_URL"
+		return "Mautic itself does not redirect there: make what does (single sign-on, a firewall) let the function's requests for " + page + " through, or correct MAUTIC_URL"
 	case status == http.StatusUnauthorized && base != nil && base.User != nil:
-		return "what is in front of Mautic refuses the user and the password in MAUTIC_URL: correct them"
+		return "something in front of Mautic refuses the user and the password in MAUTIC_URL: correct them"
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired:
-		return "a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for " + page + " through"
+		return "this answer comes from a firewall or basic authentication in front of Mautic: make it let the function's requests for " + page + " through"
 	case status == http.StatusAccepted || status == http.StatusMethodNotAllowed:
-		return "AWS WAF answers so when it asks for a challenge (202) or a CAPTCHA (405): exempt the function's requests for " + page + " from it"
+		return "AWS WAF gives this answer for a challenge (202) or a CAPTCHA (405): exempt the function's requests for " + page + " from it"
 	case status == http.StatusTooManyRequests:
-		return "a rate limit in front of Mautic answers so: exempt the function's requests for " + page + " from it"
+		return "this answer comes from a rate limit in front of Mautic: exempt the function's requests for " + page + " from it"
 	case status == http.StatusInternalServerError:
-		return "that is a broken Mautic, mostly one that cannot log in to its database: see its log"
+		return "Mautic is broken, and most often cannot log in to its database: see its log"
 	case status >= 500:
-		return "a load balancer answers so when no task of Mautic is healthy, and Mautic while it is in maintenance: see the tasks of the service"
+		return "a load balancer gives this answer when no task of Mautic is healthy, and Mautic does while it is in maintenance: see the tasks of the service"
 	default:
 		return "this is not the base URL of a Mautic: correct MAUTIC_URL"
 	}
@@ -80,7 +80,7 @@ func redirectedBase(base *url.URL, page, location string) string {
 func unanswered(method, shown string, within time.Duration, err error) string {
 	const remedy = "check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic"
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("%s %s got no answer in time (%s at most): see whether Mautic's tasks are overloaded, or %s", method, shown, within, remedy)
+		return fmt.Sprintf("%s %s got no answer in time (%s at most): check whether Mautic's tasks are overloaded, or %s", method, shown, within, remedy)
 	}
 	return brief(err.Error()) + ": " + remedy
 }
@@ -93,7 +93,7 @@ func target(location string) string {
 	}
 	to, err := url.Parse(location)
 	if err != nil {
-		return " to an address that is no URL"
+		return " to an address that is not a URL"
 	}
 	to.RawQuery, to.ForceQuery, to.Fragment, to.RawFragment = "", false, "", ""
 	return fmt.Sprintf(" to %s", brief(to.Redacted()))

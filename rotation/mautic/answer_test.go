@@ -64,12 +64,12 @@ func TestARequestThatTakesTooLongTellsHowLong(t *testing.T) {
 			f.t.Errorf("outcome %s", credential.OutcomeOf(err))
 		}
 		_, err = s.ask(f.t.Context(), s.client, http.MethodGet, "s/slow", nil, nil)
-		f.needs(err, "the answer broke off", "(20ms at most)")
+		f.needs(err, "the answer was cut short", "(20ms at most)")
 
 		s.timeout = pageTimeout
 		short, cancel := context.WithTimeout(f.t.Context(), 20*time.Millisecond)
 		defer cancel()
-		f.needs(s.check(short), "s/login was cut off after ", "ms, when the time for it was over, which is shorter than the 15s that it may take")
+		f.needs(s.check(short), "s/login was cut off after ", "ms, because the invocation's time was over; a request may take 15s")
 	})
 }
 
@@ -125,11 +125,11 @@ func TestAnAPIThatFailsHasMoreThanOneCause(t *testing.T) {
 		if err := k.Set(f.t.Context(), c); err != nil {
 			f.t.Fatal(err)
 		}
-		const causes = "Mautic's log says why (var/logs): likely are a database that it has lost, a migration that has not run since an update, and a cache that it cannot write"
+		const causes = "Mautic's log says why (var/logs): likely causes are a lost database connection, a migration that has not run since an update, and a cache that Mautic cannot write"
 		lost.Store("/oauth/v2/token")
 		f.needs(k.Test(f.t.Context(), c), "POST "+access.URL+"/oauth/v2/token answers 500: "+causes)
 		lost.Store("/api/users/self")
-		f.needs(k.Test(f.t.Context(), c), "GET "+access.URL+"/api/users/self answers 500: likely the API client has no role: give it one (Settings, API Credentials). If it has one, "+causes)
+		f.needs(k.Test(f.t.Context(), c), "GET "+access.URL+"/api/users/self answers 500: the API client probably has no role: give it one (Settings, API Credentials). If it has one, "+causes)
 		s, err := access.site()
 		if err != nil {
 			f.t.Fatal(err)
@@ -140,7 +140,7 @@ func TestAnAPIThatFailsHasMoreThanOneCause(t *testing.T) {
 
 		lost.Store("")
 		f.sql("UPDATE {oauth2_clients} SET role_id = NULL WHERE id > 1")
-		f.needs(k.Test(f.t.Context(), c), "answers 500: likely the API client has no role")
+		f.needs(k.Test(f.t.Context(), c), "answers 500: the API client probably has no role")
 	})
 }
 
@@ -157,7 +157,7 @@ func TestAnAPIThatAFirewallRefusesIsNotLookedForInMauticsLog(t *testing.T) {
 		}
 		for _, page := range []string{tokenPage, selfPage} {
 			closed.Store("/" + page)
-			f.needs(k.Test(f.t.Context(), c), page+" answers 403: a firewall or basic authentication in front of Mautic answers so: have it let the function's requests for "+page+" through")
+			f.needs(k.Test(f.t.Context(), c), page+" answers 403: this answer comes from a firewall or basic authentication in front of Mautic: make it let the function's requests for "+page+" through")
 		}
 	})
 }
@@ -195,7 +195,7 @@ func TestAnAPIBehindABasicAuthenticationOfItsOwnIsRefusedByName(t *testing.T) {
 			for _, open := range [][]string{nil, {"/oauth/"}, {"/api/"}} {
 				k := NewAPI(APIConfig{Access: f.inFront(options, open...)})
 				err := f.generate(k, f.firstClient())
-				f.needs(err, "answers 401: what is in front of Mautic asks for a user and a password of its own", "below oauth/ and api/ through", "unset MAUTIC_URL")
+				f.needs(err, "answers 401: something in front of Mautic asks for its own user and password", "below oauth/ and api/ through", "unset MAUTIC_URL")
 				f.hidesFront(err.Error())
 				if outcome, _ := k.Probe(f.t.Context(), f.firstClient()); outcome == credential.Denied {
 					f.t.Error("the front's answer counts as Mautic's")
@@ -247,16 +247,16 @@ func TestAnAdminSignsInBehindABasicAuthenticationOfItsOwn(t *testing.T) {
 			if err := k.Test(f.t.Context(), c); err != nil {
 				f.t.Error(err)
 			}
-			if !strings.Contains(f.log.String(), "/s/login_check") || !strings.Contains(f.log.String(), "has one of its own (MAUTIC_URL)") {
+			if !strings.Contains(f.log.String(), "/s/login_check") || !strings.Contains(f.log.String(), "uses it too (MAUTIC_URL)") {
 				f.t.Errorf("the log does not say how: %s", f.log.String())
 			}
 			f.hidesFront(f.log.String())
 
 			wrong, none := access, access
 			wrong.URL = strings.Replace(access.URL, staffPassword, "wrong", 1)
-			f.needs(f.generate(f.admin(wrong), f.adminDoc(pendingPassword)), "s/login answers 401: what is in front of Mautic refuses the user and the password in MAUTIC_URL")
+			f.needs(f.generate(f.admin(wrong), f.adminDoc(pendingPassword)), "s/login answers 401: something in front of Mautic refuses the user and the password in MAUTIC_URL")
 			none.URL = strings.Replace(access.URL, "staff:"+staffPassword+"@", "", 1)
-			f.needs(f.generate(f.admin(none), f.adminDoc(pendingPassword)), "s/login answers 401: a firewall or basic authentication in front of Mautic answers so")
+			f.needs(f.generate(f.admin(none), f.adminDoc(pendingPassword)), "s/login answers 401: this answer comes from a firewall or basic authentication in front of Mautic")
 		}
 	})
 }

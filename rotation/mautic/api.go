@@ -159,7 +159,7 @@ func (k *API) Generate(ctx context.Context, g credential.Generation) (document.D
 
 // sayKeyOnly tells that there is nothing to be done at any target.
 func (k *API) sayKeyOnly(log *slog.Logger) {
-	log.Warn("the secret has an API key and no client's id, so the key is published and set nowhere: add the id of a client of Mautic's as field " + string(k.config.Layout.ClientID) + " to have it rotated there")
+	log.Warn("the secret has an API key but no client id, so the key is only stored in the secret: add the id of a client in Mautic as field " + string(k.config.Layout.ClientID) + " to have it rotated there")
 }
 
 // Set gives the standby client the pending secret. See credential.Target.
@@ -198,7 +198,7 @@ func (k *API) Set(ctx context.Context, c credential.Change) error {
 func (s *store) inUse(ctx context.Context, c clientID) (clientRow, error) {
 	row, found, err := s.client(ctx, c)
 	if err == nil && !found {
-		return clientRow{}, credential.Failf(credential.Denied, "there is no API client %s in Mautic: correct the client's id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
+		return clientRow{}, credential.Failf(credential.Denied, "there is no API client %s in Mautic: correct the client id in the secret, or create a client (Settings, API Credentials) and store its id and secret", c)
 	}
 	return row, err
 }

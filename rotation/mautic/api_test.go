@@ -133,7 +133,7 @@ func TestAnIDThatSomebodyElseHasTakenIsLeftToThem(t *testing.T) {
 		c := f.apiChange(k)
 		standby, _ := k.pair(c.Pending)
 		f.sql("INSERT INTO {oauth2_clients} (id, name, random_id, secret, redirect_uris, allowed_grant_types) VALUES (?, 'x', 'theirs', 'theirs', '', '')", standby.id)
-		f.needs(k.Set(f.t.Context(), c), "belongs to another client", "start a new rotation")
+		f.needs(k.Set(f.t.Context(), c), "now belongs to another client", "start a new rotation")
 		if f.value("SELECT secret FROM {oauth2_clients} WHERE id = ?", standby.id) != "theirs" {
 			f.t.Error("overwritten")
 		}
@@ -240,7 +240,7 @@ func TestAnAPIClientIsTestedByACallAsFarAsItMayMakeOne(t *testing.T) {
 		f.sql("UPDATE {oauth2_clients} SET role_id = NULL WHERE id > 1")
 		f.needs(k.Test(f.t.Context(), c), "answers 500", "role")
 		f.sql("UPDATE {oauth2_clients} SET allowed_grant_types = 'a:0:{}' WHERE id > 1")
-		if err := k.Test(f.t.Context(), c); err != nil || !strings.Contains(f.log.String(), "no call was made") {
+		if err := k.Test(f.t.Context(), c); err != nil || !strings.Contains(f.log.String(), "the function made no call") {
 			f.t.Errorf("a client of another grant: %v, %s", err, f.log.String())
 		}
 		f.expect(k, credential.Accepted, c.Pending)
@@ -277,7 +277,7 @@ func TestAKeyWithoutAClientIsPublishedAndSetNowhere(t *testing.T) {
 			}
 		}
 		f.expect(k, credential.Accepted, current, pending)
-		if !strings.Contains(f.log.String(), "set nowhere") || problems(k.Preflight(t.Context(), current)) != "" {
+		if !strings.Contains(f.log.String(), "only stored in the secret") || problems(k.Preflight(t.Context(), current)) != "" {
 			t.Error("the log does not say so, or the preflight minds")
 		}
 	}

@@ -55,7 +55,7 @@ func (k *API) overlap(o credential.Overlap) (current, old pair, ok bool, err err
 		return pair{}, pair{}, false, fmt.Errorf("the old version: %w", err)
 	}
 	if current == old && old.hasClient() {
-		return pair{}, pair{}, false, errors.New("the old API client is the current one, which is not taken away")
+		return pair{}, pair{}, false, errors.New("the old API client is the current one, so it is not retired")
 	}
 	return current, old, old.hasClient(), nil
 }
@@ -148,7 +148,7 @@ func (s *store) takeAway(ctx context.Context, o credential.Overlap, current, old
 	}
 	if current.hasClient() {
 		if err := s.holds(ctx, current); err != nil {
-			return fmt.Errorf("the old API client stays, since the current one would not work: %w", err)
+			return fmt.Errorf("the old API client keeps its secret, since the current one would not work: %w", err)
 		}
 	}
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
@@ -165,7 +165,7 @@ func (s *store) lacks(ctx context.Context, p pair) error {
 	err := s.holds(ctx, p)
 	switch {
 	case err == nil:
-		return fmt.Errorf("the API client %s still has the secret that was taken away: %w", p.clientID, errMoving)
+		return fmt.Errorf("the API client %s still has the secret that was retired: %w", p.clientID, errMoving)
 	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	default:
@@ -199,7 +199,7 @@ func (k *API) Restore(ctx context.Context, o credential.Overlap) error {
 			return err
 		}
 		if !strings.HasPrefix(row.secret, takenAway) {
-			return fmt.Errorf("the old API client %s has a secret that was not set by taking it out of service, so it is left: another rotation, or somebody by hand, has changed it", old.clientID)
+			return fmt.Errorf("the old API client %s has a secret that the quarantine did not set, so it is left alone: another rotation, or someone by hand, has changed it", old.clientID)
 		}
 		if err := s.swapSecret(ctx, old.clientID, row.secret, old.secret); err != nil {
 			return err
@@ -252,7 +252,7 @@ func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old p
 		return err
 	}
 	if mautic == nil {
-		o.Log.Info("the old API client has another secret in Mautic; no token was asked for with the old one, since no URL is set (MAUTIC_URL)", "client", old.String())
+		o.Log.Info("the old API client has another secret in Mautic; the function did not ask for a token with the old one, since no URL is set (MAUTIC_URL)", "client", old.String())
 		return nil
 	}
 	_, err = mautic.token(ctx, old.String(), old.secret)
@@ -260,11 +260,11 @@ func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old p
 	case credential.OutcomeOf(err) == credential.Denied:
 		return nil
 	case errors.Is(err, errNoAPI):
-		o.Log.Warn("the old API client has another secret in Mautic; no token was asked for, since Mautic's API is switched off", "client", old.String())
+		o.Log.Warn("the old API client has another secret in Mautic; the function did not ask for a token, since Mautic's API is disabled", "client", old.String())
 		return nil
 	case err == nil || errors.Is(err, errNoGrant):
-		return fmt.Errorf("the old API client %s is still accepted after its secret was replaced: is MAUTIC_URL that of another Mautic than the database?", old.clientID)
+		return fmt.Errorf("the old API client %s is still accepted after its secret was replaced: does MAUTIC_URL point to a different Mautic than the database?", old.clientID)
 	default:
-		return fmt.Errorf("see the old API client refused: %w", err)
+		return fmt.Errorf("prove that the old API client is refused: %w", err)
 	}
 }

@@ -327,7 +327,7 @@ func TestRetireSucceedsOnlyWhenItHasSeenTheRefusal(t *testing.T) {
 			f.t.Fatal(err)
 		}
 		broken.Store(true)
-		f.needs(k.Retire(f.t.Context(), f.overlap(c)), "see the old API client refused", "502")
+		f.needs(k.Retire(f.t.Context(), f.overlap(c)), "prove that the old API client is refused", "502")
 		broken.Store(false)
 		if err := k.Retire(f.t.Context(), f.overlap(c)); err != nil {
 			f.t.Error(err)

@@ -39,12 +39,12 @@ func (k *API) Test(ctx context.Context, c credential.Change) error {
 		if err := k.stored(ctx, pending, c.Current, c.Pending); err != nil {
 			return err
 		}
-		c.Log.Info("Mautic has the pending API client; no token was asked for, since "+whyNot, "client", pending.String())
+		c.Log.Info("Mautic has the pending API client; the function did not ask for a token, since "+whyNot, "client", pending.String())
 		return nil
 	}
 	token, err := mautic.token(ctx, pending.String(), pending.secret)
 	if errors.Is(err, errNoGrant) {
-		c.Log.Warn("Mautic accepts the pending API client, but no call was made, since it may not use the grant client_credentials", "client", pending.String())
+		c.Log.Warn("Mautic accepts the pending API client, but the function made no call, since the client may not use the grant client_credentials", "client", pending.String())
 		return nil
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (k *API) Preflight(ctx context.Context, current document.Document) []creden
 		checks = append(checks, credential.Check{What: what, Problem: problem, Warning: warning})
 	}
 	if !p.hasClient() {
-		add("the API key is a client's of Mautic", nil, fmt.Errorf("field %s is missing or empty, so new keys are published and set nowhere: add the client's id (Settings, API Credentials)", k.config.Layout.ClientID))
+		add("the API key is a client's of Mautic", nil, fmt.Errorf("field %s is missing or empty, so new keys are only stored in the secret: add the client's id (Settings, API Credentials)", k.config.Layout.ClientID))
 		return checks
 	}
 	s, err := k.config.open(ctx, clientTables, current)
@@ -117,12 +117,12 @@ func (k *API) Preflight(ctx context.Context, current document.Document) []creden
 		case err == nil && !row.hasRole:
 			err = fmt.Errorf("the API client %s has no role, so Mautic fails with its tokens: give it one (Settings, API Credentials)", p.clientID)
 		case err == nil && row.secret != p.secret:
-			warning = fmt.Errorf("the API client %s has another secret in Mautic than in the document, so the present key does not work; a rotation replaces it by one that does", p.clientID)
+			warning = fmt.Errorf("the API client %s has a different secret in Mautic than in the document, so the current key does not work; a rotation replaces it with one that does", p.clientID)
 		}
 		add("Mautic has the API client", err, warning)
 		if err == nil {
 			_, err := s.standby(ctx, p.clientID)
-			add("there is one standby client, or none yet", err, nil)
+			add("there is at most one standby client", err, nil)
 		}
 		add("the database's user may write clients and delete tokens", s.rehearse(ctx,
 			"INSERT INTO {oauth2_clients} (id, role_id, name, random_id, secret, redirect_uris, allowed_grant_types) SELECT id, role_id, name, random_id, secret, redirect_uris, allowed_grant_types FROM {oauth2_clients} WHERE 1 = 0",
@@ -145,7 +145,7 @@ func (k *API) apiChecks(ctx context.Context, p pair) []credential.Check {
 	if credential.OutcomeOf(err) == credential.Denied {
 		err = nil
 	}
-	checks = append(checks, credential.Check{What: "Mautic's API is switched on", Problem: err})
+	checks = append(checks, credential.Check{What: "Mautic's API is enabled", Problem: err})
 	if err == nil {
 		checks = append(checks, credential.Check{What: "calls reach Mautic's API", Problem: mautic.letThrough(ctx)})
 	}

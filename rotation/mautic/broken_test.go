@@ -14,7 +14,7 @@ func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 		broken.SetPassword("the one before")
 		stored, access := f.access(), f.access()
 		access.URL = broken.URL()
-		f.needs(healthOf(f.t, access.URL).Check(f.t.Context()), "answers 500", "mostly one that cannot log in to its database")
+		f.needs(healthOf(f.t, access.URL).Check(f.t.Context()), "answers 500", "most often cannot log in to its database")
 		for name, tc := range map[string]struct {
 			set, test credential.Kind
 			change    credential.Change
@@ -25,7 +25,7 @@ func TestWhereTheRotationItselfShutsMauticOutWhatIsStoredHasToDo(t *testing.T) {
 			if err := tc.set.Set(f.t.Context(), tc.change); err != nil {
 				f.t.Fatal(err)
 			}
-			f.needs(tc.test.Test(f.t.Context(), tc.change), "a broken Mautic")
+			f.needs(tc.test.Test(f.t.Context(), tc.change), "Mautic is broken")
 
 			singly := tc.change
 			singly.Current = f.withPassword(tc.change.Current, "refused")

@@ -36,7 +36,7 @@ func parseClientID(public string) (clientID, error) {
 			return clientID{id, parts[2]}, nil
 		}
 	}
-	return clientID{}, errors.New(`it is not the public key of an API client, which Mautic shows as "1_3bcbxd9e24…" (Settings, API Credentials)`)
+	return clientID{}, errors.New(`it is not the public key of an API client, which looks like "1_3bcbxd9e24…" in Mautic (Settings, API Credentials)`)
 }
 
 // standbyRandomID is the random_id of a client's standby. The two clients that
@@ -159,9 +159,9 @@ func (s *store) writeStandby(ctx context.Context, standby, current clientID, sec
 	err = s.row(ctx, "SELECT id FROM {oauth2_clients} WHERE id = ? OR random_id = ? LIMIT 1", []any{standby.id, standby.random}, &other)
 	switch {
 	case err == nil && other == standby.id:
-		return fmt.Errorf("the id %d, which was chosen for the standby client, belongs to another client by now; nothing was changed: start a new rotation, which chooses another", standby.id)
+		return fmt.Errorf("the id %d, which was chosen for the standby client, now belongs to another client; nothing was changed: start a new rotation, which chooses another id", standby.id)
 	case err == nil:
-		return fmt.Errorf("there is a standby client of another rotation in Mautic, with the id %d; nothing was changed: start a new rotation, which takes that one", other)
+		return fmt.Errorf("Mautic has a standby client from another rotation, with the id %d; nothing was changed: start a new rotation, which uses that client", other)
 	case !errors.Is(err, errNoRow):
 		return err
 	}

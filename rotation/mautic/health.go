@@ -55,7 +55,7 @@ func (h *Health) Check(ctx context.Context) error {
 	response, err := h.client.Do(request)
 	switch {
 	case err != nil && answered.Load():
-		return fmt.Errorf("%w: GET %s is answered by something that is no usable HTTP response: correct MAUTIC_URL", rollout.ErrUnclear, page.Redacted())
+		return fmt.Errorf("%w: GET %s is answered by something that does not speak HTTP: correct MAUTIC_URL", rollout.ErrUnclear, page.Redacted())
 	case err != nil:
 		return h.noAnswer(ctx, page.Redacted(), err)
 	}
@@ -82,7 +82,7 @@ func (h *Health) noAnswer(ctx context.Context, shown string, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: GET %s was cut off before it was answered: %w", rollout.ErrUnclear, shown, ctx.Err())
 	case untrusted || noTLS:
-		return fmt.Errorf("%w: %s: correct MAUTIC_URL, or what ends TLS there", rollout.ErrUnclear, brief(err.Error()))
+		return fmt.Errorf("%w: %s: correct MAUTIC_URL, or whatever terminates TLS there", rollout.ErrUnclear, brief(err.Error()))
 	}
 	return errors.New(unanswered(http.MethodGet, shown, h.timeout, err))
 }

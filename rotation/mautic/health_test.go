@@ -48,25 +48,25 @@ func TestMauticIsIllIfItAnswers5xxAndOtherAnswersAreUnclear(t *testing.T) {
 		want     string // "": healthy
 	}{
 		{status: 200},
-		{status: 500, ill: true, want: "answers 500 Internal Server Error: that is a broken Mautic, mostly one that cannot log in to its database: see its log"},
-		{status: 502, ill: true, want: "answers 502 Bad Gateway: a load balancer answers so when no task of Mautic is healthy"},
-		{status: 503, ill: true, want: "answers 503 Service Unavailable: a load balancer answers so when no task of Mautic is healthy"},
+		{status: 500, ill: true, want: "answers 500 Internal Server Error: Mautic is broken, and most often cannot log in to its database: see its log"},
+		{status: 502, ill: true, want: "answers 502 Bad Gateway: a load balancer gives this answer when no task of Mautic is healthy"},
+		{status: 503, ill: true, want: "answers 503 Service Unavailable: a load balancer gives this answer when no task of Mautic is healthy"},
 		{status: 504, ill: true, want: "answers 504 Gateway Timeout"},
 		{status: 301, location: "https://www.example.com/s/login", want: "answers 301 Moved Permanently to https://www.example.com/s/login: set MAUTIC_URL to https://www.example.com"},
 		{status: 302, location: "/s/login", want: "answers 302 Found to /s/login: set MAUTIC_URL to http://127.0.0.1:"},
-		{status: 302, location: "https://sso.example.com/authorize?state=secret#secret", want: "to https://sso.example.com/authorize: Mautic itself does not redirect there: have what does (single sign-on, a firewall) let the function's requests for s/login through"},
+		{status: 302, location: "https://sso.example.com/authorize?state=secret#secret", want: "to https://sso.example.com/authorize: Mautic itself does not redirect there: make what does (single sign-on, a firewall) let the function's requests for s/login through"},
 		{status: 302, location: "/mautic/s/login?next=1", want: "answers 302 Found to /mautic/s/login: Mautic itself does not redirect there"},
-		{status: 302, location: "/mautic/installer", want: "answers 302 Found to /mautic/installer: Mautic is not installed as its tasks see it, and shows its installer to everybody: put config/local.php back"},
-		{status: 302, location: "https://mautic.example.com/index.php/installer/step/0?x=secret", want: "/index.php/installer/step/0: Mautic is not installed"},
-		{status: 302, location: "http://%?secret", want: "is answered by something that is no usable HTTP response: correct MAUTIC_URL"},
+		{status: 302, location: "/mautic/installer", want: "answers 302 Found to /mautic/installer: Mautic considers itself not installed, and shows its installer to everyone: restore config/local.php"},
+		{status: 302, location: "https://mautic.example.com/index.php/installer/step/0?x=secret", want: "/index.php/installer/step/0: Mautic considers itself not installed"},
+		{status: 302, location: "http://%?secret", want: "is answered by something that does not speak HTTP: correct MAUTIC_URL"},
 		{status: 302, want: "answers 302 Found: Mautic itself does not redirect there"},
-		{status: 401, want: "answers 401 Unauthorized: a firewall or basic authentication in front of Mautic"},
-		{status: 403, want: "answers 403 Forbidden: a firewall or basic authentication in front of Mautic"},
+		{status: 401, want: "answers 401 Unauthorized: this answer comes from a firewall or basic authentication in front of Mautic"},
+		{status: 403, want: "answers 403 Forbidden: this answer comes from a firewall or basic authentication in front of Mautic"},
 		{status: 404, want: "answers 404 Not Found: this is not the base URL of a Mautic: correct MAUTIC_URL"},
-		{status: 429, want: "answers 429 Too Many Requests: a rate limit in front of Mautic"},
-		{status: 202, want: "answers 202 Accepted: AWS WAF answers so when it asks for a challenge"},
-		{status: 405, want: "answers 405 Method Not Allowed: AWS WAF answers so"},
-		{status: 407, want: "answers 407 Proxy Authentication Required: a firewall or basic authentication in front of Mautic"},
+		{status: 429, want: "answers 429 Too Many Requests: this answer comes from a rate limit in front of Mautic"},
+		{status: 202, want: "answers 202 Accepted: AWS WAF gives this answer for a challenge"},
+		{status: 405, want: "answers 405 Method Not Allowed: AWS WAF gives this answer"},
+		{status: 407, want: "answers 407 Proxy Authentication Required: this answer comes from a firewall or basic authentication in front of Mautic"},
 		{status: 204, want: "answers 204 No Content: this is not the base URL of a Mautic"},
 	} {
 		err := healthOf(t, answering(t, tc.status, tc.location).URL+"/mautic/").Check(t.Context())
@@ -97,7 +97,7 @@ func TestMauticIsIllIfNothingAnswers(t *testing.T) {
 	slow := healthOf(t, hanging(t).URL)
 	slow.timeout = time.Millisecond
 	err = slow.Check(t.Context())
-	if err == nil || errors.Is(err, rollout.ErrUnclear) || !strings.Contains(err.Error(), "got no answer in time (1ms at most): see whether Mautic's tasks are overloaded") {
+	if err == nil || errors.Is(err, rollout.ErrUnclear) || !strings.Contains(err.Error(), "got no answer in time (1ms at most): check whether Mautic's tasks are overloaded") {
 		t.Errorf("it hangs: got %v", err)
 	}
 }
@@ -139,7 +139,7 @@ func TestAMauticWhoseTLSIsNotTrustedIsUnclear(t *testing.T) {
 	t.Cleanup(plain.Close)
 	for _, url := range []string{untrusted.URL, strings.Replace(plain.URL, "http:", "https:", 1)} {
 		err := healthOf(t, url).Check(t.Context())
-		if !errors.Is(err, rollout.ErrUnclear) || !strings.Contains(err.Error(), "correct MAUTIC_URL, or what ends TLS there") {
+		if !errors.Is(err, rollout.ErrUnclear) || !strings.Contains(err.Error(), "correct MAUTIC_URL, or whatever terminates TLS there") {
 			t.Errorf("%s: got %v", url, err)
 		}
 	}
@@ -151,9 +151,9 @@ func TestThePreflightNamesTheSameCauseAsTheHealthCheck(t *testing.T) {
 		status         int
 		location, want string
 	}{
-		{500, "", "answers 500: that is a broken Mautic"},
-		{503, "", "answers 503: a load balancer answers so when no task of Mautic is healthy"},
-		{403, "", "answers 403: a firewall"},
+		{500, "", "answers 500: Mautic is broken"},
+		{503, "", "answers 503: a load balancer gives this answer when no task of Mautic is healthy"},
+		{403, "", "answers 403: this answer comes from a firewall"},
 		{302, "/s/login", "answers 302 to /s/login: set MAUTIC_URL to http://127.0.0.1:"},
 	} {
 		s, err := Access{URL: answering(t, tc.status, tc.location).URL + "/mautic"}.site()

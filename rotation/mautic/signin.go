@@ -28,7 +28,7 @@ func (s *site) formLogin(ctx context.Context, user, password string) (credential
 		return credential.OutcomeOf(err), err
 	}
 	if r.status != http.StatusFound && r.status != http.StatusSeeOther {
-		return credential.Unreachable, s.odd(http.MethodPost, loginCheck, r, "Mautic answers a sign-in by a redirect; its log may say why it does not")
+		return credential.Unreachable, s.unexpectedResponse(http.MethodPost, loginCheck, r, "Mautic should answer a sign-in with a redirect; its log may say why it does not")
 	}
 	return s.openDashboard(ctx, &browser)
 }
@@ -64,7 +64,7 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credent
 			return credential.Denied, credential.Failf(credential.Denied, "the login page refuses the user and password")
 		}
 		if to.Hostname() != s.base.Hostname() {
-			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "that is another host, to which the session is not sent: set MAUTIC_URL to a URL at which Mautic itself answers")
+			return credential.Unreachable, oddAt(http.MethodGet, at.Redacted(), r, "that is another host, so the session is not sent there: set MAUTIC_URL to a URL at which Mautic itself answers")
 		}
 		// Behind a load balancer that ends TLS, Mautic may write http:// or its
 		// own port. The session goes where MAUTIC_URL says.

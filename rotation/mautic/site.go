@@ -104,7 +104,7 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, pageLimit))
 	if err != nil {
-		return reply{}, credential.Failf(credential.Unreachable, "the answer broke off: %s", s.unanswered(ctx, method, at.Redacted(), began, err))
+		return reply{}, credential.Failf(credential.Unreachable, "the answer was cut short: %s", s.unanswered(ctx, method, at.Redacted(), began, err))
 	}
 	return reply{
 		status: response.StatusCode, location: response.Header.Get("Location"),
@@ -116,7 +116,7 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 // take, or in what was left of the caller's.
 func (s *site) unanswered(ctx context.Context, method, shown string, began time.Time, err error) string {
 	if ctx.Err() != nil {
-		return fmt.Sprintf("%s %s was cut off after %s, when the time for it was over, which is shorter than the %s that it may take: raise the function's timeout", method, shown, time.Since(began).Round(time.Millisecond), s.timeout)
+		return fmt.Sprintf("%s %s was cut off after %s, because the invocation's time was over; a request may take %s: raise the function's timeout", method, shown, time.Since(began).Round(time.Millisecond), s.timeout)
 	}
 	return unanswered(method, shown, s.timeout, err)
 }
@@ -124,8 +124,8 @@ func (s *site) unanswered(ctx context.Context, method, shown string, began time.
 // shown is a page's URL without a password.
 func (s *site) shown(path string) string { return s.base.JoinPath(path).Redacted() }
 
-// odd is an answer that says nothing of the value that was tried.
-func (s *site) odd(method, path string, r reply, remedy string) error {
+// unexpectedResponse is an answer that says nothing about the value that was tried.
+func (s *site) unexpectedResponse(method, path string, r reply, remedy string) error {
 	return oddAt(method, s.shown(path), r, remedy)
 }
 
@@ -188,11 +188,11 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	case r.status == http.StatusInternalServerError:
 		return "", credential.Failf(credential.Unreachable, "GET %s answers 500: %w", s.shown(loginPage), errBroken)
 	case r.status != http.StatusOK:
-		return "", s.odd(http.MethodGet, loginPage, r, remedy(s.base, loginPage, r.status, r.location))
+		return "", s.unexpectedResponse(http.MethodGet, loginPage, r, remedy(s.base, loginPage, r.status, r.location))
 	}
 	csrf, ok := csrfToken(r.body)
 	if !ok {
-		return "", credential.Failf(credential.Unreachable, "GET %s answers 200, but its page has no field _csrf_token, so it is not a Mautic's: correct MAUTIC_URL", s.shown(loginPage))
+		return "", credential.Failf(credential.Unreachable, "GET %s answers 200, but its page has no field _csrf_token, so it is not Mautic's login page: correct MAUTIC_URL", s.shown(loginPage))
 	}
 	return csrf, nil
 }
@@ -245,7 +245,7 @@ func (s *site) plain() bool {
 func (a Access) siteChecks(ctx context.Context, without string) []credential.Check {
 	s, err := a.site()
 	if err == nil && s == nil {
-		return []credential.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to have it tried for real", without)}}
+		return []credential.Check{{What: "Mautic's URL", Warning: fmt.Errorf("it is not set, so %s: set MAUTIC_URL to test it for real", without)}}
 	}
 	check := credential.Check{What: "Mautic answers at its URL", Problem: err}
 	if err == nil {

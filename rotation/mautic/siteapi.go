@@ -25,8 +25,8 @@ func (s *site) apiURL(path string) *url.URL {
 	return at
 }
 
-// oddAPI is an answer of the API that says nothing of the value that was tried.
-func (s *site) oddAPI(method, path string, r reply, likely string) error {
+// unexpectedAPIResponse is an answer of the API that says nothing about the value that was tried.
+func (s *site) unexpectedAPIResponse(method, path string, r reply, likely string) error {
 	return oddAt(method, s.apiURL(path).String(), r, s.apiRemedy(path, r, likely))
 }
 
@@ -35,10 +35,10 @@ func (s *site) oddAPI(method, path string, r reply, likely string) error {
 func (s *site) apiRemedy(path string, r reply, likely string) string {
 	switch {
 	case r.asksForBasic():
-		return "what is in front of Mautic asks for a user and a password of its own, and Mautic's API goes by the same header, so a credential in MAUTIC_URL cannot be sent along: " +
-			"have it let the function's requests below oauth/ and api/ through without, or unset MAUTIC_URL: then the values are only read back from the tables. (Apache: if there is nothing in front, set CGIPassAuth on)"
+		return "something in front of Mautic asks for its own user and password, in the same header that Mautic's API uses, so a credential in MAUTIC_URL cannot be sent as well: " +
+			"make it let the function's requests below oauth/ and api/ through without them, or unset MAUTIC_URL: then the values are only read back from the tables. (Apache: if there is nothing in front, set CGIPassAuth on)"
 	case r.status == http.StatusInternalServerError:
-		return likely + "Mautic's log says why (var/logs): likely are a database that it has lost, a migration that has not run since an update, and a cache that it cannot write"
+		return likely + "Mautic's log says why (var/logs): likely causes are a lost database connection, a migration that has not run since an update, and a cache that Mautic cannot write"
 	case slices.Contains(fromInFront, r.status) || r.status >= 500 || r.status >= 300 && r.status < 400:
 		return remedy(s.base, path, r.status, r.location)
 	default:
@@ -62,7 +62,7 @@ func (r reply) asksForBasic() bool {
 // is in front of Mautic has one of its own.
 func (s *site) basicAuth(ctx context.Context, user, password string) (credential.Outcome, error) {
 	if s.base.User != nil {
-		return credential.Unknown, errors.New("basic authentication was not tried, since what is in front of Mautic has one of its own (MAUTIC_URL)")
+		return credential.Unknown, errors.New("basic authentication was not tried, since something in front of Mautic uses it too (MAUTIC_URL)")
 	}
 	r, err := s.askAPI(ctx, http.MethodGet, selfPage, nil, func(request *http.Request) { request.SetBasicAuth(user, password) })
 	if err != nil {
@@ -72,16 +72,16 @@ func (s *site) basicAuth(ctx context.Context, user, password string) (credential
 	case http.StatusOK:
 		return credential.Accepted, nil
 	case http.StatusUnauthorized:
-		return credential.Denied, s.odd(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
+		return credential.Denied, s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic refuses the user and password")
 	case http.StatusForbidden:
-		return credential.Unknown, s.odd(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is switched off")
+		return credential.Unknown, s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic's API or its basic authentication is disabled")
 	default:
-		return credential.Unreachable, s.oddAPI(http.MethodGet, selfPage, r, "")
+		return credential.Unreachable, s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 }
 
 // errNoAPI says that a client cannot be tried, since Mautic's API is off.
-var errNoAPI = errors.New("the API of Mautic is switched off (403 api_disabled), so the client cannot be tried: switch it on (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to have the stored secret do for a test")
+var errNoAPI = errors.New("Mautic's API is disabled (403 api_disabled), so the client cannot be tested: enable it (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to test only the stored secret")
 
 // errNoGrant says that a client's secret is right, and that it is not one for
 // client_credentials. Mautic looks at the secret first.
@@ -113,7 +113,7 @@ func (s *site) token(ctx context.Context, client, secret string) (string, error)
 	case r.status == http.StatusBadRequest && said("unauthorized_client"):
 		return "", errNoGrant
 	default:
-		return "", s.oddAPI(http.MethodPost, tokenPage, r, "")
+		return "", s.unexpectedAPIResponse(http.MethodPost, tokenPage, r, "")
 	}
 }
 
@@ -126,11 +126,11 @@ func (s *site) callAPI(ctx context.Context, token string) error {
 	case r.status == http.StatusOK:
 		return nil
 	case r.status == http.StatusUnauthorized && !r.asksForBasic():
-		return s.odd(http.MethodGet, selfPage, r, "Mautic refuses a token that it has just issued: is the Authorization header kept from PHP (Apache: CGIPassAuth on)?")
+		return s.unexpectedResponse(http.MethodGet, selfPage, r, "Mautic refuses a token that it has just issued: does the web server withhold the Authorization header from PHP (Apache: CGIPassAuth on)?")
 	case r.status == http.StatusInternalServerError:
-		return s.oddAPI(http.MethodGet, selfPage, r, "likely the API client has no role: give it one (Settings, API Credentials). If it has one, ")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "the API client probably has no role: give it one (Settings, API Credentials). If it has one, ")
 	default:
-		return s.oddAPI(http.MethodGet, selfPage, r, "")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *site) letThrough(ctx context.Context) error {
 		return err
 	}
 	if r.asksForBasic() {
-		return s.oddAPI(http.MethodGet, selfPage, r, "")
+		return s.unexpectedAPIResponse(http.MethodGet, selfPage, r, "")
 	}
 	return nil
 }

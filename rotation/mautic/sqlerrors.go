@@ -17,19 +17,19 @@ import (
 // meanings are what an operator is told. The server's own text is never passed
 // on: that of 1064 echoes the statement, that of 1062 a value.
 var meanings = map[uint16]string{
-	mysql.AccessDenied:        "the database's password is wrong, or it knows no such user from this host",
+	mysql.AccessDenied:        "the database's password is wrong, or the server knows no such user from this host",
 	mysql.DatabaseDenied:      "%s has no access to the database: GRANT it",
 	mysql.NoDatabase:          "there is no such database: correct its name in the secret or in DATABASE_NAME",
 	mysql.NoColumn:            "a column is missing: this is not a table of Mautic 5 to 7, or MAUTIC_TABLE_PREFIX names another application's",
 	mysql.NoTable:             "a table is missing: check the database's name and MAUTIC_TABLE_PREFIX",
-	mysql.LockWaitTimeout:     "another session held a lock on the row or the table for more than 5 s, and nothing was changed: try again",
-	mysql.Deadlock:            "a deadlock with another session, and nothing was changed: try again",
+	mysql.LockWaitTimeout:     "another session held a lock on the row or the table for more than 5 s; nothing was changed: try again",
+	mysql.Deadlock:            "a deadlock with another session; nothing was changed: try again",
 	mysql.OptionPreventsIt:    "the server is read-only: name the writer's endpoint as the host, not a reader's",
 	mysql.ReadOnlyTransaction: "the server is read-only: name the writer's endpoint as the host, not a reader's",
 	mysql.ReadOnlyMode:        "the server is read-only: name the writer's endpoint as the host, not a reader's",
 	mysql.TooManyConnections:  "the server has too many connections: raise max_connections, or wait",
 
-	mysql.Duplicate: "another session was faster with a row of the same key: try again",
+	mysql.Duplicate: "another session has just inserted a row with the same key: try again",
 }
 
 // passing are those that may be over in seconds.
@@ -55,7 +55,7 @@ func (s *store) explain(err error) error {
 			Temporary: slices.Contains(passing, inServer.Number),
 		}
 	case errors.Is(err, context.DeadlineExceeded):
-		return credential.Failf(credential.Unreachable, "the database did not answer within %s: try again, and see what holds it up (SHOW PROCESSLIST)", mysql.StatementTimeout)
+		return credential.Failf(credential.Unreachable, "the database did not answer within %s: try again, and find out what is holding it up (SHOW PROCESSLIST)", mysql.StatementTimeout)
 	default:
 		return credential.Failf(credential.Unreachable, "the connection to the database failed: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *store) meaning(err *driver.MySQLError) string {
 	text, ok := meanings[err.Number]
 	switch {
 	case !ok:
-		return fmt.Sprintf("MySQL error %d (its text is left out, for it may quote a secret: see the server's manual)", err.Number)
+		return fmt.Sprintf("MySQL error %d (its text is omitted because it may quote a secret: see the server's manual)", err.Number)
 	case err.Number == mysql.DatabaseDenied:
 		text = fmt.Sprintf(text, s.account)
 	}

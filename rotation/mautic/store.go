@@ -72,14 +72,14 @@ func (a Access) withCredentials(ctx context.Context, documents []document.Docume
 		return nil, fmt.Errorf("this credential is in Mautic's tables, and the secret has no database credentials: no field %s. Add them to this secret, or set DATABASE_SECRET_ARN to the one that has them", a.Database.Where())
 	}
 	if documents, err = a.DatabaseDocuments(ctx); err != nil {
-		return nil, fmt.Errorf("the database's credentials, which are in another secret: %w", err)
+		return nil, fmt.Errorf("get the database's credentials, which are in another secret: %w", err)
 	}
 	named := slices.DeleteFunc(documents, func(d document.Document) bool {
 		fields, err := a.Database.Fields(d)
 		return err == nil && len(fields) == 0
 	})
 	if len(named) == 0 {
-		return nil, fmt.Errorf("the secret that DATABASE_SECRET_ARN names has no database credentials: no field %s. Set it to the one that has them", a.Database.Where())
+		return nil, fmt.Errorf("the secret that DATABASE_SECRET_ARN names has no database credentials: no field %s. Set it to the secret that has them", a.Database.Where())
 	}
 	return named, nil
 }
@@ -109,7 +109,7 @@ func (s *store) prepare(ctx context.Context, prefix string, tables []string) err
 		return err
 	}
 	if s.database = database.String; s.database == "" {
-		return errors.New("it is not known which database Mautic's tables are in: add the database's name to the secret (/database_name), or set DATABASE_NAME")
+		return errors.New("cannot tell which database has Mautic's tables: add the database's name to the secret (/database_name), or set DATABASE_NAME")
 	}
 	visible, err := s.tables(ctx)
 	if err != nil {
@@ -157,7 +157,7 @@ func choosePrefix(visible, needed []string, set string) (string, error) {
 		if set == NoTablePrefix {
 			set = ""
 		} else if !prefixPattern.MatchString(set) {
-			return "", fmt.Errorf("%q is no table prefix: it has letters, digits and _ alone", set)
+			return "", fmt.Errorf("%q is not a table prefix: use only letters, digits and _", set)
 		}
 		if names := missing(set); len(names) > 0 {
 			return "", fmt.Errorf("no table %s: %s", strings.Join(names, ", "), remedy)
@@ -180,7 +180,7 @@ func choosePrefix(visible, needed []string, set string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("no table %s, with whatever prefix: %s", strings.Join(needed, ", "), remedy)
+		return "", fmt.Errorf("no table %s, with any prefix: %s", strings.Join(needed, ", "), remedy)
 	case 1:
 		return found[0], nil
 	}
@@ -248,7 +248,7 @@ func (s *store) lockToChange(ctx context.Context, what string) error {
 	if err == nil && !got {
 		err = &credential.Failure{
 			Outcome: credential.Unknown, Temporary: true,
-			Problem: fmt.Sprintf("another change of the same credential in Mautic (%s) is under way and did not end within %d s", what, mysql.LockWait), Remedy: "try again",
+			Problem: fmt.Sprintf("another change of the same credential in Mautic (%s) is in progress and did not end within %d s", what, mysql.LockWait), Remedy: "try again",
 		}
 	}
 	return err

@@ -37,7 +37,7 @@ func TestTheTablePrefixIsFoundOrSetAndNeverGuessed(t *testing.T) {
 		{"set", append([]string{"users", "roles", "oauth2_clients"}, mautic...), adminTables, "m_", "m_", ""},
 		{"set to none", append([]string{"users", "roles", "oauth2_clients"}, mautic...), adminTables, NoTablePrefix, "", ""},
 		{"set wrong", mautic, adminTables, "x_", "", "no table x_users, x_roles"},
-		{"set to what is none", mautic, adminTables, "m`; DROP", "", "no table prefix"},
+		{"set to what is none", mautic, adminTables, "m`; DROP", "", "not a table prefix"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := choosePrefix(tc.visible, tc.needed, tc.set)

@@ -128,7 +128,7 @@ func (k *Webhook) advance(g credential.Generation) (document.Document, error) {
 	case !g.Last.IsZero() && g.Now.Sub(g.Last) < k.config.MinLead:
 		return document.Document{}, &credential.TooEarly{
 			Until: g.Last.Add(k.config.MinLead),
-			Why:   fmt.Sprintf("receivers of webhooks are given %s to read the next secret, which was published at %s", k.config.MinLead, g.Last.UTC().Format(time.RFC3339)),
+			Why:   fmt.Sprintf("receivers of webhooks have %s to read the next secret, which was published at %s", k.config.MinLead, g.Last.UTC().Format(time.RFC3339)),
 		}
 	default:
 		// Also where it is not known when the kind was last rotated: to wait for

@@ -156,7 +156,7 @@ func TestAWebhookSecretIsSetTestedAndPutBack(t *testing.T) {
 		if f.hookSecrets() != firstHookSecret+","+firstHookSecret {
 			f.t.Error("not put back")
 		}
-		f.needs(k.Test(f.t.Context(), c), "another secret")
+		f.needs(k.Test(f.t.Context(), c), "a different secret")
 	})
 }
 
@@ -233,7 +233,7 @@ func TestAHookThatWasMadeInMauticsPagesIsNamedAndLeftAlone(t *testing.T) {
 		c := f.hookChange()
 		all := NewWebhook(WebhookConfig{Access: f.access()})
 		err = f.generate(all, c.Current)
-		f.needs(err, `the webhook "made in the pages" has another secret in Mautic than the document, so nothing was changed`, "MAUTIC_WEBHOOKS")
+		f.needs(err, `the webhook "made in the pages" has a different secret in Mautic than in the document, so nothing was changed`, "MAUTIC_WEBHOOKS")
 		// Or the engine would try again, in place of leaving the kind out.
 		if credential.MayPass(err) || strings.Contains(err.Error(), own) {
 			f.t.Errorf("it may pass, or shows a secret: %v", err)

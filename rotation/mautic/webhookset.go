@@ -44,7 +44,7 @@ func (k *Webhook) hooks(ctx context.Context, s *store) (hooks []hook, err error)
 	case len(missing) > 0 && len(there) > 0:
 		return nil, fmt.Errorf("there is no webhook %s in Mautic, which has %s: correct MAUTIC_WEBHOOKS, or create the webhook", quoted(missing), brief(quoted(there)))
 	case len(there) == 0:
-		return nil, fmt.Errorf("there is no webhook in Mautic: create it, or take field %s out of the secret", k.config.Layout.Secret)
+		return nil, fmt.Errorf("there is no webhook in Mautic: create it, or remove field %s from the secret", k.config.Layout.Secret)
 	}
 	return hooks, nil
 }
@@ -78,7 +78,7 @@ func others(hooks []hook, secrets ...string) (names []string) {
 // one.
 func known(hooks []hook, secrets ...string) error {
 	if names := others(hooks, secrets...); len(names) > 0 {
-		return credential.Failf(credential.Denied, "the webhook %s has another secret in Mautic than the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks that are to be rotated in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
+		return credential.Failf(credential.Denied, "the webhook %s has a different secret in Mautic than in the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks to rotate in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -92,14 +92,14 @@ func (k *Webhook) Set(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	if current.secret == pending.secret {
-		c.Log.Info("the next webhook secret is only published: Mautic goes on signing with the one in use")
+		c.Log.Info("the next webhook secret is only published: Mautic still signs with the current one")
 		return nil
 	}
 	// The hooks may have AWSCURRENT's next secret: of a rotation that was given
 	// up after it was set.
 	written, err := k.swap(ctx, c, pending.secret, current.secret, current.next)
 	if err == nil && written {
-		c.Log.Info("the webhooks are signed with the pending secret; a mautic:webhooks:process that runs now signs with the one before it until it ends, for up to 600 s")
+		c.Log.Info("Mautic now signs webhooks with the pending secret; a mautic:webhooks:process that is running signs with the previous one until it ends, for up to 600 s")
 	}
 	return err
 }
@@ -177,7 +177,7 @@ func (k *Webhook) Test(ctx context.Context, c credential.Change) error {
 	if err := k.compare(ctx, pending.secret, c.Current, c.Pending); err != nil {
 		return err
 	}
-	c.Log.Info("Mautic has the pending webhook secret, as reading it back has shown")
+	c.Log.Info("Mautic has stored the pending webhook secret (read back)")
 	return nil
 }
 

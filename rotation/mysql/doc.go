@@ -1,6 +1,6 @@
-// Package mysql is what the kinds need of a MySQL or MariaDB server: a connection
-// that waits for nothing without a bound, locks that keep invocations apart, and
-// the servers' error numbers by name.
+// Package mysql has what the kinds need to talk to a MySQL or MariaDB server: a
+// connection on which every wait is bounded, locks that keep invocations apart, and
+// names for the servers' error numbers.
 //
 //	db, err := mysql.Open(mysql.Login{User: "mautic", Password: password, Address: "db.example.com:3306", ServerName: "db.example.com", TLS: config})
 //	s, err := mysql.Connect(ctx, db)
@@ -11,6 +11,6 @@
 //	if mysql.Is(err, mysql.NotCurrentPassword) { … }
 //
 // Errors are the driver's own. Their text may repeat a statement, with the
-// passwords in it (1064), or a value (1062): whoever passes one on puts a text of
-// his own in its place.
+// passwords in it (1064), or a value (1062), so a caller that passes one on replaces
+// its text.
 package mysql

@@ -7,8 +7,8 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 )
 
-// Error numbers by what they mean here. MySQL and MariaDB share those below 1900;
-// above, each has its own.
+// Error numbers, named for what they mean here. MySQL and MariaDB share those below 1900; above
+// that, each has its own.
 const (
 	TooManyConnections   = 1040
 	DatabaseDenied       = 1044 // the password is right
@@ -23,17 +23,17 @@ const (
 	TableDenied          = 1142
 	ColumnDenied         = 1143
 	NoTable              = 1146
-	NoVariable           = 1193 // a plugin's or a component's that is not installed, or none
+	NoVariable           = 1193 // the variable of a plugin or component that is not installed, or an unknown one
 	LockWaitTimeout      = 1205
 	Deadlock             = 1213
 	ResourceLimit        = 1226
 	NoPrivilege          = 1227
-	BadHash              = 1372 // MariaDB: a password's hash that is none
+	BadHash              = 1372 // MariaDB: not a valid password hash
 	OptionPreventsIt     = 1290 // read-only; on MariaDB strict_password_validation too
 	UserOperationFailed  = 1396
 	NoPasswordLogin      = 1698 // the account logs in by its operating system user
 	ReadOnlyTransaction  = 1792
-	PolicyRefuses        = 1819 // a validate_password policy, or a plugin of MariaDB's
+	PolicyRefuses        = 1819 // a validate_password policy, or a MariaDB plugin
 	MustChangePassword   = 1820
 	ReadOnlyMode         = 1836
 	PasswordExpired      = 1862
@@ -50,12 +50,12 @@ const (
 	TooFewChanges        = 4165 // validate_password.changed_characters_percentage
 )
 
-// A Number is an error of the server without its text.
+// A Number is a server error without its text.
 type Number uint16
 
 func (n Number) Error() string { return fmt.Sprintf("MySQL error %d", uint16(n)) }
 
-// NumberOf is the number of the server's error in err; false if it has none.
+// NumberOf returns the number of the server error in err; false if there is none.
 func NumberOf(err error) (uint16, bool) {
 	if n, ok := errors.AsType[Number](err); ok {
 		return uint16(n), true
@@ -66,7 +66,7 @@ func NumberOf(err error) (uint16, bool) {
 	return 0, false
 }
 
-// Is tells whether err is the server's error of that number.
+// Is reports whether err is the server error with that number.
 func Is(err error, number uint16) bool {
 	n, ok := NumberOf(err)
 	return ok && n == number

@@ -13,42 +13,38 @@ import (
 )
 
 const (
-	// ConnectTimeout is for the connection alone.
+	// ConnectTimeout bounds connecting alone.
 	ConnectTimeout = 5 * time.Second
 
-	// StatementTimeout is above LockWait, so that the server gives up first and
-	// says why.
+	// StatementTimeout is longer than LockWait, so that the server gives up first and says why.
 	StatementTimeout = 15 * time.Second
 
-	// LockWait bounds how long a statement waits for another one's locks, in
-	// seconds, and so how late one can be applied whose client has died. The
-	// servers' default for InnoDB's locks is 50 s, and for those on accounts and
-	// tables (lock_wait_timeout) a day or a year.
+	// LockWait bounds how long a statement waits for locks, in seconds, and so how late a
+	// statement can take effect after its client has died. The servers' default is 50 s for
+	// InnoDB's locks, and a day or a year for those on accounts and tables (lock_wait_timeout).
 	LockWait = 5
 
-	// IdleLimit is how long the server keeps a connection that it hears nothing
-	// of, in seconds: longer than any watch. Its default of 8 hours is too long
-	// for the locks of a function that was killed.
+	// IdleLimit is how long the server keeps an idle connection, in seconds: longer than any
+	// watch. The default of 8 hours is too long for the locks of a function that was killed.
 	IdleLimit = 900
 )
 
-// A Login is who logs in where.
+// A Login says who logs in where.
 type Login struct {
 	User, Password string
 	Address        string // "host:port"
-	Database       string // may be empty: a password can be right and the database refused (1044)
+	Database       string // may be empty: the password can be right and the database refused (1044)
 
-	// TLS is how the server is verified, for ServerName; nil means plaintext. In
-	// plaintext the driver proves the password by a hash, or encrypts it with a
-	// key that the server hands out. It never sends it in clear, whatever the
-	// server asks for, and never falls back from TLS.
+	// TLS is how the server, as ServerName, is verified; nil means plaintext. Even then the
+	// driver proves the password with a hash, or encrypts it with a key from the server. It never
+	// sends the password in the clear, whatever the server asks for, and never falls back from
+	// TLS.
 	TLS        *tls.Config
 	ServerName string
 }
 
-// Open makes a pool that logs in so, when it is first used. The driver puts
-// arguments into the text of statements, quoted for the connection's SQL mode:
-// ALTER USER cannot be prepared (1064).
+// Open makes a pool that logs in when it is first used. The driver interpolates arguments into
+// statements, quoted for the connection's SQL mode, because ALTER USER cannot be prepared (1064).
 func Open(l Login) (*sql.DB, error) {
 	config := driver.NewConfig()
 	config.User, config.Passwd = l.User, l.Password
@@ -70,9 +66,9 @@ func Open(l Login) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// A Session is one connection: what is set on it, and the locks that it holds,
-// are of every statement, and none of them moves to another connection unnoticed.
-// No statement takes longer than StatementTimeout.
+// A Session is a single connection. Its settings and locks apply to every statement, and no
+// statement silently moves to another connection. No statement takes longer than
+// StatementTimeout.
 type Session struct {
 	db   *sql.DB
 	conn *sql.Conn
@@ -80,9 +76,9 @@ type Session struct {
 	locked bool // it has taken a lock
 }
 
-// Connect logs in. It makes one attempt, whatever happens: a certificate error
-// that is tried again and again has the server block this host (1129). The
-// session owns the pool from then on, and closes it, if it cannot connect too.
+// Connect logs in. It makes one attempt only: a certificate error that is repeated makes the
+// server block this host (1129). The session owns the pool from then on, and closes it even if it
+// cannot connect.
 func Connect(ctx context.Context, db *sql.DB) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, StatementTimeout)
 	defer cancel()
@@ -94,13 +90,13 @@ func Connect(ctx context.Context, db *sql.DB) (*Session, error) {
 	return &Session{db: db, conn: conn}, nil
 }
 
-// releaseTime is for releasing locks. The server releases them anyway, a moment after the
-// connection has ended.
+// releaseTime bounds releasing locks. The server releases them anyway, soon after the connection
+// has ended.
 const releaseTime = time.Second
 
-// Close releases the session's locks, and ends the connection. Without the first, whoever
-// asks for a lock right after could be told that it is taken. (MariaDB has the statement from
-// 10.5.2 on; before, the end of the connection has to do.)
+// Close releases the session's locks, and ends the connection. Without an explicit release,
+// whoever asks for a lock right after could be told that it is taken. (MariaDB has the statement
+// since 10.5.2; before, ending the connection has to do.)
 func (s *Session) Close() {
 	if s.locked {
 		ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
@@ -111,15 +107,14 @@ func (s *Session) Close() {
 	s.db.Close()
 }
 
-// BoundWaits makes a statement that waits for a lock fail with 1205 soon, and the
-// server give up a lost connection.
+// BoundWaits makes a statement that waits for a lock fail soon with 1205, and makes the server
+// drop a lost connection.
 func (s *Session) BoundWaits(ctx context.Context) error {
 	return s.Exec(ctx, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d, lock_wait_timeout = %d, wait_timeout = %d", LockWait, LockWait, IdleLimit))
 }
 
-// Exec runs a statement. It does not tell how many rows it has changed: the
-// server may count those that it has found instead (clientFoundRows), so whoever
-// needs to know reads back.
+// Exec runs a statement. It does not return how many rows it has changed: the server may count
+// those that it found instead (clientFoundRows), so callers who need to know read back.
 func (s *Session) Exec(ctx context.Context, statement string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, StatementTimeout)
 	defer cancel()
@@ -162,12 +157,11 @@ func (s *Session) Texts(ctx context.Context, query string, args ...any) (found [
 	return found, err
 }
 
-// TryLock takes a lock at the server, and waits for some seconds at most. The
-// lock belongs to the connection: it ends with it, but not before a statement
-// that the server still executes for a client that has died. false: another
-// session has it.
+// TryLock takes a lock at the server, and waits for some seconds at most. The lock belongs to the
+// connection and ends with it, but not before a statement that the server is still executing for
+// a client that has died. false: another session has it.
 func (s *Session) TryLock(ctx context.Context, name string, wait int) (bool, error) {
-	var got *int // NULL when the server could not tell
+	var got *int // NULL if the server could not tell
 	err := s.Row(ctx, "SELECT GET_LOCK(?, ?)", []any{name, wait}, &got)
 	if err != nil || got == nil || *got != 1 {
 		return false, err
@@ -176,9 +170,8 @@ func (s *Session) TryLock(ctx context.Context, name string, wait int) (bool, err
 	return true, nil
 }
 
-// LockName names a lock by its purpose and by what it is on. Names hold for the
-// whole server, and have at most 64 characters, so what it is on is hashed. A
-// purpose has at most 15.
+// LockName names a lock by its purpose and what it is on. Names are global to the server and have
+// at most 64 characters, so what the lock is on is hashed. A purpose has at most 15.
 func LockName(purpose, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
 	return "mautic-rotation/" + purpose + "/" + hex.EncodeToString(sum[:16])

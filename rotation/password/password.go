@@ -13,23 +13,22 @@ import (
 )
 
 const (
-	// DefaultAlphabet is safe everywhere a password of Mautic's travels: in
-	// DSNs, shells, PHP configuration files and RDS. Mautic breaks on "%",
-	// and RDS refuses / " @ and space.
+	// DefaultAlphabet is safe wherever a password of Mautic's is used: DSNs, shells, PHP
+	// configuration files and RDS. Mautic breaks on "%", and RDS refuses / " @ and space.
 	DefaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 
 	// DefaultLength gives 193 bits with DefaultAlphabet.
 	DefaultLength = 32
 
-	// MinLength is above every minimum of the targets (RDS 8, Mautic 6), so
-	// that no setting makes a password that can be guessed.
+	// MinLength is above every target's minimum (RDS 8, Mautic 6), so that no setting produces a
+	// password that can be guessed.
 	MinLength = 16
-	// MaxLength is the most that RDS takes for a master user of MySQL.
+	// MaxLength is the longest password that RDS accepts for a MySQL master user.
 	MaxLength = 41
 )
 
-// classes are the kinds of character that MySQL's validate_password counts in
-// its default policy, MEDIUM. A password has one of each that the alphabet has.
+// classes are the character classes that MySQL's validate_password counts in its default policy,
+// MEDIUM. A password has at least one character of each class that the alphabet covers.
 var classes = []string{
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 	"abcdefghijklmnopqrstuvwxyz",
@@ -37,9 +36,8 @@ var classes = []string{
 	allowedSymbols,
 }
 
-// allowedSymbols leaves out what breaks somewhere on the way: quotes, "%" and
-// "\" (Mautic's configuration), / @ " and space (RDS), and what a shell or a
-// DSN would read as its own ("$&;|<>(){}[]#?*!:" and the like).
+// allowedSymbols leaves out what breaks somewhere: quotes, "%" and "\" (Mautic's configuration),
+// / @ " and space (RDS), and what a shell or a DSN interprets ("$&;|<>(){}[]#?*!:" and the like).
 const allowedSymbols = "-_.~"
 
 // A Policy says what passwords look like. The zero Policy is not valid.
@@ -48,12 +46,12 @@ type Policy struct {
 	alphabet string
 }
 
-// NewPolicy returns the policy for passwords of length characters out of
-// alphabet. Each fault is named with what would be accepted.
+// NewPolicy returns the policy for passwords of length characters from alphabet. Each error says
+// what would be accepted.
 func NewPolicy(length int, alphabet string) (Policy, error) {
 	var faults []error
 	if length < MinLength || length > MaxLength {
-		faults = append(faults, fmt.Errorf("length %d: use %d to %d characters (RDS takes no more)", length, MinLength, MaxLength))
+		faults = append(faults, fmt.Errorf("length %d: use %d to %d characters (RDS accepts no more)", length, MinLength, MaxLength))
 	}
 	all := strings.Join(classes, "")
 	for i, r := range alphabet {
@@ -61,11 +59,11 @@ func NewPolicy(length int, alphabet string) (Policy, error) {
 			faults = append(faults, fmt.Errorf("character %q: use letters, digits and %s (others break in RDS, in DSNs or in Mautic's configuration)", r, allowedSymbols))
 		}
 		if strings.ContainsRune(alphabet[:i], r) {
-			faults = append(faults, fmt.Errorf("character %q is there twice, which would make it likelier than the others", r))
+			faults = append(faults, fmt.Errorf("character %q occurs twice, which would make it more likely than the others", r))
 		}
 	}
 	if len(alphabet) < minAlphabet {
-		faults = append(faults, fmt.Errorf("an alphabet of %d characters: give at least %d", len(alphabet), minAlphabet))
+		faults = append(faults, fmt.Errorf("the alphabet has %d characters: use at least %d", len(alphabet), minAlphabet))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Policy{}, err
@@ -73,8 +71,7 @@ func NewPolicy(length int, alphabet string) (Policy, error) {
 	return Policy{length, alphabet}, nil
 }
 
-// Generate returns a new password: every one that the policy allows is equally
-// likely.
+// Generate returns a new password. Every password that the policy allows is equally likely.
 func (p Policy) Generate() string {
 	for {
 		candidate := p.draw()
@@ -84,8 +81,8 @@ func (p Policy) Generate() string {
 	}
 }
 
-// Without is the policy of passwords that have no character of text, in whichever
-// case; false if that leaves too few.
+// Without returns the policy for passwords that contain no character of text, in either case. It
+// returns false if too few characters are left.
 func (p Policy) Without(text string) (Policy, bool) {
 	left := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(strings.ToLower(text), unicode.ToLower(r)) {
@@ -96,12 +93,11 @@ func (p Policy) Without(text string) (Policy, bool) {
 	return Policy{p.length, left}, len(left) >= minAlphabet
 }
 
-// minAlphabet is the fewest characters that passwords are made of.
+// minAlphabet is the smallest number of different characters that passwords are made of.
 const minAlphabet = 32
 
-// draw picks each character uniformly: bytes beyond the last whole multiple of
-// the alphabet's size are thrown away, since a plain remainder would favour
-// the first characters.
+// draw picks each character uniformly. It throws away bytes beyond the last whole multiple of the
+// alphabet's size, because a plain remainder would favour the first characters.
 func (p Policy) draw() string {
 	limit := 256 - 256%len(p.alphabet)
 	password := make([]byte, 0, p.length)

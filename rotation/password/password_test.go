@@ -18,7 +18,7 @@ func TestNewPolicyNamesEveryFaultAtOnce(t *testing.T) {
 		{"too short", 15, DefaultAlphabet, []string{"length 15"}},
 		{"too long for RDS", 42, DefaultAlphabet, []string{"length 42"}},
 		{"what breaks Mautic", 32, DefaultAlphabet + "%", []string{`'%'`}},
-		{"several faults", 5, DefaultAlphabet[:30] + `"A`, []string{"length 5", `'"'`, `'A' is there twice`}},
+		{"several faults", 5, DefaultAlphabet[:30] + `"A`, []string{"length 5", `'"'`, `'A' occurs twice`}},
 		{"too few characters", 32, "abcdef", []string{"6 characters"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A calendar is when the windows of a cron() expression open, in UTC: on the hour,
-// on certain days. It takes the expression for one that Secrets Manager has taken.
+// A calendar says when the windows of a cron() expression open, in UTC: on the hour, on certain
+// days. It relies on Secrets Manager having validated the expression.
 type calendar struct {
 	inHours     bool // several windows a day
 	hour, month func(int) bool
 	day         func(time.Time) bool // at midnight
 }
 
-// readCalendar reads cron(0 <hours> <day of month> <month> <day of week> *). ok is
-// false of anything else; what no field of a cron expression has, no day has. AWS writes
-// names in capitals and does not say that it refuses small letters, which can mean nothing else.
+// readCalendar reads cron(0 <hours> <day of month> <month> <day of week> *); ok is false for
+// anything else. A value that no cron field can have matches no day. AWS writes names in capitals
+// and does not say that it refuses lower case, which can mean nothing else.
 func readCalendar(expression string) (c calendar, ok bool) {
 	fields, isCron := strings.CutPrefix(expression, "cron(")
 	f := strings.Fields(strings.ToUpper(strings.TrimSuffix(fields, ")")))
@@ -39,11 +39,11 @@ var (
 	weekdays = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
 )
 
-// longestGap is the most between two windows that is looked for. An expression has
-// no year, so that each has one within it, but that of a 29th of February.
+// longestGap is how far ahead the next window is searched for. An expression has no year, so
+// every one has a window within it, except February 29th.
 const longestGap = 367 * day
 
-// after is the first window that opens after at; zero: none does.
+// after returns the first window that opens after at; zero: none does.
 func (c calendar) after(at time.Time) time.Time {
 	for today, n := at.UTC().Truncate(day), time.Duration(0); n < longestGap; n += day {
 		for hour := range hoursOf(today.Add(n), c) {
@@ -55,7 +55,7 @@ func (c calendar) after(at time.Time) time.Time {
 	return time.Time{}
 }
 
-// before is the last window that opened at that time or before; zero: none did.
+// before returns the last window that opened at or before at; zero: none did.
 func (c calendar) before(at time.Time) time.Time {
 	for today, n := at.UTC().Truncate(day), time.Duration(0); n < longestGap; n += day {
 		var last time.Time
@@ -71,7 +71,7 @@ func (c calendar) before(at time.Time) time.Time {
 	return time.Time{}
 }
 
-// hoursOf are when the windows of a day open.
+// hoursOf yields the times at which windows open on a day.
 func hoursOf(today time.Time, c calendar) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
 		if !c.month(int(today.Month())) || !c.day(today) {
@@ -85,8 +85,7 @@ func hoursOf(today time.Time, c calendar) iter.Seq[time.Time] {
 	}
 }
 
-// onDay tells whether a day is one of those of the two fields for days, of which
-// one is a question mark.
+// onDay reports whether a day matches the two day fields, one of which is a question mark.
 func onDay(ofMonth, ofWeek string, at time.Time) bool {
 	weekday := int(at.Weekday()) + 1
 	if ofMonth == "?" {
@@ -107,8 +106,8 @@ func onDay(ofMonth, ofWeek string, at time.Time) bool {
 	return inField(ofMonth, at.Day(), 1, nil)
 }
 
-// inField tells whether a number is one of those of a field: *, numbers or names,
-// ranges and steps, with commas between them.
+// inField reports whether a number matches a field: *, numbers or names, ranges and steps,
+// separated by commas.
 func inField(field string, n, least int, names []string) bool {
 	number := func(text string) (int, bool) {
 		if at := slices.Index(names, text); at >= 0 {

@@ -120,7 +120,7 @@ func TestAnOldValueGoesOnceNothingNeedsIt(t *testing.T) {
 		{"the same, and AWSCURRENT's value was not asked for today", converged(), func(_ *Observation, k *Kind) { k.Wanted.Probe = NotAsked }, "database: ask the target; database: wait; smtp: quarantine the value" + rest},
 		{"the same, and the application was not looked at", converged(), func(o *Observation, _ *Kind) { o.Looked = false }, "secret: look at the services; secret: look at the services" + rest},
 		{"the same, but no tick of the schedule", converged(), func(o *Observation, _ *Kind) { o.Tick = false }, "database: wait; smtp: wait" + rest},
-		{"another rotation of the kind is under way", converged(), func(o *Observation, k *Kind) {
+		{"another rotation of this kind is in progress", converged(), func(o *Observation, k *Kind) {
 			o.Rotating, o.RotatingSince, o.RotatingKinds = true, o.Now.Add(-time.Minute), []string{"database"}
 			k.Old = append(k.Old, Value{Version: "next", Pending: true, Entry: entry(ledger.Pending, o.Now)})
 		}, "database: wait; database: wait; smtp: quarantine the value" + rest},
@@ -322,7 +322,7 @@ func TestARotationThatEndedOtherwiseLeavesNothingAccepted(t *testing.T) {
 			o.Rotating, o.RotatingSince, o.RotatingKinds = true, o.Now, []string{"admin"}
 			o.Kinds[3].Wanted.Probe = Denied
 		}, "admin: wait; database: quarantine the value; smtp: quarantine the value; api: wait; admin: wait; webhook: forget the value"},
-		{"AWSPENDING is left on a version that AWSCURRENT was moved away from", converged(), func(o *Observation, _ *Kind) { o.Rotating, o.Left = true, "old" }, "secret old: take AWSPENDING off"},
+		{"AWSPENDING is left on a version that AWSCURRENT was moved away from", converged(), func(o *Observation, _ *Kind) { o.Rotating, o.Left = true, "old" }, "secret old: remove AWSPENDING"},
 		{"a rotation was given up, and its promotion may be in progress", converged(), func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Pending }, "secret old: fence AWSCURRENT"},
 		{"the same, and no rollout has followed the last promotion yet", promoted(), func(o *Observation, k *Kind) {
 			k.Old = append(k.Old, Value{Version: "givenup", Entry: entry(ledger.Pending, promotedAt)})
@@ -364,7 +364,7 @@ func TestInAnEmergencyOldValuesOfItsKindsGoAtOnce(t *testing.T) {
 		}, "database: note that the value is accepted; secret: begin a rollout, promoted, emergency"},
 		{"its own kind, while the overlaps of the others are open", rolling(), func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Revoking }, "secret: wait; database: revoke the value; smtp: wait; api: wait; admin: wait; webhook: wait"},
 		{"a single-valued kind", rolling(), func(o *Observation, _ *Kind) { o.Kinds[3].Old[0].Entry.State = ledger.Revoking }, "secret: wait; database: wait; smtp: wait; api: wait; admin: revoke the value; webhook: wait"},
-		{"older values have leaked no less, and are marked first", converged(), func(_ *Observation, k *Kind) {
+		{"older values are marked first: an emergency treats them as leaked too", converged(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry.State = ledger.Revoking
 			k.Old = append(k.Old, Value{Version: "older", Entry: entry(ledger.Held, promotedAt)}, Value{Version: "foreign", Entry: entry(ledger.Foreign, promotedAt)})
 		}, "database: wait; database: note that the value may have leaked; database: wait; smtp: quarantine the value" + rest},

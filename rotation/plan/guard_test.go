@@ -27,8 +27,8 @@ func TestGuardDecidesByTheSecretsMetadata(t *testing.T) {
 		{name: "unknown token", change: func(r *Rotation) { r.Labelled, r.Pending = false, false }, wantError: "the secret has no version token-0123"},
 		{name: "given up", change: func(r *Rotation) { r.Pending = false }, wantError: "is not AWSPENDING"},
 		{name: "nothing current", change: func(r *Rotation) { r.Current = "" }, wantError: "no AWSCURRENT version"},
-		{name: "to be rolled back", change: func(r *Rotation) { r.Current, r.Page = r.Token, marked(ledger.RolledBack) }, promoted: true, wantError: "has been rolled back"},
-		{name: "rolled back", change: func(r *Rotation) { r.Page = marked(ledger.Failed) }, wantError: "has been rolled back"},
+		{name: "to be rolled back", change: func(r *Rotation) { r.Current, r.Page = r.Token, marked(ledger.RolledBack) }, promoted: true, wantError: "was rolled back"},
+		{name: "rolled back", change: func(r *Rotation) { r.Page = marked(ledger.Failed) }, wantError: "was rolled back"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := Rotation{Token: "token-0123", Labelled: true, Pending: true, Current: "other-0123", Enabled: true}

@@ -25,43 +25,43 @@ import (
 type Observation struct {
 	Now time.Time // by AWS's clock
 
-	// Tick: the schedule woke this reconcile, so that others will come. Only then
-	// a quarantine begins.
+	// Tick: the schedule woke this reconcile, so there will be others. A quarantine begins only
+	// then.
 	Tick bool
 
-	// Moved: this invocation has rolled AWSCURRENT back, and begins the rollout of that.
+	// Moved: this invocation has rolled AWSCURRENT back, and begins the rollout of the old
+	// values.
 	Moved bool
 
 	// Finishing: this is the step that has promoted AWSCURRENT, and begins its rollout.
 	Finishing bool
 
-	// Emergency: an emergency has made the version that is AWSCURRENT.
+	// Emergency: an emergency rotation made the version that is AWSCURRENT.
 	Emergency bool
 
-	// Rotating: AWSPENDING is on another version than AWSCURRENT. To store a version
-	// would have Secrets Manager abandon that rotation.
+	// Rotating: AWSPENDING is on a version other than AWSCURRENT. Storing a version now would
+	// make Secrets Manager abandon that rotation.
 	Rotating bool
 
-	// Edited: the version that is AWSPENDING does not come of AWSCURRENT's document
-	// any more.
+	// Edited: AWSPENDING's version was not made from AWSCURRENT's present document.
 	Edited bool
 
-	// Left is a version that is AWSPENDING, though its rotation has ended: it was
-	// promoted, and AWSCURRENT was moved away from it. "": none is.
+	// Left is a version that still has AWSPENDING although its rotation has ended: it was
+	// promoted, and AWSCURRENT was then moved away from it. "": there is none.
 	Left string
 
-	// RotatingSince is when the rotation began that is under way; zero: none is.
-	// RotatingKinds are the kinds that it changes.
+	// RotatingSince is when the rotation in progress began; zero: there is none. RotatingKinds
+	// are the kinds that it changes.
 	RotatingSince time.Time
 	RotatingKinds []string
 
-	// Looked: the services and the application were looked at, so that
-	// Rollout.Services and Health tell of now.
+	// Looked: this observation looked at the services and the application, so Rollout.Services
+	// and Health are up to date.
 	Looked bool
 
 	Rollout  Rollout
 	Health   Health
-	Ill      string // what was seen, where it is not Healthy
+	Ill      string // what the check saw, if not Healthy
 	Kinds    []Kind
 	Limits   Limits
 	Adopting bool // the secret has no ledger label at all
@@ -69,14 +69,14 @@ type Observation struct {
 	Others Others
 }
 
-// Others are the other secrets that the function serves. The same services read them.
+// Others are the function's other secrets, which the same services read.
 type Others struct {
-	// Unseen: there are some, and they were not looked at. What follows, and
-	// Value.Elsewhere, tells of now only where they were.
+	// Unseen: there are other secrets, and this observation did not read them. The fields below,
+	// and Value.Elsewhere, may be out of date.
 	Unseen bool
 
-	// Unread is why one of them could not be read: whether it stores a value is not
-	// known. "": all were read.
+	// Unread is why one of them could not be read, so that it is unknown whether it stores a
+	// value. "": all were read.
 	Unread string
 
 	Rollouts []OtherRollout
@@ -90,43 +90,39 @@ type OtherRollout struct {
 
 // Limits bound how long things may take.
 type Limits struct {
-	// Rollout is how long the services may take until every task is new and the
-	// application is healthy. Beyond it a promotion is rolled back. ECS's own
-	// bake time comes on top.
+	// Rollout is how long the services have until every task is new and the application is
+	// healthy. After that a promotion is rolled back. ECS's own bake time is added.
 	Rollout time.Duration
 
-	// Observe is how long an old value's use is looked for after the rollout has
-	// converged, before the value is quarantined.
+	// Observe is how long to look for use of an old value between convergence and quarantine.
 	Observe time.Duration
 
-	// Watch is how long a quarantine lasts at least.
+	// Watch is the minimum length of a quarantine.
 	Watch time.Duration
 
-	// Rotation is how long a rotation may be under way before it is given up.
+	// Rotation is how long a rotation may take before it is given up.
 	Rotation time.Duration
 
-	// WithoutServices is how long the rollout takes where no services are set.
+	// WithoutServices is how long a rollout takes if no services are set.
 	WithoutServices time.Duration
 
-	// Ill is how far apart two reconciles must be that find the application
-	// unhealthy, before that counts against a promotion.
+	// Ill is the minimum time between two reconciles that find the application unhealthy before
+	// that counts against a promotion.
 	Ill time.Duration
 }
 
-// A Rollout is the ledger's rollout, and what ECS tells of it.
+// A Rollout is the ledger's rollout, and what ECS reports about it.
 type Rollout struct {
 	ledger.Rollout
 
-	// On is the version whose label tells of the rollout.
+	// On is the version whose label records the rollout.
 	On string
 
-	// Here: AWSCURRENT's own label tells of the rollout, so its values are those that
-	// the rollout is about.
+	// Here: AWSCURRENT's own label records the rollout, so the rollout is about its values.
 	Here bool
 
-	// ChangedBy is what changed a value that tasks read at start after
-	// Rollout.Since, and that no label tells of: a manual move of AWSCURRENT, as
-	// an event told it. Zero: nothing did.
+	// ChangedBy is when a value that tasks read at start changed after Rollout.Since without a
+	// label recording it: an event reported a manual move of AWSCURRENT. Zero: none.
 	ChangedBy time.Time
 
 	Services []rollout.Service // empty: none are set
@@ -143,56 +139,54 @@ const (
 	NotObserved Health = "not observed" // no URL is set
 )
 
-// A Kind is what was observed of one kind in a secret.
+// A Kind is what was observed about one kind in a secret.
 type Kind struct {
 	Name       string
 	Overlaps   bool // its target accepts an old value beside the new one
-	Swaps      bool // it does so at times, and of this change it accepts one value alone
-	Restarts   bool // what uses it reads it when it starts
+	Swaps      bool // it usually does, but for this change it accepts only one value
+	Restarts   bool // what uses it reads it only at start
 	MinOverlap time.Duration
 
-	// Lost is why AWSCURRENT's value, or its target, cannot be compared with the
-	// ledger's values: the field is missing, or the target has changed. "" where it
-	// can.
+	// Lost is why AWSCURRENT's value, or its target, cannot be compared with the ledger's values:
+	// the field is missing, or the target has changed. "": it can be compared.
 	Lost string
 
-	// Route tells whether a target that accepts one value can be given another now.
+	// Route says whether a target that accepts one value can be given another now.
 	Route Probe
 
 	Wanted Value
 	Old    []Value // the other live values; a value that several versions store is listed once
 
-	// Unnoted is the value that AWSCURRENT's has just replaced, where no label tells of it:
-	// AWSCURRENT was moved by hand to the version that was pending. It has a Version and
-	// a Probe alone; "" for the Version: there is none.
+	// Unnoted is the value that AWSCURRENT's value has just replaced without a label: AWSCURRENT
+	// was moved by hand to the pending version. Only Version and Probe are set; an empty Version
+	// means that there is none.
 	Unnoted Value
 }
 
 // A Value is one value of a kind, on all the versions that store it.
 type Value struct {
-	Version string       // of those that store it, the one with the newest entry
+	Version string       // the one with the newest entry, of those that store the value
 	Entry   ledger.Entry // the newest; zero: no label names the value
 	Also    []string     // the other versions that store it and have an entry
 	Current bool         // AWSCURRENT has the newest entry itself
-	Shared  bool         // the label that has the entry names a kind whose target accepts two values, too
-	Pending bool         // its version is AWSPENDING, and its rotation under way
+	Shared  bool         // the label with the entry also names a kind whose target accepts two values
+	Pending bool         // its version is AWSPENDING, and that rotation is in progress
 
 	Probe Probe
 	Use   Use
 
-	// Mine: this invocation has quarantined it, and watches it.
+	// Mine: this invocation quarantined it, and is watching it.
 	Mine bool
 
 	// Left: its version has AWSPREVIOUS, so it was AWSCURRENT, and AWSCURRENT was moved
 	// away from it.
 	Left bool
 
-	// Elsewhere is the ARN of another secret whose AWSCURRENT stores it; "" where
-	// none does.
+	// Elsewhere is the ARN of another secret whose AWSCURRENT stores the value; "": there is
+	// none.
 	Elsewhere string
 
-	// SetFailed is why the wanted value could not be set again; "" where that was
-	// not tried.
+	// SetFailed is why the wanted value could not be set again; "": nobody tried, or it worked.
 	SetFailed string
 }
 
@@ -207,19 +201,18 @@ const (
 	NoAnswer Probe = "no answer" // unreachable, locked, or unknown
 )
 
-// Use is what a watch has seen of an old value's use.
+// Use is what a watch has shown about the use of an old value.
 type Use struct {
-	// Asked: this invocation has looked, and what follows is what it saw.
+	// Asked: this invocation looked for use, and the fields below are the result.
 	Asked bool
 
-	// Seen tells who uses it; "" where nothing does, as far as the watch saw.
+	// Seen says who uses it; "": no use was seen.
 	Seen string
 
-	// Told: the target tells which value a login used, so that the use of an old
-	// value is seen before its quarantine. Where it does not, the quarantine
-	// itself shows it, by logins that are refused.
+	// Told: the target reports which value a login used, so use of an old value shows before its
+	// quarantine. Otherwise only refused logins during the quarantine show it.
 	Told bool
 
-	// Covered is the time that the watch covered without a gap, up to now.
+	// Covered is how long the watch has covered without a gap, up to now.
 	Covered time.Duration
 }

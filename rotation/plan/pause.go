@@ -10,24 +10,24 @@ import (
 // is a time (RFC 3339), or [UntilResumed].
 const PauseTag = "mautic-rotation:paused-until"
 
-// UntilResumed is the value of a pause that ends when somebody takes the tag off.
+// UntilResumed is the value of a pause that lasts until someone removes the tag.
 const UntilResumed = "until resumed"
 
-// A Pause is an operator's word that the schedule rotates nothing.
+// A Pause is an operator's order that the schedule rotates nothing.
 type Pause struct {
 	On    bool
-	Until time.Time // zero: until somebody resumes it
+	Until time.Time // zero: until someone resumes it
 
-	// Unread is the tag's value, where it cannot be read: it counts as a pause without an
-	// end. "": it can be.
+	// Unread is the tag's value if it cannot be parsed; that counts as a pause without an end.
+	// "": it can be parsed.
 	Unread string
 }
 
-// lastYear is the last one that RFC 3339 can write, in UTC too.
+// lastYear is the last year that RFC 3339 can write, in UTC too.
 const lastYear = 9999
 
-// ReadPause reads the tag of a pause; tagged tells whether there is one. A time that is
-// over means nothing.
+// ReadPause reads the pause tag; tagged says whether there is one. A time in the past means no
+// pause.
 func ReadPause(value string, tagged bool, now time.Time) Pause {
 	value = strings.TrimSpace(value)
 	if !tagged {
@@ -46,26 +46,26 @@ func ReadPause(value string, tagged bool, now time.Time) Pause {
 	return Pause{}
 }
 
-// Why is why the schedule rotates nothing: "" where there is no pause.
+// Why is why the schedule rotates nothing; "": there is no pause.
 func (p Pause) Why() string {
 	switch {
 	case !p.On:
 		return ""
 	case p.Unread != "":
-		return "the schedule counts as paused, since its tag " + PauseTag + " has " + p.Unread + ", which is no time"
+		return "the schedule counts as paused, since its tag " + PauseTag + " has " + p.Unread + ", which is not a time"
 	case p.Until.IsZero():
 		return "an operator has paused the schedule until it is resumed"
 	}
 	return "an operator has paused the schedule until " + p.Until.Format(time.RFC3339)
 }
 
-// Remedy is how a pause is ended, or corrected.
+// Remedy says how to end the pause, or correct it.
 func (p Pause) Remedy() string {
 	switch {
 	case !p.On:
 		return ""
 	case p.Unread != "":
-		return "give the tag a time such as 2027-01-31T00:00:00Z, or the words " + UntilResumed + "; or take it off, to resume"
+		return "give the tag a time such as 2027-01-31T00:00:00Z, or the words " + UntilResumed + "; or remove it, to resume"
 	}
-	return "to resume, take the tag " + PauseTag + " off the secret"
+	return "to resume, remove the tag " + PauseTag + " from the secret"
 }

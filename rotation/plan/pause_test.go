@@ -23,7 +23,7 @@ func TestAPauseIsReadFromItsTag(t *testing.T) {
 		{"2026-11-20T00:00:00Z", true, false, time.Time{}, false, ""},
 		{"until resumed", true, true, time.Time{}, false, "until it is resumed"},
 		{"Until Resumed", true, true, time.Time{}, false, "until it is resumed"},
-		{"", true, true, time.Time{}, true, "which is no time"},
+		{"", true, true, time.Time{}, true, "which is not a time"},
 		{"next week", true, true, time.Time{}, true, `"next week"`},
 		{"2026-11-30", true, true, time.Time{}, true, `"2026-11-30"`},
 	} {

@@ -4,31 +4,30 @@ import (
 	"time"
 )
 
-// What a person does about an alarm, in one sentence. The whole of it is in
-// docs/operate.md, by the alarm's reason.
+// What an operator does about an alarm, in one sentence. docs/operate.md has the details under
+// the alarm's reason.
 const (
-	remedyHeld      = "find what uses the old value (the log's line with the audit word held has the evidence), correct it, then send release"
-	remedyLost      = "put the credential's field, or its target, back as it was; if the change was meant, send release, and remove the old value at its target yourself"
-	remedyElsewhere = "store the new value in the other secret too, or take the credential out there; or send release, after which the value is never touched"
-	remedyUnread    = "restore the secret that cannot be read, or take it out of SECRET_ARNS"
+	remedyHeld      = "find what uses the old value (the log line with the audit word held has the evidence), fix it, then send release"
+	remedyLost      = "restore the credential's field, or its target; if the change was intended, send release, and remove the old value from its target yourself"
+	remedyElsewhere = "store the new value in the other secret too, or remove the credential there; or send release, and the function never touches the value again"
+	remedyUnread    = "restore the secret that cannot be read, or remove it from SECRET_ARNS"
 	remedyLeaked    = "start the emergency rotation again; if nothing has leaked, send release"
-	remedyNoAnswer  = "see why the target does not answer, then start the emergency rotation again; if nothing has leaked, send release"
+	remedyNoAnswer  = "find out why the target does not answer, then start the emergency rotation again; if nothing has leaked, send release"
 	remedySet       = "set AWSCURRENT's value at the target as an administrator, or store in the secret what the target accepts"
-	remedyService   = "correct the service as the reason says, or ECS_SERVICES"
-	remedyOlder     = "stop the tasks that are named; if they do not use the secret, send release"
-	remedyUnclear   = "let the function reach the login page at MAUTIC_URL past whatever answers in its place, or correct MAUTIC_URL"
+	remedyService   = "fix the service as the reason says, or correct ECS_SERVICES"
+	remedyOlder     = "stop the tasks named in the reason; if they do not use the secret, send release"
+	remedyUnclear   = "let the function reach the login page at MAUTIC_URL past whatever answers instead, or correct MAUTIC_URL"
 
-	remedyEmergency = "correct the application: the old value has leaked, and nothing goes back to it"
-	remedyPending   = "let the pending emergency end, or send abandon"
-	remedyTwice     = "correct the application, which does not come up with the old values either"
+	remedyEmergency = "fix the application: the old value has leaked, so nothing is rolled back"
+	remedyPending   = "let the pending emergency finish, or send abandon"
+	remedyTwice     = "fix the application: it does not start with the old values either"
 	remedyByHand    = "correct what was stored in the secret, or move AWSCURRENT back by hand"
-	remedyConverged = "correct the application, or move AWSCURRENT back by hand while the old value is accepted"
-	remedyRestored  = "correct the application, or move AWSCURRENT back by hand; the old value is made accepted again first"
-	remedyNoWayBack = "correct the application; if the targets refuse the new value too, set it there"
+	remedyConverged = "fix the application, or move AWSCURRENT back by hand while the old value is accepted"
+	remedyRestored  = "fix the application, or move AWSCURRENT back by hand; the function first makes the target accept the old value again"
+	remedyNoWayBack = "fix the application; if the targets refuse the new value too, set it there"
 )
 
-// remedyRefused is what a person does about AWSCURRENT's value where its target refuses
-// it.
+// remedyRefused is the remedy if the target refuses AWSCURRENT's value.
 func remedyRefused(k Kind) string {
 	if live, ok := k.Live(); ok {
 		return "move AWSCURRENT to version " + live.Version + " by hand, or store the right value in the secret"
@@ -36,7 +35,7 @@ func remedyRefused(k Kind) string {
 	return remedySet
 }
 
-// remedied gives alarms what a person does about them.
+// remedied sets the remedy of alarms.
 func remedied(remedy string, actions ...Action) []Action {
 	for i := range actions {
 		actions[i].Remedy = remedy
@@ -44,7 +43,7 @@ func remedied(remedy string, actions ...Action) []Action {
 	return actions
 }
 
-// until says when waits end, which they do by the clock.
+// until sets the time at which waits end.
 func until(at time.Time, actions ...Action) []Action {
 	for i := range actions {
 		actions[i].Until = at

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// A Request is what somebody asks of a rotation, in words.
+// A Request is what someone asks of a rotation, in words.
 type Request struct {
 	All       bool     // every kind
 	Only      []string // these kinds
-	Emergency bool     // what is replaced may have leaked
+	Emergency bool     // the values that are replaced may have leaked
 }
 
-// None tells that nothing is asked for.
+// None reports whether nothing is asked for.
 func (r Request) None() bool { return !r.All && !r.Emergency && len(r.Only) == 0 }
 
 // The words: in the ClientRequestToken of a rotation, with dots between them and
@@ -31,13 +31,12 @@ const (
 	requestPrefix = "rotate;"
 )
 
-// HowToRequest is the remedy of every error about words.
+// HowToRequest is the remedy in every error about words.
 const HowToRequest = "write all, emergency, or only and the kinds, each followed by a dot, then a UUID: only.database.admin.$(uuidgen)"
 
-// RequestInToken reads the words of a token, of which those between "only" and the next
-// word are names of known kinds. A token that does not begin with a word
-// has none: it is Secrets Manager's own, or of somebody who asks nothing. Words that
-// cannot be followed are an error with the remedy.
+// RequestInToken reads the words of a token. Those between "only" and the next word name known
+// kinds. A token that does not begin with a word asks for nothing: it is Secrets Manager's own,
+// or someone else's. Words that make no valid request are an error with the remedy.
 func RequestInToken(token string, known []string) (r Request, err error) {
 	words := strings.Split(token, ".")
 	if !slices.Contains([]string{wordAll, wordOnly, wordEmergency}, words[0]) {
@@ -46,7 +45,7 @@ func RequestInToken(token string, known []string) (r Request, err error) {
 	return parseRequest(words[:len(words)-1], known)
 }
 
-// RequestFor reads a token's words, or else those of a label. The labels are those of all
+// RequestFor reads a token's words or, if it has none, a label's. The labels are those of all
 // versions, by id.
 func RequestFor(token string, labels map[string][]string, known []string) (Request, error) {
 	r, err := RequestInToken(token, known)
@@ -58,24 +57,23 @@ func RequestFor(token string, labels map[string][]string, known []string) (Reque
 		return Request{}, nil
 	}
 	if r, err = requestInLabel(label, known); err != nil {
-		return Request{}, fmt.Errorf("the staging label %s, which is taken off: %w", label, err)
+		return Request{}, fmt.Errorf("the staging label %s, which was removed: %w", label, err)
 	}
 	return r, nil
 }
 
-// requestInLabel reads the words of a label. It may be put on at any time: what it
-// says must not concern a value that was made before, as an emergency's does.
+// requestInLabel reads the words of a label. A label can be added at any time, so it must not
+// affect a value that was made earlier, as an emergency would.
 func requestInLabel(label string, known []string) (Request, error) {
 	r, err := parseRequest(strings.Split(strings.TrimPrefix(label, requestPrefix), "."), known)
 	if err == nil && r.Emergency {
-		return Request{}, errors.New("an emergency is asked for in the token alone, not in a label: " + HowToRequest)
+		return Request{}, errors.New("an emergency can only be asked for in the token, not in a label: " + HowToRequest)
 	}
 	return r, err
 }
 
-// RequestLabel finds the label with words, and its version; both are "" where there is none.
-// Of several it is the first in the order of the alphabet; each of the next rotations
-// follows another.
+// RequestLabel finds the label with words, and its version; both are "" if there is none. Of
+// several it is the first in alphabetical order; the next rotations follow the others.
 func RequestLabel(labels map[string][]string) (label, id string) {
 	for version, stages := range labels {
 		for _, stage := range stages {
@@ -87,7 +85,7 @@ func RequestLabel(labels map[string][]string) (label, id string) {
 	return label, id
 }
 
-// UnreadableRequests are the labels whose words no rotation can follow, by version id.
+// UnreadableRequests returns the labels with invalid words, by version id.
 func UnreadableRequests(labels map[string][]string, known []string) map[string][]string {
 	unreadable := map[string][]string{}
 	for version, stages := range labels {
@@ -116,14 +114,14 @@ func parseRequest(words, known []string) (r Request, err error) {
 		case naming && slices.Contains(known, word):
 			r.Only = append(r.Only, word)
 		default:
-			return Request{}, fmt.Errorf("the rotation asks for %q, which is no word this function knows (kinds: %s): %s", word, strings.Join(known, ", "), HowToRequest)
+			return Request{}, fmt.Errorf("the rotation asks for %q, which this function does not know (kinds: %s): %s", word, strings.Join(known, ", "), HowToRequest)
 		}
 	}
 	switch {
 	case r.All && len(r.Only) > 0:
-		return Request{}, errors.New("the rotation asks for all kinds and for some only: " + HowToRequest)
+		return Request{}, errors.New("the rotation asks both for all kinds and for only some: " + HowToRequest)
 	case slices.Contains(words, wordOnly) && len(r.Only) == 0:
-		return Request{}, errors.New("the rotation asks for some kinds only, and names none: " + HowToRequest)
+		return Request{}, errors.New("the rotation asks for only some kinds, but names none: " + HowToRequest)
 	}
 	return r, nil
 }

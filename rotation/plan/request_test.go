@@ -28,9 +28,9 @@ func TestATokenMayAskInWords(t *testing.T) {
 		{token: "all." + uuid, label: "rotate;only.webhook", want: Request{All: true}},
 		{token: "only." + uuid, wantError: "names none"},
 		{token: "only.databse." + uuid, wantError: `"databse"`},
-		{token: "all.only.api." + uuid, wantError: "for all kinds and for some only"},
+		{token: "all.only.api." + uuid, wantError: "for all kinds and for only some"},
 		{token: "all.now." + uuid, wantError: `"now"`},
-		{token: uuid, label: "rotate;emergency", wantError: "in the token alone"},
+		{token: uuid, label: "rotate;emergency", wantError: "in the token, not in a label"},
 		{token: uuid, label: "rotate;everything", wantError: `"everything"`},
 	} {
 		labels := map[string][]string{"v1": {"AWSCURRENT"}}

@@ -30,9 +30,9 @@ func TestAnOperatorsRollbackIsThatOfARolloutThatFails(t *testing.T) {
 		{"a target of one value that cannot be written to", open(), func(_ *Observation, k *Kind) { k.Overlaps, k.Route = false, NoAnswer }, nil, "cannot be written to now"},
 		{"the other secrets were not looked at", open(), func(o *Observation, _ *Kind) { o.Others.Unseen = true }, []Do{LookElsewhere}, ""},
 		{"another secret was promoted later", open(), func(o *Observation, _ *Kind) { o.Others.Rollouts = []OtherRollout{another} }, nil, "arn:another came later"},
-		{"it has converged", quiet(), nil, nil, "the rollout has converged: correct the application, or move AWSCURRENT back by hand"},
+		{"it has converged", quiet(), nil, nil, "the rollout has converged: fix the application, or move AWSCURRENT back by hand"},
 		{"it is a rollback already", open(), func(o *Observation, _ *Kind) { o.Rollout.Promoted, o.Rollout.RolledBack = false, true }, nil, "it is a rollback already"},
-		{"it follows a move by hand", open(), func(o *Observation, _ *Kind) { o.Rollout.Promoted = false }, nil, "it was no rotation"},
+		{"it follows a move by hand", open(), func(o *Observation, _ *Kind) { o.Rollout.Promoted = false }, nil, "was not changed by a rotation"},
 		{"an emergency", open(), func(o *Observation, _ *Kind) { o.Rollout.Emergency = true }, nil, "an emergency is never rolled back"},
 		{"an old value is in quarantine", open(), func(_ *Observation, k *Kind) {
 			k.Old = append(k.Old, Value{Version: "older", Entry: state(ledger.Quarantined)})
@@ -45,7 +45,7 @@ func TestAnOperatorsRollbackIsThatOfARolloutThatFails(t *testing.T) {
 			o.Rollout.Here, o.Rollout.On, k.Wanted.Entry = false, "older", state(ledger.Pending)
 		}, nil, "send reconcile"},
 		{"AWSCURRENT was moved meanwhile", open(), func(o *Observation, _ *Kind) { o.Rollout.ChangedBy = t0.Add(time.Minute) }, nil, "send reconcile"},
-		{"there was no rotation", quiet(), func(o *Observation, k *Kind) { o.Rollout.Rollout, k.Old = ledger.Rollout{}, nil }, nil, "nothing was promoted yet"},
+		{"there was no rotation", quiet(), func(o *Observation, k *Kind) { o.Rollout.Rollout, k.Old = ledger.Rollout{}, nil }, nil, "nothing has been promoted yet"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

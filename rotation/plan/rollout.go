@@ -12,9 +12,9 @@ import (
 	"mautic-rotation/rotation/rollout"
 )
 
-// What is decided about the replacement of tasks, and about going back.
+// Decisions about replacing tasks, and about rolling back.
 
-// decideRollout decides about the one rollout of the secret.
+// decideRollout decides about the secret's one rollout.
 func decideRollout(o Observation) []Action {
 	r := o.Rollout
 	if o.RollingBack() {
@@ -27,7 +27,7 @@ func decideRollout(o Observation) []Action {
 	case !r.Open():
 		return nil
 	case unsettled(o) != "":
-		return waiting("whether AWSCURRENT's value of %s is accepted has to be known", unsettled(o))
+		return waiting("the function needs to know whether AWSCURRENT's value of %s is accepted", unsettled(o))
 	case !o.Looked:
 		return []Action{{Do: Look, Why: "the rollout has not converged"}}
 	}
@@ -50,10 +50,10 @@ func decideRollout(o Observation) []Action {
 	case refusal != "":
 		return append(alarms, fail(o, refusal)...)
 	case reason != "" && mayRollBack(o) == (obstacle{}) && o.Others.Unseen:
-		return append(alarms, Action{Do: LookElsewhere, Why: "of several promotions only the last one is rolled back"})
+		return append(alarms, Action{Do: LookElsewhere, Why: "of several promotions, only the last one is rolled back"})
 	case reason != "" && laterPromotion(o) != "":
-		return append(alarms, waiting("%s; the promotion of %s came later, and is rolled back first", reason, laterPromotion(o))...)
-	case reason != "": // of another service than one that is missing
+		return append(alarms, waiting("%s; the promotion of %s came later, so that one is rolled back first", reason, laterPromotion(o))...)
+	case reason != "": // another service than the missing one
 		return append(alarms, fail(o, reason)...)
 	case len(alarms) > 0:
 		return alarms
@@ -61,14 +61,14 @@ func decideRollout(o Observation) []Action {
 	return awaitRollout(o)
 }
 
-// isToRedeploy tells that a service has had no deployment since the rollout began, and has tasks, or is
-// to have some.
+// isToRedeploy reports whether a service has had no deployment since the rollout began, and has
+// tasks, or should have some.
 func isToRedeploy(s rollout.Service) bool {
 	return s.Missing == "" && !s.Deployed && (s.Desired > 0 || len(s.Older) > 0)
 }
 
-// began is when the services were last redeployed with a value of any secret: from
-// then on they have their time.
+// began is when the services were last redeployed with a new value of any secret: their time
+// starts then.
 func began(o Observation) time.Time {
 	at := o.Rollout.Since
 	for _, other := range o.Others.Rollouts {
@@ -79,9 +79,9 @@ func began(o Observation) time.Time {
 	return at
 }
 
-// laterPromotion is another secret whose promotion came after this one's, and has not
-// converged. If the services fail, that one is rolled back first. "": there is none,
-// or it could have been rolled back long since, and was not.
+// laterPromotion returns another secret whose promotion came after this one's and has not
+// converged. If the services fail, that one is rolled back first. "": there is none, or it should
+// have been rolled back long ago and was not.
 func laterPromotion(o Observation) string {
 	for _, other := range o.Others.Rollouts {
 		could := other.Open() && other.Promoted && !other.Emergency && !other.RolledBack
@@ -92,16 +92,16 @@ func laterPromotion(o Observation) string {
 	return ""
 }
 
-// aboutToRedeploy is how long whoever has begun a rollout takes at most until the
-// redeploy of every service has begun.
+// aboutToRedeploy is how long the invocation that began a rollout takes, at most, to begin
+// redeploying every service.
 const aboutToRedeploy = 15 * time.Second
 
-// unexplained tells what has changed a value that tasks read at start, and that
-// the rollout does not follow yet: "" for nothing.
+// unexplained says what changed a value that tasks read at start if the rollout does not cover
+// that change yet; "": nothing did.
 func unexplained(o Observation) string {
 	switch {
 	case o.Rollout.ChangedBy.After(o.Rollout.Since):
-		return "AWSCURRENT was moved at " + o.Rollout.ChangedBy.Format(time.RFC3339) + ", and by no promotion"
+		return "AWSCURRENT was moved at " + o.Rollout.ChangedBy.Format(time.RFC3339) + ", and not by a promotion"
 	case o.Adopting:
 		return "" // what runs is taken as it is
 	case rolledBack(o):
@@ -119,14 +119,14 @@ func unexplained(o Observation) string {
 		case s == ledger.Pending:
 			return "the new value of " + k.Name + " was promoted"
 		case s != ledger.Proven && s != ledger.Quarantined && s != ledger.Revoking:
-			return "AWSCURRENT has another value of " + k.Name + " than tasks were started with"
+			return "AWSCURRENT has another value of " + k.Name + " than tasks started with"
 		}
 	}
 	return ""
 }
 
-// left is a version that was promoted, and that AWSCURRENT was moved away from before
-// a rollout began. "": there is none.
+// left returns a version that was promoted, and that AWSCURRENT was moved away from before a
+// rollout began; "": there is none.
 func left(o Observation) string {
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
@@ -138,12 +138,12 @@ func left(o Observation) string {
 	return ""
 }
 
-// Unsettled tells that a rollout may have to begin that no label tells of yet. Until
-// that is known, AWSCURRENT's label must not take up the rollout of another one.
+// Unsettled reports whether a rollout may have to begin that no label records yet. Until that is
+// known, AWSCURRENT's label must not take over the rollout of another version.
 func (o Observation) Unsettled() bool { return unsettled(o) != "" }
 
-// unsettled is a kind of which tasks may have to be replaced: AWSCURRENT has another
-// value than before, and it is not known to be accepted. "": there is none.
+// unsettled returns a kind whose tasks may have to be replaced: AWSCURRENT's value differs from
+// the one before, and it is not known whether its target accepts it. "": there is none.
 func unsettled(o Observation) string {
 	if o.Rollout.Here || o.Adopting {
 		return ""
@@ -156,7 +156,7 @@ func unsettled(o Observation) string {
 	return ""
 }
 
-// rolledBack tells that the promotion that the rollout follows was rolled back.
+// rolledBack reports whether the promotion that this rollout is about was rolled back.
 func rolledBack(o Observation) bool {
 	if !o.Rollout.Promoted || !o.Rollout.Open() {
 		return false
@@ -168,7 +168,7 @@ func rolledBack(o Observation) bool {
 	})
 }
 
-// follows is what a rollout that begins now follows.
+// follows returns the properties of a rollout that begins now.
 func follows(o Observation) (r ledger.Rollout) {
 	if r.RolledBack = rolledBack(o); r.RolledBack {
 		return r
@@ -180,15 +180,15 @@ func follows(o Observation) (r ledger.Rollout) {
 	return r
 }
 
-// awaitRollout waits for the rollout's end, or notes it.
+// awaitRollout waits for the rollout to end, or notes that it has.
 func awaitRollout(o Observation) []Action {
 	r := o.Rollout
 	if len(r.Services) == 0 {
 		over := r.Since.Add(o.Limits.WithoutServices)
 		if left := over.Sub(o.Now); left > 0 {
-			return until(over, waiting("no services are set, and %s are left of the time for restarting by hand", left.Round(time.Second))...)
+			return until(over, waiting("no services are set, and %s are left for restarting the application by hand", left.Round(time.Second))...)
 		}
-		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting by hand is over"}}
+		return []Action{{Do: Converge, Why: "no services are set, and the time for restarting the application by hand is over"}}
 	}
 	if !slices.ContainsFunc(r.Services, func(s rollout.Service) bool { return s.Desired > 0 }) {
 		return waiting("every service is scaled to zero: scale one up, or release")
@@ -210,19 +210,18 @@ func awaitRollout(o Observation) []Action {
 	case len(older) > 0 && overdue(o):
 		return []Action{{Do: Alarm, Why: "the new tasks work, but old ones do not stop: " + strings.Join(older, "; "), Remedy: remedyOlder}}
 	case len(older) > 0:
-		return waiting("tasks from before are left: %s", strings.Join(older, "; "))
+		return waiting("old tasks are left: %s", strings.Join(older, "; "))
 	case o.Health == Unclear:
 		return []Action{{Do: Alarm, Why: "the application answers, but not as a healthy one does: " + o.Ill, Remedy: remedyUnclear}}
 	}
-	return []Action{{Do: Converge, Why: "every task is new, and the application healthy"}}
+	return []Action{{Do: Converge, Why: "every task is new, and the application is healthy"}}
 }
 
 func waiting(format string, args ...any) []Action {
 	return []Action{{Do: Wait, Why: fmt.Sprintf(format, args...)}}
 }
 
-// overdue tells that the time for the rollout is over, ECS's own bake time
-// included.
+// overdue reports whether the time for the rollout is over, ECS's own bake time included.
 func overdue(o Observation) bool {
 	return o.Now.After(timeOf(o))
 }
@@ -230,14 +229,14 @@ func overdue(o Observation) bool {
 // timeOf is when the time for the rollout is over.
 func timeOf(o Observation) time.Time { return began(o).Add(o.Limits.Rollout + bake(o)) }
 
-// RollingBack tells that what AWSCURRENT stores is marked as rolled back, but that it was not
-// moved away from that yet.
+// RollingBack reports whether AWSCURRENT's values are marked as rolled back, but AWSCURRENT has
+// not been moved away yet.
 func (o Observation) RollingBack() bool {
 	return slices.ContainsFunc(o.Kinds, func(k Kind) bool { return marked(k, o) })
 }
 
-// goOnRollingBack goes on with a rollback that was interrupted. Whatever moves AWSCURRENT away
-// goes by the marks on its own version, so those that an edit has left behind come first.
+// goOnRollingBack continues a rollback that was interrupted. Moving AWSCURRENT relies on the
+// marks on its own version, so marks that an edit has left behind are moved first.
 func goOnRollingBack(o Observation) Action {
 	var behind []string
 	for _, k := range o.Kinds {
@@ -251,8 +250,8 @@ func goOnRollingBack(o Observation) Action {
 	return Action{Do: FinishRollBack, Why: "the rollback was interrupted"}
 }
 
-// Deadline is when a rollout is rolled back if its tasks have not come up by then. Zero:
-// it has converged, or is not rolled back.
+// Deadline is when a rollout is rolled back if its tasks have not started by then. Zero: it has
+// converged, or cannot be rolled back.
 func (o Observation) Deadline() time.Time {
 	if mayRollBack(o) != (obstacle{}) {
 		return time.Time{}
@@ -260,7 +259,7 @@ func (o Observation) Deadline() time.Time {
 	return timeOf(o)
 }
 
-// bake is the longest time that ECS itself waits before a deployment completes.
+// bake returns the longest time that ECS waits before a deployment completes.
 func bake(o Observation) (longest time.Duration) {
 	for _, s := range o.Rollout.Services {
 		longest = max(longest, s.Bake)
@@ -268,23 +267,23 @@ func bake(o Observation) (longest time.Duration) {
 	return longest
 }
 
-// CannotConverge tells that the rollout will not converge by itself, as far as can be
-// seen: its time is over, or nothing is to run.
+// CannotConverge reports whether, as far as can be seen, the rollout will not converge by itself:
+// its time is over, or no task is to run.
 func (o Observation) CannotConverge() bool {
 	running := slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
 	return o.Rollout.Open() && o.Looked && (overdue(o) || !running)
 }
 
-// MayBeEnded tells whether an operator may end the rollout. Before it cannot converge, tasks may
-// still need the old values; and so they may while AWSCURRENT is being moved away from what the
-// rollout is about, as in a rollback, until the rollout of that has begun, and each service is redeployed: its
-// time may be over before whoever has begun it, or a later invocation, has come to that.
+// MayBeEnded reports whether an operator may end the rollout. While it can still converge, tasks
+// may need the old values. They may also need them while AWSCURRENT is being moved away from the
+// rollout's values, as in a rollback, until the next rollout has begun and each service was
+// redeployed. Its time may be over before the invocation that began it, or a later one, gets there.
 func (o Observation) MayBeEnded() bool {
 	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == "" && !slices.ContainsFunc(o.Rollout.Services, isToRedeploy)
 }
 
-// refusedNow is a reason to go back that does not depend on the services: a target
-// refuses what was promoted. "": none does.
+// refusedNow is a reason to roll back that does not depend on the services: a target refuses what
+// was promoted. "": none does.
 func refusedNow(o Observation) string {
 	for _, k := range o.Kinds {
 		if k.Wanted.Probe == Denied && k.Wanted.SetFailed != "" && slices.ContainsFunc(k.Old, isAccepted) {
@@ -294,7 +293,7 @@ func refusedNow(o Observation) string {
 	return ""
 }
 
-// failing is the reason why the services have failed; "" where they have not.
+// failing is why the services have failed; "" if they have not.
 func failing(o Observation) string {
 	idle := !slices.ContainsFunc(o.Rollout.Services, func(s rollout.Service) bool { return s.Desired > 0 })
 	if len(o.Rollout.Services) == 0 || idle {
@@ -305,7 +304,7 @@ func failing(o Observation) string {
 		case s.Failed != "":
 			return fmt.Sprintf("the deployment of service %s failed: %s", s.Name, s.Failed)
 		case s.Fresh < s.Desired && overdue(o):
-			return fmt.Sprintf("service %s runs %d of %d new tasks when its time is over", s.Name, s.Fresh, s.Desired)
+			return fmt.Sprintf("service %s runs %d of %d new tasks at its deadline", s.Name, s.Fresh, s.Desired)
 		}
 	}
 	first := o.Rollout.Unhealthy
@@ -315,11 +314,11 @@ func failing(o Observation) string {
 	return ""
 }
 
-// An obstacle is why a rollout is not rolled back, and what a person does about that.
+// An obstacle is why a rollout is not rolled back, and what an operator does about it.
 type obstacle struct{ why, remedy string }
 
-// mayRollBack is why a rollout that fails is not rolled back; none where it may
-// be.
+// mayRollBack returns what keeps a failing rollout from being rolled back; the zero obstacle if
+// nothing does.
 func mayRollBack(o Observation) obstacle {
 	r := o.Rollout
 	switch {
@@ -332,7 +331,7 @@ func mayRollBack(o Observation) obstacle {
 	case r.RolledBack:
 		return obstacle{"it is a rollback already", remedyTwice}
 	case !r.Promoted:
-		return obstacle{"it was no rotation that changed AWSCURRENT", remedyByHand}
+		return obstacle{"AWSCURRENT was not changed by a rotation", remedyByHand}
 	}
 	for _, k := range o.Kinds {
 		for _, old := range k.Old {
@@ -344,10 +343,10 @@ func mayRollBack(o Observation) obstacle {
 	return obstacle{}
 }
 
-// emergency tells that old values have leaked and are still to be taken away.
+// emergency reports whether old values have leaked and are still to be retired.
 func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
 
-// emergencyIsPending tells that an emergency is about to replace what a rollback
+// emergencyIsPending reports whether an emergency is about to replace the values that a rollback
 // would move away from.
 func emergencyIsPending(o Observation) bool {
 	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
@@ -355,8 +354,7 @@ func emergencyIsPending(o Observation) bool {
 	})
 }
 
-// fail rolls a rollout back that fails, where that may be done. The old values
-// are asked for first.
+// fail rolls back a failing rollout, if that is allowed. It probes the old values first.
 func fail(o Observation, reason string) []Action {
 	if why := mayRollBack(o); why != (obstacle{}) {
 		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why.why, Remedy: why.remedy}}
@@ -376,7 +374,7 @@ func fail(o Observation, reason string) []Action {
 		case k.Single():
 			back = append(back, k.Name) // its target is given the old value after AWSCURRENT has moved
 		case old.Probe == NotAsked:
-			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback goes back to accepted values only"})
+			ask = append(ask, Action{Do: Ask, Kind: k.Name, Version: old.Version, Why: "a rollback only goes back to accepted values"})
 		case old.Probe == NoAnswer:
 			return waiting("%s; the target of the old %s value does not answer, so it is not rolled back yet", reason, k.Name)
 		case old.Probe == Accepted:
@@ -392,19 +390,19 @@ func fail(o Observation, reason string) []Action {
 	return []Action{{Do: RollBack, Kinds: back, Why: reason}}
 }
 
-// AskedToRollBack is fail for an operator who asks for it, though nothing need have failed.
-// It returns what to do next, of which RollBack is the last; an error says why nothing is
-// rolled back, and what to do instead.
+// AskedToRollBack is fail for an operator who asks for it although nothing may have failed. It
+// returns what to do next, RollBack last. The error says why nothing is rolled back, and what to
+// do instead.
 func AskedToRollBack(o Observation) ([]Action, error) {
 	switch {
 	case o.Rollout.Since.IsZero():
-		return nil, errors.New("nothing was promoted yet, so there is nothing to go back from")
+		return nil, errors.New("nothing has been promoted yet, so there is nothing to roll back")
 	case o.RollingBack():
 		return []Action{goOnRollingBack(o)}, nil
 	case unexplained(o) != "" || unsettled(o) != "" || len(noteReplaced(o)) > 0:
-		return nil, errors.New("which values tasks have is being found out: send reconcile, and then roll-back again")
+		return nil, errors.New("the function does not know yet which values the tasks have: send reconcile, and then roll-back again")
 	case mayRollBack(o) == (obstacle{}) && o.Others.Unseen:
-		return []Action{{Do: LookElsewhere, Why: "of several promotions only the last one is rolled back"}}, nil
+		return []Action{{Do: LookElsewhere, Why: "of several promotions, only the last one is rolled back"}}, nil
 	case mayRollBack(o) == (obstacle{}) && laterPromotion(o) != "":
 		return nil, fmt.Errorf("the promotion of %s came later: roll that one back first", laterPromotion(o))
 	}
@@ -417,12 +415,12 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	return actions, nil
 }
 
-// begun is a time right before the promotion that a rollout follows: Since is the second after
-// it, or later.
+// begun is a time just before the promotion that a rollout is about: Since is the following
+// second, or later.
 func begun(of ledger.Rollout) time.Time { return of.Since.Add(-time.Second) }
 
-// PromotedOver is the value that the promotion has replaced which a rollout follows. A
-// value that was old before is an earlier overlap's: it is no part of that promotion.
+// PromotedOver returns the value that the rollout's promotion replaced. A value that was old
+// before that belongs to an earlier overlap, not to this promotion.
 func (k Kind) PromotedOver(of ledger.Rollout) (v Value, ok bool) {
 	promoted := begun(of)
 	for _, old := range k.Old {

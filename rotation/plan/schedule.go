@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// A Schedule is when Secrets Manager rotates a secret by itself, in its own words.
+// A Schedule is a secret's rotation schedule, in Secrets Manager's terms.
 type Schedule struct {
 	Expression string    // rate(…) or cron(…); "": the schedule is in Days, or there is none
 	Days       int64     // between two rotations; 0: see Expression
-	Window     string    // its length, as in 3h; "": as long as is usual for the expression
-	Last, Next time.Time // when it was rotated last, and is at the latest; zero: never
+	Window     string    // its length, such as 3h; "": the default for the expression
+	Last, Next time.Time // when it was last rotated, and the latest time of the next rotation; zero: never
 }
 
-// Starts tells whether a rotation that begins now was started by the
-// schedule: it is time for one, or past it. Next is the end of the
-// window in which Secrets Manager starts a rotation, at any moment.
+// Starts reports whether a rotation that begins now was started by the schedule: one is due now,
+// or overdue. Next is the end of the window in which Secrets Manager starts a rotation at any
+// moment.
 func (s Schedule) Starts(now time.Time) bool {
 	return !s.Next.IsZero() && !now.Before(s.Next.Add(-s.window()-scheduleSlack))
 }
 
-// scheduleSlack is for clocks that differ.
+// scheduleSlack allows for clocks that differ.
 const scheduleSlack = 5 * time.Minute
 
-// Interval is the time from the scheduled rotation whose turn it is at a time, or
-// was last, to the one after it. Where the schedule does not say it, it is that
-// between the last rotation and the next one. 0: not known.
+// Interval is the time from the scheduled rotation that is current at a time, or was last, to the
+// one after it. If the schedule does not say, it is the time between the last rotation and the
+// next one. 0: not known.
 func (s Schedule) Interval(at time.Time) time.Duration {
 	interval, _ := s.interval(at)
 	return interval
 }
 
-// interval is Interval. byCalendar tells that the one after it may be another.
+// interval is Interval. byCalendar says that the next interval may be different.
 func (s Schedule) interval(at time.Time) (interval time.Duration, byCalendar bool) {
 	if calendar, ok := readCalendar(s.Expression); ok {
 		opened := calendar.before(at.Add(scheduleSlack))
@@ -43,7 +43,8 @@ func (s Schedule) interval(at time.Time) (interval time.Duration, byCalendar boo
 	return s.steady(), false
 }
 
-// steady is the interval without a calendar, which is the same each time. 0: not known.
+// steady is the interval of a schedule without a calendar, which is always the same. 0: not
+// known.
 func (s Schedule) steady() time.Duration {
 	var n int64
 	var unit string
@@ -62,8 +63,7 @@ func (s Schedule) steady() time.Duration {
 	return intervalIn(int64(s.Next.Sub(s.Last)), time.Nanosecond)
 }
 
-// Rhythm is the time from the scheduled rotation before to the next one. 0: not
-// known.
+// Rhythm is the time from the previous scheduled rotation to the next one. 0: not known.
 func (s Schedule) Rhythm() time.Duration {
 	if s.Next.IsZero() {
 		return s.Interval(s.Last)
@@ -71,10 +71,10 @@ func (s Schedule) Rhythm() time.Duration {
 	return s.Interval(s.opens().Add(-scheduleSlack - 1))
 }
 
-// opens is when the window opens that Next is the end of.
+// opens is when the window that ends at Next opens.
 func (s Schedule) opens() time.Time {
 	if calendar, ok := readCalendar(s.Expression); ok {
-		// A window is an hour at least, and the next one may open when it closes.
+		// A window lasts at least an hour, and the next one may open when it closes.
 		if opened := calendar.before(s.Next.Add(-time.Minute)); s.Next.Sub(opened) <= day {
 			return opened
 		}
@@ -84,13 +84,13 @@ func (s Schedule) opens() time.Time {
 
 const (
 	day = 24 * time.Hour
-	// leastInterval and maxInterval are the least and the most that Secrets Manager takes.
+	// leastInterval and maxInterval are the bounds that Secrets Manager sets.
 	leastInterval = 4 * time.Hour
 	maxInterval   = 1000 * day
 )
 
-// intervalIn is n units, or 0 where that is no time between two scheduled rotations: somebody
-// may have rotated by hand a moment before the next one.
+// intervalIn is n units, or 0 if that cannot be the time between two scheduled rotations: someone
+// may have rotated by hand just before the next one.
 func intervalIn(n int64, unit time.Duration) time.Duration {
 	if n < int64(leastInterval/unit) || n > int64(maxInterval/unit) || n == 0 {
 		return 0
@@ -98,9 +98,8 @@ func intervalIn(n int64, unit time.Duration) time.Duration {
 	return time.Duration(n) * unit
 }
 
-// window is the length of the window, which is within a day. Without one, Secrets Manager
-// closes it after an hour for a schedule in hours, and at the end of the day
-// for one in days.
+// window is the length of the window, at most a day. If none is set, Secrets Manager closes it
+// after an hour for a schedule in hours, and at the end of the day for one in days.
 func (s Schedule) window() time.Duration {
 	if length, err := time.ParseDuration(s.Window); err == nil && length > 0 && length <= day {
 		return length
@@ -111,11 +110,10 @@ func (s Schedule) window() time.Duration {
 	return day
 }
 
-// Due is the end of the window in which the schedule surely rotates a kind next, that was
-// last rotated at last, and not before a time; eachTime: it is rotated each time. It is
-// due when it is so from the beginning of the window on, for the rotation starts at any
-// moment of it. One that was never rotated, whose last is zero, is due at once. Zero: not
-// known.
+// Due is the end of the window in which the schedule is certain to rotate a kind next, given when
+// it was last rotated; eachTime: every scheduled rotation changes it. A kind is due only if it is
+// due at the start of the window, because the rotation may start at any moment of it. A kind that
+// was never rotated (last is zero) is due at once. Zero: not known.
 func (s Schedule) Due(last time.Time, every time.Duration, eachTime bool, notBefore time.Time) time.Time {
 	if s.Next.IsZero() {
 		return time.Time{}
@@ -135,9 +133,9 @@ func (s Schedule) Due(last time.Time, every time.Duration, eachTime bool, notBef
 			return time.Time{}
 		case byCalendar:
 			opens = opens.Add(interval)
-		default: // the same each time, so that there is nothing to look at in between
+		default: // always the same, so there is nothing to look at in between
 			opens = opens.Add((1 + (missing-1)/interval) * interval)
 		}
 	}
-	return time.Time{} // or so far off that the schedule will be another one
+	return time.Time{} // or so far off that the schedule will have changed
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Which kinds a rotation changes is decided once, in createSecret, and stored in
-// the pending version's label, by the call that stores its value.
+// createSecret decides once which kinds a rotation changes. The call that stores the pending
+// value also stores the decision, in the version's label.
 
-// Candidates are what the selection of kinds depends on.
+// Candidates are the input to the selection of kinds.
 type Candidates struct {
 	Request
 	Now       time.Time                // by AWS's clock
@@ -21,22 +21,21 @@ type Candidates struct {
 	Open      map[string]string        // those with an open overlap, and why
 	Last      map[string]time.Time     // when each was last rotated; missing: not known
 	Every     map[string]time.Duration // how often the schedule rotates each of several
-	WhenDue   bool                     // and the only one, too
+	WhenDue   bool                     // the schedule's rhythm applies even to the only kind of a secret
 	HeldOff   bool                     // the last rotation was rolled back
-	Pause     Pause                    // an operator's
+	Pause     Pause                    // an operator's pause
 }
 
-// A Selection is which kinds a rotation changes, and why it does not change the
-// others: those that are not its turn, and those that cannot be rotated now, which
-// are left out.
+// A Selection says which kinds a rotation changes, and why it does not change the others: those
+// that are not due, and those that cannot be rotated now, which are left out.
 type Selection struct {
 	Candidates
 	Kinds   []string
-	Why     map[string]string // of those that were asked for or are present, and are not among Kinds
+	Why     map[string]string // for kinds that were asked for or are present, and are not in Kinds
 	LeftOut []string          // of those in Why, the ones that cannot be rotated now
 }
 
-// Select decides which kinds a rotation is to change.
+// Select decides which kinds a rotation changes.
 func Select(c Candidates) Selection {
 	s := Selection{Candidates: c, Why: map[string]string{}}
 	for _, name := range c.Only {
@@ -54,10 +53,10 @@ func Select(c Candidates) Selection {
 	return s
 }
 
-// notAsked is the reason of a kind that goes without saying.
+// notAsked is the reason for a kind that nobody needs to hear about.
 const notAsked = "others were asked for"
 
-// skipReason tells why a kind is not to be rotated; "" if it is.
+// skipReason is why a kind is not rotated; "" if it is.
 func (c Candidates) skipReason(name string) string {
 	switch {
 	case len(c.Only) > 0 && !slices.Contains(c.Only, name):
@@ -71,21 +70,21 @@ func (c Candidates) skipReason(name string) string {
 	case c.HeldOff:
 		return "the last rotation was rolled back, so the schedule rotates nothing"
 	case !c.due(name):
-		return fmt.Sprintf("it is not due: it was rotated at %s, and is every %d days", c.Last[name].Format(time.RFC3339), c.Every[name]/(24*time.Hour))
+		return fmt.Sprintf("it is not due: it was rotated at %s, and is rotated every %d days", c.Last[name].Format(time.RFC3339), c.Every[name]/(24*time.Hour))
 	}
 	return ""
 }
 
-// ByHand tells that somebody asked for the rotation, and waits for an answer.
+// ByHand reports whether someone asked for the rotation, and waits for an answer.
 func (c Candidates) ByHand() bool { return !c.Scheduled || !c.None() }
 
-// Skip takes a kind out of the selection, for it is not its turn after all.
+// Skip removes a kind from the selection because it is not due after all.
 func (s *Selection) Skip(name, why string) {
 	s.Kinds = slices.DeleteFunc(slices.Clone(s.Kinds), func(kind string) bool { return kind == name })
 	s.Why[name] = why
 }
 
-// LeaveOut takes a kind out of the selection that cannot be rotated now.
+// LeaveOut removes a kind from the selection because it cannot be rotated now.
 func (s *Selection) LeaveOut(name, why string) {
 	s.Skip(name, why)
 	if !slices.Contains(s.LeftOut, name) {
@@ -93,11 +92,10 @@ func (s *Selection) LeaveOut(name, why string) {
 	}
 }
 
-// Refusal is why a rotation is given up before it changes anything: somebody
-// asked for it, and a kind that was asked for by its name is not among those that
-// are rotated, or none is at all. An emergency takes what it can. What the
-// schedule starts always goes on, if need be to change nothing: a failure would
-// leave AWSPENDING on its version, and keep the next rotation from beginning.
+// Refusal is why a rotation is given up before it changes anything: someone asked for it, and a
+// kind that they named cannot be rotated, or no kind can. An emergency rotates what it can. A
+// scheduled rotation always continues, even if it changes nothing: a failure would leave
+// AWSPENDING on its version, and keep the next rotation from starting.
 func (s Selection) Refusal() error {
 	missing := slices.DeleteFunc(slices.Clone(s.Only), func(name string) bool { return slices.Contains(s.Kinds, name) })
 	switch {
@@ -122,11 +120,10 @@ func (s Selection) Reasons(kinds []string) string {
 	return strings.Join(list, "; ")
 }
 
-// due tells whether the schedule rotates a kind. The only kind of a secret is
-// rotated each time, since the schedule is its rhythm, unless WhenDue says that it
-// has one of its own, as each of several has. It is due when the next opportunity
-// would be farther off than this one: so that every 90 days on a schedule of 30
-// does not become every 120.
+// due reports whether the schedule rotates a kind. The only kind of a secret is rotated every
+// time, since the schedule is its rhythm, unless WhenDue gives it an interval of its own, as each
+// of several kinds has. A kind is due if the next opportunity would be further from its due date
+// than this one, so that every 90 days on a schedule of 30 does not become every 120.
 func (c Candidates) due(name string) bool {
 	last, known := c.Last[name]
 	if len(c.Present) == 1 && !c.WhenDue || !known {

@@ -11,16 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 )
 
-// pageSize is the most that RDS lists in one reply, and what it lists when it
-// is not told.
+// pageSize is the most that RDS lists in one reply, and its default.
 const pageSize = 100
 
-// Named returns the instance of that identifier or, if there is none, the
-// cluster. The cluster is returned for one of its members too, since it has the
-// master user. It fails when there is neither.
+// Named returns the instance with that identifier or, if there is none, the cluster. For a member
+// of a cluster it returns the cluster, which has the master user. It fails if there is neither.
 func (d *Databases) Named(ctx context.Context, identifier string) (Database, error) {
-	if identifier == "" { // RDS would list them all
-		return Database{}, errors.New("no identifier of an RDS database is given")
+	if identifier == "" { // RDS would list all of them
+		return Database{}, errors.New("no identifier of an RDS database was given")
 	}
 	instance, err := d.instance(ctx, identifier)
 	if err == nil {
@@ -31,19 +29,18 @@ func (d *Databases) Named(ctx context.Context, identifier string) (Database, err
 	}
 	db, err := d.cluster(ctx, identifier)
 	if _, gone := errors.AsType[*types.DBClusterNotFoundFault](err); gone {
-		return Database{}, fmt.Errorf("RDS has neither an instance nor a cluster %q in this account and region: correct the identifier", identifier)
+		return Database{}, fmt.Errorf("RDS has no instance and no cluster %q in this account and region: correct the identifier", identifier)
 	}
 	return db, err
 }
 
-// AtHost returns the instance or the cluster that has host for one of its
-// endpoints, in whatever case it is written: an instance's own, a cluster's for
-// writing, for reading, or a custom one. For an endpoint of a cluster's member
-// it returns the cluster.
+// AtHost returns the instance or the cluster that has host as one of its endpoints, ignoring
+// case: an instance's own, or a cluster's writer, reader or custom endpoint. For an endpoint of a
+// cluster's member it returns the cluster.
 //
-// found is false, without an error, when there is none: host may be a name of
-// one's own for the database, an RDS Proxy, or no RDS database at all. To find
-// that out takes a call for every 100 instances and for every 100 clusters.
+// found is false, without an error, if there is none: host may be a custom DNS name for the
+// database, an RDS Proxy, or not an RDS database at all. To find that out takes a call for every
+// 100 instances and for every 100 clusters.
 func (d *Databases) AtHost(ctx context.Context, host string) (db Database, found bool, err error) {
 	is := func(endpoint *string) bool { return host != "" && strings.EqualFold(aws.ToString(endpoint), host) }
 
@@ -92,7 +89,7 @@ func (d *Databases) Get(ctx context.Context, db Database) (Database, error) {
 	return fromInstance(instance), nil
 }
 
-// of returns what an instance is, or is a member of.
+// of returns the instance, or the cluster that it is a member of.
 func (d *Databases) of(ctx context.Context, i types.DBInstance) (Database, error) {
 	if cluster := aws.ToString(i.DBClusterIdentifier); cluster != "" {
 		return d.cluster(ctx, cluster)

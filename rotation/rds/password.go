@@ -13,32 +13,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 )
 
-// The lengths, in characters, that RDS takes for a master user's password of
-// MySQL, MariaDB and Aurora MySQL (API reference of ModifyDBInstance and
-// ModifyDBCluster, MasterUserPassword).
+// The lengths, in characters, that RDS accepts for a master user's password of MySQL, MariaDB and
+// Aurora MySQL (API reference of ModifyDBInstance and ModifyDBCluster, MasterUserPassword).
 const (
 	minLength = 8
 	maxLength = 41
 )
 
-// timeToLogIn is how much of an invocation's time Await leaves to its caller, to
-// prove the password or to find out what became of it: two logins (5 s each)
-// and some AWS calls, as timeToChange in package rotation has it.
+// timeToLogIn is how much of an invocation's time Await leaves to its caller, to prove the
+// password or to find out what happened to it: two logins (5 s each) and some AWS calls, like
+// timeToChange in package rotation.
 const timeToLogIn = 20 * time.Second
 
-// SetMasterPassword orders RDS to change the master user's password, at once
-// and not in the maintenance window, and returns when RDS has taken the order.
-// RDS carries it out later: see [Databases.Await].
+// SetMasterPassword requests a change of the master user's password, applied immediately and not
+// in the maintenance window, and returns when RDS has accepted the request. RDS makes the change
+// later: see [Databases.Await].
 //
-// It may be called again with the same password. When a change is pending
-// already, and has not begun, the order is given all the same: that change may
-// be another's, or wait for the maintenance window. Which of the two RDS would
-// then leave is not documented; a login tells.
+// It may be called again with the same password. It makes the request even if another change is
+// pending and has not begun: that one may be someone else's, or be waiting for the maintenance
+// window. AWS does not document which of the two wins; a login shows it.
 //
-// It fails, and has changed nothing, when the password is not one that RDS
-// takes, when RDS manages the password itself, and when the database is not
-// available. After another error RDS may have taken the order all the same, its
-// reply lost: look at PasswordPending, and log in.
+// It fails, and has changed nothing, if RDS does not accept such a password, if RDS manages the
+// password itself, or if the database is not available. After any other error RDS may have
+// accepted the request and its reply was lost: check PasswordPending, and log in.
 func (d *Databases) SetMasterPassword(ctx context.Context, db Database, password string, log *slog.Logger) error {
 	if err := checkPassword(password); err != nil {
 		return err
@@ -51,15 +48,15 @@ func (d *Databases) SetMasterPassword(ctx context.Context, db Database, password
 		return managed(db)
 	}
 	if !db.Available {
-		return fmt.Errorf("%s takes no change of its master password while its status is %q: nothing was changed; try again when it is available", db.what(), db.Status)
+		return fmt.Errorf("%s accepts no change of its master password while its status is %q: nothing was changed; try again when it is available", db.what(), db.Status)
 	}
 	if db.PasswordPending {
-		log.Warn("a change of the master password is pending already, of an earlier attempt or somebody else's: this order is to replace it", "database", db.Identifier)
+		log.Warn("a change of the master password is already pending, from an earlier attempt or someone else: this request should replace it", "database", db.Identifier)
 	}
 	if err := d.modify(ctx, db, password); err != nil {
 		return err
 	}
-	log.Info("RDS has taken the order to change the master password", "database", db.Identifier)
+	log.Info("RDS has accepted the request to change the master password", "database", db.Identifier)
 	return nil
 }
 
@@ -70,7 +67,7 @@ func (d *Databases) modify(ctx context.Context, db Database, password string) er
 		action = "rds:ModifyDBCluster"
 		_, err = d.api.ModifyDBCluster(ctx, &awsrds.ModifyDBClusterInput{
 			DBClusterIdentifier: &db.Identifier, MasterUserPassword: &password,
-			// Clusters have been seen to wait for the maintenance window without it.
+			// Without it, clusters have been seen to wait for the maintenance window.
 			ApplyImmediately: aws.Bool(true),
 		})
 	} else {
@@ -85,44 +82,43 @@ func (d *Databases) modify(ctx context.Context, db Database, password string) er
 	_, busyInstance := errors.AsType[*types.InvalidDBInstanceStateFault](err)
 	_, busyCluster := errors.AsType[*types.InvalidDBClusterStateFault](err)
 	if busyInstance || busyCluster {
-		// It was available just now. What it does may well be this change: the
-		// SDK asks again when a reply is lost.
-		return fmt.Errorf("%s: it has become busy, perhaps with this very change: try again when it is available: %w", what, err)
+		// It was available a moment ago. It may be busy with this very change: the SDK retries
+		// when a reply is lost.
+		return fmt.Errorf("%s: it is busy now, perhaps with this very change: try again when it is available: %w", what, err)
 	}
 	return explain(err, what, action)
 }
 
-// managed refuses to set a password that RDS keeps and rotates itself. RDS
-// rotates it at once or not at all, hence --apply-immediately.
+// managed refuses to set a password that RDS stores and rotates itself. RDS rotates it
+// immediately or not at all, hence --apply-immediately.
 func managed(db Database) error {
 	command := "aws rds modify-db-instance --db-instance-identifier " + db.Identifier
 	if db.Cluster {
 		command = "aws rds modify-db-cluster --db-cluster-identifier " + db.Identifier
 	}
-	return fmt.Errorf("RDS manages the master password of %s itself, in the secret %s: nothing was changed; let RDS rotate it: %s --rotate-master-user-password --apply-immediately",
+	return fmt.Errorf("RDS manages the master password of %s itself, in the secret %s: nothing was changed; have RDS rotate it: %s --rotate-master-user-password --apply-immediately",
 		db.what(), db.ManagedSecretARN, command)
 }
 
-// checkPassword holds a password to RDS's rule before RDS sees it. The error
-// does not tell the password.
+// checkPassword checks a password against RDS's rules before it is sent. The error does not
+// contain the password.
 func checkPassword(password string) error {
 	if strings.ContainsFunc(password, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/"@`, r) }) {
-		return errors.New(`a master password with a character that RDS does not take: it takes printable ASCII but / " @ and space; nothing was changed`)
+		return errors.New(`a master password with a character that RDS does not accept: it accepts printable ASCII except / " @ and space; nothing was changed`)
 	}
 	if n := len(password); n < minLength || n > maxLength {
-		return fmt.Errorf("a master password of %d characters: RDS takes %d to %d; nothing was changed", n, minLength, maxLength)
+		return fmt.Errorf("a master password of %d characters: RDS accepts %d to %d; nothing was changed", n, minLength, maxLength)
 	}
 	return nil
 }
 
-// Await returns when no change of the master user's password is pending and the
-// database is available. After an order the database goes on being available
-// for a while: it is the pending value that tells, and that goes away when RDS
-// is done. Whether it has set the password it does not say, and a look may lag
-// behind the order. So this is no proof of the password: log in.
+// Await returns when no change of the master user's password is pending and the database is
+// available. After a request the database stays available for a while; the pending value shows
+// that a change is due, and it goes away when RDS is done. RDS does not say whether it has set
+// the password, and its answers may lag behind the request. So this is no proof: log in.
 //
-// It ends with an error, and can be called again, when ctx would leave less than
-// 20 s to the caller; without a deadline it waits until ctx is done.
+// It ends with an error, and can be called again, if ctx would leave its caller less than 20 s;
+// without a deadline it waits until ctx is done.
 func (d *Databases) Await(ctx context.Context, db Database, log *slog.Logger) error {
 	for said := ""; ; {
 		now, err := d.Get(ctx, db)
@@ -142,11 +138,11 @@ func (d *Databases) Await(ctx context.Context, db Database, log *slog.Logger) er
 	}
 }
 
-// pause waits for the next look, unless too little time would be left after it.
+// pause waits before the next look, unless too little time would be left after it.
 func (d *Databases) pause(ctx context.Context, now Database) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		if left := time.Until(deadline); left-d.Interval < timeToLogIn {
-			return fmt.Errorf("RDS has not changed the master password of %s yet (status %q, pending: %t), and only %s of the invocation's time are left: it goes on by itself, and the next try goes on from there; when this comes back, raise the function's timeout",
+			return fmt.Errorf("RDS has not changed the master password of %s yet (status %q, pending: %t), and only %s of the invocation's time are left: RDS finishes by itself, and the next attempt continues from there; if this happens again, raise the function's timeout",
 				now.what(), now.Status, now.PasswordPending, left.Round(100*time.Millisecond))
 		}
 	}

@@ -74,17 +74,17 @@ func TestAwaitIsNotFooledByADatabaseThatIsStillAvailable(t *testing.T) {
 func TestThePasswordsRuleIsCheckedBeforeRDSIsAsked(t *testing.T) {
 	f := start(t, localrds.DBInstance{Identifier: "plain"})
 	for password, problem := range map[string]string{
-		"":                       "of 0 characters: RDS takes 8 to 41",
+		"":                       "of 0 characters: RDS accepts 8 to 41",
 		"1234567":                "of 7 characters",
 		strings.Repeat("x", 42):  "of 42 characters",
-		"slash/here":             "a character that RDS does not take",
-		`quote"here`:             "a character that RDS does not take",
-		"at@here99":              "a character that RDS does not take",
-		"space here":             "a character that RDS does not take",
-		"newline\nhere":          "a character that RDS does not take",
-		"delete\x7fhere":         "a character that RDS does not take",
-		strings.Repeat("ü", 21):  "a character that RDS does not take",
-		"broken\xffencoding":     "a character that RDS does not take",
+		"slash/here":             "a character that RDS does not accept",
+		`quote"here`:             "a character that RDS does not accept",
+		"at@here99":              "a character that RDS does not accept",
+		"space here":             "a character that RDS does not accept",
+		"newline\nhere":          "a character that RDS does not accept",
+		"delete\x7fhere":         "a character that RDS does not accept",
+		strings.Repeat("ü", 21):  "a character that RDS does not accept",
+		"broken\xffencoding":     "a character that RDS does not accept",
 		strings.Repeat("-", 8):   "",
 		strings.Repeat("~", 41):  "",
 		"!#$%&'()*+,.:;<=>?[]^_": "",
@@ -153,7 +153,7 @@ func TestADatabaseThatBecomesBusyMeanwhileIsTriedAgain(t *testing.T) {
 	})
 	for _, db := range []rds.Database{plain, aurora} {
 		err := f.SetMasterPassword(t.Context(), db, newPassword, f.logger())
-		wantError(t, err, db.Identifier, "it has become busy", "try again", "available")
+		wantError(t, err, db.Identifier, "it is busy now", "try again", "available")
 	}
 }
 
@@ -178,7 +178,7 @@ func TestAnOrderMayBeGivenAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !strings.Contains(f.log.String(), "pending already") || strings.Contains(f.log.String(), newPassword) {
+	if !strings.Contains(f.log.String(), "already pending") || strings.Contains(f.log.String(), newPassword) {
 		t.Errorf("the log is %s", f.log.String())
 	}
 }
@@ -197,7 +197,7 @@ func TestAwaitLeavesItsCallerTheTimeToLogIn(t *testing.T) {
 	}
 	before := f.called("DescribeDBInstances")
 	err := f.Await(ctx, db, f.logger())
-	wantError(t, err, "RDS instance plain", `status "available", pending: true`, "the next try goes on from there", "raise the function's timeout")
+	wantError(t, err, "RDS instance plain", `status "available", pending: true`, "the next attempt continues from there", "raise the function's timeout")
 	if n := f.called("DescribeDBInstances") - before; n != 1 || ctx.Err() != nil {
 		t.Errorf("it looked %d times, and left %v", n, ctx.Err())
 	}
@@ -206,7 +206,7 @@ func TestAwaitLeavesItsCallerTheTimeToLogIn(t *testing.T) {
 	f.Interval = 100 * time.Millisecond
 	enough, cancel := context.WithTimeout(t.Context(), 20*time.Second+150*time.Millisecond)
 	defer cancel()
-	wantError(t, f.Await(enough, db, f.logger()), "the next try goes on from there")
+	wantError(t, f.Await(enough, db, f.logger()), "the next attempt continues from there")
 }
 
 // written calls a func whenever something is logged.

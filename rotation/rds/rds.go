@@ -1,5 +1,4 @@
-// Package rds knows what RDS tells of a database, and sets its master user's
-// password.
+// Package rds looks up databases in RDS, and sets the master user's password.
 //
 //	databases := rds.New(client)
 //	db, found, err := databases.AtHost(ctx, host)
@@ -8,9 +7,9 @@
 //	err = databases.Await(ctx, db, log)
 //	… log in with the password: that alone proves it …
 //
-// RDS takes an order to change the password, and carries it out some time
-// later. Meanwhile it does not tell which password logs in, nor afterwards
-// which one it has set.
+// RDS accepts a request to change the password, and makes the change some time
+// later. It does not say which password logs in until then, nor which one it has
+// set afterwards.
 package rds
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// API is what this package uses of RDS's.
+// API is the part of RDS's API that this package uses.
 type API interface {
 	DescribeDBInstances(context.Context, *awsrds.DescribeDBInstancesInput, ...func(*awsrds.Options)) (*awsrds.DescribeDBInstancesOutput, error)
 	DescribeDBClusters(context.Context, *awsrds.DescribeDBClustersInput, ...func(*awsrds.Options)) (*awsrds.DescribeDBClustersOutput, error)
@@ -34,33 +33,31 @@ type API interface {
 	ModifyDBCluster(context.Context, *awsrds.ModifyDBClusterInput, ...func(*awsrds.Options)) (*awsrds.ModifyDBClusterOutput, error)
 }
 
-// A Database is an RDS instance, or an Aurora or Multi-AZ cluster, as it was
-// when it was looked at.
+// A Database is an RDS instance, or an Aurora or Multi-AZ cluster, as of the last look.
 type Database struct {
 	Identifier string
-	Cluster    bool // it is a cluster, or a member of one, which then is what is meant
+	Cluster    bool // it is a cluster, or was found by one of its members
 
 	Host       string // the writer's endpoint; empty while RDS creates it
 	Port       int
-	Name       string // of the database that it was created with; may be empty
+	Name       string // the database that it was created with; may be empty
 	MasterUser string
 	Engine     string // "mysql", "mariadb", "aurora-mysql"
 
-	// ManagedSecretARN is the secret in which RDS keeps the master user's
-	// password itself; "" when it does not.
+	// ManagedSecretARN is the secret in which RDS manages the master user's password; "" if it
+	// does not.
 	ManagedSecretARN string
 
-	// Status is RDS's word for what it does with the database, such as
-	// "resetting-master-credentials".
+	// Status is RDS's status of the database, such as "resetting-master-credentials".
 	Status string
-	// Available: RDS takes a change of the password now.
+	// Available: RDS accepts a change of the password now.
 	Available bool
-	// PasswordPending: a change of the master user's password is not applied
-	// yet. It may be somebody else's.
+	// PasswordPending: a change of the master user's password has not been applied yet. Someone
+	// else may have requested it.
 	PasswordPending bool
 }
 
-// what is what errors call the database.
+// what names the database in errors.
 func (db Database) what() string {
 	if db.Cluster {
 		return "RDS cluster " + db.Identifier
@@ -68,21 +65,20 @@ func (db Database) what() string {
 	return "RDS instance " + db.Identifier
 }
 
-// Databases are the databases that RDS has in one account and region.
+// Databases are the RDS databases of one account and region.
 type Databases struct {
 	api API
 
-	// Interval is the time between two looks of Await; New sets 5 s. How long
-	// RDS takes is not documented, and each look is one call of
-	// DescribeDBInstances or DescribeDBClusters, whose rate is limited for the
-	// whole account.
+	// Interval is the time between two looks of Await; New sets 5 s. AWS does not document how
+	// long a change takes. Each look calls DescribeDBInstances or DescribeDBClusters, whose rate
+	// is limited for the whole account.
 	Interval time.Duration
 }
 
-// New returns the databases that a client reaches.
+// New returns the databases that a client can reach.
 func New(api API) *Databases { return &Databases{api: api, Interval: 5 * time.Second} }
 
-// fromInstance tells of an instance that is no member of a cluster.
+// fromInstance describes an instance that is not a member of a cluster.
 func fromInstance(i types.DBInstance) Database {
 	db := Database{
 		Identifier: aws.ToString(i.DBInstanceIdentifier),
@@ -99,8 +95,8 @@ func fromInstance(i types.DBInstance) Database {
 	if i.MasterUserSecret != nil {
 		db.ManagedSecretARN = aws.ToString(i.MasterUserSecret.SecretArn)
 	}
-	// While RDS moves data to changed storage, for hours and up to days, it
-	// takes every modification but of the storage:
+	// While RDS moves data to changed storage, which takes hours or days, it accepts every
+	// modification except of the storage:
 	// https://repost.aws/knowledge-center/rds-stuck-in-storage-optimization
 	db.Available = db.Status == "available" || db.Status == "storage-optimization"
 	return db
@@ -126,17 +122,18 @@ func fromCluster(c types.DBCluster) Database {
 	return db
 }
 
-// notAuthorized is what AWS says of a permission that is missing.
+// notAuthorized is AWS's message about a missing permission.
 var notAuthorized = regexp.MustCompile(`is not authorized to perform: (rds:[A-Za-z]+)(?: on resource: (arn:[^\s,]+))?`)
 
-// explain says what was being done when RDS answered with an error and, when it
-// was not permitted, what to grant: what AWS names or else, say, "rds:DescribeDBInstances".
+// explain says what was being done when RDS answered with an error and, if permission was
+// missing, what to grant: the action that AWS names or, if it names none, the given one, such as
+// "rds:DescribeDBInstances".
 func explain(err error, what, action string) error {
 	if refusal, ok := errors.AsType[smithy.APIError](err); ok {
 		switch refusal.ErrorCode() {
-		case "AccessDenied", "AccessDeniedException": // RDS says the first
+		case "AccessDenied", "AccessDeniedException": // RDS uses the first
 			if m := notAuthorized.FindStringSubmatch(refusal.ErrorMessage()); m != nil {
-				action = m[1] // to change a cluster may take the permission to change its members
+				action = m[1] // changing a cluster may need permission to change its members
 				if m[2] != "" {
 					action += " on " + m[2]
 				}

@@ -140,7 +140,7 @@ func TestADatabaseIsFoundByItsName(t *testing.T) {
 		t.Errorf("an instance and a cluster are both called other: got %+v", got)
 	}
 	_, err := f.Named(t.Context(), "gone")
-	wantError(t, err, `neither an instance nor a cluster "gone"`)
+	wantError(t, err, `no instance and no cluster "gone"`)
 	_, err = f.Named(t.Context(), "")
 	wantError(t, err, "no identifier")
 }

@@ -22,36 +22,35 @@ import (
 	"unicode"
 )
 
-// Schema is the number of the form. It grows when a field changes its meaning or goes; a field
-// may be added without that. Schema 1 had of each secret only Changed, Notices, Waiting and
-// Needs.
+// Schema is the version of this format. It grows when a field is removed or changes its meaning,
+// not when one is added. In schema 1 a secret had only Changed, Notices, Waiting and Needs.
 const Schema = 2
 
 // A Report is the answer to one action.
 type Report struct {
 	Schema  int       `json:"schema"`
 	Action  string    `json:"action" identifier:""`
-	At      time.Time `json:"at"` // when it was answered, by AWS's clock where it was asked
+	At      time.Time `json:"at"` // when the answer was made, by AWS's clock if it is known
 	Secrets []Secret  `json:"secrets"`
 
-	// Notice has all notices of the answer in one line; Next, what to do next; Told, the notices'
-	// words, each once: promoted, held, …. All three are left out when there is no notice, and
-	// there when there is one. EventBridge makes messages for people of them: it matches flat
-	// fields alone, and escapes nothing, so Notice and Next are what [Plain] makes of a text.
+	// Notice is all notices of the answer in one line, Next is what to do next, and Told has the
+	// notices' words, each once: promoted, held, …. All three are present if there is a notice,
+	// and omitted if there is none. EventBridge formats messages for people from them. It matches
+	// flat fields only and escapes nothing, so Notice and Next have passed through [Plain].
 	Notice string   `json:"notice,omitempty"`
 	Next   string   `json:"next,omitempty"`
 	Told   []string `json:"told,omitempty" identifier:""`
 }
 
-// How long Notice and Next may be, in characters: AWS's chat integration takes a description of 8000, and
-// cuts a next step at 350.
+// The longest Notice and Next, in characters: AWS's chat integration accepts a description of
+// 8000 characters, and cuts a next step at 350.
 const (
 	NoticeMost = 6000
 	NextMost   = 350
 )
 
-// Plain is the text as it may stand in a JSON string without being escaped: in one line, without quotation
-// marks and backslashes, and of at most so many characters.
+// Plain makes a text safe to put into a JSON string without escaping: one line, no quotation
+// marks or backslashes, at most so many characters.
 func Plain(text string, most int) string {
 	plain := []rune(strings.Map(func(r rune) rune {
 		switch {
@@ -70,76 +69,76 @@ func Plain(text string, most int) string {
 	return string(plain)
 }
 
-// A Secret is what an action found, and did, of one secret. Its lists are never null.
+// A Secret is what an action found, and did, for one secret. Its lists are never null.
 type Secret struct {
 	ARN  string `json:"secret" identifier:""`
 	Name string `json:"name" identifier:""`
 
-	// At is when the secret was looked at, by AWS's clock; left out where it could not be.
+	// At is when the secret was read, by AWS's clock; omitted if it could not be read.
 	At time.Time `json:"at,omitzero"`
 
-	// Error is why a read-only action could not look at this secret, or not at all of
-	// it; or what has failed of an operator's action that has changed something before. An
-	// action that fails before it has changed anything has no report.
+	// Error is why a read-only action could not look at this secret, or only at part of it. For
+	// an operator's action that has changed something, it is what failed afterwards. An action
+	// that fails before it has changed anything has no report.
 	Error string `json:"error,omitempty"`
 
-	// These are found by status and verify, and by the actions that change something.
+	// Set by status and verify, and by the actions that change something.
 	Credentials []Credential `json:"credentials"`
 	Rollout     *Rollout     `json:"rollout,omitempty"`  // the last one; nil: there was none
-	Rotation    *Rotation    `json:"rotation,omitempty"` // that has begun and is not promoted
+	Rotation    *Rotation    `json:"rotation,omitempty"` // in progress and not yet promoted
 	Schedule    *Schedule    `json:"schedule,omitempty"`
 
-	// Labels are those of every version, AWS's own among them.
+	// Labels are those of every version, including AWS's own.
 	Labels []Label `json:"labels"`
 
 	Checks []Check `json:"checks"` // of preflight and verify
 
 	Changed []Entry  `json:"changed"` // in the order in which it was done; What is the log's audit word
 	Notices []string `json:"notices"` // for people
-	Waiting []Entry  `json:"waiting"` // what goes on by itself
-	Needs   []Entry  `json:"needs"`   // what needs a person
+	Waiting []Entry  `json:"waiting"` // what happens by itself
+	Needs   []Entry  `json:"needs"`   // what needs an operator
 
-	// Possible are those of the actions release, abandon and roll-back that would do something now, as
-	// far as was seen: the others are refused, or find nothing to do. Null: it is not known.
+	// Possible lists which of the actions release, abandon and roll-back would do something now,
+	// as far as is known. The others are refused, or find nothing to do. Null: not known.
 	Possible []string `json:"possible" identifier:""`
 
-	// Back are the versions that AWSCURRENT can be moved back to by hand, the best first: of each credential, the
-	// value there is AWSCURRENT's own, or one that its target accepts, or that the function makes accepted again.
-	// Empty: there is none, as far as was seen.
+	// Back lists the versions that AWSCURRENT can be moved back to by hand, the best first. Every
+	// value there is AWSCURRENT's own, or is accepted by its target, or would be made accepted
+	// again by the function. Empty: none is known.
 	Back []string `json:"back" identifier:""`
 }
 
 // A Credential is one kind of credential in a secret.
 type Credential struct {
 	Kind    string `json:"kind" identifier:""`
-	Version string `json:"version" identifier:""` // that is AWSCURRENT
+	Version string `json:"version" identifier:""` // the one that is AWSCURRENT
 
-	// RotatedAt is when the value was made. From tells who says so: "rotated_at", the
-	// secret's own block, or "version", the date of its version, which is that of any edit.
+	// RotatedAt is when the value was made. From is the source: "rotated_at", the secret's own
+	// block, or "version", the date of its version, which any edit changes.
 	RotatedAt time.Time `json:"rotated_at"`
 	From      string    `json:"rotated_at_from" identifier:""`
 
-	// EverySeconds is how often the schedule is to rotate it; Due, when that is again; zero and
-	// null where rotation is off. GreatestAgeSeconds is how old it becomes at most if each
-	// scheduled rotation succeeds: its rhythm, and up to an interval of the schedule more.
+	// EverySeconds is how often the schedule rotates it, and Due is when it does so next; zero
+	// and null if rotation is off. GreatestAgeSeconds is its greatest age if every scheduled
+	// rotation succeeds: its rhythm, plus up to one interval of the schedule.
 	EverySeconds       int64      `json:"every_seconds"`
 	Due                *time.Time `json:"due,omitempty"`
 	GreatestAgeSeconds int64      `json:"greatest_age_seconds,omitempty"`
 
-	// State is the ledger's word for AWSCURRENT's value: "proven", mostly; "" where nothing is
-	// known of it yet. StateSince is since when.
+	// State is the ledger's word for AWSCURRENT's value, usually "proven"; "" if nothing is known
+	// yet. StateSince is since when.
 	State      string     `json:"state,omitempty" identifier:""`
 	StateSince *time.Time `json:"state_since,omitempty"`
 
-	// Accepted is the target's answer to AWSCURRENT's value, of verify: "accepted", "denied" or
-	// "no answer". "" where it was not asked.
+	// Accepted is the target's answer to AWSCURRENT's value, from verify: "accepted", "denied" or
+	// "no answer". "": not asked.
 	Accepted string `json:"accepted,omitempty" identifier:""`
 
-	// Problem is why the credential cannot be read or compared: its field is missing, say.
+	// Problem is why the credential cannot be read or compared, such as a missing field.
 	Problem string `json:"problem,omitempty"`
 
-	// Old are the values that its target accepts, or may accept, beside AWSCURRENT's, and
-	// those that are remembered.
+	// Old lists the other values that its target accepts, or may accept, and those that are
+	// remembered.
 	Old []Old `json:"old"`
 }
 
@@ -149,11 +148,11 @@ type Old struct {
 	State   string     `json:"state" identifier:""` // the ledger's word: old, quarantined, held, …
 	Since   *time.Time `json:"since,omitempty"`     // of the state
 
-	// AcceptedSince is when the overlap began; null where the target accepts one value alone.
+	// AcceptedSince is when the overlap began; null if the target accepts only one value.
 	AcceptedSince *time.Time `json:"accepted_since,omitempty"`
 
-	// Next is what is done with it next: "wait", "alarm", or what a reconcile would do now;
-	// Why says why, and Until is when a wait ends by the clock, where it does.
+	// Next is what happens to it next: "wait", "alarm", or what a reconcile would do now. Why is
+	// the reason, and Until is when a wait ends, if that is known.
 	Next   string     `json:"next" identifier:""`
 	Why    string     `json:"why"`
 	Until  *time.Time `json:"until,omitempty"`
@@ -164,16 +163,16 @@ type Old struct {
 type Rollout struct {
 	Since     time.Time  `json:"since"`
 	Converged *time.Time `json:"converged,omitempty"` // null: it is open
-	Unhealthy *time.Time `json:"unhealthy,omitempty"` // when the application was first found ill
-	Deadline  *time.Time `json:"deadline,omitempty"`  // of an open one that is rolled back if it fails
+	Unhealthy *time.Time `json:"unhealthy,omitempty"` // when the application was first found unhealthy
+	Deadline  *time.Time `json:"deadline,omitempty"`  // when an open rollout is rolled back if it has not converged
 
 	Promoted   bool `json:"promoted"`    // a rotation began it
-	RolledBack bool `json:"rolled_back"` // it is itself a way back
+	RolledBack bool `json:"rolled_back"` // it is itself a rollback
 	Emergency  bool `json:"emergency"`
 
-	Services []Service `json:"services"`                       // where they were looked at
+	Services []Service `json:"services"`                       // if they were looked at
 	Health   string    `json:"health,omitempty" identifier:""` // healthy, unhealthy, unclear, not observed
-	Ill      string    `json:"ill,omitempty"`                  // what was seen where it is not healthy
+	Ill      string    `json:"ill,omitempty"`                  // what was seen, if it is not healthy
 }
 
 // A Service is an ECS service.
@@ -181,13 +180,13 @@ type Service struct {
 	Name      string   `json:"name" identifier:""`
 	Desired   int      `json:"desired"`
 	Fresh     int      `json:"fresh"`           // running tasks that started with AWSCURRENT's values
-	Older     []string `json:"older,omitempty"` // tasks from before, in words
+	Older     []string `json:"older,omitempty"` // older tasks, described
 	Deploying bool     `json:"deploying,omitempty"`
 	Failed    string   `json:"failed,omitempty"`
-	Missing   string   `json:"missing,omitempty"` // why it cannot be looked at
+	Missing   string   `json:"missing,omitempty"` // why it cannot be observed
 }
 
-// A Rotation is one that Secrets Manager has begun and this function has not promoted.
+// A Rotation is one that Secrets Manager has started and this function has not promoted.
 type Rotation struct {
 	Version   string     `json:"version" identifier:""`
 	Kinds     []string   `json:"kinds" identifier:""` // null: it has made no value yet
@@ -197,30 +196,30 @@ type Rotation struct {
 
 // A Schedule is when Secrets Manager rotates a secret by itself.
 type Schedule struct {
-	Enabled    bool       `json:"enabled"`                            // rotation is on
-	Expression string     `json:"expression,omitempty" identifier:""` // rate(…) or cron(…); of a schedule in days, rate(N days)
-	Window     string     `json:"window,omitempty" identifier:""`     // as in 3h
+	Enabled    bool       `json:"enabled"`                            // whether rotation is on
+	Expression string     `json:"expression,omitempty" identifier:""` // rate(…) or cron(…); for a schedule in days, rate(N days)
+	Window     string     `json:"window,omitempty" identifier:""`     // such as 3h
 	Last       *time.Time `json:"last,omitempty"`
-	Next       *time.Time `json:"next,omitempty"` // the end of the window of the next one
+	Next       *time.Time `json:"next,omitempty"` // when the next rotation's window ends
 
-	// Paused says that an operator has paused the schedule; PausedUntil is when it
-	// resumes by itself, null: when somebody resumes it.
+	// Paused says that an operator has paused the schedule. PausedUntil is when it resumes by
+	// itself; null: when someone resumes it.
 	Paused      bool       `json:"paused"`
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
 
-	// HeldOff says that the schedule changes nothing, after a rollback.
+	// HeldOff says that the schedule changes nothing after a rollback.
 	HeldOff bool `json:"held_off"`
 }
 
-// A Label is a staging label. Means says in words what one of this function's tells.
+// A Label is a staging label. Means explains one of this function's in words.
 type Label struct {
 	Version string     `json:"version" identifier:""`
-	Created *time.Time `json:"created,omitempty"` // of the version
+	Created *time.Time `json:"created,omitempty"` // when the version was created
 	Label   string     `json:"label"`
 	Means   string     `json:"means,omitempty"`
 
-	// Own tells that it is AWS's, or one that this function has made: an identifier as a whole. It is not in
-	// the answer.
+	// Own: it is AWS's label, or one that this function made, so the whole label is an
+	// identifier. It is not part of the answer.
 	Own bool `json:"-"`
 }
 
@@ -232,7 +231,7 @@ const (
 	Skipped = "not looked at"
 )
 
-// A Check is one of a preflight, or of verify. Text says what is wrong, and what to do about it.
+// A Check is one check of preflight or verify. Text says what is wrong, and what to do about it.
 type Check struct {
 	Part   string `json:"part" identifier:""` // a kind, or what else was checked: redeploy, health, …
 	What   string `json:"check"`
@@ -240,13 +239,13 @@ type Check struct {
 	Text   string `json:"text,omitempty"`
 }
 
-// An Entry is one thing that was done, or that is left.
+// An Entry is something that was done, or that is left to do.
 type Entry struct {
 	What    string     `json:"what,omitempty" identifier:""`
-	Kind    string     `json:"kind,omitempty" identifier:""`    // of credential; "": it is of the secret as a whole
-	Version string     `json:"version,omitempty" identifier:""` // that has the value
+	Kind    string     `json:"kind,omitempty" identifier:""`    // the kind of credential; "": it is about the whole secret
+	Version string     `json:"version,omitempty" identifier:""` // the version that has the value
 	Service string     `json:"service,omitempty" identifier:""`
 	Text    string     `json:"text"`
-	Remedy  string     `json:"remedy,omitempty"` // of Needs: what to do about it
-	Until   *time.Time `json:"until,omitempty"`  // of Waiting: when it ends by the clock, where it does
+	Remedy  string     `json:"remedy,omitempty"` // in Needs: what to do about it
+	Until   *time.Time `json:"until,omitempty"`  // in Waiting: when it ends, if that is known
 }

@@ -1,5 +1,5 @@
-// Package rollout has the words in which the engine and whatever redeploys the
-// services speak of how far a redeploy has come.
+// Package rollout has the types in which the engine, package plan and package ecs describe how
+// far a redeploy has come.
 package rollout
 
 import (
@@ -7,33 +7,32 @@ import (
 	"time"
 )
 
-// ErrUnclear says that a check has found the application neither healthy nor ill:
-// something answers, and not as the application does (a redirect, 403 of a
-// firewall, 429 of a rate limit), or the check had no time to end. That is no
-// evidence against a promotion. An error of a check that does not wrap it is: the
-// application answers 5xx, or nothing answers.
+// ErrUnclear says that a health check found the application neither healthy nor unhealthy:
+// something answers, but not as the application does (a redirect, a firewall's 403, a rate
+// limit's 429), or the check ran out of time. That is no evidence against a promotion. Any other
+// error of a health check is: the application answers 5xx, or nothing answers.
 var ErrUnclear = errors.New("it is not clear whether the application is healthy")
 
-// A Service is one ECS service since a time, as the rollout of a secret finds it.
+// A Service is what an ECS service has done since a given time.
 type Service struct {
 	Name string // "": the tasks of the cluster that no service runs
 
-	Missing string // why it cannot be observed: it does not exist, or is not described
+	Missing string // why it cannot be observed: it does not exist, or ECS did not describe it
 	Desired int
-	Fresh   int // running tasks that were created at or after since, and read AWSCURRENT
+	Fresh   int // running tasks that were created at or after that time, and read AWSCURRENT
 
-	// Deployed: it has had a deployment that was created at or after since.
+	// Deployed: it has had a deployment that was created at or after that time.
 	Deployed bool
 
-	// Deploying: a deployment of it is in progress, whoever started it.
+	// Deploying: one of its deployments is in progress, whoever started it.
 	Deploying bool
 
-	// Older are the tasks from before since that have not stopped, in words.
+	// Older describes the tasks created before that time that have not stopped.
 	Older []string
 
-	// Failed is why its deployment failed; "" where it did not.
+	// Failed is why its deployment failed; "" if it did not.
 	Failed string
 
-	// Bake is how long its deployments wait by themselves before they complete.
+	// Bake is how long ECS waits by itself before a deployment completes (bake time).
 	Bake time.Duration
 }

@@ -13,7 +13,7 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// A Reader reads a secret, and keeps in mind what it has read.
+// A Reader reads a secret, and remembers what it has read.
 type Reader struct {
 	api   ReadAPI
 	arn   string
@@ -23,12 +23,11 @@ type Reader struct {
 	known *knowledge
 }
 
-// Describe reads the secret's metadata and labels, which are known and fresh from then
-// on.
+// Describe reads the secret's metadata and labels, which are fresh from then on.
 func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
 	out, err := r.api.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &r.arn})
 	if err != nil {
-		return Metadata{}, fmt.Errorf("describe the secret: %w", explained(err)) // the SDK has retried what can be
+		return Metadata{}, fmt.Errorf("describe the secret: %w", explained(err)) // the SDK has already retried what can be
 	}
 	r.clock.hear(out.ResultMetadata)
 	m := Metadata{
@@ -55,7 +54,7 @@ func (r *Reader) Describe(ctx context.Context) (Metadata, error) {
 	return m, nil
 }
 
-// sameVersions tells whether the same versions have labels in both, and AWSCURRENT and
+// sameVersions reports whether the same versions have labels in both, and AWSCURRENT and
 // AWSPENDING are on the same ones.
 func sameVersions(a, b Labels) bool {
 	if a.Version(Current) != b.Version(Current) || a.Version(Pending) != b.Version(Pending) {
@@ -64,13 +63,12 @@ func sameVersions(a, b Labels) bool {
 	return maps.Equal(a.labelled(), b.labelled())
 }
 
-// Surprises counts the readings that found versions, AWSCURRENT or AWSPENDING otherwise than
-// this invocation had left them, as far as it knew: somebody else may have changed them.
+// Surprises counts the readings that found versions, AWSCURRENT or AWSPENDING different from what
+// this invocation knew: someone else may have changed them.
 func (r *Reader) Surprises() int { return r.known.surprises }
 
-// DescribeWith is Describe, repeated while the secret has no version of this id that has
-// a label: whoever made it may have done so right before. A version that does not
-// come is no error.
+// DescribeWith is Describe, repeated while the secret has no labelled version with this id: it
+// may have been made just before. It is no error if the version does not appear.
 func (r *Reader) DescribeWith(ctx context.Context, version string) (m Metadata, err error) {
 	err = r.retry.do(ctx, func() error {
 		if m, err = r.Describe(ctx); err != nil {
@@ -89,8 +87,8 @@ func (r *Reader) DescribeWith(ctx context.Context, version string) (m Metadata, 
 
 var errNoVersion = errors.New("no such version")
 
-// Known is what is known of the secret without another call, with the labels that this
-// invocation has moved since the last one. ok is false where it has to be described.
+// Known returns what is known of the secret without another call, including the labels that this
+// invocation has moved since the last one. If ok is false, the secret must be described.
 func (r *Reader) Known() (m Metadata, ok bool) {
 	if r.known.metadata == nil {
 		return Metadata{}, false
@@ -102,15 +100,15 @@ func (r *Reader) Known() (m Metadata, ok bool) {
 	return m, true
 }
 
-// Fresh tells whether what is known was read, and this invocation has done nothing since.
-// Whoever decides to write has it fresh: otherwise another invocation may have written.
+// Fresh reports whether the known labels were read, and this invocation has done nothing since. A
+// decision to write needs fresh labels, because another invocation may have written.
 func (r *Reader) Fresh() bool { return r.known.fresh }
 
-// Outdate says that this invocation has done something that may have taken long: what is
-// known is not fresh any more.
+// Outdate says that this invocation has done something that may have taken long, so that what is
+// known is no longer fresh.
 func (r *Reader) Outdate() { r.known.fresh = false }
 
-// Current reads the AWSCURRENT version: by its id too, unless that is "".
+// Current reads the AWSCURRENT version; also by its id, unless that is "".
 func (r *Reader) Current(ctx context.Context, id string) (Version, error) {
 	v, err := r.Await(ctx, id, Current)
 	if err != nil {
@@ -131,7 +129,7 @@ func (r *Reader) Version(ctx context.Context, id string) (Version, error) {
 	return v, nil
 }
 
-// Seen is a version that this invocation has read.
+// Seen returns a version that this invocation has read.
 func (r *Reader) Seen(id string) (Version, bool) {
 	v, ok := r.known.versions[id]
 	return v, ok
@@ -141,7 +139,7 @@ func (r *Reader) Seen(id string) (Version, bool) {
 func (r *Reader) Await(ctx context.Context, id, label string) (v Version, err error) {
 	err = r.retry.do(ctx, func() error {
 		if v, err = r.Read(ctx, id, label); IsMissing(err) {
-			r.known.fresh = false // the version may be gone since the labels were read, and this takes time
+			r.known.fresh = false // this takes time, and the version may be gone since the labels were read
 			return lagging{err}
 		}
 		return err
@@ -149,9 +147,9 @@ func (r *Reader) Await(ctx context.Context, id, label string) (v Version, err er
 	return v, err
 }
 
-// Read reads the version that has an id and a label, of which one may be "". It fails if
-// the version does not have the label (see [IsMissing]), if it has no value yet, and if
-// the value is no JSON object.
+// Read reads the version that has an id and a label; one of them may be "". It fails if the
+// version does not have the label (see [IsMissing]), if it has no value yet, and if the value is
+// not a JSON object.
 func (r *Reader) Read(ctx context.Context, id, label string) (Version, error) {
 	in := &sm.GetSecretValueInput{SecretId: &r.arn}
 	if id != "" {
@@ -178,8 +176,8 @@ func (r *Reader) Read(ctx context.Context, id, label string) (Version, error) {
 	return v, nil
 }
 
-// moved takes up a move of a label that this invocation has made. Other invocations may
-// have written meanwhile, so what is known is not fresh any more.
+// moved applies a label move that this invocation has made. Other invocations may have written in
+// the meantime, so what is known is no longer fresh.
 func (k *knowledge) moved(label, to, from string) {
 	k.fresh = false
 	k.expected = afterMove(k.expected, label, to, from)
@@ -191,8 +189,8 @@ func (k *knowledge) moved(label, to, from string) {
 	k.metadata = &m
 }
 
-// afterMove are the labels after a move of one. Whoever was told them before may hold them,
-// so they are others.
+// afterMove returns the labels after one has moved. It copies them, because callers may still
+// hold the old ones.
 func afterMove(labels Labels, label, to, from string) Labels {
 	if labels == nil {
 		return nil
@@ -204,7 +202,7 @@ func afterMove(labels Labels, label, to, from string) Labels {
 	if to != "" {
 		labels[to] = append(without(labels[to], label), label)
 	}
-	if label == Current && from != "" && to != "" { // Secrets Manager moves AWSPREVIOUS along
+	if label == Current && from != "" && to != "" { // Secrets Manager moves AWSPREVIOUS as well
 		if last := labels.Version(Previous); last != "" {
 			labels[last] = without(labels[last], Previous)
 		}
@@ -213,8 +211,7 @@ func afterMove(labels Labels, label, to, from string) Labels {
 	return labels
 }
 
-// forget forgets what was known of the labels: a write may have changed more of them than
-// it says.
+// forget discards the known labels: a write may have changed more of them than it reports.
 func (k *knowledge) forget() { k.metadata, k.fresh = nil, false }
 
 func without(labels []string, label string) []string {

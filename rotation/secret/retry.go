@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// retry is how long a read is repeated that may only lag behind a write:
-// attempts with a pause between them that doubles each time.
+// retry says how long to repeat a read that may only lag behind a write: a number of attempts,
+// with a pause between them that doubles each time.
 type retry struct {
 	attempts int
 	pause    time.Duration
@@ -40,9 +40,9 @@ func (r retry) do(ctx context.Context, read func() error) error {
 	}
 }
 
-// IsMissing tells that a version, a label or a version's value is not there:
-// Secrets Manager's ResourceNotFoundException, or the InvalidRequestException
-// that it answers when the label is not on the version.
+// IsMissing reports whether a version, a label or a version's value does not exist: Secrets
+// Manager's ResourceNotFoundException, or the InvalidRequestException that it answers if the
+// label is not on the version.
 func IsMissing(err error) bool {
 	var notFound *types.ResourceNotFoundException
 	var invalid *types.InvalidRequestException

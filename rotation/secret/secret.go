@@ -39,7 +39,8 @@ type WriteAPI interface {
 	UpdateSecretVersionStage(context.Context, *sm.UpdateSecretVersionStageInput, ...func(*sm.Options)) (*sm.UpdateSecretVersionStageOutput, error)
 }
 
-// API is the part of Secrets Manager's API that is used. A client of the SDK has it.
+// API is the part of Secrets Manager's API that this package uses. The SDK's client implements
+// it.
 type API interface {
 	ReadAPI
 	WriteAPI
@@ -49,23 +50,22 @@ type API interface {
 type Config struct {
 	API   API
 	ARN   string
-	Clock Clock // this machine's
+	Clock Clock // this machine's clock
 
-	// ReadPause is the time after the first read that may lag behind a write. Five more
-	// reads follow, and each pause is twice the one before.
+	// ReadPause is the pause after the first read that may lag behind a write. Up to five more
+	// reads follow, with pauses that double.
 	ReadPause time.Duration
 
-	// Second is the time after an answer of AWS's until the second is surely over that it
-	// told: a second, but in tests.
+	// Second is how long to wait after a reply of AWS's until the second that it stated is
+	// certainly over: one second, except in tests.
 	Second time.Duration
 
-	// Learn is told each document before it is returned, or sent, so that the secret
-	// values in it can be kept out of what is written elsewhere. nil: nobody is.
+	// Learn receives each document before it is returned or sent, so that the secret values in it
+	// can be kept out of logs and errors. It may be nil.
 	Learn func(document.Document)
 }
 
-// Open returns what reads and writes a secret, and the clock that its replies tell. It
-// calls nothing.
+// Open returns what reads and writes a secret, and the clock in its replies. It makes no call.
 func Open(c Config) (*Reader, *Writer, *AWSClock) {
 	if c.Learn == nil {
 		c.Learn = func(document.Document) {}
@@ -79,18 +79,17 @@ func Open(c Config) (*Reader, *Writer, *AWSClock) {
 	return read, &Writer{api: c.API, arn: c.ARN, learn: c.Learn, clock: clock, known: known, read: read}, clock
 }
 
-// The staging labels that Secrets Manager itself gives out.
+// Secrets Manager's own staging labels.
 const (
 	Current  = "AWSCURRENT"
 	Pending  = "AWSPENDING"
 	Previous = "AWSPREVIOUS"
 )
 
-// Labels are a secret's staging labels, by the id of the version that has them. A label
-// is on one version at most.
+// Labels are a secret's staging labels, by version id. A label is on one version at most.
 type Labels map[string][]string
 
-// Version is the id of the version that has a label; "" where none has.
+// Version returns the id of the version that has a label; "" if none has.
 func (l Labels) Version(label string) string {
 	for id, labels := range l {
 		if slices.Contains(labels, label) {
@@ -100,7 +99,7 @@ func (l Labels) Version(label string) string {
 	return ""
 }
 
-// labelled are the versions that have a label. Secrets Manager tells of no others.
+// labelled returns the versions that have a label. Secrets Manager lists no others.
 func (l Labels) labelled() map[string]bool {
 	versions := map[string]bool{}
 	for id, labels := range l {
@@ -111,42 +110,42 @@ func (l Labels) labelled() map[string]bool {
 	return versions
 }
 
-// Metadata is what DescribeSecret tells of a secret.
+// Metadata is what DescribeSecret returns about a secret.
 type Metadata struct {
-	At              time.Time // by AWS's clock, which tells whole seconds
-	OwningService   string    // the service of AWS's that rotates it; "": none does
+	At              time.Time // by AWS's clock, in whole seconds
+	OwningService   string    // the AWS service that rotates it; "": none does
 	RotationEnabled bool
 	Schedule        Schedule
 	Labels          Labels            // of versions that have any
 	Tags            map[string]string // of the secret
 }
 
-// A Schedule is what Secrets Manager tells of a secret's schedule, in its own words.
+// A Schedule is a secret's rotation schedule, in Secrets Manager's terms.
 type Schedule struct {
 	Expression string    // rate(…) or cron(…); "": the schedule is in Days, or there is none
 	Days       int64     // between two rotations; 0: see Expression
-	Window     string    // its length, as in 3h; "": as long as is usual for the expression
-	Last, Next time.Time // when it was rotated last, and is at the latest; zero: never
+	Window     string    // its length, such as 3h; "": the default for the expression
+	Last, Next time.Time // when it was last rotated, and the latest time of the next rotation; zero: never
 }
 
-// A Version is one that has a value.
+// A Version is a version that has a value.
 type Version struct {
 	ID      string
-	Labels  []string // when it was read
+	Labels  []string // as of when it was read
 	Created time.Time
 	Doc     document.Document
 }
 
-// knowledge is what an invocation knows of a secret.
+// knowledge is what an invocation knows about a secret.
 type knowledge struct {
-	// metadata is as it was described last, with the labels that this invocation has
-	// moved since; nil: it has to be described. It is fresh until this invocation does
-	// anything else, which may take long.
+	// metadata is from the last describe, with the labels that this invocation has moved since;
+	// nil: the secret must be described. It is fresh until this invocation does anything else,
+	// which may take long.
 	metadata *Metadata
 	fresh    bool
 
-	// expected are the labels as this invocation knew them last. surprises are the readings
-	// that told of other ones.
+	// expected are the labels as this invocation last knew them. surprises counts the readings
+	// that found others.
 	expected  Labels
 	surprises int
 

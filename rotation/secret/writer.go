@@ -12,30 +12,30 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// A Writer stores versions and moves labels. After each write, what was known of the
-// secret is not fresh any more.
+// A Writer stores versions and moves labels. After each write, what is known of the secret is no
+// longer fresh.
 type Writer struct {
 	api   WriteAPI
 	arn   string
 	learn func(document.Document)
 	clock *AWSClock
 	known *knowledge
-	read  *Reader // reads back
+	read  *Reader // to read back
 }
 
-// A NewVersion is a version that is to be stored.
+// A NewVersion is a version to be stored.
 type NewVersion struct {
-	ID     string // of 32 to 64 characters
+	ID     string // 32 to 64 characters
 	Doc    document.Document
-	Labels []string // all that it gets
+	Labels []string // all the labels that it gets
 
 	// RotationToken proves that the caller acts for the rotation service. It is a
 	// credential, and may be "".
 	RotationToken string
 }
 
-// Put stores a version with its labels, in one call. It is idempotent. stored is false,
-// and nothing was changed, if the version is there already with another value.
+// Put stores a version with its labels, in one call. It is idempotent. stored is false, and
+// nothing has changed, if the version already exists with another value.
 func (w *Writer) Put(ctx context.Context, v NewVersion) (stored bool, err error) {
 	w.learn(v.Doc)
 	value := v.Doc.Raw()
@@ -52,9 +52,9 @@ func (w *Writer) Put(ctx context.Context, v NewVersion) (stored bool, err error)
 	return err == nil, explained(err)
 }
 
-// MoveLabel puts a label on the version to, which may be "", and takes it off
-// the version from, which may be "" when the label is new. It is idempotent. It fails,
-// and changes nothing, if the label is neither on from nor on to.
+// MoveLabel puts a label on the version to, which may be "", and removes it from the version
+// from, which may be "" if the label is new. It is idempotent. It fails, and changes nothing, if
+// the label is neither on from nor on to.
 func (w *Writer) MoveLabel(ctx context.Context, label, to, from string) error {
 	in := &sm.UpdateSecretVersionStageInput{SecretId: &w.arn, VersionStage: &label}
 	if to != "" {
@@ -77,10 +77,10 @@ func (w *Writer) MoveLabel(ctx context.Context, label, to, from string) error {
 	return fmt.Errorf("move the staging label %s: %w", label, moveErr)
 }
 
-// Relabel puts a label on a version, and then takes off those that it replaces. The new
-// one comes first, for a version whose last label goes may be deleted: whoever reads
-// between the two finds both. A label that is among the old ones already stays, and is
-// not written; with "" for the new one the old ones only go. It is idempotent.
+// Relabel puts a label on a version, and then removes those that it replaces. The new one comes
+// first, because a version without labels may be deleted; so a reader may see both in between. A
+// label that is among the old ones stays, and is not written. If the new label is "", the old
+// ones are only removed. It is idempotent.
 func (w *Writer) Relabel(ctx context.Context, version, label string, old []string) error {
 	if label != "" && !slices.Contains(old, label) {
 		if err := w.MoveLabel(ctx, label, version, ""); err != nil {
@@ -95,11 +95,10 @@ func (w *Writer) Relabel(ctx context.Context, version, label string, old []strin
 	return nil
 }
 
-// MoveCurrent moves AWSCURRENT from the version from to the version to, and reads back
-// that it is there. Moving it away from a version that no longer has it fails,
-// so an edit made meanwhile is not undone. moved tells that this call has done
-// it for sure, rather than another invocation, or one of which the reply was
-// lost.
+// MoveCurrent moves AWSCURRENT from the version from to the version to, and reads back that it is
+// there. It fails if from no longer has AWSCURRENT, so an edit made in the meantime is not
+// undone. moved says that this call certainly did it, not another invocation, and not a call
+// whose reply was lost.
 func (w *Writer) MoveCurrent(ctx context.Context, from, to string) (moved bool, err error) {
 	w.known.forget()
 	label := Current
@@ -112,8 +111,7 @@ func (w *Writer) MoveCurrent(ctx context.Context, from, to string) (moved bool, 
 	if moveErr == nil {
 		w.known.expected = afterMove(w.known.expected, label, to, from)
 	}
-	// When a reply is lost, the SDK asks again, and is told that the label is not on
-	// from any more.
+	// When a reply is lost, the SDK retries, and is told that the label is not on from any more.
 	readErr := w.read.retry.do(ctx, func() error {
 		m, err := w.read.Describe(ctx)
 		if err != nil {

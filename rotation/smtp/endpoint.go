@@ -11,7 +11,7 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// endpoint is where one logs in.
+// endpoint is where to log in.
 type endpoint struct {
 	host   string
 	port   int
@@ -20,12 +20,12 @@ type endpoint struct {
 
 func (e endpoint) String() string { return net.JoinHostPort(e.host, strconv.Itoa(e.port)) }
 
-// same tells whether two are one server, to whoever connects.
+// same reports whether two endpoints are the same server.
 func (e endpoint) same(other endpoint) bool {
 	return strings.EqualFold(e.host, other.host) && e.port == other.port && e.region == other.region
 }
 
-// endpoint reads where d's credential is used.
+// endpoint returns where d's credential is used.
 func (k *Kind) endpoint(d document.Document) (e endpoint, err error) {
 	if e.host, err = textOrNone(d, k.config.Layout.Host); err != nil {
 		return endpoint{}, err
@@ -47,7 +47,7 @@ func (k *Kind) endpoint(d document.Document) (e endpoint, err error) {
 		return endpoint{}, err
 	}
 	if e.port < 1 || e.port > 65535 {
-		return endpoint{}, fmt.Errorf("field %s is %d, which is no port", k.config.Layout.Port, e.port)
+		return endpoint{}, fmt.Errorf("field %s is %d, which is not a port", k.config.Layout.Port, e.port)
 	}
 	if e.region = regionOf(e.host); e.region == "" {
 		e.region = k.config.Region
@@ -55,12 +55,10 @@ func (k *Kind) endpoint(d document.Document) (e endpoint, err error) {
 	return e, nil
 }
 
-// sesHost are the names of SES's SMTP endpoints, by the public DNS and within
-// a VPC.
+// sesHost matches the names of SES's SMTP endpoints, in public DNS and within a VPC.
 var sesHost = regexp.MustCompile(`^(?:[a-z0-9.-]+\.)?email-smtp(?:-fips)?\.([a-z]{2}[a-z0-9-]*-\d+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$`)
 
-// regionOf is the region in the name of an SMTP endpoint of SES's; "" in any
-// other's.
+// regionOf returns the region in the name of an SES SMTP endpoint; "" for any other host.
 func regionOf(host string) string {
 	if m := sesHost.FindStringSubmatch(strings.ToLower(host)); m != nil {
 		return m[1]
@@ -68,7 +66,7 @@ func regionOf(host string) string {
 	return ""
 }
 
-// hostIn is SES's endpoint in a region.
+// hostIn returns SES's endpoint in a region.
 func hostIn(region string) string {
 	switch {
 	case region == "":

@@ -59,7 +59,7 @@ func TestTheServerIsWhatTheSecretSaysAndElseTheSettings(t *testing.T) {
 		{`"a": 1`, Config{}, "SMTP_HOST or SMTP_REGION"},
 		{`"smtp_host": 5`, Config{Region: "eu-west-1"}, "smtp_host is a number"},
 		{`"smtp_port": "many"`, Config{Region: "eu-west-1"}, "smtp_port is a string, not a whole number"},
-		{`"smtp_port": 70000`, Config{Region: "eu-west-1"}, "70000, which is no port"},
+		{`"smtp_port": 70000`, Config{Region: "eu-west-1"}, "70000, which is not a port"},
 	} {
 		at, err := New(c.config).endpoint(parse(t, `{"email_configuration": {`+c.fields+`}}`))
 		if got := fmt.Sprint(at, " ", at.region); err == nil && got != c.want || err != nil && !strings.Contains(err.Error(), c.want) {

@@ -13,15 +13,14 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// explainReply says why a login or a message failed, and what to do about it.
-// Of what the server wrote only its codes are quoted: its words may repeat what
-// was sent to it.
+// explainReply says why a login or a message failed, and what to do about it. It quotes only the
+// codes of the server's reply, because the text may repeat what was sent.
 func (k *Kind) explainReply(err error, at endpoint, doing string) error {
 	if reply, ok := errors.AsType[*textproto.Error](err); ok {
 		return k.explainCode(reply, at, doing)
 	}
 	if errors.Is(err, errNoTLS) {
-		return credential.Failf(credential.Unknown, "the SMTP server %s does not offer STARTTLS, and no credential is sent in the clear: use a port that does (587, 2587, 25), or one where TLS begins at once (465, 2465)", at)
+		return credential.Failf(credential.Unknown, "the SMTP server %s does not offer STARTTLS, and no credential is sent in the clear: use a port with STARTTLS (587, 2587, 25), or one with implicit TLS (465, 2465)", at)
 	}
 	if fault := explainTLS(err, at); fault != nil {
 		return fault
@@ -30,49 +29,49 @@ func (k *Kind) explainReply(err error, at endpoint, doing string) error {
 	_, noHost := errors.AsType[*net.DNSError](err)
 	switch {
 	case noHost:
-		return credential.Failf(credential.Unreachable, "the name of the SMTP server %s is not found: correct field %s or SMTP_HOST: %w", at, k.config.Layout.Host, err)
+		return credential.Failf(credential.Unreachable, "the name of the SMTP server %s cannot be resolved: correct field %s or SMTP_HOST: %w", at, k.config.Layout.Host, err)
 	case isNetwork && network.Timeout() && doing != connecting:
-		return credential.Failf(credential.Unreachable, "the SMTP server %s lets one connect, and says nothing then (%s): does TLS begin at once on that port, as on 465 and 2465, or is something else there?", at, doing)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s accepts the connection and then says nothing (%s): does that port use implicit TLS, like 465 and 2465, or is something else listening there?", at, doing)
 	case isNetwork && network.Timeout():
-		return credential.Failf(credential.Unreachable, "the SMTP server %s does not answer: check that the function's subnets have a route to it (a NAT gateway, or the VPC endpoint email-smtp) and that the security group lets port %d out; AWS itself blocks port 25, so use 587 or 465: %w", at, at.port, err)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s does not answer: check that the function's subnets have a route to it (a NAT gateway, or the VPC endpoint email-smtp) and that the security group allows port %d outbound; AWS itself blocks port 25, so use 587 or 465: %w", at, at.port, err)
 	case isNetwork:
-		return credential.Failf(credential.Unreachable, "the SMTP server %s cannot be reached: check field %s and %s (SMTP_HOST and SMTP_PORT), and that the security groups let the port through: %w", at, k.config.Layout.Host, k.config.Layout.Port, err)
+		return credential.Failf(credential.Unreachable, "the SMTP server %s cannot be reached: check field %s and %s (SMTP_HOST and SMTP_PORT), and that the security groups allow the port: %w", at, k.config.Layout.Host, k.config.Layout.Port, err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &credential.Failure{
 			Outcome: credential.Unreachable, Temporary: true,
 			Problem: fmt.Sprintf("the SMTP server %s has closed the connection (%s)", at, doing),
-			Remedy:  "is TLS expected to begin at once on that port?",
+			Remedy:  "does that port use implicit TLS?",
 		}
 	default:
-		return credential.Failf(credential.Unknown, "the SMTP server %s gave an answer that is no SMTP (%s): check the host and the port", at, doing)
+		return credential.Failf(credential.Unknown, "the SMTP server %s gave an answer that is not SMTP (%s): check the host and the port", at, doing)
 	}
 }
 
-// explainTLS returns nil for what is no fault of TLS.
+// explainTLS returns nil for an error that has nothing to do with TLS.
 func explainTLS(err error, at endpoint) error {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not for that name: correct the host: %w", at, err)
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not signed by a root that is trusted; SES's are. For another server, give its roots as SMTP_CA_FILE: %w", at, err)
+		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not signed by a trusted root; SES's is. For another server, put its roots into SMTP_CA_FILE: %w", at, err)
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not good: %w", at, err)
+		return credential.Failf(credential.Unknown, "the certificate of the SMTP server %s is not valid: %w", at, err)
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return credential.Failf(credential.Unknown, "the SMTP server %s does not speak TLS at once on that port: STARTTLS is on 587, 2587 and 25", at)
+		return credential.Failf(credential.Unknown, "the SMTP server %s does not use implicit TLS on that port: use STARTTLS on 587, 2587 or 25", at)
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return credential.Failf(credential.Unknown, "no TLS with the SMTP server %s: %w", at, err)
+		return credential.Failf(credential.Unknown, "cannot establish TLS with the SMTP server %s: %w", at, err)
 	}
 	return nil
 }
 
-// enhanced is the code that some replies begin with (RFC 3463).
+// enhanced matches the status code that some replies begin with (RFC 3463).
 var enhanced = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
-// explainCode is explainReply for an answer of the server's. SES documents its
-// codes in "SMTP response codes returned by Amazon SES":
+// explainCode is explainReply for a reply of the server. SES documents its codes in "SMTP
+// response codes returned by Amazon SES":
 // https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
 func (k *Kind) explainCode(reply *textproto.Error, at endpoint, doing string) error {
 	code := fmt.Sprint(reply.Code)
@@ -89,20 +88,20 @@ func (k *Kind) explainCode(reply *textproto.Error, at endpoint, doing string) er
 	}
 	switch {
 	case reply.Code == 535 && !isSending:
-		return fault(credential.Denied, "it refuses the user name or the password. A password is good for one region alone: check that the host is that region's")
+		return fault(credential.Denied, "it refuses the user name or the password. A password works in one region only: check that the host is in that region")
 	case reply.Code == 454:
-		return fault(credential.Unreachable, "it cannot tell for the time being: try again")
+		return fault(credential.Unreachable, "temporary authentication failure: try again")
 	case reply.Code/100 == 4:
-		return fault(credential.Unreachable, "it does not serve this for the time being, which may be SES's sending rate: try again")
+		return fault(credential.Unreachable, "it is temporarily unavailable, perhaps because of SES's sending rate: try again")
 	case reply.Code == 530:
-		return fault(credential.Unknown, "it wants TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with TLS at once 465, 2465)?")
+		return fault(credential.Unknown, "it requires TLS or a login first: is SMTP_PORT one of SES's (587, 2587, 25; with implicit TLS 465, 2465)?")
 	case isSending && reply.Code == 554:
-		return fault(credential.Unknown, fmt.Sprintf("it takes no message. Allow ses:SendRawEmail to the IAM user %s, and verify %s, or its domain, as an identity of SES's in region %s; in SES's sandbox, %s too. A paused or suspended account takes none either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it rejects the message. Allow ses:SendRawEmail for the IAM user %s, and verify %s, or its domain, as an SES identity in region %s; in the SES sandbox, %s too. A paused or suspended account cannot send either", k.config.User, k.config.TestFrom, at.region, k.config.TestTo))
 	case isSending && (reply.Code == 501 || reply.Code == 553):
-		return fault(credential.Unknown, fmt.Sprintf("it takes no such address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
+		return fault(credential.Unknown, fmt.Sprintf("it rejects the address: correct SMTP_TEST_FROM (%s) and SMTP_TEST_TO (%s)", k.config.TestFrom, k.config.TestTo))
 	case isSending:
-		return fault(credential.Unknown, "it takes no message: look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "it rejects the message: look up the code in the SES documentation of SMTP response codes")
 	default:
-		return fault(credential.Unknown, "look up the code in SES's documentation of SMTP responses")
+		return fault(credential.Unknown, "look up the code in the SES documentation of SMTP response codes")
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// Generate makes an access key, and gives the document its id and its password.
-// Should the key be lost before it is stored, the next call takes it away, or
-// Sweep.
+// Generate makes an access key, and puts its id and its password into the document. If the key is
+// lost before it is stored, the next call deletes it, or Sweep does.
 func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	current, err := k.account(g.Current)
 	if err != nil {
@@ -26,7 +25,7 @@ func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.
 	if err != nil {
 		return document.Document{}, err
 	}
-	g.Log.Info("made an access key", "user", k.config.User, "key", short(id), "region", current.at.region)
+	g.Log.Info("created an access key", "user", k.config.User, "key", short(id), "region", current.at.region)
 	next, err := g.Current.Replace(k.config.Layout.Username, id)
 	if err != nil {
 		return document.Document{}, err
@@ -35,11 +34,11 @@ func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.
 }
 
 func noRegion(at endpoint) error {
-	return fmt.Errorf("a password is made for one region of SES, and the host %s does not tell which: set SMTP_REGION", at.host)
+	return fmt.Errorf("a password is derived for one SES region, and the host %s does not name one: set SMTP_REGION", at.host)
 }
 
-// makeRoom sees to it that the user can be given another key beside current,
-// AWSCURRENT's, which has to be in order.
+// makeRoom makes sure that the user can get another key beside current, AWSCURRENT's, which must
+// be active.
 func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current string) error {
 	o := observed{user: k.config.User, owner: g.Owner}
 	var err error
@@ -53,7 +52,7 @@ func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current st
 		return err
 	}
 	if len(o.keys) >= quota {
-		if o, err = k.withHeld(ctx, o, g.Ownership); err != nil {
+		if o, err = k.withStored(ctx, o, g.Ownership); err != nil {
 			return err
 		}
 	}
@@ -61,29 +60,29 @@ func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current st
 	if err != nil {
 		return err
 	}
-	removed, err := k.takeAway(ctx, going)
+	removed, err := k.deleteKeys(ctx, going)
 	for _, what := range removed {
-		g.Log.Warn("taken away, to make room for a new one", "what", what)
+		g.Log.Warn("deleted to make room for a new one", "what", what)
 	}
 	return err
 }
 
-// inUse fails unless the key of AWSCURRENT is one of the user's, and active.
+// inUse fails unless the key in AWSCURRENT belongs to the user, and is active.
 func (k *Kind) inUse(keys accessKeys, id string) error {
 	key, found := keys.find(id)
 	if !found {
-		return fmt.Errorf("the IAM user %s has no access key %s, which is the user name in AWSCURRENT (field %s): set SMTP_IAM_USER to the user that has it, or store the credential of a key of this one",
+		return fmt.Errorf("the IAM user %s has no access key %s, which is the user name in AWSCURRENT (field %s): set SMTP_IAM_USER to the user that has it, or store the credential of one of this user's keys",
 			k.config.User, short(id), k.config.Layout.Username)
 	}
 	if !key.active {
-		return fmt.Errorf("the access key of AWSCURRENT, %[1]s, is inactive: find out who switched it off, and why. To have it accepted again: `aws iam update-access-key --user-name %[2]s --status Active --access-key-id` with its id",
+		return fmt.Errorf("the access key of AWSCURRENT, %[1]s, is inactive: find out who deactivated it, and why. To reactivate it: `aws iam update-access-key --user-name %[2]s --status Active --access-key-id` with its id",
 			short(id), k.config.User)
 	}
 	return nil
 }
 
-// Sweep deletes the access keys that the secret owns and none of its versions
-// holds. With one key there is none, and IAM is asked no more than that.
+// Sweep deletes the access keys that the secret owns and none of its versions stores. If the user
+// has only one key there are none, so it makes no further call.
 func (k *Kind) Sweep(ctx context.Context, w credential.Ownership) (removed []string, err error) {
 	o := observed{user: k.config.User, owner: w.Owner}
 	if o.keys, o.now, err = k.list(ctx); err != nil || len(o.keys) < quota {
@@ -92,15 +91,15 @@ func (k *Kind) Sweep(ctx context.Context, w credential.Ownership) (removed []str
 	if o.tag, err = k.owner(ctx); err != nil || o.tag != o.owner {
 		return nil, err
 	}
-	if o, err = k.withHeld(ctx, o, w); err != nil {
+	if o, err = k.withStored(ctx, o, w); err != nil {
 		return nil, err
 	}
-	return k.takeAway(ctx, o.lost())
+	return k.deleteKeys(ctx, o.lost())
 }
 
-// withHeld adds what the secret's versions hold. It comes after the user's keys
-// were listed, so that one that is in neither was never stored.
-func (k *Kind) withHeld(ctx context.Context, o observed, w credential.Ownership) (observed, error) {
+// withStored adds what the secret's versions store. It runs after the user's keys were listed, so a
+// key that is in neither was never stored.
+func (k *Kind) withStored(ctx context.Context, o observed, w credential.Ownership) (observed, error) {
 	held, err := w.Stored(ctx)
 	if err != nil {
 		return observed{}, err
@@ -116,9 +115,9 @@ func (k *Kind) withHeld(ctx context.Context, o observed, w credential.Ownership)
 	return o, nil
 }
 
-// takeAway deletes keys: each is made inactive first, so that a cut in between
-// leaves nothing that is accepted.
-func (k *Kind) takeAway(ctx context.Context, keys accessKeys) (removed []string, err error) {
+// deleteKeys deletes keys. It deactivates each one first, so that an interruption in between leaves
+// nothing that is accepted.
+func (k *Kind) deleteKeys(ctx context.Context, keys accessKeys) (removed []string, err error) {
 	for _, key := range keys {
 		if err := k.deactivate(ctx, key.id); err != nil {
 			return removed, err

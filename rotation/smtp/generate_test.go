@@ -81,7 +81,7 @@ func TestALostKeyMakesRoomForANewOneIfTheUserIsTheSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantKeys(f.first.ID+" Active", f.keyOf(pending)+" Active")
-	if !strings.Contains(f.log.String(), "taken away, to make room") || !strings.Contains(f.log.String(), short(lost.ID)) {
+	if !strings.Contains(f.log.String(), "deleted to make room") || !strings.Contains(f.log.String(), short(lost.ID)) {
 		t.Errorf("the log does not tell of it: %s", f.log.String())
 	}
 }
@@ -188,6 +188,6 @@ func TestWhatASweepMayNotTouch(t *testing.T) {
 		}
 		f.deleteKey(f.aws.IAM.AccessKeys(user)[1].ID)
 		_, err := f.generate(false)
-		f.needs(err, "another secret's", others)
+		f.needs(err, "another secret", others)
 	})
 }

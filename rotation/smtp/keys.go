@@ -17,7 +17,7 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// API is what this package uses of IAM's.
+// API is the part of IAM's API that this package uses.
 type API interface {
 	GetUser(context.Context, *iam.GetUserInput, ...func(*iam.Options)) (*iam.GetUserOutput, error)
 	ListAccessKeys(context.Context, *iam.ListAccessKeysInput, ...func(*iam.Options)) (*iam.ListAccessKeysOutput, error)
@@ -28,21 +28,21 @@ type API interface {
 	ListAttachedUserPolicies(context.Context, *iam.ListAttachedUserPoliciesInput, ...func(*iam.Options)) (*iam.ListAttachedUserPoliciesOutput, error)
 }
 
-// OwnerTag is the key of the tag by which an IAM user is one secret's alone.
-// Its value is the secret's ARN.
+// OwnerTag is the key of the tag that says that an IAM user belongs to one secret alone. Its
+// value is the secret's ARN.
 const OwnerTag = "mautic-rotation:secret"
 
 // quota is how many access keys a user can have; AWS does not raise it.
 const quota = 2
 
-// accessKey is one that the user has.
+// accessKey is one of the user's keys.
 type accessKey struct {
 	id      string
 	active  bool
 	created time.Time // by IAM's clock
 }
 
-// accessKeys are all that the user has.
+// accessKeys are all of the user's keys.
 type accessKeys []accessKey
 
 func (keys accessKeys) find(id string) (accessKey, bool) {
@@ -53,8 +53,7 @@ func (keys accessKeys) find(id string) (accessKey, bool) {
 	return keys[at], true
 }
 
-// list reads the user's access keys, and tells the time by IAM's clock; it is
-// zero where the reply does not say.
+// list reads the user's access keys, and the time by IAM's clock; zero if the reply does not say.
 func (k *Kind) list(ctx context.Context) (keys accessKeys, now time.Time, err error) {
 	pages := iam.NewListAccessKeysPaginator(k.config.IAM, &iam.ListAccessKeysInput{UserName: &k.config.User})
 	for pages.HasMorePages() {
@@ -70,7 +69,7 @@ func (k *Kind) list(ctx context.Context) (keys accessKeys, now time.Time, err er
 	return keys, now, nil
 }
 
-// owner reads whose the user is, by its tag; "" when it has none.
+// owner returns the owner in the user's tag; "" if it has none.
 func (k *Kind) owner(ctx context.Context) (string, error) {
 	out, err := k.config.IAM.GetUser(ctx, &iam.GetUserInput{UserName: &k.config.User})
 	if err != nil {
@@ -90,15 +89,15 @@ func (k *Kind) owner(ctx context.Context) (string, error) {
 func (k *Kind) create(ctx context.Context, region string) (id, password string, err error) {
 	out, err := k.config.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &k.config.User})
 	if _, full := errors.AsType[*types.LimitExceededException](err); full {
-		// The SDK's own second attempt, for one: a reply to the first was lost. The
-		// next Generate takes away what that one has made.
+		// Perhaps the SDK's own retry, because the reply to the first attempt was lost. The next
+		// Generate deletes the key that the first one made.
 		return "", "", &credential.Failure{
 			Outcome: credential.Unknown, Temporary: true, Cause: err,
-			Problem: fmt.Sprintf("the IAM user %s has %d access keys by now, which another attempt has made meanwhile: try again", k.config.User, quota),
+			Problem: fmt.Sprintf("the IAM user %s already has %d access keys; another attempt has created one in the meantime: try again", k.config.User, quota),
 		}
 	}
 	if err != nil {
-		return "", "", k.explain(err, "make an access key", "iam:CreateAccessKey")
+		return "", "", k.explain(err, "create an access key", "iam:CreateAccessKey")
 	}
 	if out.AccessKey == nil {
 		return "", "", errors.New("IAM answered without an access key")
@@ -114,13 +113,13 @@ func (k *Kind) create(ctx context.Context, region string) (id, password string, 
 func (k *Kind) activate(ctx context.Context, id string) error {
 	err := k.update(ctx, id, types.StatusTypeActive)
 	if isGone(err) {
-		return fmt.Errorf("the access key %s of the IAM user %s has been deleted meanwhile", short(id), k.config.User)
+		return fmt.Errorf("the access key %s of the IAM user %s was deleted in the meantime", short(id), k.config.User)
 	}
 	return err
 }
 
-// deactivate makes IAM refuse a key, until it is activated again. One that is
-// gone is refused, too.
+// deactivate makes IAM refuse a key until it is activated again. A key that does not exist is
+// refused too.
 func (k *Kind) deactivate(ctx context.Context, id string) error {
 	err := k.update(ctx, id, types.StatusTypeInactive)
 	if isGone(err) {
@@ -145,14 +144,14 @@ func (k *Kind) remove(ctx context.Context, id string) error {
 	return k.explain(err, "delete the access key "+short(id), "iam:DeleteAccessKey")
 }
 
-// isGone tells that there is no such key, or no such user.
+// isGone reports that there is no such key, or no such user.
 func isGone(err error) bool {
 	_, gone := errors.AsType[*types.NoSuchEntityException](err)
 	return gone
 }
 
-// explain says what was being done when IAM answered with an error, and what to
-// do about the usual ones.
+// explain says what was being done when IAM answered with an error, and what to do about the
+// usual ones.
 func (k *Kind) explain(err error, doing, action string) error {
 	what := fmt.Sprintf("%s of the IAM user %s", doing, k.config.User)
 	if isGone(err) {
@@ -162,7 +161,7 @@ func (k *Kind) explain(err error, doing, action string) error {
 		return fmt.Errorf("%s: grant %s on that user (arn:aws:iam::<account>:user/%s) to the function's role: %w", what, action, k.config.User, err)
 	}
 	if _, answered := errors.AsType[smithy.APIError](err); !answered {
-		return fmt.Errorf("%s: IAM's endpoint is global, so that a function in a VPC needs a NAT gateway to reach it: %w", what, err)
+		return fmt.Errorf("%s: IAM's endpoint is global, so a function in a VPC needs a NAT gateway to reach it: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -13,20 +13,19 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// attemptTimeout is for one login with all that follows it. SES answers within
-// a second.
+// attemptTimeout bounds one login and all that follows it. SES answers within a second.
 const attemptTimeout = 10 * time.Second
 
-// What was being done when a login failed, in an error's words.
+// What was being done when a login failed, for errors.
 const (
 	connecting = "connect"
-	beginning  = "begin TLS"
+	beginning  = "start TLS"
 	loggingIn  = "log in"
 	sending    = "send the test message"
 )
 
-// login logs in, calls then, if it is given, and takes its leave. Nothing is
-// said in the clear but EHLO and STARTTLS. The error is one that explain makes.
+// login logs in, calls then, if given, and quits. Only EHLO and STARTTLS are sent in the clear.
+// The error comes from explain.
 func (k *Kind) login(ctx context.Context, c account, then func(*smtp.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -35,7 +34,7 @@ func (k *Kind) login(ctx context.Context, c account, then func(*smtp.Client) err
 		return k.explainReply(err, c.at, connecting)
 	}
 	defer conn.Close()
-	// Ends what is waited for when the time is over, or the call is cancelled.
+	// Ends a pending read or write when the time is over, or the call is cancelled.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 
 	client, err := k.secure(ctx, conn, c.at)
@@ -54,12 +53,12 @@ func (k *Kind) login(ctx context.Context, c account, then func(*smtp.Client) err
 			return k.explainReply(err, c.at, sending)
 		}
 	}
-	_ = client.Quit() // the login is proven, however the server takes leave
+	_ = client.Quit() // the login is proven, however QUIT goes
 	return nil
 }
 
-// secure returns a client whose connection is encrypted, to the server whose
-// name the certificate has.
+// secure returns a client whose connection is encrypted, to a server whose certificate has the
+// right name.
 func (k *Kind) secure(ctx context.Context, conn net.Conn, at endpoint) (*smtp.Client, error) {
 	config := &tls.Config{ServerName: at.host, RootCAs: k.config.Roots, MinVersion: tls.VersionTLS12}
 	if slices.Contains(k.implicitTLS, at.port) {
@@ -82,14 +81,13 @@ func (k *Kind) secure(ctx context.Context, conn net.Conn, at endpoint) (*smtp.Cl
 	return client, client.StartTLS(config)
 }
 
-// helloName is what the function calls itself. It has no name that a server
-// could look up.
+// helloName is the function's name in EHLO. It has no name that a server could look up.
 const helloName = "localhost"
 
-// errNoTLS: somebody in between may have taken the offer out.
+// errNoTLS: someone in between may have removed the offer.
 var errNoTLS = errors.New("the server does not offer STARTTLS")
 
-// choose picks the way to log in: PLAIN, or LOGIN where that alone is offered.
+// choose picks how to log in: PLAIN, or LOGIN if that is the only one offered.
 func choose(client *smtp.Client, c account) (smtp.Auth, error) {
 	_, offered := client.Extension("AUTH")
 	mechanisms := strings.Fields(strings.ToUpper(offered))
@@ -99,12 +97,12 @@ func choose(client *smtp.Client, c account) (smtp.Auth, error) {
 	case slices.Contains(mechanisms, "LOGIN"):
 		return &loginAuth{answers: []string{c.keyID, c.password}}, nil
 	default:
-		return nil, credential.Failf(credential.Unknown, "the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT take logins?", c.at)
+		return nil, credential.Failf(credential.Unknown, "the SMTP server %s offers neither AUTH PLAIN nor AUTH LOGIN: is it SES's, and does SMTP_PORT accept logins?", c.at)
 	}
 }
 
-// loginAuth is AUTH LOGIN: the server asks for the user name, and then for the
-// password, in words of its own.
+// loginAuth is AUTH LOGIN: the server asks for the user name and then for the password, in words
+// of its own.
 type loginAuth struct{ answers []string }
 
 func (a *loginAuth) Start(server *smtp.ServerInfo) (mechanism string, toServer []byte, err error) {

@@ -112,17 +112,17 @@ func TestAServerIsVerified(t *testing.T) {
 	f := newFixture(t)
 	f.kind.config.Roots = x509.NewCertPool() // of somebody else
 	outcome, err := f.kind.Probe(f.ctx, f.documents[0])
-	f.needs(err, "not signed by a root that is trusted", "SMTP_CA_FILE")
+	f.needs(err, "not signed by a trusted root", "SMTP_CA_FILE")
 	if outcome != credential.Unknown || len(f.server.Logins()) > 0 {
 		t.Errorf("%s, after %d logins", outcome, len(f.server.Logins()))
 	}
 	at := endpoint{host: "mail.example.com", port: 587}
 	for want, err := range map[string]error{
 		"not for that name":      &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: at.host}},
-		"is not good":            &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired}},
-		"no TLS with the":        &net.OpError{Op: "remote error", Err: tls.AlertError(40)},
-		"is not found":           &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: at.host, IsNotFound: true}},
-		"lets one connect, and":  &net.OpError{Op: "read", Err: context.DeadlineExceeded},
+		"is not valid":           &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired}},
+		"cannot establish TLS":   &net.OpError{Op: "remote error", Err: tls.AlertError(40)},
+		"be resolved":            &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: at.host, IsNotFound: true}},
+		"accepts the connection": &net.OpError{Op: "read", Err: context.DeadlineExceeded},
 		"gave an answer that is": errors.New("short response: the-password"),
 	} {
 		if got := f.kind.explainReply(err, at, "log in").Error(); !strings.Contains(got, want) || strings.Contains(got, "the-password") {
@@ -140,8 +140,8 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 	}{
 		"nobody listens":          {closedPort(t), credential.Unreachable, "security group"},
 		"closed at once":          {startLineServer(t, "", "").port, credential.Unreachable, "closed the connection"},
-		"TLS at once on the port": {f.server.TLSPort(), credential.Unreachable, "does TLS begin at once"},
-		"no SMTP":                 {startLineServer(t, "welcome\r\n", "x").port, credential.Unknown, "no SMTP"},
+		"TLS at once on the port": {f.server.TLSPort(), credential.Unreachable, "implicit TLS"},
+		"no SMTP":                 {startLineServer(t, "welcome\r\n", "x").port, credential.Unknown, "not SMTP"},
 		"not served":              {startLineServer(t, "421 Too many\r\n", "").port, credential.Unreachable, "421"},
 		"refused":                 {startLineServer(t, "554 No\r\n", "").port, credential.Unknown, "554"},
 	} {
@@ -162,7 +162,7 @@ func TestWhatCannotBeReachedSaysNothingOfTheCredential(t *testing.T) {
 	if outcome != credential.Unknown {
 		t.Errorf("STARTTLS on the port: %s", outcome)
 	}
-	f.needs(err, "does not speak TLS at once")
+	f.needs(err, "does not use implicit TLS")
 }
 
 func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
@@ -174,9 +174,9 @@ func TestEachAnswerOfTheServersHasItsRemedy(t *testing.T) {
 		want        []string
 	}{
 		{"AUTH", "535 5.7.8 Authentication Credentials Invalid the-echo", credential.Denied, true, []string{"535 5.7.8", "region"}},
-		{"AUTH", "454 4.7.0 Temporary authentication failure the-echo", credential.Unreachable, true, []string{"454 4.7.0", "for the time being"}},
+		{"AUTH", "454 4.7.0 Temporary authentication failure the-echo", credential.Unreachable, true, []string{"454 4.7.0", "temporary authentication failure"}},
 		{"AUTH", "530 Must issue a STARTTLS command first the-echo", credential.Unknown, false, []string{"530", "SMTP_PORT"}},
-		{"AUTH", "504 Unrecognized the-echo", credential.Unknown, false, []string{"504", "SES's documentation"}},
+		{"AUTH", "504 Unrecognized the-echo", credential.Unknown, false, []string{"504", "SES documentation"}},
 		{"EHLO", "421 4.4.5 the-echo", credential.Unreachable, true, []string{"421 4.4.5"}},
 		{"MAIL", "530 Authentication required the-echo", credential.Unknown, false, []string{"530"}},
 		{"MAIL", "501 Invalid MAIL FROM address provided the-echo", credential.Unknown, false, []string{"SMTP_TEST_FROM (mautic@example.com)"}},

@@ -6,9 +6,8 @@ import (
 	"encoding/base64"
 )
 
-// passwordFor derives the SMTP password of an access key from its secret, for
-// one region. It is a signing key of AWS's Signature Version 4 for a date that
-// never changes, and the signature of one word with it:
+// passwordFor derives the SMTP password of an access key from its secret, for one region. It is
+// the signature of a fixed word with a Signature Version 4 signing key for a fixed date:
 // https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html
 func passwordFor(secretAccessKey, region string) string {
 	signature := []byte("AWS4" + secretAccessKey)

@@ -41,7 +41,7 @@ func TestAnOldKeyIsSwitchedOffAndOnAndDeletedAnyNumberOfTimes(t *testing.T) {
 	f.expect(credential.Denied, c.Current)
 	f.expect(credential.Accepted, c.Pending)
 	do("quarantine what is gone", f.kind.Quarantine)
-	f.needs(f.kind.Restore(f.ctx, o), "no access key "+short(f.first.ID), "rotate")
+	f.needs(f.kind.Restore(f.ctx, o), "the access key "+short(f.first.ID), "rotate")
 	if f.kind.MinOverlap() != 0 || !f.kind.NeedsRestart() {
 		t.Error("what uses the credential are the services' tasks")
 	}

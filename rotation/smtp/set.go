@@ -9,12 +9,12 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// looks is how often Set lists the keys before one that is missing counts as
-// gone: IAM's lists may lag behind a key that was made seconds ago.
+// looks is how often Set lists the keys before it treats a missing one as gone: IAM's lists may
+// lag behind a key that was made seconds ago.
 const looks = 4
 
-// Set sees to it that both keys are there and active, which they are since the
-// pending one was made. See [credential.Target].
+// Set makes sure that both keys exist and are active, as they are once the pending one was made.
+// See [credential.Target].
 func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.accounts(c)
 	if err != nil {
@@ -36,19 +36,18 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	key, found := keys.find(pending.keyID)
 	switch {
 	case !found:
-		return fmt.Errorf("the IAM user %s has no access key %s any more: %w: rotate again", k.config.User, short(pending.keyID), credential.ErrLost)
+		return fmt.Errorf("the IAM user %s no longer has the access key %s: %w: rotate again", k.config.User, short(pending.keyID), credential.ErrLost)
 	case key.active:
 		return nil
 	}
 	if err := credential.Confirmed(ctx, c.Confirm); err != nil {
 		return err
 	}
-	c.Log.Warn("the pending access key was inactive, and is activated", "key", short(key.id))
+	c.Log.Warn("the pending access key was inactive, and was activated", "key", short(key.id))
 	return k.activate(ctx, key.id)
 }
 
-// listWith lists the user's keys, a few times where one is missing that was
-// made just now.
+// listWith lists the user's keys, several times if a key is missing that was just made.
 func (k *Kind) listWith(ctx context.Context, id string) (accessKeys, error) {
 	pause := k.config.Pause
 	for look := 1; ; look++ {
@@ -65,10 +64,9 @@ func (k *Kind) listWith(ctx context.Context, id string) (accessKeys, error) {
 	}
 }
 
-// PutBack sees to it that the current key is active. That it logs in is tried,
-// too; but where the server does not say, what IAM says has to do, for an
-// endpoint that cannot be reached is no reason to keep an application from
-// being rolled back.
+// PutBack makes sure that the current key is active. It also tries to log in with it. If the
+// server gives no answer, IAM's word is enough: an endpoint that cannot be reached is no reason
+// not to roll back an application.
 func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 	current, err := k.account(c.Current)
 	if err != nil {
@@ -82,13 +80,13 @@ func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 		return err
 	}
 	if err != nil {
-		c.Log.Warn("the current access key is active, but no login shows that it is accepted", "key", short(current.keyID), "why", err)
+		c.Log.Warn("the current access key is active, but no login has shown that it is accepted", "key", short(current.keyID), "why", err)
 	}
 	return nil
 }
 
-// ensureActive makes a key of the user's active, unless it is. It fails when
-// there is no such key any more.
+// ensureActive activates one of the user's keys, unless it is active. It fails if the key no
+// longer exists.
 func (k *Kind) ensureActive(ctx context.Context, id string, confirm func(context.Context) error) error {
 	keys, _, err := k.list(ctx)
 	if err != nil {
@@ -97,7 +95,7 @@ func (k *Kind) ensureActive(ctx context.Context, id string, confirm func(context
 	key, found := keys.find(id)
 	switch {
 	case !found:
-		return fmt.Errorf("the IAM user %s has no access key %s any more, so that it cannot be accepted again: rotate, from a version whose key is there", k.config.User, short(id))
+		return fmt.Errorf("the IAM user %s no longer has the access key %s, so it cannot be accepted again: rotate, from a version whose key exists", k.config.User, short(id))
 	case key.active:
 		return nil
 	}

@@ -96,7 +96,7 @@ func TestPutBackSeesToItThatTheCurrentKeyIsAccepted(t *testing.T) {
 	wrong.Current = f.documentAt(f.server.Port(), f.first.ID, "wrong")
 	f.needs(f.kind.PutBack(f.ctx, wrong), "535")
 	f.deleteKey(f.first.ID)
-	f.needs(f.kind.PutBack(f.ctx, c), "no access key "+short(f.first.ID))
+	f.needs(f.kind.PutBack(f.ctx, c), "the access key "+short(f.first.ID))
 	f.aws.Intercept(func(wire.Call) wire.Fault {
 		return wire.Fault{Error: &wire.Error{Code: "AccessDenied", Status: 403}}
 	})

@@ -4,19 +4,19 @@
 //
 //	kind := smtp.New(smtp.Config{IAM: iam.NewFromConfig(cfg), User: "mautic-smtp"})
 //
-// IAM gives a user two access keys at most, and they take turns: a rotation
-// makes the second one, and the first is deleted when nothing needs it any
-// more. Both are accepted meanwhile.
+// An IAM user can have two access keys, which alternate: a rotation creates the
+// second one, and deletes the first when nothing needs it any more. Until then both
+// are accepted.
 //
-// IAM tells a key's secret once, when it makes the key. A crash before the
-// password is stored leaves a key that nobody can use and that blocks every
-// later rotation. It is taken away where the user is known to be the secret's
-// alone, which a tag of the user says: the key [OwnerTag], with the secret's
-// ARN for its value. What carries no such tag is never touched.
+// IAM reveals a key's secret once, when it creates the key. A crash before the
+// password is stored leaves a key that nobody can use and that blocks every later
+// rotation. The function deletes it if a tag says that the user belongs to this
+// secret alone: the key [OwnerTag], with the secret's ARN as its value. It never
+// touches the keys of a user without this tag.
 //
-// The secret of a key is stored nowhere, and like the password it is made known
-// to the scrubber that the context carries (package scrub). Of what a server
-// answers, only the codes are passed on.
+// A key's secret is not stored anywhere. Like the password, it is registered with the
+// scrubber in the context (package scrub). Of a server's replies, only the codes are
+// passed on.
 package smtp
 
 import (
@@ -30,8 +30,8 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// Layout are the places in the document. Username and Password are the kind's;
-// Host and Port are only read.
+// Layout has the places in the document. Username and Password belong to the kind; Host and Port
+// are only read.
 type Layout struct {
 	Username, Password document.Pointer
 	Host, Port         document.Pointer
@@ -46,51 +46,49 @@ var RunbookLayout = Layout{
 }
 
 const (
-	// DefaultPort takes STARTTLS.
+	// DefaultPort uses STARTTLS.
 	DefaultPort = 587
-	// DefaultPropagation is how long it takes, at most, until a new access
-	// key is known everywhere. AWS gives no bound; seconds are usual.
+	// DefaultPropagation is the longest time until a new access key is known everywhere. AWS
+	// gives no bound; seconds are usual.
 	DefaultPropagation = 45 * time.Second
-	// DefaultPause is before a second attempt.
+	// DefaultPause is the pause before a second attempt.
 	DefaultPause = 500 * time.Millisecond
 )
 
-// Config is what holds for all secrets of a function.
+// Config applies to all secrets of a function.
 type Config struct {
 	IAM API
 
-	// User is the IAM user whose access keys take turns. It is required, and
-	// lasts: the rotation makes keys, and no users.
+	// User is the IAM user whose access keys alternate. It is required, and permanent: the
+	// rotation creates keys, not users.
 	User string
 
-	// Layout's empty fields mean those of RunbookLayout.
+	// Empty fields of Layout have the values of RunbookLayout.
 	Layout Layout
 
-	// Host and Port are used where the document does not say. An empty Host
-	// means SES's endpoint in Region, and 0 means DefaultPort. TLS begins at
-	// once on the ports 465 and 2465, and by STARTTLS on all others.
+	// Host and Port are used if the document does not say. An empty Host means SES's endpoint in
+	// Region, and 0 means DefaultPort. The ports 465 and 2465 use implicit TLS, all others
+	// STARTTLS.
 	Host string
 	Port int
 
-	// Region is that of SES where the host's name does not tell. A password is
-	// good in one region alone.
+	// Region is SES's region if the host's name does not contain it. A password works in one
+	// region only.
 	Region string
 
-	// Roots verify the server's certificate. Nil means the system's.
+	// Roots verify the server's certificate; nil means the system's.
 	Roots *x509.CertPool
 
-	// TestFrom and TestTo are the addresses of a message that Test sends.
-	// Empty: it logs in and sends none. success@simulator.amazonses.com takes
-	// any.
+	// TestFrom and TestTo are the addresses of a message that Test sends. If empty, Test logs in
+	// and sends nothing. success@simulator.amazonses.com accepts any message.
 	TestFrom, TestTo string
 
-	// Propagation is how long a new key is waited for, and a deleted one to be
-	// refused, as far as the context's deadline allows it. 0 means
-	// DefaultPropagation.
+	// Propagation is how long to wait for a new key to be accepted, and for a deleted one to be
+	// refused, as far as the context's deadline allows. 0 means DefaultPropagation.
 	Propagation time.Duration
 
-	// Pause is the time from the first attempt at what takes that long to the
-	// second; it doubles from there on. 0 means DefaultPause.
+	// Pause is the pause after the first attempt at something that takes time to propagate; it
+	// doubles from there on. 0 means DefaultPause.
 	Pause time.Duration
 }
 
@@ -98,7 +96,7 @@ type Config struct {
 type Kind struct {
 	config Config
 
-	implicitTLS []int // the ports where TLS begins at once
+	implicitTLS []int // the ports with implicit TLS
 }
 
 var (
@@ -107,7 +105,7 @@ var (
 	_ credential.Retirer = (*Kind)(nil)
 )
 
-// New returns the kind. It makes no call yet.
+// New returns the kind. It makes no call.
 func New(c Config) *Kind {
 	c.Layout.Username = cmp.Or(c.Layout.Username, RunbookLayout.Username)
 	c.Layout.Password = cmp.Or(c.Layout.Password, RunbookLayout.Password)
@@ -125,8 +123,8 @@ func (k *Kind) Name() string { return "smtp" }
 // NeedsRestart is true: Mautic's tasks get the credential when they start.
 func (k *Kind) NeedsRestart() bool { return true }
 
-// Fields returns the places of the user name and the password. A document in
-// which both are missing or empty sends no mail by SMTP.
+// Fields returns the places of the user name and the password. A document in which both are
+// missing or empty does not send mail by SMTP.
 func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	name, err := textOrNone(d, k.config.Layout.Username)
 	if err != nil {
@@ -139,12 +137,12 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	case name == "" && password == "":
 		return nil, nil
 	case name == "" || password == "":
-		return nil, fmt.Errorf("of the fields %s and %s one is missing or empty: store both, or neither", k.config.Layout.Username, k.config.Layout.Password)
+		return nil, fmt.Errorf("one of the fields %s and %s is missing or empty: store both, or neither", k.config.Layout.Username, k.config.Layout.Password)
 	}
 	return []document.Pointer{k.config.Layout.Username, k.config.Layout.Password}, nil
 }
 
-// textOrNone returns the string at p, and "" where there is no such field.
+// textOrNone returns the string at p, and "" if there is no such field.
 func textOrNone(d document.Document, p document.Pointer) (string, error) {
 	text, err := d.Text(p)
 	if errors.Is(err, document.ErrMissing) {
@@ -153,7 +151,7 @@ func textOrNone(d document.Document, p document.Pointer) (string, error) {
 	return text, err
 }
 
-// account is what a login takes.
+// account is what a login needs.
 type account struct {
 	keyID    string // the user name
 	password string
@@ -182,8 +180,8 @@ func (k *Kind) accounts(c credential.Change) (current, pending account, err erro
 	return current, pending, nil
 }
 
-// short names an access key as the log does: its whole id is the user name of a
-// credential, which does not belong there. It is enough to tell two keys apart.
+// short abbreviates an access key id for the log: the whole id is the user name of a credential,
+// which does not belong there. The rest is enough to tell two keys apart.
 func short(keyID string) string {
 	if len(keyID) <= 8 {
 		return "…"

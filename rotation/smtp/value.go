@@ -36,8 +36,8 @@ func (k *Kind) Login(d document.Document) (copies.Login, bool, error) {
 	return copies.Login{Name: c.keyID, Secret: c.password}, err == nil, err
 }
 
-// target names what accepts the credential: SES in a region, by whichever of its
-// endpoints and ports, or else the server.
+// target names what accepts the credential: SES in a region, whichever of its endpoints and ports
+// is used, or otherwise the server.
 func (e endpoint) target() string {
 	host := strings.ToLower(strings.TrimSuffix(e.host, "."))
 	if region := regionOf(host); region != "" {

@@ -63,7 +63,7 @@ func TestADocumentWithoutAnSMTPCredentialHasNoValueAndOneThatCannotBeUsedIsAnErr
 	for _, tc := range []struct{ document, err string }{
 		{`{"site":"mautic"}`, ""},
 		{`{"email_configuration":{"smtp_username":"","smtp_password":""}}`, ""},
-		{`{"email_configuration":{"smtp_username":"u"}}`, "one is missing or empty"},
+		{`{"email_configuration":{"smtp_username":"u"}}`, "is missing or empty"},
 		{`{"email_configuration":{"smtp_username":"u","smtp_password":"p"}}`, "the SMTP server is not known"},
 	} {
 		v, found, err := New(Config{}).Value(parse(t, tc.document))

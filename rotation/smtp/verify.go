@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// reserve is how much of an invocation's time is left to whoever called:
-	// to put things back after a test that failed, or to note what was done.
+	// reserve is how much of an invocation's time is left to the caller: to put things back after
+	// a failed test, or to note what was done.
 	reserve = 15 * time.Second
 	// maxPause is the longest pause between two attempts.
 	maxPause = 5 * time.Second
 )
 
-// patiently calls try until it wants no more, or the time is over that a change
-// of a key takes to be known everywhere.
+// patiently calls try until it asks for no more, or until a change of a key should be known
+// everywhere.
 func (k *Kind) patiently(ctx context.Context, try func() (again bool, err error)) error {
 	end := time.Now().Add(k.config.Propagation)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
@@ -41,8 +41,8 @@ func (k *Kind) patiently(ctx context.Context, try func() (again bool, err error)
 	}
 }
 
-// accepted fails unless the server accepts a credential, whose key may be too
-// new for that, or activated too recently.
+// accepted fails unless the server accepts a credential. It waits for a key that is too new, or
+// was activated too recently.
 func (k *Kind) accepted(ctx context.Context, c account) error {
 	return k.acceptedFor(ctx, c, nil)
 }
@@ -59,14 +59,14 @@ func (k *Kind) acceptedFor(ctx context.Context, c account, then func(*smtp.Clien
 	return err
 }
 
-// refused fails unless the server refuses a credential, whose key may have been
-// deleted too recently for that.
+// refused fails unless the server refuses a credential. It waits for a key that was deleted too
+// recently.
 func (k *Kind) refused(ctx context.Context, c account) error {
 	return k.patiently(ctx, func() (bool, error) {
 		err := k.login(ctx, c, nil)
 		switch {
 		case err == nil:
-			return true, fmt.Errorf("the SMTP server %s still accepts the old access key %s. A deleted key may be accepted for a while; should it stay so, it is another IAM user's than %s (SMTP_IAM_USER): delete it there", c.at, short(c.keyID), k.config.User)
+			return true, fmt.Errorf("the SMTP server %s still accepts the old access key %s. A deleted key may be accepted for a while; if that does not end, it belongs to an IAM user other than %s (SMTP_IAM_USER): delete it there", c.at, short(c.keyID), k.config.User)
 		case credential.OutcomeOf(err) == credential.Denied:
 			return false, nil
 		default:
@@ -75,8 +75,8 @@ func (k *Kind) refused(ctx context.Context, c account) error {
 	})
 }
 
-// Test logs in with the pending credential and, where addresses are set, sends
-// a message: that alone shows that the IAM user may send.
+// Test logs in with the pending credential and, if addresses are set, sends a message, since only
+// that shows that the IAM user may send.
 func (k *Kind) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.accounts(c)
 	if err != nil {
@@ -88,7 +88,7 @@ func (k *Kind) Test(ctx context.Context, c credential.Change) error {
 	if err := k.acceptedFor(ctx, pending, k.send); err != nil {
 		return err
 	}
-	c.Log.Info("the server has taken a message that was sent with the pending credential", "to", k.config.TestTo)
+	c.Log.Info("the server has accepted a message sent with the pending credential", "to", k.config.TestTo)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (k *Kind) send(client *smtp.Client) error {
 		"Subject: Test of a new SMTP credential",
 		"Date: " + time.Now().UTC().Format(time.RFC1123Z),
 		"",
-		"This message was sent with a new SMTP credential, to try it before it is put to use.",
+		"This message was sent with a new SMTP credential, to try it before it is used.",
 		"",
 	}, "\r\n")
 	if _, err := w.Write([]byte(message)); err != nil {

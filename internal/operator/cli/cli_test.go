@@ -181,7 +181,7 @@ func TestWhatCannotBeRotatedIsNotStarted(t *testing.T) {
 func TestAReleaseShowsWhatItDoesAsksAndShowsWhatItDid(t *testing.T) {
 	released := standing(secret())
 	released.Action = "release"
-	released.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Text: "what was held goes on"}}
+	released.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Text: "what was held is released"}}
 	f := newFake(t, map[string][]report.Report{"status": {standing(held())}, "release": {released}})
 	golden.Equal(t, "testdata/release.txt", f.run("yes", "release").String())
 	if !slices.Contains(f.asked, "release "+secretARN) {

@@ -191,7 +191,7 @@ func with(change func(*report.Secret)) report.Secret {
 func held() report.Secret {
 	return with(func(s *report.Secret) {
 		s.Credentials[0].Old = []report.Old{{Version: "00000000-5f6d-4c1b-9d1e-2f3a4b5c6d7e", State: "held", AcceptedSince: minutes(-90), Next: "alarm"}}
-		s.Needs = []report.Entry{{Kind: "database", Version: "00000000-5f6d-4c1b-9d1e-2f3a4b5c6d7e", Text: "held, since something still uses it", Remedy: "find what uses it, correct it, then send release"}}
+		s.Needs = []report.Entry{{Kind: "database", Version: "00000000-5f6d-4c1b-9d1e-2f3a4b5c6d7e", Text: "held, since something still uses it", Remedy: "find what uses it, fix it, then send release"}}
 	})
 }
 

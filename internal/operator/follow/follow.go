@@ -204,7 +204,7 @@ func oldValue(kind string, old report.Old) string {
 		"held":        "the old value is held, since something still uses it",
 		"released":    "the old value is released",
 		"revoking":    "the old value is being taken away",
-		"rolledback":  "the new value is taken away, as the rotation was rolled back",
+		"rolledback":  "the new value is retired, as the rotation was rolled back",
 		"failed":      "the new value is refused, as the rotation was rolled back",
 	}
 	if old.AcceptedSince == nil && (old.State == "old" || old.State == "proven") {
@@ -319,5 +319,5 @@ func (f *Rotation) left(s report.Secret) string {
 	if len(kinds) == 0 {
 		return allRefused
 	}
-	return "The old values of " + strings.Join(kinds, ", ") + " are taken away when nothing uses them"
+	return "The old values of " + strings.Join(kinds, ", ") + " are retired when nothing uses them"
 }

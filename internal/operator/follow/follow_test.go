@@ -54,7 +54,7 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 			[]report.Secret{current("before", "", nil), pending(), pending("database"), pending("database"), current(token, "proven", rolling(0)), current(token, "old", rolling(1)), current(token, "old", done())},
 			[]string{"the rotation has begun", "new values are made for database", "promoted: the new values are AWSCURRENT", "web: 0 of 2 tasks are new", "database: the old value is still accepted",
 				"web: 1 of 2 tasks are new"},
-			true, "converged: every task runs with the new values. The old values of database are taken away when nothing uses them"},
+			true, "converged: every task runs with the new values. The old values of database are retired when nothing uses them"},
 		{"retired", UntilRetired,
 			[]report.Secret{current(token, "old", done()), current(token, "quarantined", done()), current(token, "", done())},
 			[]string{"promoted: the new values are AWSCURRENT", "converged: every task has the new values", "database: the old value is still accepted",
@@ -71,11 +71,11 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 		{"held before", UntilConverged,
 			[]report.Secret{current("before", "held", nil), current(token, "held", nil), current(token, "held", nil)},
 			[]string{"database: the old value is held, since something still uses it", "promoted: the new values are AWSCURRENT"},
-			true, "converged: every task runs with the new values. The old values of database are taken away when nothing uses them"},
+			true, "converged: every task runs with the new values. The old values of database are retired when nothing uses them"},
 		{"rolled back", UntilConverged,
 			[]report.Secret{current(token, "old", rolling(0)), rolledBack()},
 			[]string{"promoted: the new values are AWSCURRENT", "web: 0 of 2 tasks are new", "database: the old value is still accepted",
-				"rolled back: the old values are AWSCURRENT again", "database: the new value is taken away, as the rotation was rolled back"},
+				"rolled back: the old values are AWSCURRENT again", "database: the new value is retired, as the rotation was rolled back"},
 			false, "rolled back: the application did not come up with the new values, and the old ones are current again"},
 		{"given up", UntilConverged,
 			[]report.Secret{pending("database"), current("before", "", nil)},
@@ -88,7 +88,7 @@ func TestARotationIsFollowedChangeByChangeToItsEnd(t *testing.T) {
 		{"one before was rolled back", UntilConverged,
 			[]report.Secret{current("other", "rolledback", nil), pending("database"), withOld(current(token, "old", done()), "earlier", "failed", nil)},
 			[]string{"new values are made for database", "promoted: the new values are AWSCURRENT", "database: the old value is still accepted"},
-			true, "converged: every task runs with the new values. The old values of database are taken away when nothing uses them"},
+			true, "converged: every task runs with the new values. The old values of database are retired when nothing uses them"},
 		{"not to be seen", UntilConverged,
 			[]report.Secret{{Error: "throttled"}, {Error: "throttled"}},
 			[]string{"cannot be looked at: throttled"}, false, ""},
@@ -151,8 +151,8 @@ func TestARollbackThatIsWatchedSaysWhichValueIsRefused(t *testing.T) {
 		lines = append(lines, more...)
 	}
 	want := []string{
-		"database: the new value is taken away, as the rotation was rolled back", "database: the new value is refused, as the rotation was rolled back",
-		"database: the new value is taken away, as the rotation was rolled back", "database: the new value is refused",
+		"database: the new value is retired, as the rotation was rolled back", "database: the new value is refused, as the rotation was rolled back",
+		"database: the new value is retired, as the rotation was rolled back", "database: the new value is refused",
 		"database: the old value is still accepted", "database: the old value is refused",
 	}
 	if !slices.Equal(lines, want) {

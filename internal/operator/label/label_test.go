@@ -11,7 +11,7 @@ import (
 func TestALabelIsExplainedPartByPart(t *testing.T) {
 	lines, ok := Means("rotation;2;df431427;api=old.2@20261122T210409Z;database=held.91;rollout=20261122T210406Z,promoted,converged=20261122T211006Z")
 	want := []string{
-		"api: old, which is: another value is wanted. It is still accepted, and is taken away when nothing uses it; since 2026-11-22 21:04:09 UTC",
+		"api: old, which is: replaced by a newer value. It is still accepted, and is retired when nothing uses it; since 2026-11-22 21:04:09 UTC",
 		"database: held, which is: something still uses it, so it stays accepted",
 		"rollout: tasks were replaced from 2026-11-22 21:04:06 UTC to 2026-11-22 21:10:06 UTC, after a rotation",
 	}

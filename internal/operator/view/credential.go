@@ -142,7 +142,7 @@ func because(why string) string {
 	if !ok {
 		return " because " + inUse
 	}
-	why, _, _ = strings.Cut(why, ": find what, correct it")
+	why, _, _ = strings.Cut(why, ": find what, fix it")
 	return " because " + why
 }
 

@@ -58,12 +58,12 @@ func rollingOut() report.Report {
 func attention() report.Report {
 	r := steady()
 	s := &r.Secrets[0]
-	why := "held, since something still uses it: find what, correct it, then release"
+	why := "held, since something still uses it: find what, fix it, then release"
 	s.Credentials[0].Old = []report.Old{{Version: oldVersion, State: "held", Since: at(-8 * aDay), AcceptedSince: at(-8 * aDay), Next: "alarm", Why: why}}
 	s.Credentials[1].Old = []report.Old{{Version: oldVersion, State: "quarantined", Since: at(-10), AcceptedSince: at(-70), Next: "wait", Until: at(50)}}
 	s.Needs = []report.Entry{
-		{Kind: "database", Version: oldVersion, Text: why, Remedy: "find what uses the old value (the log's line with the audit word held has the evidence), correct it, then send release"},
-		{Service: "mautic-web", Text: "service mautic-web: its task definition pins a version of the secret…", Remedy: "correct the service as the reason says, or ECS_SERVICES"},
+		{Kind: "database", Version: oldVersion, Text: why, Remedy: "find what uses the old value (the log line with the audit word held has the evidence), fix it, then send release"},
+		{Service: "mautic-web", Text: "service mautic-web: its task definition pins a version of the secret…", Remedy: "fix the service as the reason says, or correct ECS_SERVICES"},
 	}
 	s.Schedule.HeldOff = true
 	s.Possible = []string{"release"}
@@ -96,7 +96,7 @@ func preflight() report.Report {
 	r.Secrets[0].Checks = []report.Check{
 		{Part: "database", What: "the user may keep a second password", Result: report.Problem, Text: "MySQL error 1227: GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO 'mautic'@'%'"},
 		{Part: "database", What: "TLS", Result: report.OK},
-		{Part: "redeploy", What: "cron jobs", Result: report.Warning, Text: "the cron of Mautic’s image hands none of a container’s variables to the jobs"},
+		{Part: "redeploy", What: "cron jobs", Result: report.Warning, Text: "the cron of Mautic’s image passes none of a container’s variables to its jobs"},
 		{Part: "smtp", What: "SES's sending quota", Result: report.Skipped, Text: "not available: AWS denied ses:GetSendQuota"},
 	}
 	return r
@@ -113,7 +113,7 @@ func verified() report.Report {
 func released() report.Report {
 	r := steady()
 	r.Action = "release"
-	r.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Version: oldVersion, Text: "what was held goes on"}, {What: "redeployed", Service: "mautic-web", Text: "a redeploy has begun"}}
+	r.Secrets[0].Changed = []report.Entry{{What: "released", Kind: "database", Version: oldVersion, Text: "what was held is released"}, {What: "redeployed", Service: "mautic-web", Text: "the redeploy has begun"}}
 	r.Secrets[0].Notices = []string{"mautic-prod-secrets: it goes on"}
 	r.Secrets[0].Waiting = []report.Entry{{Kind: "database", Text: "its use is looked for", Until: at(58)}}
 	return r

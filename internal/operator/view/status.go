@@ -146,7 +146,7 @@ func needs(secret report.Secret) []report.Entry {
 		for _, old := range c.Old {
 			told := slices.ContainsFunc(list, func(e report.Entry) bool { return e.Kind == c.Kind && (e.Version == old.Version || e.Version == "") })
 			if old.State == "held" && !told {
-				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: HeldSince + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, correct it, then release it")})
+				list = append(list, report.Entry{Kind: c.Kind, Version: old.Version, Text: HeldSince + inUse, Remedy: cmp.Or(old.Remedy, "find what uses the old value, fix it, then release it")})
 			}
 		}
 	}

@@ -109,8 +109,8 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		old  report.Old
 		want string
 	}{
-		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, correct it, then release"}, "held since 09:02 UTC because something still uses it"},
-		{report.Old{State: "held", Since: at(-300), Why: "nothing is taken away before AWSCURRENT's value is proven"}, "held since 09:02 UTC because something still uses it"},
+		{report.Old{State: "held", Since: at(-300), Why: "held, since something still uses it: find what, fix it, then release"}, "held since 09:02 UTC because something still uses it"},
+		{report.Old{State: "held", Since: at(-300), Why: "nothing is retired before AWSCURRENT's value is proven"}, "held since 09:02 UTC because something still uses it"},
 		{report.Old{State: "held", Since: at(-2 * aDay)}, "held since 26 Nov 14:02 UTC because something still uses it"},
 		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52 UTC, until 14:52 UTC"},
 		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "its old value is still accepted; removed after 14:05 UTC if nothing uses it"},
@@ -137,7 +137,7 @@ func TestWhatToTypeFollowsWhatTheFunctionAdvises(t *testing.T) {
 	}{
 		{report.Entry{Kind: "smtp", Text: "not rotated: the value may have leaked", Remedy: "start the emergency rotation again; if nothing has leaked, send release"},
 			"mautic-rotation rotate --stack prod --region eu-west-1 --only smtp --emergency; mautic-rotation release --stack prod --region eu-west-1"},
-		{report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}, "mautic-rotation abandon --stack prod --region eu-west-1"},
+		{report.Entry{Text: "it does not come up", Remedy: "let the pending emergency finish, or send abandon"}, "mautic-rotation abandon --stack prod --region eu-west-1"},
 		{report.Entry{Text: "it does not come up", Remedy: "correct the application, or move AWSCURRENT back by hand"},
 			"aws secretsmanager update-secret-version-stage --secret-id mautic-prod-secrets --version-stage AWSCURRENT --move-to-version-id " + oldVersion + " --remove-from-version-id " + newVersion + " --region eu-west-1"},
 		{report.Entry{Kind: "database", Text: "refused", Remedy: "move AWSCURRENT to version 44444444 by hand, or store the right value in the secret"},
@@ -169,7 +169,7 @@ func TestAReleaseOfWhatCannotBeComparedIsAnnounced(t *testing.T) {
 	secret.Possible = []string{"release"}
 	secret.Credentials[0].Problem = "AWSCURRENT's database value is for another target"
 	secret.Credentials[0].Old = []report.Old{
-		{Version: oldVersion, State: "held", AcceptedSince: at(-60), Next: "wait", Why: "nothing is taken away before AWSCURRENT's value is proven"},
+		{Version: oldVersion, State: "held", AcceptedSince: at(-60), Next: "wait", Why: "nothing is retired before AWSCURRENT's value is proven"},
 		{Version: "44444444", State: "foreign", Next: "wait"},
 	}
 	if will := Releases(Style{}, secret, steady()); len(will) != 1 || !strings.Contains(will[0], "database: make the old value (version 11111111…) foreign") {
@@ -207,7 +207,7 @@ func TestAPauseAnnouncesWhatFallsIntoIt(t *testing.T) {
 
 func TestWhatTheFunctionCallsImpossibleIsNotAdvised(t *testing.T) {
 	secret := attention().Secrets[0]
-	pending := report.Entry{Text: "it does not come up", Remedy: "let the pending emergency end, or send abandon"}
+	pending := report.Entry{Text: "it does not come up", Remedy: "let the pending emergency finish, or send abandon"}
 	if got := stack.commands(false, secret, pending); len(got) > 0 {
 		t.Errorf("nothing is pending, and it advises %q", got)
 	}
