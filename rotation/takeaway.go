@@ -461,7 +461,7 @@ func (r *Rotator) retirer(name string) (credential.Retirer, bool) {
 	return retirer, ok
 }
 
-// needsRestart tells whether one of the kinds does.
+// needsRestart reports whether one of the kinds does.
 func (r *Rotator) needsRestart(kinds []string) bool {
 	return slices.ContainsFunc(kinds, func(name string) bool {
 		kind, ok := r.kind(name)

@@ -54,9 +54,9 @@ func (acceptor) takeAway(ctx context.Context, t *turn, current, _ account) error
 	return t.alter(ctx, t.server.everyHost(), "DISCARD OLD PASSWORD")
 }
 
-// restore looks first whether another rotation has set its password, which
-// accept would evict. The labels cannot tell: this is also what makes the
-// current password accepted again when they have moved.
+// restore first checks whether another rotation has set its password, which accept would evict.
+// The labels cannot show that: restore also makes the current password accepted again after they
+// have moved.
 func (acceptor) restore(ctx context.Context, t *turn, current, old account) error {
 	if t.server.mariadb() {
 		present, err := t.own.entries(ctx)
@@ -122,15 +122,15 @@ func (t *turn) accept(ctx context.Context, primary, secondary string) error {
 	return nil
 }
 
-// alter changes the user's accounts by their names.
+// alter changes the user's accounts by name.
 func (t *turn) alter(ctx context.Context, hosts []string, clause string, args ...any) error {
 	statement, all := byName(t.server, hosts, clause, args...)
 	return t.explainWriter(t.writer.execWithRoles(ctx, statement, all...))
 }
 
-// acceptEntries is accept on MariaDB, and looks whether the entries are there. Where
-// the user exists for several hosts a statement for all of them would not be atomic
-// either, so the account that can be looked at comes last.
+// acceptEntries is accept on MariaDB, and checks that the entries exist. If the user exists for
+// several hosts, a statement for all of them would not be atomic either, so the account that can
+// be inspected comes last.
 func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) error {
 	for _, host := range t.server.everyHost() {
 		statement, args := entriesStatement(t.server, host, t.policy.plain(), primary, secondary)
@@ -157,10 +157,9 @@ func (t *turn) acceptEntries(ctx context.Context, primary, secondary string) err
 	return nil
 }
 
-// entriesStatement names the account: MariaDB answers OK to CURRENT_USER() in
-// its place and changes nothing. It has hashes, since MariaDB writes the whole
-// statement to its general, slow and binary logs. Where the server refuses
-// them, plain has it send the passwords.
+// entriesStatement names the account: with CURRENT_USER() instead, MariaDB answers OK and changes
+// nothing. It uses hashes, because MariaDB writes the whole statement to its general, slow and
+// binary logs. If the server refuses hashes, plain sends the passwords.
 func entriesStatement(s server, host string, plain bool, primary, secondary string) (statement string, args []any) {
 	value, present := " USING ?", nativeHash
 	if plain {
@@ -176,7 +175,7 @@ func entriesStatement(s server, host string, plain bool, primary, secondary stri
 
 const nativePlugin = "mysql_native_password"
 
-// nativeHash is what mysql_native_password stores of a password.
+// nativeHash is what mysql_native_password stores for a password.
 func nativeHash(password string) string {
 	once := sha1.Sum([]byte(password)) //nolint:gosec // G401: the server's format
 	twice := sha1.Sum(once[:])         //nolint:gosec // G401: the server's format

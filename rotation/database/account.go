@@ -25,7 +25,7 @@ type account struct {
 	endpoint string // where this function connects to instead, "host:port"; mostly empty
 }
 
-// place is what has to be the same in both versions of a change.
+// place is what must be the same in both versions of a change.
 func (a account) place() account {
 	a.password = ""
 	return a
@@ -37,11 +37,11 @@ func (a account) at(other account) account {
 	return other
 }
 
-// address is where the application connects to, by the document.
+// address is where the application connects, according to the document.
 func (a account) address() string { return net.JoinHostPort(a.host, strconv.Itoa(a.port)) }
 
-// dial is where this function connects to, and the host in it, which the
-// server's certificate has to name.
+// dial is where this function connects, and the host in it, which the server's certificate has to
+// name.
 func (a account) dial() (address, host string) {
 	if a.endpoint == "" {
 		return a.address(), a.host
@@ -56,8 +56,8 @@ func (a account) String() string {
 	return fmt.Sprintf("'%s' at %s", a.user, address)
 }
 
-// account reads the document's account, and asks RDS where the server is if
-// neither the document nor a setting says it.
+// account reads the document's account, and asks RDS for the server if neither the document nor a
+// setting names it.
 func (k *Kind) account(ctx context.Context, d document.Document) (account, error) {
 	a, err := k.read(d)
 	if err != nil {
@@ -66,9 +66,8 @@ func (k *Kind) account(ctx context.Context, d document.Document) (account, error
 	return k.locate(ctx, a)
 }
 
-// read is what the document and the settings say of the account. All that is
-// wrong with it is reported at once. Host and port may be missing when RDS can
-// tell them.
+// read is what the document and the settings say about the account. It reports everything wrong
+// with it at once. Host and port may be missing if RDS can supply them.
 func (k *Kind) read(d document.Document) (account, error) {
 	layout, found, err := k.layout(d)
 	if err != nil {
@@ -174,8 +173,8 @@ func first(texts ...string) string {
 	return ""
 }
 
-// locate fills in where the server is. RDS is asked only for a host that is
-// missing: whoever names the host needs no permission to ask.
+// locate fills in where the server is. It asks RDS only for a missing host, so no permission to
+// ask is needed if the host is known.
 func (k *Kind) locate(ctx context.Context, a account) (account, error) {
 	if a.host == "" && k.config.Endpoint == "" {
 		db, err := k.config.RDS.Named(ctx, a.instance)
@@ -206,8 +205,7 @@ func (k *Kind) withEndpoint(a account) account {
 	return a
 }
 
-// accounts reads both sides of a change, which may differ in the password
-// alone.
+// accounts reads both sides of a change, which may differ only in the password.
 func (k *Kind) accounts(ctx context.Context, c credential.Change) (current, pending account, err error) {
 	if current, err = k.read(c.Current); err != nil {
 		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)
@@ -224,9 +222,9 @@ func (k *Kind) accounts(ctx context.Context, c credential.Change) (current, pend
 	return current, pending.at(current), nil
 }
 
-// overlap reads both sides of an overlap. The old version may name another
-// account or server, from before somebody edited the secret: then its password
-// is not one that the current account could take away.
+// overlap reads both sides of an overlap. The old version may name another account or server,
+// from before someone edited the secret: the current account could not retire that one's
+// password.
 func (k *Kind) overlap(ctx context.Context, o credential.Overlap) (current, old account, err error) {
 	if current, err = k.read(o.Current); err != nil {
 		return account{}, account{}, fmt.Errorf("AWSCURRENT: %w", err)

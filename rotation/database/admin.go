@@ -37,9 +37,8 @@ func (t *turn) openAdmin(ctx context.Context) error {
 	return t.server.listAccounts(ctx, t.writer)
 }
 
-// administrators reads the versions of the administrator's secret. Two at most
-// are tried: while that secret is in rotation, the server may accept the
-// password of either one.
+// administrators reads the versions of the administrator's secret. It tries two at most: while
+// that secret is being rotated, the server may accept either one's password.
 func (k *Kind) administrators(ctx context.Context, target account) ([]account, error) {
 	documents, err := k.config.Admin(ctx)
 	if err != nil {
@@ -75,9 +74,9 @@ func (k *Kind) administrators(ctx context.Context, target account) ([]account, e
 	return found, nil
 }
 
-// boundTo fails unless the administrator's own secret, or a setting, names the server
-// that the target is on. Whoever may write the application's secret could name
-// another one there, and would be sent the administrator's password.
+// boundTo fails unless the administrator's own secret, or a setting, names the target's server.
+// Otherwise whoever may write the application's secret could name another server there, and be
+// sent the administrator's password.
 func (k *Kind) boundTo(ctx context.Context, d document.Document, layout Layout, target account) error {
 	address, host := target.dial()
 	text := func(p document.Pointer) string {
@@ -132,12 +131,12 @@ func (t *turn) explainWriter(err error) error {
 	return explain(err, t.own.a)
 }
 
-// mayAlter finds out whether the writer may change the account.
+// mayAlter checks whether the writer may change the account.
 func (t *turn) mayAlter(ctx context.Context) error {
 	return t.explainWriter(t.writer.mayAlter(ctx, t.server))
 }
 
-// mayAlter finds out whether the session may change an account, for all its hosts.
+// mayAlter reports whether the session may change an account, for all its hosts.
 // With no clause after the name the statement does nothing, and needs what a change
 // needs.
 func (s *session) mayAlter(ctx context.Context, at server) error {

@@ -2,26 +2,25 @@
 //
 //	kind := database.New(database.Config{Passwords: policy})
 //
-// There are four ways to change a password. Which one it is to be is decided
-// anew each time, from what the server and the account's privileges allow, or
-// set by Config.Way:
+// There are four methods of changing a password. The choice is made each time, from
+// what the server and the account's privileges allow, or set by Config.Way:
 //
 //   - self: the account changes its own password, and both the old and the new
 //     one are accepted from then on. On MySQL (8.0.14 and later) by a
 //     compare-and-swap: the statement names the current password, and is refused
 //     (error 3891) unless that is the primary one, so running it again, or late,
-//     or twice at once takes away nothing. On MariaDB (10.4 and later) by two
+//     or twice at once removes nothing. On MariaDB (10.4 and later) by two
 //     entries in the account. See self.go.
 //   - admin: an administrator's login changes it, with the same result. See
-//     accept.go, which has why no login fails on the way.
+//     accept.go, which explains why no login fails on the way.
 //   - rds: the RDS API sets a master user's password. The old one is refused
 //     from some moment on.
 //   - single: the account changes its own password, and the old one is refused
 //     at once. Only on request.
 //
-// Left to itself it takes the first of self, admin and rds that is possible. All
-// of them hold one lock at the server, whose name comes from the account, so that
-// no two changes of one password overlap, whichever way each takes.
+// By default it uses the first of self, admin and rds that is possible. All of them
+// hold the same lock at the server, named after the account, so that no two changes
+// of one password overlap, whatever their methods.
 //
 // Every connection uses TLS with the server's certificate verified, unless
 // Config.TLS says otherwise; there is no fallback.
@@ -97,8 +96,8 @@ type Config struct {
 	// the server's own endpoint.
 	Endpoint string
 
-	// Way is how to change a password: "self", "admin", "rds" or "single";
-	// "auto" or "" chooses. See ParseWay.
+	// Way is how the password is changed: "self", "admin", "rds" or "single"; "auto" or ""
+	// chooses. See ParseWay.
 	Way string
 
 	// Admin returns the administrator's secret, in the order in which its
@@ -143,8 +142,8 @@ type Kind struct {
 
 var _ credential.Kind = (*Kind)(nil)
 
-// New returns the kind. It does nothing yet: neither roots are read nor
-// connections made. A Way or TLS that is not known makes every method fail.
+// New returns the kind. It neither reads roots nor connects yet. An unknown Way or TLS makes
+// every method fail.
 func New(c Config) *Kind {
 	if len(c.Layouts) == 0 {
 		c.Layouts = []Layout{RunbookLayout, AWSLayout}
@@ -167,8 +166,8 @@ func (k *Kind) Fields(d document.Document) ([]document.Pointer, error) {
 	return []document.Pointer{layout.Password}, nil
 }
 
-// Generate gives the document a new password. It fails when the server would keep
-// a rotation from being ended, or undone.
+// Generate gives the document a new password. It fails if the server would keep a rotation from
+// being completed or undone.
 func (k *Kind) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	if _, err := k.read(g.Current); err != nil {
 		return document.Document{}, err

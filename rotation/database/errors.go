@@ -15,8 +15,8 @@ import (
 	"mautic-rotation/rotation/mysql"
 )
 
-// meaning is what an error number says of the value that was tried, and what
-// an operator is told. The problem has one %s, for the account.
+// meaning is what an error number says about the value that was tried, and what an operator is
+// told. The problem has one %s, for the account.
 type meaning struct {
 	outcome         credential.Outcome
 	problem, remedy string
@@ -57,9 +57,9 @@ var meanings = map[uint16]meaning{
 	mysql.SyntaxError:        {credential.Unknown, "the server does not understand the statement for %s", "dual passwords need MySQL 8.0.14 or later"},
 }
 
-// explain gives an error of the driver its meaning for the account. Its text
-// never has the server's own for a number in the table: that of 1064, for one,
-// repeats the statement with the passwords.
+// explain gives a driver error its meaning for the account. For a number in the table it never
+// includes the server's own text: that of 1064, for one, repeats the statement with the
+// passwords.
 func explain(err error, a account) error {
 	var known *credential.Failure
 	if err == nil || errors.As(err, &known) {
@@ -87,8 +87,7 @@ func explain(err error, a account) error {
 	return &credential.Failure{Outcome: credential.Unreachable, Problem: problem, Remedy: remedy, Cause: err}
 }
 
-// transport tells what kept a connection from being made or used, and what to do
-// about it.
+// transport says what kept a connection from being made or used, and what to do about it.
 func transport(err error, a account) (problem, remedy string) {
 	address, _ := a.dial()
 	var certificate *tls.CertificateVerificationError
@@ -117,8 +116,8 @@ func transport(err error, a account) (problem, remedy string) {
 	}
 }
 
-// refusesHashes tells whether it is MariaDB's strict_password_validation that has
-// refused a statement, and not a server that is read-only: both have one number.
+// refusesHashes reports whether MariaDB's strict_password_validation has refused a statement,
+// rather than a read-only server: both use the same number.
 func refusesHashes(err error) bool {
 	var inServer *driver.MySQLError
 	return errors.As(err, &inServer) && inServer.Number == mysql.OptionPreventsIt && strings.Contains(inServer.Message, "strict-password-validation")

@@ -24,9 +24,9 @@ const (
 	logAccessDenied   = "MY-010926"
 )
 
-// untold is why the server does not tell who uses the second password, and what
-// an operator can do about it; "" where it does. A log that says nothing must not
-// be taken for one in which there is nothing.
+// untold is why the server does not show who uses the second password, and what an operator can
+// do about it; "" if it does. A log that records nothing must not be mistaken for one without any
+// use.
 func (s *session) untold(ctx context.Context, at server) (string, error) {
 	if at.mariadb() {
 		return "MariaDB does not log which password a login used, so only refused logins in the quarantine show use of the old one", nil
@@ -60,9 +60,9 @@ func (s *session) untold(ctx context.Context, at server) (string, error) {
 	return strings.Join(why, "; "), nil
 }
 
-// isSecond tells whether the session has logged in with the account's second
-// password, as the log tells of the session itself. Then the log's other logins with
-// it are no use of the old password, but of the current one.
+// isSecond reports whether the session has logged in with the account's second password,
+// according to the log's entry about the session itself. Then the log's other logins with the
+// second password are use of the current one, not of the old one.
 func (s *session) isSecond(ctx context.Context) (bool, error) {
 	var logins int
 	err := s.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log
@@ -71,7 +71,7 @@ func (s *session) isSecond(ctx context.Context) (bool, error) {
 	return logins > 0, explain(err, s.a)
 }
 
-// bySecondPassword is what the log's text has of a login by an account.
+// bySecondPassword is the part of a log text that names the account of a login.
 func bySecondPassword(a account) string { return containing("by user: '" + a.user + "'@") }
 
 // containing is a pattern of LIKE BINARY, with the escape character |, for texts that
@@ -81,9 +81,8 @@ func containing(text string) string {
 	return "%" + strings.NewReplacer("|", "||", "%", "|%", "_", "|_").Replace(text) + "%"
 }
 
-// loginLog is the witness where MySQL's log can be read. Its table keeps the last
-// 5 MB. MySQL fills it from the log file when it starts, so that it may reach back
-// over a restart.
+// loginLog is the witness if MySQL's log can be read. Its table keeps the last 5 MB. MySQL fills
+// it from the log file at start, so it may reach back over a restart.
 type loginLog struct {
 	*session
 	back        time.Duration // how far before the call it looks
@@ -92,7 +91,7 @@ type loginLog struct {
 	host        string // where the server sees this function come from
 }
 
-// readLog also tells from when on the log covers the time since o.Since.
+// readLog also returns from when on the log covers the time since o.Since.
 func (s *session) readLog(ctx context.Context, o credential.Overlap) (l loginLog, gap string, err error) {
 	l = loginLog{session: s, quarantined: o.Quarantined}
 	if !o.Since.IsZero() {
@@ -140,8 +139,8 @@ func (l loginLog) seen(ctx context.Context, watched time.Duration) (what string,
 	return l.used(ctx, watched)
 }
 
-// used tells of logins with the second password. One is enough: this function
-// makes none, between the convergence of a rollout and the quarantine.
+// used reports logins with the second password. One is enough: this function makes none between
+// the convergence of a rollout and the quarantine.
 func (l loginLog) used(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	within := l.back + watched
 	var logins int
@@ -165,12 +164,14 @@ func (l loginLog) used(ctx context.Context, watched time.Duration) (what string,
 	return fmt.Sprintf("%d logins of %s with its old password within %s, the last one at %s%s", logins, l.a, roughly(within), *last, origin), from, nil
 }
 
-// endsWithin is how soon after the last login by a second password the first refused one comes, where that password
-// was taken away: the take-away tries it before, and sees it refused after, or when its watch is over.
+// endsWithin is how soon the first refused login follows the last one with a second password, if
+// that password was retired: retiring tries it before, and sees it refused after, or when its
+// watch is over.
 const endsWithin = 10 * time.Minute
 
-// endedSince tells that the second password which the log's last login with it used was taken away: the
-// account refused a login soon after. A rotation ends like that, and its own try is the last such login.
+// endedSince reports whether the second password that the log's last such login used has been
+// retired: the account refused a login soon after. That is how a rotation ends, and its own try
+// is the last such login.
 func (l loginLog) endedSince(ctx context.Context) (bool, error) {
 	var refused int
 	err := l.Row(ctx, `SELECT COUNT(*) FROM performance_schema.error_log r,
@@ -181,9 +182,9 @@ func (l loginLog) endedSince(ctx context.Context) (bool, error) {
 	return refused > 0, explain(err, l.a)
 }
 
-// connected are the clients of logins with the second password whose connections
-// are still open. Everybody may see his own account's. The log has connections by
-// their ids, which begin anew when the server starts.
+// connected returns the clients of logins with the second password whose connections are still
+// open. Every account may see its own connections. The log identifies connections by ids, which
+// start again when the server starts.
 func (l loginLog) connected(ctx context.Context, within time.Duration) ([]client, error) {
 	var found []client
 	err := l.Rows(ctx, `SELECT p.HOST, COUNT(*) FROM performance_schema.error_log e JOIN performance_schema.processlist p ON p.ID = e.THREAD_ID
@@ -219,14 +220,12 @@ func busiestFirst(clients []client) {
 	})
 }
 
-// rateFrom is how long before the quarantine the rate of refused logins is taken
-// from.
+// rateFrom is how far back before the quarantine the rate of refused logins is measured.
 const rateFrom = 24 * time.Hour
 
-// refused tells of refused logins, client by client, where they are more than
-// before: a client that has always used a wrong password does not use the old one.
-// Logins with the second password do not count by now: before it takes that away,
-// the quarantine itself makes one.
+// refused reports refused logins, client by client, if there are more than before: a client that
+// has always used a wrong password does not use the old one. Logins with the second password no
+// longer count: before the quarantine removes that password, it makes one itself.
 func (l loginLog) refused(ctx context.Context, watched time.Duration) (what string, from []string, err error) {
 	within := l.back + watched
 	var clients []client
@@ -257,9 +256,9 @@ func (l loginLog) refused(ctx context.Context, watched time.Duration) (what stri
 	return fmt.Sprintf("%d refused logins of %s within %s, from %s", logins, l.a, roughly(within), named), from, nil
 }
 
-// ownLogins is how many refused logins from a client may be this function's own:
-// an invocation that goes on with a quarantine tries the old password first, and
-// the schedule may start one each minute.
+// ownLogins is how many refused logins from a client may be this function's own: an invocation
+// that continues a quarantine tries the old password first, and the schedule may start one each
+// minute.
 func (l loginLog) ownLogins(address string, within time.Duration) int64 {
 	if address != l.host {
 		return 0

@@ -9,10 +9,10 @@ import (
 	"mautic-rotation/rotation/mysql"
 )
 
-// entry is one of the ways in which an account of MariaDB may log in.
+// entry is one of the ways in which a MariaDB account may log in.
 type entry struct{ plugin, hash string }
 
-// entries reads them from what MariaDB shows each account of itself.
+// entries reads them from what MariaDB shows each account about itself.
 func (s *session) entries(ctx context.Context) ([]entry, error) {
 	var shown string
 	if err := s.Exec(ctx, "SET SESSION sql_quote_show_create = 1"); err != nil {
@@ -32,8 +32,7 @@ func readEntries(shown string, a account) ([]entry, error) {
 	return found, nil
 }
 
-// entriesFor is entries for the user's account for any host; false where the writer
-// may not see it.
+// entriesFor is entries for the user's account on any host; false if the writer may not see it.
 func (t *turn) entriesFor(ctx context.Context, host string) ([]entry, bool, error) {
 	if host == t.server.host() {
 		found, err := t.own.entries(ctx)
@@ -116,9 +115,9 @@ func cutQuoted(s, quotes string) (inside, rest string, ok bool) {
 	return "", "", false
 }
 
-// mayHave is false if the account shows that it does not have the password: what
-// has been taken away is then found so without a refused login, which would look
-// like use of it by the application. MySQL does not show its passwords.
+// mayHave is false if the account shows that it does not have the password. So a retired password
+// is found without a refused login, which would look like use of it by the application. MySQL
+// does not show its passwords.
 func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
 	if !t.server.mariadb() || t.server.several() { // cut off halfway, the others may have it
 		return true, nil
@@ -127,8 +126,8 @@ func (t *turn) mayHave(ctx context.Context, a account) (bool, error) {
 	return err != nil || slices.ContainsFunc(present, func(e entry) bool { return e.hash == nativeHash(a.password) }), err
 }
 
-// checkEntries refuses an account that logs in, or can, by other means than a
-// native password: the change would take those away.
+// checkEntries refuses an account that can log in by means other than a native password: the
+// change would remove those.
 func (t *turn) checkEntries(ctx context.Context) error {
 	present, err := t.own.entries(ctx)
 	if err != nil {
@@ -157,14 +156,14 @@ type policy struct {
 	strict  bool     // what they cannot look at is refused: hashes
 }
 
-// reusePlugin remembers every password that it has seen, those of statements
-// that failed included. So it is asked for before anything is tried.
+// reusePlugin remembers every password that it has seen, including those of failed statements. So
+// it is checked for before anything is tried.
 const reusePlugin = "password_reuse_check"
 
-// plain tells whether passwords have to be sent as they are.
+// plain reports whether the passwords themselves have to be sent.
 func (p policy) plain() bool { return p.strict && len(p.plugins) > 0 }
 
-// simple tells whether no other plugin than simple_password_check looks at them.
+// simple reports whether no plugin other than simple_password_check checks passwords.
 func (p policy) simple() bool { return slices.Equal(p.plugins, []string{simplePlugin}) }
 
 const plainWarning = "the server's password plugins refuse hashes, so the passwords themselves are sent, over TLS, and MariaDB writes them to its general, slow and binary logs: restrict access to those logs, or SET GLOBAL strict_password_validation = OFF"
@@ -177,9 +176,9 @@ func (s *session) policy(ctx context.Context) (p policy, err error) {
 	return p, explain(err, s.a)
 }
 
-// warnings is what the server says of the statement that has just failed: of an
-// ALTER USER, MariaDB's error is no more than that it failed (1396). The text
-// names plugins and their rules, and no passwords.
+// warnings is what the server says about the statement that has just failed: for an ALTER USER,
+// MariaDB's error only says that it failed (1396). The text names plugins and their rules, and no
+// passwords.
 func (s *session) warnings(ctx context.Context) string {
 	var said []string
 	err := s.eachWarning(ctx, func(code int, message string) {
@@ -204,8 +203,8 @@ func (s *session) eachWarning(ctx context.Context, each func(code int, message s
 	})
 }
 
-// noHash is no hash of a password, so that MariaDB refuses a statement with it,
-// once it has looked at what stands before.
+// noHash is not a password hash, so MariaDB refuses a statement with it after checking what comes
+// before it.
 const noHash = "no hash"
 
 // An entryRefused is a rehearsal that MariaDB's plugins refuse.
@@ -217,12 +216,12 @@ func (e *entryRefused) Error() string {
 
 func (e *entryRefused) Unwrap() error { return mysql.Number(mysql.PolicyRefuses) }
 
-// takesEntry rehearses that the account is given a password, by a statement that
-// fails at its last entry for want of a hash. It changes nothing.
+// takesEntry rehearses giving the account a password, with a statement that fails at its last
+// entry for lack of a hash. It changes nothing.
 //
-// The rules of simple_password_check are looked up where the present password would
-// have to be sent as it is, since the server writes statements to its logs, and for
-// SET PASSWORD, which cannot be rehearsed with a password in it.
+// The rules of simple_password_check are read if the current password would have to be sent in
+// the clear, since the server logs statements, and for SET PASSWORD, which cannot be rehearsed
+// with a password in it.
 func (t *turn) takesEntry(ctx context.Context, password string) error {
 	if t.way == single {
 		if err := t.rehearseSetPassword(ctx); err != nil {
@@ -263,7 +262,7 @@ func (t *turn) takesEntry(ctx context.Context, password string) error {
 	return nil
 }
 
-// rehearseSetPassword fails where the server takes no statement at all.
+// rehearseSetPassword fails if the server accepts no statement at all.
 func (t *turn) rehearseSetPassword(ctx context.Context) error {
 	err := t.own.Exec(ctx, "SET PASSWORD = ?", noHash)
 	if mysql.Is(err, mysql.BadHash) || refusesHashes(err) {
@@ -275,8 +274,8 @@ func (t *turn) rehearseSetPassword(ctx context.Context) error {
 // simplePlugin looks at the length of a password and at what it consists of.
 const simplePlugin = "simple_password_check"
 
-// breaks are the rules of simple_password_check that a password breaks. Everybody
-// may read them.
+// breaks returns the rules of simple_password_check that a password breaks. Every account may
+// read them.
 func (s *session) breaks(ctx context.Context, user, password string) (rules []string, err error) {
 	counts := map[string]int{"minimal_length": len(password)}
 	lower, upper := 0, 0

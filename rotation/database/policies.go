@@ -18,12 +18,12 @@ import (
 // rehearsal shows is looked up here: what the server remembers of passwords, and how
 // much one has to differ from the one that it replaces.
 
-// policed tells whether MySQL's policies apply. MariaDB has others (see
-// mariadb.go), and the statements by which RDS changes a password are its own.
+// policed reports whether MySQL's policies apply. MariaDB has others (see mariadb.go), and RDS
+// changes a password with statements of its own.
 func (t *turn) policed() bool { return !t.server.mariadb() && t.way != byRDS }
 
-// checkPolicies fails when a policy refuses what the turn's way needs after the
-// promotion of next. Every account may read the policies.
+// checkPolicies fails if a policy refuses what the change needs after the promotion of next.
+// Every account may read the policies.
 func (t *turn) checkPolicies(ctx context.Context, present, next string) error {
 	if !t.policed() {
 		return nil
@@ -38,8 +38,8 @@ func (t *turn) checkPolicies(ctx context.Context, present, next string) error {
 	return share.refusal()
 }
 
-// checkHistory looks at the server's defaults for password reuse. An account can
-// have limits of its own, which it sees in its description.
+// checkHistory checks the server's defaults for password reuse. An account can have limits of its
+// own, which its description shows.
 func (t *turn) checkHistory(ctx context.Context) error {
 	history, err := t.own.number(ctx, "password_history")
 	if err != nil {
@@ -62,9 +62,9 @@ func (t *turn) checkHistory(ctx context.Context) error {
 	return nil
 }
 
-// changedCharacters is the share of a replaced password's characters, in percent,
-// that the new one must have anew. It is a variable of the component
-// validate_password, and absent without it.
+// changedCharacters is the percentage of characters that a new password must not share with the
+// one that it replaces. It is a variable of the component validate_password, and absent without
+// it.
 const changedCharacters = "validate_password.changed_characters_percentage"
 
 // A changedShare is what changedCharacters asks of a password that an account
@@ -89,8 +89,8 @@ func (t *turn) changedShare(ctx context.Context) (c changedShare, err error) {
 	return c, err
 }
 
-// mustName tells whether the account has to name its password to change it.
-// Whoever has CREATE USER never has to.
+// mustName reports whether the account has to name its password to change it. With CREATE USER it
+// never has to.
 func (t *turn) mustName(ctx context.Context) (bool, error) {
 	value, err := t.own.variable(ctx, "password_require_current")
 	if err != nil {
@@ -115,7 +115,7 @@ func (t *turn) mustName(ctx context.Context) (bool, error) {
 	return false, explain(err, t.own.a)
 }
 
-// met tells whether either password may replace the other one.
+// met reports whether either password may replace the other one.
 func (c changedShare) met(a, b string) bool { return c.oneWay(a, b) && c.oneWay(b, a) }
 
 func (c changedShare) oneWay(replaced, next string) bool {
@@ -123,7 +123,7 @@ func (c changedShare) oneWay(replaced, next string) bool {
 	return newCharacters(replaced, next)*100 >= length*c.percent
 }
 
-// allow tells whether next can replace present, and be replaced by it.
+// allow reports whether next can replace present, and be replaced by it.
 func (c changedShare) allow(present, next string) bool { return !c.strict || c.met(present, next) }
 
 func (c changedShare) refusal() error {
@@ -131,8 +131,8 @@ func (c changedShare) refusal() error {
 		changedCharacters, c.percent, mysql.TooFewChanges, changedCharacters)
 }
 
-// newCharacters is how MySQL counts: the different characters that the replaced
-// password has not, in whichever case.
+// newCharacters counts as MySQL does: the different characters, ignoring case, that the replaced
+// password does not have.
 func newCharacters(replaced, next string) int {
 	seen := map[rune]bool{}
 	for _, r := range replaced {
@@ -148,8 +148,8 @@ func newCharacters(replaced, next string) int {
 	return count
 }
 
-// underPolicy is what an operator can do to have the policy validate_password take
-// passwords. A policy LOW looks at the length alone.
+// underPolicy is what an operator can do so that the policy validate_password accepts passwords.
+// A policy LOW checks only the length.
 func (t *turn) underPolicy(ctx context.Context, passwords ...string) string {
 	const until = " (on RDS, in the parameter group), until the first rotation has ended"
 	if t.server.mariadb() {
@@ -181,9 +181,9 @@ func reverse(text []rune) string {
 	return string(text)
 }
 
-// variable is one of the server's global variables, a switch as "0" or "1"; "" where
-// it has none of that name. It takes no privilege, and a twentieth of the time of SHOW
-// GLOBAL VARIABLES, which gathers all there are.
+// variable is one of the server's global variables, a switch as "0" or "1"; "" if there is none
+// with that name. It needs no privilege, and a twentieth of the time of SHOW GLOBAL VARIABLES,
+// which collects all of them.
 func (s *session) variable(ctx context.Context, name string) (value string, err error) {
 	err = s.Row(ctx, "SELECT @@GLOBAL."+name, nil, &value)
 	if mysql.Is(err, mysql.NoVariable) {
@@ -219,8 +219,7 @@ func ownLimit(shown string, of *regexp.Regexp, otherwise int) int {
 	return otherwise
 }
 
-// description is what a server shows an account of itself, in MySQL without its
-// hashes.
+// description is what a server shows an account about itself, on MySQL without its hashes.
 func (s *session) description(ctx context.Context) (shown string, err error) {
 	err = s.Row(ctx, "SHOW CREATE USER CURRENT_USER()", nil, &shown)
 	return shown, explain(err, s.a)

@@ -77,8 +77,7 @@ func (t *turn) preflight(ctx context.Context, checks *checklist) {
 	}
 }
 
-// failuresAllowed is how many refused logins in a row lock the account; 0 when
-// none do.
+// failuresAllowed is how many refused logins in a row lock the account; 0 if none do.
 func (t *turn) failuresAllowed(ctx context.Context) (int, error) {
 	if t.server.mariadb() {
 		var limit int
@@ -95,7 +94,7 @@ func (t *turn) failuresAllowed(ctx context.Context) (int, error) {
 // unlimitedErrors is the default of MariaDB's max_password_errors.
 const unlimitedErrors = 1<<32 - 1
 
-// tlsWarning says what a connection is not protected from; nil when verified.
+// tlsWarning says what a connection is not protected against; nil if the server is verified.
 func (k *Kind) tlsWarning() error {
 	switch k.config.TLS {
 	case verifyCA:

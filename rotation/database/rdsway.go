@@ -7,8 +7,8 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// rdsChanger is the way rds. RDS changes the password some time after it was
-// asked to, and says that it has when it may not have: the proof is a login.
+// rdsChanger is the method rds. RDS changes the password some time after the request, and may
+// report success when it has not: only a login proves it.
 type rdsChanger struct{}
 
 func (rdsChanger) set(ctx context.Context, t *turn, _, next account) error {

@@ -58,8 +58,8 @@ func (k *Kind) refused(ctx context.Context, c credential.Change, current, pendin
 	return k.recover(ctx, c, current, m.db, tried)
 }
 
-// triesPending tells whether a rotation of this account can leave it with the
-// pending password alone. problem is why RDS cannot set its password.
+// triesPending reports whether a rotation of this account can leave it with only the pending
+// password. problem is why RDS cannot set its password.
 func (k *Kind) triesPending(problem error) bool {
 	switch setting, err := parseWay(k.config.Way); {
 	case err != nil || setting.dual():
@@ -71,7 +71,7 @@ func (k *Kind) triesPending(problem error) bool {
 	}
 }
 
-// withRemedy names the setting that would help, where it would.
+// withRemedy names the setting that would help, if one would.
 func (k *Kind) withRemedy(err, problem error) error {
 	if problem != nil || k.config.Recovery {
 		return err
@@ -79,8 +79,8 @@ func (k *Kind) withRemedy(err, problem error) error {
 	return fmt.Errorf("%w; if nobody knows the password any more: this is the master user, so with DATABASE_RECOVERY=true the function has RDS set the password in AWSCURRENT", err)
 }
 
-// tryPrevious fails unless the server refuses the password of AWSPREVIOUS, or
-// there is none. It returns what has been tried, in words.
+// tryPrevious fails unless the server refuses the password of AWSPREVIOUS, or there is none. It
+// returns what was tried, in words.
 func (k *Kind) tryPrevious(ctx context.Context, c credential.Change, current, pending account) (tried string, err error) {
 	tried = "those of AWSCURRENT and AWSPENDING"
 	if c.Previous == nil {

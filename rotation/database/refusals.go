@@ -19,11 +19,11 @@ type rate struct {
 	over    time.Duration
 }
 
-// deviations is how many standard deviations above what is usual are taken for
-// chance. A watch looks many times, and each look may err.
+// deviations is how many standard deviations above the usual rate still count as chance. A watch
+// looks many times, and each look may err.
 const deviations = 4
 
-// exceeded tells whether so many refused logins within some time are more than
+// exceeded reports whether so many refused logins within some time are more than
 // the rate lets expect, and margin more than that.
 //
 // Refused logins are taken for a Poisson process: of those whose mean is m, the
@@ -39,7 +39,7 @@ func (r rate) exceeded(refused int64, within time.Duration, margin int64) bool {
 	return float64(refused) > usual+float64(margin)+deviations*deviation
 }
 
-// usual is how many refused logins the rate lets expect.
+// usual is how many refused logins the rate predicts.
 func (r rate) usual(within time.Duration) float64 {
 	return float64(r.refused) * within.Seconds() / r.seconds()
 }
@@ -47,7 +47,7 @@ func (r rate) usual(within time.Duration) float64 {
 // seconds is at least one: the servers count no less.
 func (r rate) seconds() float64 { return max(1, r.over.Seconds()) }
 
-// counters are what a server counts for everybody to see.
+// counters are what a server counts and everyone may see.
 type counters struct {
 	refused int64         // logins, since it began to count
 	up      time.Duration // for how long it has counted
@@ -95,8 +95,8 @@ func shortName(name string) string {
 	return (strings.Repeat("0", length) + digits)[len(digits):]
 }
 
-// refusals is the witness where nothing tells who was refused: it compares the
-// server's count with the rate from before the quarantine.
+// refusals is the witness if nothing shows who was refused: it compares the server's count with
+// the rate from before the quarantine.
 type refusals struct {
 	*session
 	comparison
@@ -136,8 +136,8 @@ func (s *session) countRefusals(ctx context.Context, at server, o credential.Ove
 	return r, gap, nil
 }
 
-// compare chooses the rate from before the quarantine, where that is known and of
-// this server, else that from before the call.
+// compare chooses the rate from before the quarantine, if it is known and from this server, or
+// otherwise from before the call.
 func compare(now counters, o credential.Overlap) comparison {
 	fromNow := comparison{before: rate{now.refused, now.up}, from: now.refused}
 	if o.Before == nil || o.Since.IsZero() {

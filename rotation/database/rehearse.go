@@ -28,8 +28,8 @@ import (
 // (takes); privileges, a read-only server and policies show in that. What shows in
 // no rehearsal is looked up: see policies.go.
 
-// rehearseAll adds what would keep the turn from being begun, ended or undone. It
-// returns a password that the server takes, but by the way rds, where none is made.
+// rehearseAll adds what would keep the change from being begun, completed or undone. It returns a
+// password that the server accepts; with rds it makes none.
 func (t *turn) rehearseAll(ctx context.Context, checks *checklist) (next string) {
 	if t.way.dual() && !t.swaps() {
 		checks.add(fmt.Sprintf("%s may change the account", t.writer.a), t.mayAlter(ctx))
@@ -53,13 +53,12 @@ func (t *turn) rehearseAll(ctx context.Context, checks *checklist) (next string)
 	return next
 }
 
-// drawings is how many passwords are made to find one that the policies take. More
-// than a few are made only where a policy asks for something that chance seldom
-// gives.
+// drawings is how many passwords are made to find one that the policies accept. More than a few
+// are needed only if a policy asks for something that chance rarely gives.
 const drawings, rehearsals = 2000, 30
 
-// newPassword makes one that the server takes, and that may change places with the
-// present one.
+// newPassword makes a password that the server accepts, and that can replace the current one and
+// be replaced by it.
 func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 	var share changedShare
 	if t.policed() {
@@ -97,7 +96,7 @@ func (t *turn) newPassword(ctx context.Context) (next string, err error) {
 	}
 }
 
-// takesBack fails when the account could not be given its present password again.
+// takesBack fails if the account could not be given its current password again.
 func (t *turn) takesBack(ctx context.Context) error {
 	err := t.takes(ctx, t.own.a.password)
 	if !mysql.Is(err, mysql.PolicyRefuses) {
@@ -110,8 +109,8 @@ func (t *turn) takesBack(ctx context.Context) error {
 	}
 }
 
-// takes rehearses that the account is given a password by the turn's way. Whatever
-// the server would say to that, it says to this.
+// takes rehearses giving the account a password with the chosen method. The server's answer is
+// the same as it would be to the real statement.
 func (t *turn) takes(ctx context.Context, password string) error {
 	switch {
 	case t.way == byRDS:
@@ -127,10 +126,9 @@ func (t *turn) takes(ctx context.Context, password string) error {
 	}
 }
 
-// rehearseSwap runs a statement that replaces a password, with one in REPLACE
-// that cannot be the primary one: it is made up on the spot. MySQL looks at
-// whether it may write at all, at privileges and at policies first, and then
-// answers 3891, which here is no error, without changing anything.
+// rehearseSwap runs a statement that replaces a password, with a made-up one in REPLACE that
+// cannot be the primary one. MySQL first checks whether it may write at all, the privileges and
+// the policies, and then answers 3891, which is no error here, without changing anything.
 func (s *session) rehearseSwap(ctx context.Context, statement, password string, k *Kind) error {
 	err := s.execWithRoles(ctx, statement, password, k.config.Passwords.Generate())
 	if mysql.Is(err, mysql.NotCurrentPassword) {
@@ -139,9 +137,9 @@ func (s *session) rehearseSwap(ctx context.Context, statement, password string, 
 	return err
 }
 
-// connections is how many the function has open as the account, at most: the one
-// that holds the lock of an overlap, the one that changes the password, and the one
-// that tries it. A server counts some that have been closed for a moment longer.
+// connections is how many connections the function has open as the account, at most: the one that
+// holds the lock of an overlap, the one that changes the password, and the one that tries it. A
+// server counts a closed connection for a moment longer.
 const connections, closing = 3, 3
 
 // mayConnect opens as many connections as the function needs at once.
@@ -173,7 +171,7 @@ func (t *turn) mayConnect(ctx context.Context) error {
 	return nil
 }
 
-// lockedBy looks at how many refused logins in a row lock the account.
+// lockedBy checks how many refused logins in a row lock the account.
 func (t *turn) lockedBy(ctx context.Context, checks *checklist) {
 	limit, err := t.failuresAllowed(ctx)
 	if err != nil {
@@ -198,9 +196,8 @@ func (t *turn) lockedBy(ctx context.Context, checks *checklist) {
 	}
 }
 
-// proofs is how many refused logins in a row a rotation may make on purpose: one
-// that proves an old password gone and, where an account accepts one password, one
-// more to find out which.
+// proofs is how many refused logins in a row a rotation may make on purpose: one that proves that
+// an old password is gone and, if an account accepts one password, one more to find out which.
 func (t *turn) proofs() int {
 	if t.way.dual() {
 		return 1
@@ -211,9 +208,9 @@ func (t *turn) proofs() int {
 // recoveryLogins is how many a recovery may make, the one of createSecret included.
 const recoveryLogins = 4
 
-// rehearsed makes a password for the document's account, and fails when a rotation
-// could not be begun, ended or undone. It is asked before anything is set. What
-// keeps it from logging in, Set will run into, and report, or recover from.
+// rehearsed makes a password for the document's account, and fails if a rotation could not be
+// begun, completed or undone. It runs before anything is set. If it cannot log in, Set will run
+// into the same, and report it or recover.
 func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next string, err error) {
 	next = k.config.Passwords.Generate()
 	a, err := k.account(ctx, g.Current)
@@ -241,7 +238,7 @@ func (k *Kind) rehearsed(ctx context.Context, g credential.Generation) (next str
 	return taken, nil
 }
 
-// said is what a server told of a refusal beyond its number.
+// said is what a server said about a refusal beyond its number.
 func (t *turn) said(err error) string {
 	var refusal *entryRefused
 	if !errors.As(err, &refusal) || len(refusal.said) == 0 {

@@ -11,7 +11,7 @@ import (
 
 var _ credential.Retirer = (*Kind)(nil)
 
-// MinOverlap is none: what uses the password are the services' tasks.
+// MinOverlap is 0: only the services' tasks use the password.
 func (k *Kind) MinOverlap() time.Duration { return 0 }
 
 // Exclusive holds a lock at the server, for as long as the connection lives.
@@ -39,10 +39,9 @@ func (s *session) lockEnd(ctx context.Context) (bool, error) {
 	return s.tryLock(ctx, "end", s.a.user, 0)
 }
 
-// Quarantine takes the old password out of the account, whose open connections
-// stay. The server forgets the password: what can be undone is undone with the
-// old version of the secret, which has it. An account that accepts one password
-// needs nothing. See credential.Retirer.
+// Quarantine removes the old password from the account; open connections stay. The server forgets
+// the password, but it can be restored from the old version of the secret. An account that
+// accepts one password needs nothing. See credential.Retirer.
 func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.distinct(ctx, o)
 	if err != nil {
@@ -73,10 +72,9 @@ func (k *Kind) Quarantine(ctx context.Context, o credential.Overlap) error {
 	return err
 }
 
-// Restore makes the account accept the old password again, beside the current
-// one. By the ways with one password it is a no-op: what the server accepts is
-// the current password, and to take that away would fail the application's new
-// logins.
+// Restore makes the account accept the old password again, beside the current one. With a method
+// that keeps one password it does nothing: the server accepts the current password, and replacing
+// that would fail the application's new logins.
 func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil || current.password == old.password {
@@ -106,10 +104,9 @@ func (k *Kind) Restore(ctx context.Context, o credential.Overlap) error {
 	return keeper.restore(ctx, t, current, old)
 }
 
-// Retire makes sure that the old password is gone, which takes nothing beyond
-// the quarantine, and tries it: a refused login, the one that retiring costs.
-// Where the account accepts one password, and that is the old one, of a rotation
-// that was given up, the current one is put back first.
+// Retire makes sure that the old password is gone, which takes nothing beyond the quarantine, and
+// tries it: that costs one refused login. If the account accepts only one password, and it is the
+// old one, from a rotation that was given up, Retire puts the current one back first.
 func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	current, old, err := k.distinct(ctx, o)
 	if err != nil {
@@ -126,7 +123,7 @@ func (k *Kind) Retire(ctx context.Context, o credential.Overlap) error {
 	return provenRefused(outcome, err)
 }
 
-// retire is one turn of Retire. It tells whether the account accepts two passwords, and
+// retire is one attempt of Retire. It reports whether the account accepts two passwords, and
 // whether the old one was seen to be refused.
 func (k *Kind) retire(ctx context.Context, o credential.Overlap, current, old account) (dual, seenRefused bool, err error) {
 	t, err := k.reinstate(ctx, current, old, o.Confirm, o.Log)
@@ -152,8 +149,8 @@ func provenRefused(outcome credential.Outcome, err error) error {
 	}
 }
 
-// retireSecond takes away a second password that an account has of another way
-// than the one that is set now.
+// retireSecond removes a second password that an account has from a rotation with a different
+// DATABASE_WAY.
 func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, old account) error {
 	const remedy = "the account accepts the old password beside the current one, from a rotation with a different DATABASE_WAY"
 	own, err := k.login(ctx, current, "")
@@ -174,7 +171,7 @@ func (k *Kind) retireSecond(ctx context.Context, o credential.Overlap, current, 
 	return provenRefused(k.probeLogin(ctx, old))
 }
 
-// distinct is overlap for what takes the old password away.
+// distinct is overlap for what retires the old password.
 func (k *Kind) distinct(ctx context.Context, o credential.Overlap) (current, old account, err error) {
 	current, old, err = k.overlap(ctx, o)
 	if err == nil && current.password == old.password {
@@ -183,10 +180,10 @@ func (k *Kind) distinct(ctx context.Context, o credential.Overlap) (current, old
 	return current, old, err
 }
 
-// takeAway makes the server refuse the old password. It tries it first: the
-// second slot may hold something else, which then must stay. seenRefused tells
-// that it was refused already, the one refused login that this costs. All of it
-// happens under the account's lock, so no set of another rotation comes between.
+// takeAway makes the server refuse the old password. It tries it first: the second slot may hold
+// something else, which must stay. seenRefused reports that it was refused already, which costs
+// one refused login. It holds the account's lock throughout, so no other rotation's set comes
+// between.
 func (t *turn) takeAway(ctx context.Context, o credential.Overlap, current, old account) (seenRefused bool, err error) {
 	if err := t.lock(ctx); err != nil {
 		return false, err

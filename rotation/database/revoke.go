@@ -10,10 +10,10 @@ import (
 
 var _ credential.Revoker = (*Kind)(nil)
 
-// Revoke ends the account's connections: the server keeps those that were opened
-// with a password which has been taken away. Which one a connection was opened
-// with it does not tell, so all of them end, but for this function's own; an
-// application connects anew. One's own account's need no privilege.
+// Revoke ends the account's connections, because the server keeps those that were opened with a
+// retired password. It does not show which password a connection was opened with, so all of them
+// end, except this function's own; an application connects again. Ending one's own account's
+// connections needs no privilege.
 func (k *Kind) Revoke(ctx context.Context, o credential.Overlap) (what string, err error) {
 	current, err := k.account(ctx, o.Current)
 	if err != nil {
@@ -43,8 +43,8 @@ func (k *Kind) Revoke(ctx context.Context, o credential.Overlap) (what string, e
 	return fmt.Sprintf("%d connections of %s", ended, current), nil
 }
 
-// otherConnections are those of the session's account, but for its own and the
-// ones that hold this function's locks.
+// otherConnections are those of the session's account, except its own and those that hold this
+// function's locks.
 func (s *session) otherConnections(ctx context.Context) (ids []uint64, err error) {
 	err = s.Rows(ctx, `SELECT ID FROM information_schema.PROCESSLIST
 		WHERE USER = ? AND ID <> CONNECTION_ID() AND ID <> COALESCE(IS_USED_LOCK(?), 0) AND ID <> COALESCE(IS_USED_LOCK(?), 0)`,

@@ -17,19 +17,18 @@ import (
 // those who may read mysql.user, and its log has the logins with a second password;
 // MariaDB shows each account its entries.
 
-// grantToSeeSlots is the least that shows on MySQL whether there is a second
-// password.
+// grantToSeeSlots is the smallest grant that shows on MySQL whether there is a second password.
 const grantToSeeSlots = "GRANT SELECT (User, Host, User_attributes) ON mysql.user to it"
 
-// usedLately is how far the log is looked through for use of a second password: far
-// enough for a job that runs once a day.
+// usedLately is how far back to search the log for use of a second password: far enough for a job
+// that runs once a day.
 const usedLately = 25 * time.Hour
 
 // held is what an account of the user's accepts. "" is nothing, or unknown.
 type held struct{ host, primary, second string }
 
-// heldByEach reads it of every account of the user's, as the one of the two
-// sessions that may. ok is false where neither may.
+// heldByEach reads it for each of the user's accounts, in whichever of the two sessions may. ok
+// is false if neither may.
 func (t *turn) heldByEach(ctx context.Context) (found []held, ok bool, err error) {
 	for _, columns := range []string{"HEX(authentication_string)", "''"} {
 		for _, s := range []*session{t.writer, t.own} {
@@ -57,8 +56,8 @@ func (t *turn) heldByEach(ctx context.Context) (found []held, ok bool, err error
 	return nil, false, nil
 }
 
-// unknownPassword says which password the account accepts beside the known ones.
-// visible is false where nobody may look.
+// unknownPassword names the password that the account accepts besides the known ones. visible is
+// false if neither session may look.
 func (t *turn) unknownPassword(ctx context.Context, known ...string) (what string, visible bool, err error) {
 	isKnown := func(stored string) bool {
 		return slices.ContainsFunc(known, func(password string) bool {
@@ -90,12 +89,12 @@ func (t *turn) unknownPassword(ctx context.Context, known ...string) (what strin
 	return "", visible, err
 }
 
-// checkSecond looks for a password that a rotation would evict. It is a problem where
-// the server's log shows that it is used.
+// checkSecond looks for a password that a rotation would evict. It is a problem if the server's
+// log shows that it is used.
 //
-// Where nobody may look into the account, what the log shows is no more than a
-// warning: while a rotation is under way, or was until it was given up, the second
-// password was one of its own, or the one in AWSCURRENT.
+// If neither session may look into the account, the log's evidence is only a warning: while a
+// rotation is in progress, or until it was given up, the second password was its own, or the one
+// in AWSCURRENT.
 func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 	what, visible, err := t.unknownPassword(ctx, t.own.a.password)
 	if err != nil || visible && what == "" {
@@ -124,9 +123,9 @@ func (t *turn) checkSecond(ctx context.Context) (problem, warning error) {
 	return nil, nil
 }
 
-// secondUsed is what the server's log has of logins with the account's second
-// password, and why it does not tell. Where nobody may look into the account, logins by a
-// second password that has been taken away since are none of one that is there.
+// secondUsed is what the server's log shows of logins with the account's second password, and why
+// it shows nothing. If neither session may look into the account, logins with a second password
+// that was retired since do not prove that there is one now.
 func (t *turn) secondUsed(ctx context.Context, visible bool) (used, untold string, err error) {
 	if _, untold, err = t.tells(ctx); err != nil || untold != "" {
 		return "", untold, err
@@ -147,7 +146,7 @@ func (t *turn) secondUsed(ctx context.Context, visible bool) (used, untold strin
 	return used, "", err
 }
 
-// tellEvicted logs what a set takes away.
+// tellEvicted logs what a set evicts.
 func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 	if !t.way.dual() {
 		return nil
@@ -172,9 +171,8 @@ func (t *turn) tellEvicted(ctx context.Context, present, next account) error {
 	return err
 }
 
-// checkTogether fails when an account of the user's for another host has another
-// password: to change them together would take that one away. warning: it cannot be
-// seen.
+// checkTogether fails if an account of the user's for another host has another password, which
+// changing them together would remove. warning: this cannot be seen.
 func (t *turn) checkTogether(ctx context.Context) (problem, warning error) {
 	if !t.server.several() {
 		return nil, nil

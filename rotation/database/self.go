@@ -12,14 +12,13 @@ import (
 // nothing, unless the second password is the account's primary one.
 const swapStatement = "ALTER USER USER() IDENTIFIED BY ? REPLACE ? RETAIN CURRENT PASSWORD"
 
-// makePrimaryStatement has no guard. The lock keeps others away.
+// makePrimaryStatement has no guard. The lock keeps other changes away.
 const makePrimaryStatement = "ALTER USER USER() IDENTIFIED BY ? RETAIN CURRENT PASSWORD"
 
-// discardStatement empties the second slot, whatever is in it: it has no guard
-// either.
+// discardStatement empties the second slot, whatever is in it; it has no guard either.
 const discardStatement = "ALTER USER USER() DISCARD OLD PASSWORD"
 
-// swapper is the way self on MySQL.
+// swapper is the method self on MySQL.
 type swapper struct{}
 
 var _ keeper = swapper{}
@@ -73,8 +72,8 @@ func (swapper) takeAway(ctx context.Context, t *turn, current, old account) erro
 	return explain(t.own.Exec(ctx, discardStatement), current)
 }
 
-// restore makes the old password the primary one and the current one the
-// second, then they change places; both are accepted in between.
+// restore makes the old password primary and the current one secondary, and then swaps them; both
+// are accepted in between.
 func (swapper) restore(ctx context.Context, t *turn, current, old account) error {
 	err := t.own.swap(ctx, old, current)
 	if err != nil && !mysql.Is(err, mysql.NotCurrentPassword) {
@@ -103,10 +102,10 @@ func (s *session) swap(ctx context.Context, next, present account) error {
 	return err
 }
 
-// isPrimary tells whether the account's primary password is a's, and changes
-// nothing: it replaces the password by itself, which takes no privilege and leaves
-// the second slot alone. A policy may refuse that for being too much alike (4165),
-// but only once the server has found that it is the primary one.
+// isPrimary reports whether a's password is the account's primary one, and changes nothing: it
+// replaces the password with itself, which needs no privilege and leaves the second slot alone. A
+// policy may refuse that as too similar (4165), but only after the server has found that it is
+// the primary one.
 func (s *session) isPrimary(ctx context.Context, a account) (bool, error) {
 	err := s.Exec(ctx, replaceStatement, a.password, a.password)
 	switch {

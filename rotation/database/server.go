@@ -10,7 +10,7 @@ import (
 	"mautic-rotation/rotation/mysql"
 )
 
-// server is what a session finds out about where it is.
+// server is what a session knows about its server.
 type server struct {
 	version string // as VERSION() says: "8.0.36", "9.7.4", "10.11.9-MariaDB-…"
 	account string // the account that the login matched: "mautic@%"
@@ -22,7 +22,7 @@ type server struct {
 	accountsKnown bool
 }
 
-// grantToSeeAccounts is the least that lets a user list its accounts.
+// grantToSeeAccounts is the smallest grant that lets a user list its accounts.
 const grantToSeeAccounts = "GRANT SELECT (User, Host) ON mysql.user to it"
 
 func (s *session) identify(ctx context.Context) (server, error) {
@@ -37,8 +37,8 @@ func (s *session) identify(ctx context.Context) (server, error) {
 	return found, found.listAccounts(ctx, s)
 }
 
-// listAccounts asks for all the hosts that the user exists for, in a session
-// that may be another user's.
+// listAccounts reads all the hosts that the user exists for, in a session that may be another
+// user's.
 func (f *server) listAccounts(ctx context.Context, s *session) error {
 	hosts, err := s.Texts(ctx, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", f.user())
 	if mysql.Is(err, mysql.TableDenied) || mysql.Is(err, mysql.ColumnDenied) {
@@ -56,10 +56,10 @@ func (f *server) listAccounts(ctx context.Context, s *session) error {
 func (f server) user() string { return f.account[:strings.LastIndexByte(f.account, '@')] }
 func (f server) host() string { return f.account[strings.LastIndexByte(f.account, '@')+1:] }
 
-// mariadb goes by what VERSION() contains. @@version_comment is free text.
+// mariadb decides by VERSION(). @@version_comment is free text.
 func (f server) mariadb() bool { return strings.Contains(f.version, "-MariaDB") }
 
-// dual tells whether the server can have an account accept two passwords.
+// dual reports whether the server can make an account accept two passwords.
 func (f server) dual() bool {
 	switch {
 	case f.mariadb():
@@ -90,20 +90,19 @@ func (f server) brand() string {
 	return "MySQL"
 }
 
-// several tells whether the user exists for other hosts too. A login matches one of
-// the accounts, whichever is nearest to where it comes from, so all of them change
-// together.
+// several reports whether the user exists for other hosts too. A login matches one of the
+// accounts, depending on where it comes from, so all of them change together.
 func (f server) several() bool { return len(f.hosts) > 1 }
 
-// everyHost is all the hosts that are known of, that of the login last: what the
-// account itself shows is then so of all.
+// everyHost is all known hosts, the login's last, so that what the account itself shows
+// afterwards is true for all.
 func (f server) everyHost() []string {
 	others := slices.DeleteFunc(slices.Clone(f.hosts), func(host string) bool { return host == f.host() })
 	return append(others, f.host())
 }
 
-// notTogether refuses a user that exists for several hosts by a way that reaches
-// one of them alone.
+// notTogether refuses a user that exists for several hosts if the method changes only one of
+// them.
 func (f server) notTogether() error {
 	return fmt.Errorf("the user exists for several hosts (%s), and this way changes the password of only one of them: the application may use another; nothing was changed. %s",
 		strings.Join(f.hosts, ", "), f.toChangeThemTogether())

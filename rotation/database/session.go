@@ -13,15 +13,14 @@ import (
 	"mautic-rotation/rotation/mysql"
 )
 
-// session is one connection of an account's.
+// session is one connection of an account.
 type session struct {
 	*mysql.Session
 	a account
 }
 
-// Open logs in with the document's credentials, to its database, when what it
-// returns is first used. It is for kinds whose credentials are in the tables
-// there. The caller closes it.
+// Open logs in with the document's credentials, to its database, when the result is first used.
+// It is for kinds whose credentials are in the tables there. The caller closes it.
 func (k *Kind) Open(ctx context.Context, d document.Document) (*sql.DB, error) {
 	a, err := k.account(ctx, d)
 	if err != nil {
@@ -33,8 +32,8 @@ func (k *Kind) Open(ctx context.Context, d document.Document) (*sql.DB, error) {
 	return k.open(ctx, a, a.name)
 }
 
-// login opens a connection as the account, to no database: a password can be
-// right and the database refused (1044). It makes one attempt.
+// login opens a connection as the account, to no database: the password can be right and the
+// database refused (1044). It makes one attempt.
 func (k *Kind) login(ctx context.Context, a account, database string) (*session, error) {
 	db, err := k.open(ctx, a, database)
 	if err != nil {
@@ -58,8 +57,8 @@ func (k *Kind) open(ctx context.Context, a account, database string) (*sql.DB, e
 	return mysql.Open(mysql.Login{User: a.user, Password: a.password, Address: address, Database: database, TLS: tlsConfig, ServerName: host})
 }
 
-// execWithRoles is Exec, with all roles of the user active if need be: on MySQL
-// a privilege that comes from a role counts only while the role is active.
+// execWithRoles is Exec, with all of the user's roles active if necessary: on MySQL a privilege
+// from a role counts only while the role is active.
 func (s *session) execWithRoles(ctx context.Context, statement string, args ...any) error {
 	err := s.Exec(ctx, statement, args...)
 	if !mysql.Is(err, mysql.NoPrivilege) {
@@ -76,8 +75,7 @@ func (s *session) boundWaits(ctx context.Context) error {
 	return explain(s.BoundWaits(ctx), s.a)
 }
 
-// lock keeps changes of a user's password apart, at the server, until the session
-// is closed.
+// lock keeps changes of a user's password apart, at the server, until the session is closed.
 func (s *session) lock(ctx context.Context, user string) error {
 	if err := s.boundWaits(ctx); err != nil {
 		return err
@@ -95,10 +93,10 @@ func (s *session) lock(ctx context.Context, user string) error {
 	return nil
 }
 
-// tryLock takes a lock of a user's, waiting for some seconds at most. It is
-// released when the connection ends. The name comes from the user who is changed,
-// and not from who changes it: an administrator and the account itself keep out of
-// each other's way. So do logins that match different accounts of one user.
+// tryLock takes a lock on a user, waiting for some seconds at most. It is released when the
+// connection ends. Its name comes from the user who is changed, not from who changes it, so that
+// an administrator and the account itself, and logins that match different accounts of one user,
+// exclude each other.
 func (s *session) tryLock(ctx context.Context, purpose, user string, wait int) (bool, error) {
 	got, err := s.TryLock(ctx, mysql.LockName(purpose, user), wait)
 	return got, explain(err, s.a)

@@ -8,11 +8,10 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// Set makes the account accept the pending password and, by the ways that can,
-// go on accepting the current one. It logs in with the current password first,
-// which proves AWSCURRENT and tells which account is meant. A single-valued
-// account that an earlier attempt has changed accepts the pending password
-// instead, and then there is nothing left to do. See credential.Target.
+// Set makes the account accept the pending password and, if the method can, keep accepting the
+// current one. It logs in with the current password first, which proves AWSCURRENT and shows
+// which account is meant. A single-valued account that an earlier attempt has changed accepts the
+// pending password instead, and nothing is left to do. See credential.Target.
 func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.accounts(ctx, c)
 	if err != nil {
@@ -48,8 +47,8 @@ func (k *Kind) Set(ctx context.Context, c credential.Change) error {
 	return t.change(ctx, c.Confirm, current, pending)
 }
 
-// PutBack makes sure that the account accepts the current password. By the ways
-// that keep it this is a look and no more. See credential.Target.
+// PutBack makes sure that the account accepts the current password. With a method that keeps it,
+// this only checks. See credential.Target.
 func (k *Kind) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.accounts(ctx, c)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // It takes no privilege, and leaves a second password alone.
 const replaceStatement = "ALTER USER USER() IDENTIFIED BY ? REPLACE ?"
 
-// singleChanger is the way single: the account replaces its own password, which
-// takes no privilege.
+// singleChanger is the method single: the account replaces its own password, which needs no
+// privilege.
 type singleChanger struct{}
 
 func (singleChanger) set(ctx context.Context, t *turn, present, next account) error {
@@ -39,8 +39,8 @@ func (singleChanger) set(ctx context.Context, t *turn, present, next account) er
 	}
 }
 
-// singleStatement has no guard where the server knows no REPLACE: MySQL before
-// 8.0.13, and MariaDB. There the lock is all there is.
+// singleStatement has no guard if the server knows no REPLACE: MySQL before 8.0.13, and MariaDB.
+// There the lock is the only protection.
 func singleStatement(s server, plain bool, present, next string) (statement string, args []any) {
 	switch {
 	case s.mariadb() && plain:

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// matchesHash tells whether what an account of MySQL's stores is of a password.
+// matchesHash reports whether what an account of MySQL's stores is of a password.
 // known is false where the form of it is not one that is read here.
 //
 // caching_sha2_password stores $A$, the rounds in thousands as three hexadecimal
@@ -88,7 +88,7 @@ func cryptSHA256(password, salt []byte, rounds int) string {
 	return out.String()
 }
 
-// unhex is what MySQL's HEX() stands for.
+// unhex decodes MySQL's HEX().
 func unhex(text string) (string, error) {
 	raw, err := hex.DecodeString(text)
 	return string(raw), err

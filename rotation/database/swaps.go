@@ -6,8 +6,8 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// Swaps tells whether the account has one password at a time: by the way that is set,
-// or where RDS may be the one to change it, by the way that the server leaves.
+// Swaps reports whether the account has one password at a time: because of the method that is set
+// or, if RDS may change the password, of the method that the server allows.
 func (k *Kind) Swaps(ctx context.Context, o credential.Overlap) (bool, error) {
 	chosen, err := parseWay(k.config.Way)
 	switch {

@@ -60,11 +60,10 @@ func lazyTLSConfig(mode, caFile string) func() (*tls.Config, error) {
 	})
 }
 
-// verifyChainOnly has the server's name go unverified, and nothing else. Go can
-// leave out the name only by leaving out all of its own verification
-// (InsecureSkipVerify), so the chain is verified here, in each handshake, a
-// resumed one included. It is for servers that made their certificate
-// themselves: that names no host, and never matches.
+// verifyChainOnly skips verification of the server's name, and nothing else. Go can skip the name
+// only together with all of its own verification (InsecureSkipVerify), so the chain is verified
+// here, in each handshake, including resumed ones. It is for servers with self-signed
+// certificates, which name no host and never match.
 func verifyChainOnly(config *tls.Config, roots *x509.CertPool) {
 	config.InsecureSkipVerify = true
 	config.VerifyConnection = func(state tls.ConnectionState) error {

@@ -11,13 +11,12 @@ import (
 	"mautic-rotation/rotation/rds"
 )
 
-// A turn is what it takes to change one account's password once. Each method of
-// Kind observes and chooses anew, and keeps nothing: the way may be another one
-// than that of the step before, when a privilege or a setting has changed in
-// between. That is safe, since a way never relies on what another has done. The
-// ways that keep the old password fill the same two slots of the account under
-// the same lock, and start from any filling that has the current password in it.
-// Those that take one password only ask which one is accepted.
+// A turn is everything needed to change one account's password once. Each method of Kind observes
+// and chooses again, and keeps nothing: the method may differ from that of the step before, if a
+// privilege or a setting has changed in between. That is safe, because no method relies on what
+// another has done. Those that keep the old password fill the same two slots of the account under
+// the same lock, and start from any state with the current password in one of them. Those that
+// allow one password only ask which one is accepted.
 type turn struct {
 	k      *Kind
 	way    way
@@ -27,31 +26,31 @@ type turn struct {
 	own    *session // logged in as the account itself
 	writer *session // makes the changes, and holds the lock: own, or an administrator's
 
-	db     rds.Database // of the way rds
+	db     rds.Database // of the method rds
 	policy policy       // of MariaDB
 	taken  string       // a password that the server has taken in the rehearsal that chose the way; "" if there was none
 	log    *slog.Logger
 }
 
-// A changer changes the password by one way. It is called with the lock held,
-// and after the labels have been confirmed.
+// A changer changes the password with one method. It is called with the lock held, and after the
+// labels have been confirmed.
 type changer interface {
 	// set makes the account accept next. present is what own has logged in
-	// with; a keeper goes on accepting it at every moment.
+	// with; a keeper makes the account accept it at every moment.
 	set(ctx context.Context, t *turn, present, next account) error
 }
 
-// A keeper is a changer that can have the account accept two passwords.
+// A keeper is a changer that can make the account accept two passwords.
 type keeper interface {
 	changer
-	// takeAway has the account accept current alone. It accepts both now.
+	// takeAway makes the account accept only current. It accepts both now.
 	takeAway(ctx context.Context, t *turn, current, old account) error
-	// restore has it accept old too. It accepts current now, and fails when
-	// another rotation has set its password meanwhile.
+	// restore makes it accept old too. It accepts current now. restore fails if
+	// another rotation has set its password in the meantime.
 	restore(ctx context.Context, t *turn, current, old account) error
 }
 
-// changer is how the turn's way is gone on this server.
+// changer is how the turn's method works on this server.
 func (t *turn) changer() changer {
 	switch {
 	case t.way == byRDS:
@@ -65,12 +64,12 @@ func (t *turn) changer() changer {
 	}
 }
 
-// swaps tells whether the account changes its own password by MySQL's
-// compare-and-swap, which names nobody and so reaches one account.
+// swaps reports whether the account changes its own password with MySQL's compare-and-swap, which
+// names no account and so changes only one.
 func (t *turn) swaps() bool { return t.way == self && !t.server.mariadb() && !t.server.several() }
 
-// begin finds out where a session is, and chooses the way. The turn owns the
-// session from then on: it is closed when begin fails.
+// begin inspects the session's server, and chooses the method. The turn owns the session from
+// then on: it is closed if begin fails.
 func (k *Kind) begin(ctx context.Context, own *session, log *slog.Logger) (*turn, error) {
 	setting, err := parseWay(k.config.Way)
 	if err != nil {
@@ -128,7 +127,7 @@ func (t *turn) find(ctx context.Context, setting way) (err error) {
 	return nil
 }
 
-// tell logs which way is gone.
+// tell logs the chosen method.
 func (t *turn) tell() {
 	t.log.Info("how the password is changed", "way", string(t.way), "why", t.why, "server", t.server.String())
 	if warning := t.k.tlsWarning(); warning != nil {
@@ -170,8 +169,8 @@ func (t *turn) change(ctx context.Context, confirm func(context.Context) error, 
 	return t.changer().set(ctx, t, present, next)
 }
 
-// rehearse finds out whether the account may keep its old password beside a new
-// one, and changes nothing.
+// rehearse checks whether the account may keep its old password beside a new one, and changes
+// nothing.
 func (t *turn) rehearse(ctx context.Context) (bool, error) {
 	var err error
 	switch {
@@ -197,7 +196,7 @@ func (t *turn) rehearse(ctx context.Context) (bool, error) {
 	return err == nil, explain(err, t.own.a)
 }
 
-// askRDS finds out whether the account's user is a master user.
+// askRDS asks whether the account's user is a master user.
 func (k *Kind) askRDS(ctx context.Context, a account) (m master) {
 	if a.instance != "" {
 		m.db, m.failure = k.config.RDS.Named(ctx, a.instance)
@@ -210,8 +209,8 @@ func (k *Kind) askRDS(ctx context.Context, a account) (m master) {
 	return m
 }
 
-// mayBeSingle tells, without a login, whether the account may be one that
-// accepts a single password: only then is a refused AWSCURRENT no reason to stop.
+// mayBeSingle reports, without a login, whether the account may be one that accepts a single
+// password: only then is a refused AWSCURRENT no reason to stop.
 func (k *Kind) mayBeSingle(ctx context.Context, a account) bool {
 	if !k.singleEver() {
 		return false
@@ -238,8 +237,8 @@ func (k *Kind) singleEver() bool {
 	}
 }
 
-// enter logs in with the current password or, where the account accepts a
-// single one, with the other. Two refused logins at most.
+// enter logs in with the current password or, if the account accepts only one, with the other.
+// That makes two refused logins at most.
 func (k *Kind) enter(ctx context.Context, current, other account) (own *session, asCurrent bool, err error) {
 	own, err = k.login(ctx, current, "")
 	if err == nil {
@@ -256,9 +255,9 @@ func (k *Kind) enter(ctx context.Context, current, other account) (own *session,
 	return own, false, nil
 }
 
-// reinstate begins a turn with the current password. Where a single password is
-// accepted, and that is the other one, of a rotation that was given up or has
-// failed its test, the current one is put back first.
+// reinstate begins a turn with the current password. If only one password is accepted, and it is
+// the other one, from a rotation that was given up or failed its test, the current one is put
+// back first.
 func (k *Kind) reinstate(ctx context.Context, current, other account, confirm func(context.Context) error, log *slog.Logger) (*turn, error) {
 	// At most one change under way at RDS, one of our own, and the look at
 	// what came of it.

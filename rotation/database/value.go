@@ -24,7 +24,7 @@ func (k *Kind) Value(d document.Document) (credential.Value, bool, error) {
 	return credential.Value{Target: k.target(a), Secret: a.password}, true, nil
 }
 
-// Where is what each layout has.
+// Where lists the field of each layout.
 func (k *Kind) Where() string {
 	var places []string
 	for _, layout := range k.config.Layouts {
@@ -55,8 +55,8 @@ func (k *Kind) Location(d document.Document) (string, error) {
 // in case apart.
 func (k *Kind) target(a account) string { return a.user + "@" + k.server(a) }
 
-// server names the account's server without a call: by the host, or where only
-// RDS knows that, by RDS's identifier.
+// server names the account's server without a call: by the host or, if only RDS knows that, by
+// RDS's identifier.
 func (k *Kind) server(a account) string {
 	if a.host == "" && k.config.Endpoint == "" {
 		return "RDS/" + strings.ToLower(a.instance) + "/" + strconv.Itoa(a.port)

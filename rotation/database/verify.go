@@ -17,9 +17,8 @@ func (k *Kind) Probe(ctx context.Context, d document.Document) (credential.Outco
 	return k.probeLogin(ctx, a)
 }
 
-// Test logs in with the pending password: first to no database, which tells a
-// wrong password from a missing grant, then as the application does, to its
-// database, where it runs a query.
+// Test logs in with the pending password: first to no database, which tells a wrong password from
+// a missing grant, then as the application does, to its database, where it runs a query.
 func (k *Kind) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.accounts(ctx, c)
 	if err != nil {

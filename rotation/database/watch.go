@@ -40,8 +40,8 @@ func (k *Kind) InUse(ctx context.Context, o credential.Overlap, watch time.Durat
 	return use, err
 }
 
-// Baseline reads the server's count of refused logins. It is zero where the
-// server's log tells of use, or the account accepts one password.
+// Baseline reads the server's count of refused logins. It is zero if the server's log shows use,
+// or the account accepts one password.
 func (k *Kind) Baseline(ctx context.Context, o credential.Overlap) (credential.Baseline, error) {
 	t, err := k.observe(ctx, o)
 	if err != nil || t == nil {
@@ -62,8 +62,8 @@ func (k *Kind) Baseline(ctx context.Context, o credential.Overlap) (credential.B
 	return credential.Baseline{Refused: now.refused, Server: now.server, Up: timeOf(o).Add(-now.up).UTC().Truncate(time.Second)}, nil
 }
 
-// observe begins a turn as the account itself, with the current password; nil
-// where the account accepts the old one alone.
+// observe begins a turn as the account itself, with the current password; nil if the account
+// accepts only the old one.
 func (k *Kind) observe(ctx context.Context, o credential.Overlap) (*turn, error) {
 	current, old, err := k.overlap(ctx, o)
 	if err != nil {
@@ -80,7 +80,7 @@ func (k *Kind) observe(ctx context.Context, o credential.Overlap) (*turn, error)
 	return k.begin(ctx, own, quiet)
 }
 
-// timeOf is the time by AWS's clock, as well as it is known.
+// timeOf is the time by AWS's clock, as far as it is known.
 func timeOf(o credential.Overlap) time.Time {
 	if o.Now.IsZero() {
 		return time.Now()
@@ -88,14 +88,14 @@ func timeOf(o credential.Overlap) time.Time {
 	return o.Now
 }
 
-// A witness tells what it knows of the old password's use, in the time that it
-// looks back on, and in the time that has been watched since the call.
+// A witness reports what it knows about the old password's use, in the time that it looks back
+// on, and in the time since the call.
 type witness interface {
 	seen(ctx context.Context, watched time.Duration) (what string, from []string, err error)
 }
 
-// tells finds out whether the server's log can be read, and why it does not tell of
-// use of the old password all the same; "" where it does.
+// tells reports whether the server's log can be read, and why it still does not show use of the
+// old password; "" if it does.
 func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
 	untold, err = t.own.untold(ctx, t.server)
 	if err != nil || untold != "" {
@@ -112,7 +112,7 @@ func (t *turn) tells(ctx context.Context) (log bool, untold string, err error) {
 // one.
 const untoldOfPrimary = "the old password is the account's primary one, as after a manual move of AWSCURRENT to an older version, and MySQL does not log logins with the primary one"
 
-// witness chooses one; nil where nothing could show the use.
+// witness chooses one; nil if nothing could show use.
 func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, use credential.Use, err error) {
 	log, untold, err := t.tells(ctx)
 	if err != nil {
@@ -133,8 +133,8 @@ func (t *turn) witness(ctx context.Context, o credential.Overlap) (w witness, us
 	return w, use, err
 }
 
-// lookFor asks a witness over and over until it has seen something: after the
-// quarantine, whoever uses the old password is refused until then.
+// lookFor asks a witness repeatedly until it has seen something: after the quarantine, whoever
+// uses the old password is refused until then.
 func lookFor(ctx context.Context, w witness, back bool, watch, pause time.Duration) (seen string, from []string, err error) {
 	began := time.Now()
 	if back {
@@ -172,7 +172,7 @@ type client struct {
 // clientsNamed is how many clients are named.
 const clientsNamed = 3
 
-// name names clients, the busiest of which come first.
+// name lists clients, the busiest first.
 func name(clients []client) (text string, named []string) {
 	for _, c := range clients[:min(len(clients), clientsNamed)] {
 		named = append(named, c.address)

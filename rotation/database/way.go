@@ -15,14 +15,14 @@ import (
 type RDS interface {
 	// Named finds an instance or a cluster by its identifier.
 	Named(ctx context.Context, identifier string) (rds.Database, error)
-	// AtHost finds it by the host of its endpoint; false when RDS has none there.
+	// AtHost finds it by the host of its endpoint; false if RDS has none there.
 	AtHost(ctx context.Context, host string) (rds.Database, bool, error)
-	// Get asks again, for what has changed since.
+	// Get reads it again, for what has changed since.
 	Get(ctx context.Context, db rds.Database) (rds.Database, error)
-	// SetMasterPassword asks RDS to change the password, which it does some
-	// time later. To ask again for the same one is harmless.
+	// SetMasterPassword asks RDS to change the password, which it does some time later. Asking
+	// again for the same one is harmless.
 	SetMasterPassword(ctx context.Context, db rds.Database, password string, log *slog.Logger) error
-	// Await returns when RDS has no change of the password left to apply.
+	// Await returns when RDS has no pending change of the password.
 	Await(ctx context.Context, db rds.Database, log *slog.Logger) error
 }
 
@@ -55,13 +55,13 @@ func parseWay(s string) (way, error) {
 	return way(s), nil
 }
 
-// dual tells whether the old password stays accepted beside the new one.
+// dual reports whether the old password stays accepted beside the new one.
 func (w way) dual() bool { return w == self || w == admin }
 
-// gap is what a way without overlap costs.
+// gap is what a method without overlap costs.
 const gap = "from the change of the password until the tasks that use the old one have been replaced, all their new logins fail"
 
-// observed is what the choice of a way depends on.
+// observed is what the choice of a method depends on.
 type observed struct {
 	server server
 
@@ -71,7 +71,7 @@ type observed struct {
 
 	admin bool // there is an administrator's secret
 
-	// rds tells whether RDS can be asked; master is what it said of the user,
+	// rds reports whether RDS can be asked; master is what it said of the user,
 	// once it was asked.
 	rds    bool
 	master *master
@@ -85,7 +85,7 @@ type master struct {
 	failure error
 }
 
-// problem is why the RDS API cannot set the user's password; nil when it can.
+// problem is why the RDS API cannot set the user's password; nil if it can.
 func (m *master) problem(rds bool) error {
 	switch {
 	case !rds || m == nil:
@@ -102,7 +102,7 @@ func (m *master) problem(rds bool) error {
 	return nil
 }
 
-// rotateManaged is the command that has RDS rotate a password it manages.
+// rotateManaged is the command that makes RDS rotate a password that it manages.
 func rotateManaged(db rds.Database) string {
 	if db.Cluster {
 		return fmt.Sprintf("aws rds modify-db-cluster --db-cluster-identifier %s --rotate-master-user-password", db.Identifier)
@@ -110,12 +110,12 @@ func rotateManaged(db rds.Database) string {
 	return fmt.Sprintf("aws rds modify-db-instance --db-instance-identifier %s --rotate-master-user-password", db.Identifier)
 }
 
-// errAskRDS is choose's answer when it takes to know whether the user is the
-// master user, and RDS has not been asked.
+// errAskRDS is choose's answer if it needs to know whether the user is the master user, and RDS
+// has not been asked.
 var errAskRDS = errors.New("RDS must be asked")
 
-// choose decides by which way to change a password, and says why. Whatever
-// keeps the old password comes first.
+// choose decides how to change a password, and says why. A method that keeps the old password
+// comes first.
 func choose(o observed, setting way) (w way, why string, err error) {
 	if setting == byRDS || setting == auto && keeping(o, auto) == "" {
 		if o.rds && o.master == nil {
@@ -151,8 +151,8 @@ func choose(o observed, setting way) (w way, why string, err error) {
 	return "", "", noWay(o, problem)
 }
 
-// keeping is the way that keeps the old password: of the two, or the one that
-// is wanted. "" when it is not possible.
+// keeping is the method that keeps the old password: one of the two, or the one that is set. ""
+// if it is not possible.
 func keeping(o observed, wanted way) way {
 	switch {
 	case !o.server.dual():
@@ -165,7 +165,7 @@ func keeping(o observed, wanted way) way {
 	return ""
 }
 
-// whyNot is why a way that keeps the old password is not possible.
+// whyNot is why a method that keeps the old password is not possible.
 func whyNot(o observed, w way) error {
 	switch {
 	case !o.server.dual() && o.server.mariadb():

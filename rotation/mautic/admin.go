@@ -28,7 +28,7 @@ var RunbookAdminLayout = AdminLayout{
 	Email:    "/admin_credentials/admin_email",
 }
 
-// AdminConfig is what holds for all secrets of a function.
+// AdminConfig applies to all secrets of a function.
 type AdminConfig struct {
 	Access
 
@@ -39,16 +39,16 @@ type AdminConfig struct {
 	// Layout's empty fields mean those of RunbookAdminLayout.
 	Layout AdminLayout
 
-	// HashCost is bcrypt's: each step more takes twice the time, of the
-	// function and of Mautic at every login. 0 means DefaultHashCost.
+	// HashCost is bcrypt's: each step doubles the time, for the function and for Mautic at every
+	// login. 0 means DefaultHashCost.
 	HashCost int
 }
 
 const (
-	// minAdminLength is what Mautic's login form surely takes for strong (a
-	// zxcvbn score of 3 or more), when it is random.
+	// minAdminLength is the length from which Mautic's login form always accepts a random
+	// password as strong (a zxcvbn score of 3 or more).
 	minAdminLength = 20
-	// maxBcrypt is how many bytes of a password bcrypt looks at.
+	// maxBcrypt is how many bytes of a password bcrypt uses.
 	maxBcrypt = 72
 	// DefaultHashCost is bcrypt's. Mautic uses 13, which takes 0.55 s of a core's time
 	// where this was measured, and 12 takes 0.28 s. A Lambda function with
@@ -96,8 +96,8 @@ func (k *Admin) Fields(d document.Document) ([]document.Pointer, error) {
 	return fieldsOf(d, k.config.Layout.Password)
 }
 
-// fieldsOf returns those of the places that d has a string at, and none when
-// it has none at the first.
+// fieldsOf returns those of the places where d has a string, and none if it has none at the
+// first.
 func fieldsOf(d document.Document, places ...document.Pointer) (fields []document.Pointer, err error) {
 	for i, p := range places {
 		found, err := d.Has(p)
@@ -118,9 +118,8 @@ func fieldsOf(d document.Document, places ...document.Pointer) (fields []documen
 	return fields, nil
 }
 
-// Generate gives the document a new password. It fails when a rotation would:
-// when Mautic cannot be reached, or the user is not one whose password can be
-// rotated.
+// Generate gives the document a new password. It fails if a rotation would: if Mautic cannot be
+// reached, or the user's password must not be rotated.
 func (k *Admin) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	if err := credential.FirstProblem(k.Preflight(ctx, g.Current)); err != nil {
 		return document.Document{}, err
@@ -149,7 +148,7 @@ func (k *Admin) login(d document.Document) (l login, err error) {
 	return l, nil
 }
 
-// logins reads both sides of a change, which may differ in the password alone.
+// logins reads both sides of a change, which may differ only in the password.
 func (k *Admin) logins(c credential.Change) (current, pending login, err error) {
 	if current, err = k.login(c.Current); err != nil {
 		return login{}, login{}, fmt.Errorf("AWSCURRENT: %w", err)
@@ -166,8 +165,8 @@ func (k *Admin) logins(c credential.Change) (current, pending login, err error) 
 	return current, pending, nil
 }
 
-// adminTables are the tables of this kind. Of several prefixes that have a
-// table users, Mautic's is found by the other.
+// adminTables are the tables of this kind. If several prefixes have a table users, the other
+// table shows which is Mautic's.
 var adminTables = []string{"users", "roles"}
 
 // adminUser is a row of Mautic's users.
@@ -176,14 +175,14 @@ type adminUser struct {
 	hash string
 }
 
-// matches tells whether Mautic would take the password for this user's.
-// golang.org/x/crypto/bcrypt does not mind the letter in $2y$.
+// matches reports whether Mautic would accept the password for this user.
+// golang.org/x/crypto/bcrypt ignores the letter in $2y$.
 func (u adminUser) matches(password string) bool {
 	return bcrypt.CompareHashAndPassword([]byte(u.hash), []byte(password)) == nil
 }
 
-// find returns the user that a login with this name, or e-mail address, is
-// for, and refuses one whose password is not to be rotated here.
+// find returns the user that a login with this name, or e-mail address, belongs to, and refuses
+// one whose password must not be rotated here.
 func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, error) {
 	var found []adminUser
 	var published, admin bool
@@ -210,16 +209,15 @@ func (k *Admin) find(ctx context.Context, s *store, name string) (adminUser, err
 	return found[0], nil
 }
 
-// attempts is how often something is read again that somebody else has changed
-// in between.
+// attempts is how often something is read again that someone else has changed in between.
 const attempts = 3
 
-// errMoving says that a compare-and-swap has found another value each time.
+// errMoving says that a compare-and-swap has found a different value each time.
 var errMoving = errors.New("something else is changing it at the same time: try again, and find out what")
 
-// Set writes the hash of the pending password. See credential.Target: since
-// Mautic accepts one password, the current one is refused from then on. The
-// user's date_modified stays: it is for what people edit.
+// Set writes the hash of the pending password. See credential.Target: Mautic accepts one
+// password, so it refuses the current one from then on. The user's date_modified stays, because
+// it is for edits by people.
 func (k *Admin) Set(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.logins(c)
 	if err != nil {
@@ -240,7 +238,7 @@ func (k *Admin) Set(ctx context.Context, c credential.Change) error {
 	})
 }
 
-// swap gives the user a password, in place of one that replaceable lets go.
+// swap replaces the user's password, if replaceable allows that.
 func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(context.Context) error, replaceable func(adminUser) error) error {
 	if err := s.lockToChange(ctx, adminLock); err != nil {
 		return err
@@ -275,8 +273,8 @@ func (k *Admin) swap(ctx context.Context, s *store, to login, confirm func(conte
 	return k.readBack(ctx, s, to)
 }
 
-// swapHash replaces a hash, unless somebody has changed it meanwhile. The
-// comparison is of bytes: the column's own would take a for A.
+// swapHash replaces a hash, unless someone has changed it in the meantime. It compares bytes: the
+// column's own collation would treat a and A as equal.
 func swapHash(ctx context.Context, s *store, user adminUser, hash string) error {
 	return s.exec(ctx, "UPDATE {users} SET password = ? WHERE id = ? AND password = CAST(? AS BINARY)", hash, user.id, user.hash)
 }
@@ -293,9 +291,8 @@ func (k *Admin) readBack(ctx context.Context, s *store, l login) error {
 	return nil
 }
 
-// hash returns a password's hash in the form that PHP writes, $2y$. Go's $2a$
-// means the same, and PHP would accept it, but does not take it for one of its
-// own.
+// hash returns a password's hash in PHP's form, $2y$. Go's $2a$ means the same, and PHP would
+// accept it, but does not recognise it as its own.
 func (k *Admin) hash(password string) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), k.config.HashCost)
 	if err != nil {
@@ -305,7 +302,7 @@ func (k *Admin) hash(password string) (string, error) {
 	return string(hash), nil
 }
 
-// Route logs in to Mautic's database, by which PutBack sets the password.
+// Route logs in to Mautic's database, which PutBack uses to set the password.
 func (k *Admin) Route(ctx context.Context, c credential.Change) error {
 	return k.config.reach(ctx, adminTables, c)
 }

@@ -10,14 +10,13 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// Probe compares the stored hash, which is what Mautic does: no login is tried,
-// so none is refused.
+// Probe compares the stored hash, as Mautic does. It tries no login, so none is refused.
 func (k *Admin) Probe(ctx context.Context, d document.Document) (credential.Outcome, error) {
 	err := k.compare(ctx, d, d)
 	return credential.OutcomeOf(err), err
 }
 
-// compare fails unless the user's stored hash is of d's password.
+// compare fails unless the user's stored hash is that of d's password.
 func (k *Admin) compare(ctx context.Context, d document.Document, databases ...document.Document) error {
 	l, err := k.login(d)
 	if err != nil {
@@ -38,9 +37,8 @@ func (k *Admin) compare(ctx context.Context, d document.Document, databases ...d
 	return nil
 }
 
-// Test looks at the stored hash, and signs in to Mautic where a URL is set: by
-// basic authentication or, where that says nothing, on the login page. The log
-// says which way it was.
+// Test checks the stored hash, and signs in to Mautic if a URL is set: with basic authentication
+// or, if that is inconclusive, on the login page. The log says which one it was.
 func (k *Admin) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.logins(c)
 	if err != nil {
@@ -60,9 +58,9 @@ func (k *Admin) Test(ctx context.Context, c credential.Change) error {
 	return mautic.signIn(ctx, pending, c.Log)
 }
 
-// signIn tries the two ways to sign in, the cheaper first. What basic
-// authentication refuses may still be right: web servers are known to keep the
-// header from PHP. The login form has the last word.
+// signIn tries both ways to sign in, the cheaper first. What basic authentication refuses may
+// still be right, because some web servers withhold the header from PHP. The login form has the
+// last word.
 func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 	basic, basicErr := s.basicAuth(ctx, l.user, l.password)
 	if basic == credential.Accepted {
@@ -81,7 +79,7 @@ func (s *site) signIn(ctx context.Context, l login, log *slog.Logger) error {
 	}
 }
 
-// Preflight looks at all that a rotation needs. See credential.Target.
+// Preflight checks everything that a rotation needs. See credential.Target.
 func (k *Admin) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	l, err := k.login(current)
 	checks := []credential.Check{{What: "the secret names the Mautic user", Problem: err}}
@@ -108,8 +106,8 @@ func (k *Admin) Preflight(ctx context.Context, current document.Document) []cred
 	return append(checks, k.config.siteChecks(ctx, "a new password is only compared with the one stored in Mautic")...)
 }
 
-// strong refuses a policy by which Mautic's login page might refuse a password
-// that it has the right hash of.
+// strong refuses a policy whose passwords Mautic's login page might refuse although their hash is
+// right.
 func (k *Admin) strong() error {
 	if n := len(k.config.Passwords.Generate()); n < minAdminLength || n > maxBcrypt {
 		return fmt.Errorf("passwords have %d characters: set PASSWORD_LENGTH to %d or more, since Mautic's login page refuses weak passwords", n, minAdminLength)

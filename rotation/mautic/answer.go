@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// remedy is what to do about a page that answers with a status that Mautic does
-// not give it, by the likeliest cause. The login page should answer 200.
+// remedy is what to do about a page that answers with an unexpected status, by the most likely
+// cause. The login page should answer 200.
 func remedy(base *url.URL, page string, status int, location string) string {
 	switch {
 	case base != nil && pageIn(base) != "" && status < 500:
@@ -43,25 +43,24 @@ func remedy(base *url.URL, page string, status int, location string) string {
 	}
 }
 
-// aPage is what the URL of one of Mautic's pages, or of its API, ends in.
+// aPage matches the end of the URL of one of Mautic's pages, or of its API.
 var aPage = regexp.MustCompile(`/(?:index\.php/)?(?:s(?:/[\w/-]*)?|api(?:/.*)?|oauth/.*|installer(?:/.*)?)/?$`)
 
 // toInstaller is where Mautic redirects every page to while it has no site_url.
 var toInstaller = regexp.MustCompile(`/installer(?:/[^?#]*)?(?:[?#].*)?$`)
 
-// pageIn is the page in what should be a base URL; "": none. Mautic may be
-// installed below a path of such a name, so it is asked first.
+// pageIn is the page in what should be a base URL; "": none. Mautic may be installed below a path
+// with such a name, so the base URL is tried first.
 func pageIn(base *url.URL) string { return aPage.FindString(base.Path) }
 
-// shownBase is a base URL as a setting has it, without the password of what is in
-// front.
+// shownBase is a base URL as in the setting, without its password.
 func shownBase(base *url.URL) string {
 	shown := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
 	return shown.String()
 }
 
-// redirectedBase is the base URL whose page one at base redirects to; "" where it
-// redirects to something else, or to itself.
+// redirectedBase is the base URL to whose page a page at base redirects; "" if it redirects
+// elsewhere, or to itself.
 func redirectedBase(base *url.URL, page, location string) string {
 	to, err := base.JoinPath(page).Parse(location)
 	if err != nil || to.Host == "" {
@@ -76,7 +75,7 @@ func redirectedBase(base *url.URL, page, location string) string {
 	return root
 }
 
-// unanswered tells of a request that got no answer.
+// unanswered describes a request that got no answer.
 func unanswered(method, shown string, within time.Duration, err error) string {
 	const remedy = "check MAUTIC_URL, and that the function's subnets and security group let it reach Mautic"
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -85,8 +84,8 @@ func unanswered(method, shown string, within time.Duration, err error) string {
 	return brief(err.Error()) + ": " + remedy
 }
 
-// target tells where an answer redirects to, if it does. A query or a fragment may
-// hold a token, and is left out.
+// target says where an answer redirects to, if it does. It leaves out query and fragment, which
+// may hold a token.
 func target(location string) string {
 	if location == "" {
 		return ""

@@ -33,15 +33,14 @@ const (
 	DefaultTokenLifetime = time.Hour
 )
 
-// APIConfig is what holds for all secrets of a function.
+// APIConfig applies to all secrets of a function.
 type APIConfig struct {
 	Access
 
 	// Layout's empty fields mean those of RunbookAPILayout.
 	Layout APILayout
 
-	// Overlap is for how long callers may go on using the old pair. 0 means
-	// DefaultOverlap.
+	// Overlap is how long callers may keep using the old pair. 0 means DefaultOverlap.
 	Overlap time.Duration
 
 	// TokenLifetime is Mautic's setting for access tokens. 0 means
@@ -79,8 +78,8 @@ func NewAPI(c APIConfig) *API {
 // Name returns "api".
 func (k *API) Name() string { return "api" }
 
-// NeedsRestart is false: Mautic reads its clients at each request, and who
-// calls it is no task of the services.
+// NeedsRestart is false: Mautic reads its clients at each request, and its callers are not tasks
+// of the services.
 func (k *API) NeedsRestart() bool { return false }
 
 // Fields returns the places of the key and, where it is there, of the client's
@@ -95,7 +94,7 @@ type pair struct {
 	secret string
 }
 
-// hasClient tells whether the key is known to be a client's.
+// hasClient reports whether the key is known to belong to a client.
 func (p pair) hasClient() bool { return p.random != "" }
 
 func (k *API) pair(d document.Document) (p pair, err error) {
@@ -129,10 +128,9 @@ func (k *API) pairs(c credential.Change) (current, pending pair, err error) {
 	return current, pending, nil
 }
 
-// Generate gives the document a new secret and the standby client's id. The
-// standby is the client that the last rotation has left; before the first one
-// there is none, and its id is chosen (see standby). It fails when a rotation
-// would.
+// Generate gives the document a new secret and the standby client's id. The standby is the client
+// that the last rotation left; before the first one there is none, and its id is chosen (see
+// standby). It fails if a rotation would.
 func (k *API) Generate(ctx context.Context, g credential.Generation) (document.Document, error) {
 	current, err := k.pair(g.Current)
 	if err != nil {
@@ -157,7 +155,7 @@ func (k *API) Generate(ctx context.Context, g credential.Generation) (document.D
 	return next.Replace(k.config.Layout.ClientID, standby.String())
 }
 
-// sayKeyOnly tells that there is nothing to be done at any target.
+// sayKeyOnly logs that there is nothing to do at any target.
 func (k *API) sayKeyOnly(log *slog.Logger) {
 	log.Warn("the secret has an API key but no client id, so the key is only stored in the secret: add the id of a client in Mautic as field " + string(k.config.Layout.ClientID) + " to have it rotated there")
 }
@@ -194,7 +192,7 @@ func (k *API) Set(ctx context.Context, c credential.Change) error {
 	return s.holds(ctx, pending)
 }
 
-// inUse reads the client that AWSCURRENT names, which has to be there.
+// inUse reads the client that AWSCURRENT names, which must exist.
 func (s *store) inUse(ctx context.Context, c clientID) (clientRow, error) {
 	row, found, err := s.client(ctx, c)
 	if err == nil && !found {
@@ -203,7 +201,7 @@ func (s *store) inUse(ctx context.Context, c clientID) (clientRow, error) {
 	return row, err
 }
 
-// holds fails unless the client is there and has the secret.
+// holds fails unless the client exists and has the secret.
 func (s *store) holds(ctx context.Context, p pair) error {
 	row, found, err := s.client(ctx, p.clientID)
 	switch {
@@ -217,8 +215,7 @@ func (s *store) holds(ctx context.Context, p pair) error {
 	return nil
 }
 
-// PutBack looks whether the current client has the current secret still, which
-// Set has left alone.
+// PutBack checks that the current client still has the current secret, which Set does not change.
 func (k *API) PutBack(ctx context.Context, c credential.Change) error {
 	current, err := k.pair(c.Current)
 	if err != nil || !current.hasClient() {

@@ -10,15 +10,15 @@ import (
 	"mautic-rotation/rotation/credential"
 )
 
-// MinOverlap is the time that callers have to take up the new pair.
+// MinOverlap is the time that callers have to switch to the new pair.
 func (k *API) MinOverlap() time.Duration { return k.config.Overlap }
 
-// clockMargin is by how much Mautic's clock, which dates the tokens, may be
-// behind AWS's, which everything else here goes by.
+// clockMargin is how far Mautic's clock, which dates the tokens, may be behind AWS's, which
+// everything else here uses.
 const clockMargin = time.Minute
 
-// callersCome is how often a caller asks for a token at least: it has one until
-// that expires, and many callers run once a day.
+// callersCome is the longest time between two tokens of one caller: it uses a token until that
+// expires, and many callers run once a day.
 const callersCome = 24 * time.Hour
 
 // useSince is from when on a token of the old client counts as use. Before the
@@ -45,8 +45,8 @@ func (k *API) useSince(o credential.Overlap) time.Time {
 	return since
 }
 
-// overlap reads both sides of an overlap. ok is false when there is nothing to
-// take away: the old version names no client.
+// overlap reads both sides of an overlap. ok is false if there is nothing to retire: the old
+// version names no client.
 func (k *API) overlap(o credential.Overlap) (current, old pair, ok bool, err error) {
 	if current, err = k.pair(o.Current); err != nil {
 		return pair{}, pair{}, false, fmt.Errorf("AWSCURRENT: %w", err)
@@ -110,7 +110,7 @@ func (k *API) InUse(ctx context.Context, o credential.Overlap, watch time.Durati
 	return use, err
 }
 
-// issued tells of the tokens.
+// issued describes the tokens.
 func (k *API) issued(ctx context.Context, s *store, o credential.Overlap, old pair) (string, error) {
 	since := k.useSince(o)
 	n, err := s.tokensSince(ctx, old.clientID, since, k.config.TokenLifetime)
@@ -120,9 +120,8 @@ func (k *API) issued(ctx context.Context, s *store, o credential.Overlap, old pa
 	return fmt.Sprintf("%d access tokens were issued to the old API client %s since %s", n, old.clientID, since.UTC().Format(time.RFC3339)), nil
 }
 
-// Quarantine gives the old client a secret that nobody knows. Restore can undo
-// it, since the old version of the secret has the old one. Tokens that were
-// issued before stay good until they expire.
+// Quarantine gives the old client a secret that nobody knows. Restore can undo it, because the
+// old version of the secret has the old one. Tokens issued before stay valid until they expire.
 func (k *API) Quarantine(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
@@ -136,8 +135,8 @@ func (k *API) Quarantine(ctx context.Context, o credential.Overlap) error {
 	return s.takeAway(ctx, o, current, old)
 }
 
-// takeAway makes the old secret wrong, under the lock that Set takes, too. What
-// the client has that is neither was not set by this overlap, and stays.
+// takeAway makes the old secret wrong, under the same lock as Set. If the client has neither
+// secret, this overlap did not set it, and it stays.
 func (s *store) takeAway(ctx context.Context, o credential.Overlap, current, old pair) error {
 	if err := s.lockToChange(ctx, apiLock); err != nil {
 		return err
@@ -173,10 +172,9 @@ func (s *store) lacks(ctx context.Context, p pair) error {
 	}
 }
 
-// Restore gives the old client its secret again. It fails when there is no
-// such client any more, and when another rotation has given it another secret,
-// which may be in use. It does not ask Confirm: to restore is right whatever
-// has become of the labels.
+// Restore gives the old client its secret again. It fails if there is no such client any more, or
+// if another rotation has given it another secret, which may be in use. It does not call Confirm:
+// restoring is right whatever has happened to the labels.
 func (k *API) Restore(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok {
@@ -208,10 +206,9 @@ func (k *API) Restore(ctx context.Context, o credential.Overlap) error {
 	return s.holds(ctx, old)
 }
 
-// Retire makes the old secret wrong for good, ends the tokens that were issued
-// to the old client, and asks for one with the old pair. The secret comes
-// first, so that no token is issued after the others have gone. The client
-// itself stays, as the standby of the next rotation.
+// Retire makes the old secret wrong for good, ends the tokens that were issued to the old client,
+// and asks for one with the old pair. The secret comes first, so that no token is issued after
+// the others are gone. The client itself stays, as the standby of the next rotation.
 func (k *API) Retire(ctx context.Context, o credential.Overlap) error {
 	current, old, ok, err := k.overlap(o)
 	if err != nil {
@@ -242,7 +239,7 @@ func (k *API) Retire(ctx context.Context, o credential.Overlap) error {
 	return k.refused(ctx, s, o, old)
 }
 
-// refused returns nil when Mautic is seen to refuse the old pair.
+// refused returns nil if Mautic is seen to refuse the old pair.
 func (k *API) refused(ctx context.Context, s *store, o credential.Overlap, old pair) error {
 	if err := s.lacks(ctx, old); err != nil {
 		return err

@@ -70,8 +70,8 @@ func (k *API) Probe(ctx context.Context, d document.Document) (credential.Outcom
 	return credential.OutcomeOf(err), err
 }
 
-// ask finds out whether Mautic accepts a pair, by one request for a token.
-// Where that cannot tell, what is stored does.
+// ask checks whether Mautic accepts a pair, with one request for a token. If that is
+// inconclusive, the stored secret decides.
 func (k *API) ask(ctx context.Context, p pair, databases ...document.Document) error {
 	mautic, err := k.config.site()
 	if err != nil {
@@ -93,7 +93,7 @@ func (k *API) ask(ctx context.Context, p pair, databases ...document.Document) e
 	return err
 }
 
-// Preflight looks at all that a rotation needs. See credential.Target.
+// Preflight checks everything that a rotation needs. See credential.Target.
 func (k *API) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	p, err := k.pair(current)
 	checks := []credential.Check{{What: "the secret holds an API key", Problem: err}}
@@ -133,8 +133,8 @@ func (k *API) Preflight(ctx context.Context, current document.Document) []creden
 	return append(checks, k.apiChecks(ctx, p)...)
 }
 
-// apiChecks finds out whether a test of a new client can succeed. Asking with
-// what nobody has shows whether the API is on, and leaves no token behind.
+// apiChecks checks whether a test of a new client can succeed. A request with invalid credentials
+// shows whether the API is enabled, and leaves no token behind.
 func (k *API) apiChecks(ctx context.Context, p pair) []credential.Check {
 	checks := k.config.siteChecks(ctx, "a new client is only read back")
 	mautic, err := k.config.site()

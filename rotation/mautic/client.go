@@ -51,7 +51,7 @@ func standbyRandomID(of clientID) string {
 	return hex.EncodeToString(sum[:])[:48]
 }
 
-// paired tells whether one of two clients is the other's standby.
+// paired reports whether one of two clients is the other's standby.
 func paired(a, b clientID) bool {
 	return standbyRandomID(a) == b.random || standbyRandomID(b) == a.random
 }
@@ -61,7 +61,7 @@ func newClientSecret() string { return rand.Text() + rand.Text() }
 
 var clientTables = []string{"oauth2_clients", "oauth2_accesstokens", "oauth2_refreshtokens"}
 
-// tokenTables are those of what Mautic has issued.
+// tokenTables are the tables of what Mautic has issued.
 var tokenTables = clientTables[1:]
 
 // clientRow is a row of Mautic's oauth2_clients.
@@ -71,7 +71,7 @@ type clientRow struct {
 	hasRole      bool
 }
 
-// client reads a client. There is none when the id is another client's.
+// client reads a client. There is none if the id belongs to another client.
 func (s *store) client(ctx context.Context, c clientID) (row clientRow, found bool, err error) {
 	var role sql.NullInt64
 	err = s.row(ctx, "SELECT id, random_id, name, secret, role_id FROM {oauth2_clients} WHERE id = ? AND random_id = CAST(? AS BINARY)", []any{c.id, c.random},
@@ -170,14 +170,12 @@ func (s *store) writeStandby(ctx context.Context, standby, current clientID, sec
 		standby.id, standby.random, secret, current.id)
 }
 
-// takenAway is what the secret of a client begins with that was taken out of
-// service: so that Restore can tell it from one that another rotation has set.
-// The secrets that are made here have no small letters.
+// takenAway is the prefix of a retired client's secret, so that Restore can tell it from one that
+// another rotation has set. The secrets made here have no lower-case letters.
 const takenAway = "takenaway"
 
-// clear ends what was issued to a client under its last secret, and has nothing
-// issued any more. Mostly that was done when it was retired; in an emergency
-// its overlap may still be open.
+// clear ends what was issued to a client under its last secret, and stops anything more from
+// being issued. Usually retiring it has done that; in an emergency its overlap may still be open.
 func (s *store) clear(ctx context.Context, row clientRow) error {
 	if !strings.HasPrefix(row.secret, takenAway) {
 		if err := s.swapSecret(ctx, row.clientID, row.secret, takenAway+newClientSecret()); err != nil {
@@ -187,8 +185,8 @@ func (s *store) clear(ctx context.Context, row clientRow) error {
 	return s.deleteTokens(ctx, "client_id", row.id)
 }
 
-// swapSecret replaces a client's secret, unless somebody has changed it
-// meanwhile. The comparison is of bytes: the column's own would take a for A.
+// swapSecret replaces a client's secret, unless someone has changed it in the meantime. It
+// compares bytes: the column's own collation would treat a and A as equal.
 func (s *store) swapSecret(ctx context.Context, c clientID, from, to string) error {
 	return s.exec(ctx, "UPDATE {oauth2_clients} SET secret = ? WHERE id = ? AND random_id = CAST(? AS BINARY) AND secret = CAST(? AS BINARY)", to, c.id, c.random, from)
 }

@@ -17,16 +17,16 @@ import (
 // healthTimeout is for one page, which Mautic makes in well under a second.
 const healthTimeout = 10 * time.Second
 
-// Health asks Mautic's login page, which needs the database: with a wrong
-// password every page of Mautic answers 500. It has no page for health checks.
+// Health requests Mautic's login page, which needs the database: with a wrong password every page
+// of Mautic answers 500. Mautic has no page for health checks.
 type Health struct {
 	base    *url.URL
 	client  *http.Client
 	timeout time.Duration
 }
 
-// NewHealth returns the health of the Mautic at a base URL, "https://…". The
-// client's redirects are not followed: Mautic's login page has none.
+// NewHealth returns the health check of the Mautic at a base URL, "https://…". It does not follow
+// redirects: Mautic's login page has none.
 func NewHealth(base string, client *http.Client) (*Health, error) {
 	parsed, err := parseBase(base)
 	if err != nil {
@@ -35,13 +35,12 @@ func NewHealth(base string, client *http.Client) (*Health, error) {
 	return &Health{base: parsed, client: direct(client), timeout: healthTimeout}, nil
 }
 
-// Needs is the kind without which Mautic answers to nothing: see
-// credential.Dependent.
+// Needs is the kind without which Mautic answers nothing: see credential.Dependent.
 func (h *Health) Needs() string { return databaseKind }
 
-// Check tells why the login page is not what it should be. Mautic is ill if it
-// answers 5xx, or not at all. Every other error wraps [rollout.ErrUnclear]: what
-// answers may be something in front of a Mautic that works.
+// Check returns why the login page is not as it should be. Mautic is unhealthy if it answers 5xx,
+// or not at all. Every other error wraps [rollout.ErrUnclear]: the answer may come from something
+// in front of a working Mautic.
 func (h *Health) Check(ctx context.Context) error {
 	page := h.base.JoinPath(loginPage)
 	asking, cancel := context.WithTimeout(ctx, h.timeout)
@@ -71,9 +70,9 @@ func (h *Health) Check(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", rollout.ErrUnclear, err)
 }
 
-// noAnswer tells what a failed request says of Mautic. It says nothing if the
-// caller has had no more time, and little if TLS fails: then something answers,
-// and no credential decides whether it is trusted.
+// noAnswer says what a failed request shows about Mautic. It shows nothing if the caller's time
+// has run out, and little if TLS fails: then something answers, and no credential decides whether
+// it is trusted.
 func (h *Health) noAnswer(ctx context.Context, shown string, err error) error {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)

@@ -1,6 +1,6 @@
 // Package mautic rotates the credentials that Mautic itself keeps: an
 // administrator's password ("admin"), an OAuth2 client ("api") and the secret
-// that webhooks are signed with ("webhook"). It also tells whether Mautic is
+// that webhooks are signed with ("webhook"). It also checks whether Mautic is
 // healthy.
 //
 // Mautic's REST API changes none of the three without harm: it answers 200 to
@@ -8,8 +8,8 @@
 // webhook secrets into its audit log. (Version 2 of the API, since Mautic 7.0,
 // changes a password and a webhook, for whoever has a credential that works.) So
 // all are set by SQL, in Mautic's own tables, with the database credentials of
-// the document, and tried out over HTTP, as their users do. Mautic 5.1 and 7.0
-// differ in nothing that is done here.
+// the document, and tested over HTTP, as their users use them. Mautic 5.1 and 7.0
+// do not differ in anything that is done here.
 //
 //	access := mautic.Access{Database: opener, URL: "https://mautic.example.com"}
 //	kinds := []credential.Kind{
@@ -19,8 +19,8 @@
 //	}
 //
 // Every write is a compare-and-swap on what was read before, so that two
-// invocations at once, and one that is repeated after a crash, come to the
-// same end. No error holds a password, a secret or a hash.
+// invocations at once, and one that is repeated after a crash, have the same
+// result. No error contains a password, a secret or a hash.
 //
 // Mautic's secret_key is never touched: it encrypts the credentials of
 // integrations, which nothing could read any more.
@@ -36,15 +36,15 @@ import (
 
 // A Database opens Mautic's database.
 type Database interface {
-	// Fields lists the places in d that hold the database's credentials; none
-	// when d has no such credentials.
+	// Fields lists the places in d that hold the database's credentials; none if d has no such
+	// credentials.
 	Fields(d document.Document) ([]document.Pointer, error)
 
-	// Where tells in which fields they are looked for.
+	// Where names the fields in which they are expected.
 	Where() string
 
-	// Location names the database that Open opens, whoever logs in to it, as far
-	// as d and the settings say it. Equal locations have equal names.
+	// Location names the database that Open opens, whichever user logs in, as far as d and the
+	// settings say. Equal locations have equal names.
 	Location(d document.Document) (string, error)
 
 	// Open logs in with the database credentials that d holds, to the

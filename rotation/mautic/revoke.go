@@ -13,8 +13,8 @@ var (
 	_ credential.Revoker = (*API)(nil)
 )
 
-// Revoke ends the tokens with which API clients act for the user. The change of
-// the password has ended the user's sessions, and leaves those.
+// Revoke ends the tokens with which API clients act for the user. The change of the password has
+// ended the user's sessions, but not those.
 func (k *Admin) Revoke(ctx context.Context, o credential.Overlap) (what string, err error) {
 	l, err := k.login(o.Current)
 	if err != nil {
@@ -39,7 +39,7 @@ func (k *Admin) Revoke(ctx context.Context, o credential.Overlap) (what string, 
 	return fmt.Sprintf("the sessions and tokens of the Mautic user %q", l.user), nil
 }
 
-// Revoke tells what Retire has ended: the tokens of a client go with its secret.
+// Revoke names what Retire has ended: a client's tokens go with its secret.
 func (k *API) Revoke(_ context.Context, o credential.Overlap) (what string, err error) {
 	current, old, ok, err := k.overlap(o)
 	if err != nil || !ok || current.clientID == old.clientID {

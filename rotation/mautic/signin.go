@@ -37,10 +37,10 @@ func (s *site) formLogin(ctx context.Context, user, password string) (credential
 // own make one.
 const maxRedirects = 5
 
-// openDashboard tells whether the browser is signed in: Mautic sends whoever is
-// not to the login page. That the dashboard redirects says nothing else. For a
-// user without widgets it does so to itself once, and where Mautic's default
-// dashboard is missing, to its import page each time (Mautic 5.1 and 7.0).
+// openDashboard reports whether the browser is signed in: Mautic sends anyone who is not to the
+// login page. Other redirects of the dashboard mean nothing. For a user without widgets it
+// redirects to itself once and, if Mautic's default dashboard is missing, to its import page each
+// time (Mautic 5.1 and 7.0).
 func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credential.Outcome, error) {
 	at := s.base.JoinPath(dashboardPage)
 	for redirects := range maxRedirects + 1 {
@@ -75,8 +75,7 @@ func (s *site) openDashboard(ctx context.Context, browser *http.Client) (credent
 	return credential.Accepted, nil // redirects without end, and none to the login page
 }
 
-// isPrivate tells whether a page is one of those that Mautic shows to nobody who
-// is not signed in.
+// isPrivate reports whether a page is one that Mautic shows only to people who are signed in.
 func (s *site) isPrivate(at *url.URL) bool {
 	below, ok := strings.CutPrefix(at.Path, strings.TrimSuffix(s.base.JoinPath("/").Path, "/"))
 	return ok && (strings.HasPrefix(below, "/s/") || strings.HasPrefix(below, "/index.php/s/"))

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// pageTimeout is for one request. A request that checks a password takes
-	// Mautic the time of a bcrypt comparison, below a second.
+	// pageTimeout is for one request. If the request checks a password, Mautic needs the time of
+	// a bcrypt comparison, less than a second.
 	pageTimeout = 15 * time.Second
 	// pageLimit is how much of a page is read, in bytes: the login page has
 	// some 20 kB.
@@ -34,7 +34,7 @@ type site struct {
 	timeout time.Duration // of a request
 }
 
-// site returns nil when no URL is set.
+// site returns nil if no URL is set.
 func (a Access) site() (*site, error) {
 	if a.URL == "" {
 		return nil, nil
@@ -58,8 +58,8 @@ func parseBase(base string) (*url.URL, error) {
 	return parsed, nil
 }
 
-// direct returns a client that does not follow redirects: where Mautic
-// redirects to is an answer in itself.
+// direct returns a client that does not follow redirects: where Mautic redirects to is an answer
+// in itself.
 func direct(client *http.Client) *http.Client {
 	copied := *client
 	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -112,8 +112,8 @@ func (s *site) askAt(ctx context.Context, client *http.Client, method string, at
 	}, nil
 }
 
-// unanswered tells of a request that got no whole answer: in the time that it may
-// take, or in what was left of the caller's.
+// unanswered describes a request that got no complete answer, in the time that it may take or in
+// what was left of the caller's.
 func (s *site) unanswered(ctx context.Context, method, shown string, began time.Time, err error) string {
 	if ctx.Err() != nil {
 		return fmt.Sprintf("%s %s was cut off after %s, because the invocation's time was over; a request may take %s: raise the function's timeout", method, shown, time.Since(began).Round(time.Millisecond), s.timeout)
@@ -133,8 +133,8 @@ func oddAt(method, shown string, r reply, remedy string) error {
 	return &credential.Failure{Outcome: credential.Unreachable, Problem: fmt.Sprintf("%s %s answers %d%s", method, shown, r.status, target(r.location)), Remedy: remedy}
 }
 
-// brief is what a server says, which may be as long as it likes. It is not cut:
-// half of a secret value would not be known for one.
+// brief is what a server says, which may be any length. It is not cut, because half of a secret
+// value would not be recognised and scrubbed.
 func brief(text string) string {
 	const most = 500
 	if len(text) <= most {
@@ -176,9 +176,9 @@ func csrfToken(page string) (string, bool) {
 	return "", false
 }
 
-// login fetches the login page: it works only where Mautic and its database
-// do, and needs no credential. So it comes before anything that sends one, and
-// none is sent to what is not a Mautic.
+// login fetches the login page, which works only if Mautic and its database do, and needs no
+// credential. It comes before anything that sends one, so that none is sent to something that is
+// not Mautic.
 func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err error) {
 	r, err := s.ask(ctx, client, http.MethodGet, loginPage, nil, nil)
 	if err != nil {
@@ -197,10 +197,10 @@ func (s *site) login(ctx context.Context, client *http.Client) (csrf string, err
 	return csrf, nil
 }
 
-// errBroken says that Mautic is there and does not work.
+// errBroken says that Mautic is there, but does not work.
 var errBroken = errors.New(remedy(nil, loginPage, http.StatusInternalServerError, ""))
 
-// check finds out whether there is a Mautic at the URL.
+// check checks whether there is a Mautic at the URL.
 func (s *site) check(ctx context.Context) error {
 	_, err := s.login(ctx, s.client)
 	return err
@@ -224,7 +224,7 @@ func (a Access) siteFor(ctx context.Context, c credential.Change) (s *site, whyN
 	return s, "", err
 }
 
-// changesDatabase tells whether the database's credentials differ in a change.
+// changesDatabase reports whether the database's credentials differ in a change.
 func (a Access) changesDatabase(c credential.Change) bool {
 	places, err := a.Database.Fields(c.Pending)
 	return err == nil && slices.ContainsFunc(places, func(p document.Pointer) bool {
@@ -234,7 +234,7 @@ func (a Access) changesDatabase(c credential.Change) bool {
 	})
 }
 
-// plain tells whether passwords would go over the network unencrypted.
+// plain reports whether passwords would go over the network unencrypted.
 func (s *site) plain() bool {
 	ip := net.ParseIP(s.base.Hostname())
 	loopback := ip != nil && ip.IsLoopback() || s.base.Hostname() == "localhost"

@@ -30,8 +30,8 @@ func (s *site) unexpectedAPIResponse(method, path string, r reply, likely string
 	return oddAt(method, s.apiURL(path).String(), r, s.apiRemedy(path, r, likely))
 }
 
-// apiRemedy is what to do about an answer of the API, by the likeliest cause. What
-// else is likely at this page is told first.
+// apiRemedy is what to do about an answer of the API, by the most likely cause. The caller's own
+// likely cause for this page comes first.
 func (s *site) apiRemedy(path string, r reply, likely string) string {
 	switch {
 	case r.asksForBasic():
@@ -50,7 +50,7 @@ func (s *site) apiRemedy(path string, r reply, likely string) string {
 // but for a 403 that says that it is switched off, which is told apart before.
 var fromInFront = []int{http.StatusAccepted, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusTooManyRequests}
 
-// asksForBasic tells whether what answers wants a basic authentication.
+// asksForBasic reports whether the answer asks for basic authentication.
 func (r reply) asksForBasic() bool {
 	scheme, _, _ := strings.Cut(r.challenge, " ")
 	return r.status == http.StatusUnauthorized && strings.EqualFold(scheme, "Basic")
@@ -80,15 +80,15 @@ func (s *site) basicAuth(ctx context.Context, user, password string) (credential
 	}
 }
 
-// errNoAPI says that a client cannot be tried, since Mautic's API is off.
+// errNoAPI says that a client cannot be tested because Mautic's API is disabled.
 var errNoAPI = errors.New("Mautic's API is disabled (403 api_disabled), so the client cannot be tested: enable it (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to test only the stored secret")
 
 // errNoGrant says that a client's secret is right, and that it is not one for
 // client_credentials. Mautic looks at the secret first.
 var errNoGrant = errors.New("the client may not use the grant client_credentials")
 
-// token gets an access token for a client. Its secret goes into the form: the
-// Basic header answers 403 where basic authentication is off.
+// token gets an access token for a client. Its secret goes into the form: the Basic header
+// answers 403 if basic authentication is disabled.
 func (s *site) token(ctx context.Context, client, secret string) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret}}
 	r, err := s.askAPI(ctx, http.MethodPost, tokenPage, form, nil)
@@ -134,8 +134,8 @@ func (s *site) callAPI(ctx context.Context, token string) error {
 	}
 }
 
-// letThrough fails if what is in front of Mautic would keep calls from its API. It
-// makes one with a token that nobody has.
+// letThrough fails if something in front of Mautic would block calls of its API. It makes one
+// with an invalid token.
 func (s *site) letThrough(ctx context.Context) error {
 	r, err := s.call(ctx, newClientSecret())
 	if err != nil {

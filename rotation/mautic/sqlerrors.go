@@ -14,8 +14,8 @@ import (
 	"mautic-rotation/rotation/mysql"
 )
 
-// meanings are what an operator is told. The server's own text is never passed
-// on: that of 1064 echoes the statement, that of 1062 a value.
+// meanings are what an operator is told. The server's own text is never passed on: that of 1064
+// echoes the statement, that of 1062 a value.
 var meanings = map[uint16]string{
 	mysql.AccessDenied:        "the database's password is wrong, or the server knows no such user from this host",
 	mysql.DatabaseDenied:      "%s has no access to the database: GRANT it",
@@ -32,7 +32,7 @@ var meanings = map[uint16]string{
 	mysql.Duplicate: "another session has just inserted a row with the same key: try again",
 }
 
-// passing are those that may be over in seconds.
+// passing are errors that may be over within seconds.
 var passing = []uint16{mysql.LockWaitTimeout, mysql.Deadlock, mysql.TooManyConnections, mysql.Duplicate}
 
 // whatIsDenied reads the privilege and the table out of the server's message:
@@ -40,8 +40,7 @@ var passing = []uint16{mysql.LockWaitTimeout, mysql.Deadlock, mysql.TooManyConne
 // writes the table as `database`.`users`.
 var whatIsDenied = regexp.MustCompile("^([A-Z, ]+) command denied to user .* table (?:[`'][^`']*[`']\\.)?[`']([^`']*)[`']")
 
-// explain gives an error of the driver a meaning, and keeps the text of the
-// server out of it.
+// explain gives a driver error a meaning, and leaves out the server's text.
 func (s *store) explain(err error) error {
 	var known *credential.Failure
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.As(err, &known) {

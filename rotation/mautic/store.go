@@ -49,7 +49,7 @@ func (a Access) open(ctx context.Context, tables []string, documents ...document
 	return nil, credential.Failf(credential.Unreachable, "log in to Mautic's database: %w", errors.Join(faults...))
 }
 
-// reach finds out whether open would work.
+// reach checks whether open would work.
 func (a Access) reach(ctx context.Context, tables []string, c credential.Change) error {
 	s, err := a.open(ctx, tables, c.Current, c.Pending)
 	if err != nil {
@@ -135,14 +135,14 @@ func (s *store) tables(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// marker is a table that other applications are not likely to have: where
-// several prefixes are possible, it tells which one is Mautic's.
+// marker is a table that other applications are unlikely to have: if several prefixes are
+// possible, it shows which is Mautic's.
 const marker = "oauth2_clients"
 
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9_$]+$`)
 
-// choosePrefix returns what stands before the names of Mautic's tables: what
-// is set, or else the one prefix with which all the needed ones are visible.
+// choosePrefix returns the prefix of Mautic's tables: the one that is set or, otherwise, the only
+// one with which all the needed tables are visible.
 func choosePrefix(visible, needed []string, set string) (string, error) {
 	missing := func(prefix string) (names []string) {
 		for _, table := range needed {
@@ -215,8 +215,8 @@ func (s *store) rows(ctx context.Context, query string, args []any, each func(sc
 	return s.explain(s.session.Rows(ctx, s.named(query), args, each))
 }
 
-// rehearse runs statements that find no row: the server looks at the
-// privileges first, and nothing changes.
+// rehearse runs statements that match no row: the server checks the privileges first, and nothing
+// changes.
 func (s *store) rehearse(ctx context.Context, statements ...string) error {
 	var faults []error
 	for _, statement := range statements {
@@ -226,8 +226,8 @@ func (s *store) rehearse(ctx context.Context, statements ...string) error {
 	return errors.Join(faults...)
 }
 
-// lock keeps invocations apart, at the server: whoever changes the same thing in
-// the same Mautic waits, for some seconds at most.
+// lock keeps invocations apart, at the server: others that change the same thing in the same
+// Mautic wait, for some seconds at most.
 func (s *store) lock(ctx context.Context, what string, wait int) (ok bool, err error) {
 	ok, err = s.session.TryLock(ctx, mysql.LockName("mautic", strings.Join([]string{s.database, s.prefix, what}, "/")), wait)
 	return ok, s.explain(err)

@@ -33,7 +33,7 @@ var DefaultWebhookLayout = WebhookLayout{
 // DefaultMinLead is for receivers that read the secret once a day.
 const DefaultMinLead = 24 * time.Hour
 
-// WebhookConfig is what holds for all secrets of a function.
+// WebhookConfig applies to all secrets of a function.
 type WebhookConfig struct {
 	Access
 
@@ -44,8 +44,8 @@ type WebhookConfig struct {
 	// Mautic's.
 	Hooks []string
 
-	// MinLead is how long a next secret has to have been published before
-	// Mautic signs with it. 0 means DefaultMinLead.
+	// MinLead is how long a next secret must have been published before Mautic signs with it. 0
+	// means DefaultMinLead.
 	MinLead time.Duration
 }
 
@@ -104,7 +104,7 @@ func (k *Webhook) Generate(ctx context.Context, g credential.Generation) (docume
 	return next, nil
 }
 
-// advance is the part of Generate that asks nobody.
+// advance is the part of Generate that makes no call.
 func (k *Webhook) advance(g credential.Generation) (document.Document, error) {
 	layout := k.config.Layout
 	held, err := k.secrets(g.Current)
@@ -145,7 +145,7 @@ func newHookSecret() string {
 	return hex.EncodeToString(random)
 }
 
-// hookSecrets are what a document holds. Those that are not there are "".
+// hookSecrets are what a document stores; a missing one is "".
 type hookSecrets struct{ secret, next, previous string }
 
 func (k *Webhook) secrets(d document.Document) (s hookSecrets, err error) {
@@ -164,7 +164,7 @@ func (k *Webhook) secrets(d document.Document) (s hookSecrets, err error) {
 	return s, nil
 }
 
-// write puts the secrets into a document, and adds the fields that it lacks.
+// write puts the secrets into a document, and adds missing fields.
 func (s hookSecrets) write(d document.Document, layout WebhookLayout) (document.Document, error) {
 	for _, field := range []struct {
 		at    document.Pointer

@@ -58,8 +58,8 @@ func quoted(names []string) string {
 	return strings.Join(all, ", ")
 }
 
-// others names the hooks whose secret is none of these. An empty one, which a
-// document may lack a field for, is nobody's.
+// others names the hooks whose secret is none of these. An empty secret, which a document may
+// have no field for, counts as none of them.
 func others(hooks []hook, secrets ...string) (names []string) {
 	for _, h := range hooks {
 		if h.secret == "" || !slices.Contains(secrets, h.secret) {
@@ -73,9 +73,8 @@ func others(hooks []hook, secrets ...string) (names []string) {
 	return names
 }
 
-// known fails when a hook has a secret of its own: whoever receives it knows
-// another one than the document's, and would reject what is signed with a new
-// one.
+// known fails if a hook has a secret of its own: its receiver does not know the document's, and
+// would reject what is signed with a new one.
 func known(hooks []hook, secrets ...string) error {
 	if names := others(hooks, secrets...); len(names) > 0 {
 		return credential.Failf(credential.Denied, "the webhook %s has a different secret in Mautic than in the document, so nothing was changed: give it the document's (Channels or Settings, Webhooks), or name the webhooks to rotate in MAUTIC_WEBHOOKS", strings.Join(names, ", "))
@@ -109,7 +108,7 @@ func (k *Webhook) Route(ctx context.Context, c credential.Change) error {
 	return k.config.reach(ctx, webhookTables, c)
 }
 
-// PutBack gives the hooks that have the pending secret the current one again.
+// PutBack gives hooks with the pending secret the current one again.
 func (k *Webhook) PutBack(ctx context.Context, c credential.Change) error {
 	current, pending, err := k.both(c)
 	if err != nil {
@@ -119,9 +118,9 @@ func (k *Webhook) PutBack(ctx context.Context, c credential.Change) error {
 	return err
 }
 
-// swap gives the hooks a secret in place of those that they may have. When it fails before the
-// write, no hook has changed; when it returns nil, it has seen them all have
-// the new one.
+// swap replaces the hooks' secrets, if they are among those that they may have. If it fails
+// before the write, no hook has changed; if it returns nil, it has seen all of them have the new
+// one.
 func (k *Webhook) swap(ctx context.Context, c credential.Change, to string, from ...string) (written bool, err error) {
 	s, err := k.config.open(ctx, webhookTables, c.Current, c.Pending)
 	if err != nil {
@@ -167,8 +166,8 @@ func repeated(what string, n int) string {
 	return strings.TrimSuffix(strings.Repeat(what+", ", n), ", ")
 }
 
-// Test reads back what the hooks are signed with. That is all there is to see
-// without a delivery, which would go to a receiver.
+// Test reads back what the hooks sign with. More could only be seen with a delivery, which would
+// go to a receiver.
 func (k *Webhook) Test(ctx context.Context, c credential.Change) error {
 	_, pending, err := k.both(c)
 	if err != nil {
@@ -204,7 +203,7 @@ func (k *Webhook) compare(ctx context.Context, secret string, databases ...docum
 	return known(hooks, secret)
 }
 
-// Preflight looks at all that a rotation needs. See credential.Target.
+// Preflight checks everything that a rotation needs. See credential.Target.
 func (k *Webhook) Preflight(ctx context.Context, current document.Document) []credential.Check {
 	held, err := k.secrets(current)
 	checks := []credential.Check{{What: "the secret holds the webhooks' secret", Problem: err}}
