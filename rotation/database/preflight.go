@@ -34,7 +34,7 @@ func (k *Kind) Preflight(ctx context.Context, current document.Document) []crede
 		checks.warn("keep the old password beside the new one", errors.New("the account accepts only one password: "+gap))
 	}
 	if !t.server.accountsKnown {
-		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay the same:  "+grantToSeeAccounts))
+		checks.warn("list the user's accounts", errors.New("it may exist for other hosts too, where its password would stay the same: "+grantToSeeAccounts))
 	}
 	if t.way.dual() && !t.server.mariadb() { // MariaDB has nothing that could be set right
 		untold, err := t.own.untold(ctx, t.server)

@@ -137,7 +137,7 @@ func (t *turn) tell() {
 		t.log.Warn("the old password is refused as soon as the new one is set: "+gap, "way", string(t.way))
 	}
 	if !t.server.accountsKnown {
-		t.log.Warn("cannot see whether the user exists for other hosts too, where its password would stay the same:  "+grantToSeeAccounts, "account", t.server.account)
+		t.log.Warn("cannot see whether the user exists for other hosts too, where its password would stay the same: "+grantToSeeAccounts, "account", t.server.account)
 	}
 	if t.policy.plain() && t.way != byRDS {
 		t.log.Warn(plainWarning)

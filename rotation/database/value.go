@@ -30,7 +30,7 @@ func (k *Kind) Where() string {
 	for _, layout := range k.config.Layouts {
 		places = append(places, string(layout.Password))
 	}
-	return strings.Join(places, "(DATABASE_PASSWORD_POINTER names another one)") + " (DATABASE_PASSWORD_POINTER names another one)"
+	return strings.Join(places, " or ") + " (DATABASE_PASSWORD_POINTER names another one)"
 }
 
 // Login is the user's name and password.

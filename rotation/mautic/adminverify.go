@@ -97,7 +97,7 @@ func (k *Admin) Preflight(ctx context.Context, current document.Document) []cred
 		user, err := k.find(ctx, s, l.user)
 		add("the user is one of Mautic's administrators", err)
 		if err == nil && !user.matches(l.password) {
-			checks = append(checks, credential.Check{What: "%q has another one: a rotation replaces it, and anyone who uses it has to take the new one from the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and nobody who uses it will know the new one but by the secret", l.user)})
+			checks = append(checks, credential.Check{What: "the user has the password in the secret", Warning: fmt.Errorf("%q has another one: a rotation replaces it, and anyone who uses it has to take the new one from the secret", l.user)})
 		}
 		add("the database's user may set a password", s.rehearse(ctx, "UPDATE {users} SET password = password WHERE 1 = 0"))
 		checks = append(checks, credential.Check{What: "in an emergency, tokens that act for the user can be ended", Warning: s.rehearse(ctx,

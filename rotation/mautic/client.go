@@ -161,7 +161,7 @@ func (s *store) writeStandby(ctx context.Context, standby, current clientID, sec
 	case err == nil && other == standby.id:
 		return fmt.Errorf("the id %d, which was chosen for the standby client, now belongs to another client; nothing was changed: start a new rotation, which chooses another id", standby.id)
 	case err == nil:
-		return fmt.Errorf("Mautic has a standby client from another rotation, with the id %d; nothing was changed: start a new rotation, which uses that client", other)
+		return fmt.Errorf("there is a standby client from another rotation in Mautic, with the id %d; nothing was changed: start a new rotation, which uses that client", other)
 	case !errors.Is(err, errNoRow):
 		return err
 	}

@@ -81,7 +81,7 @@ func (s *site) basicAuth(ctx context.Context, user, password string) (credential
 }
 
 // errNoAPI says that a client cannot be tested because Mautic's API is disabled.
-var errNoAPI = errors.New("Mautic's API is disabled (403 api_disabled), so the client cannot be tested: enable it (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to test only the stored secret")
+var errNoAPI = errors.New("the API of Mautic is disabled (403 api_disabled), so the client cannot be tested: enable it (Settings, Configuration, API Settings: api_enabled), or unset MAUTIC_URL to test only the stored secret")
 
 // errNoGrant says that a client's secret is right, and that it is not one for
 // client_credentials. Mautic looks at the secret first.
