@@ -97,7 +97,7 @@ func TestAnOldPasswordThatIsStillUsedIsHeld(t *testing.T) {
 	d.AWS.Clock().Advance(pastRollout)
 	d.mustReconcile()
 	d.isHeld()
-	d.logSays("by its old password within")
+	d.logSays("with its old password within")
 	// The next rotation changes nothing, and so evicts nothing.
 	current := d.password("AWSCURRENT")
 	_, err := d.Rotate(t.Context())

@@ -155,7 +155,7 @@ func TestFaultsOfTheSettingsReachWhoeverRotates(t *testing.T) {
 	d := deploy(t, shipped, neverRetried)
 	d.reconfigure(map[string]string{"PASSWORD_LENGTH": "99", "DATABASE_PORT": "x"})
 	_, err := d.Rotate(t.Context())
-	wantError(t, err, "length 99", `"x" is no port`)
+	wantError(t, err, "length 99", `"x" is not a port`)
 }
 
 func TestFinishSecretPromotesNoValueThatTheServerRefuses(t *testing.T) {

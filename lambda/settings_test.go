@@ -97,15 +97,15 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 	for _, want := range []string{
 		`"mautic-prod-secrets" is not a secret's ARN`,
 		"ECS_CLUSTER and ECS_SERVICES go together",
-		`"70000" is no port`,
+		`"70000" is not a port`,
 		`"host" is not a JSON Pointer`,
 		"DATABASE_PASSWORD_POINTER is not set",
 		"DATABASE_CA_FILE",
 		"DATABASE_PASWORD_POINTER: no such setting",
 		`"databse=30" is not a kind (admin, api, database`,
 		`"smpt" is not one of database, smtp, api, admin, webhook`, "DATABASE_WAY", `"preferred" is not one of`, `"4" is not a whole number from 10 to 15`, `"perhaps" is neither true nor false`,
-		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true takes DATABASE_RDS=true",
-		"ROTATE_KINDS has smtp, which needs SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is not a region`, `"0" is no port`,
+		`"admin" is not a secret's ARN`, `"mautic-prod-database" is not a secret's ARN`, "DATABASE_RECOVERY=true needs DATABASE_RDS=true",
+		"ROTATE_KINDS has smtp, which needs SMTP_IAM_USER", "SMTP_HOTS: no such setting", `"Ireland" is not a region`, `"0" is not a port`,
 		`"Mautic <mautic@example.com>" is not an e-mail address`, "SMTP_TEST_FROM and SMTP_TEST_TO go together", "contains no PEM certificate",
 		"length 8", "the alphabet has 3 characters", `"-1" is not a whole number from 0 to 1440`, `"some" is neither true nor false`, `"seldom" is neither true nor false, nor one of SECRET_ARNS`, `"few" is neither true nor false`, `"0" is not a whole number from 1 to 300`,
 	} {
@@ -114,7 +114,7 @@ func TestReadSettingsNamesEveryFaultAtOnce(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"arn:aws:iam::123456789012:user/mautic-smtp", "a user", strings.Repeat("n", 65)} {
-		if _, err := readSettings([]string{"SECRET_ARNS=" + arn, "SMTP_IAM_USER=" + name}); err == nil || !strings.Contains(err.Error(), "is no name of an IAM user") {
+		if _, err := readSettings([]string{"SECRET_ARNS=" + arn, "SMTP_IAM_USER=" + name}); err == nil || !strings.Contains(err.Error(), "is not the name of an IAM user") {
 			t.Errorf("the user %q: %v", name, err)
 		}
 	}

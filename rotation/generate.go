@@ -372,7 +372,7 @@ func (e refused) Unwrap() error { return e.error }
 func (r *run) forgetRequest(ctx context.Context, m secret.Metadata) error {
 	label, id := plan.RequestLabel(m.Labels)
 	if request, err := plan.RequestInToken(r.event.Token, names(r.kinds)); label == "" || err != nil || !request.None() {
-		return nil // nolint:nilerr // the words are in the token: the label is for another rotation
+		return nil //nolint:nilerr // the words are in the token: the label is for another rotation
 	}
 	return r.write.MoveLabel(ctx, label, "", id)
 }
