@@ -308,9 +308,9 @@ func (w *world) secretOf(version string) int {
 // claims are what the engine says right after a call of a target, and whether the
 // target accepts the value then.
 var claims = map[string]bool{
-	"retired: the old value is refused":                 false,
-	"the target accepts AWSCURRENT's value again":       true,
-	"AWSCURRENT's value was refused, and was set again": true,
+	"retired: the target was seen to refuse the old value": false,
+	"the target accepts AWSCURRENT's value again":          true,
+	"AWSCURRENT's value was refused, and was set again":    true,
 }
 
 func isClaim(text string) bool {
