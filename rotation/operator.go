@@ -135,7 +135,7 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 			case e.State == ledger.Revoking && s.storesWanted(name, page.Version) && mayStay(s, name, log):
 				released = released.With(name, ledger.Proven, s.m.At)
 				log.Warn("a value that an emergency was to replace stays", audit, didRelease, "kind", name, "of", page.Version)
-			case e.State == ledger.Held:
+			case e.State == ledger.Held && page.Version != s.current: // one that AWSCURRENT was moved back to is wanted
 				released = released.With(name, ledger.Released, s.m.At)
 				restart = restart || r.restarts(name) == 1
 				log.Warn("what was held is released", audit, didRelease, "kind", name, "of", page.Version)

@@ -320,8 +320,8 @@ var overlapMutations = []mutation{
 	{
 		name: "everything-released", what: "release concerns what is not held, too",
 		file:   "rotation/operator.go",
-		old:    "			case e.State == ledger.Held:\n",
-		new:    "			case e.State == ledger.Held || e.State == ledger.Old:\n",
+		old:    "			case e.State == ledger.Held && page.Version != s.current:",
+		new:    "			case e.State == ledger.Held || e.State == ledger.Old:",
 		killer: test{engine, "TestReleaseRedeploysOnceMoreAndThenTakesTheOldValueAway"},
 	},
 	{

@@ -211,6 +211,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
 		"rollback-of-one: 10 release, 21 release",
+		"held-release: 1 move-back, 3 switch",
 		"rolled-back-reconciles: 16 switch, 17 emergency",
 		"first-edition: 1 server-restored, 7 edit-value",
 		"unhealthy-reconciles: 17 killed-after, 18 day, 19 release",
