@@ -3,7 +3,7 @@
 // hold. The exit status is 1 when something does not.
 //
 //	go run ./cmd/explore                                  every history with at most two disturbances
-//	go run ./cmd/explore -disturbances 1                  with at most one: some ten seconds
+//	go run ./cmd/explore -disturbances 1                  with at most one: a quarter of a minute
 //	go run ./cmd/explore -scenario '^emergency'           of those scenarios
 //	go run ./cmd/explore -sample 20000 -seed 7            that many with one disturbance more, too, of each scenario
 //	go run ./cmd/explore -replay 'NAME: 5 switch, 9 edit' one history, and what happens in it
