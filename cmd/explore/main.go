@@ -3,7 +3,7 @@
 // hold. The exit status is 1 when something does not.
 //
 //	go run ./cmd/explore                                  every history with at most two disturbances
-//	go run ./cmd/explore -disturbances 1                  with at most one: about a minute
+//	go run ./cmd/explore -disturbances 1                  with at most one: a quarter of a minute
 //	go run ./cmd/explore -scenario '^emergency'           of those scenarios
 //	go run ./cmd/explore -sample 20000 -seed 7            that many with one disturbance more, too, of each scenario
 //	go run ./cmd/explore -replay 'NAME: 5 switch, 9 edit' one history, and what happens in it
@@ -123,23 +123,33 @@ func (o options) search(chosen []*explore.Scenario) error {
 	var seen atomic.Bool // a violation, which ends the search with -first
 	stop := func() bool { return o.most > 0 && time.Since(began) > o.most || o.first && seen.Load() }
 	var (
-		next    atomic.Int64
 		mu      sync.Mutex
+		left    = slices.Clone(chosen)
+		current []*explore.Scenario
 		total   explore.Stats
 		found   int
 		faults  []error
 		cut     []string
 		workers sync.WaitGroup
 	)
+	take := func() *explore.Scenario {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(left) == 0 || stop() {
+			return nil
+		}
+		at := max(0, slices.IndexFunc(left, func(s *explore.Scenario) bool {
+			return !slices.ContainsFunc(current, func(c *explore.Scenario) bool { return explore.Alike(c, s) })
+		}))
+		s := left[at]
+		left, current = slices.Delete(left, at, at+1), append(current, s)
+		return s
+	}
 	for range max(1, o.workers) {
 		workers.Go(func() {
-			for {
-				at := int(next.Add(1)) - 1
-				if at >= len(chosen) || stop() {
-					return
-				}
+			for s := take(); s != nil; s = take() {
 				since := time.Now()
-				e, err := explore.New(chosen[at])
+				e, err := explore.New(s)
 				if err == nil {
 					e.Complete(o.disturbances, stop)
 					e.Sample(o.disturbances+1, o.sample, o.seed, stop)
@@ -148,6 +158,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 					seen.Store(true)
 				}
 				mu.Lock()
+				current = slices.DeleteFunc(current, func(c *explore.Scenario) bool { return c == s })
 				if err != nil {
 					faults = append(faults, err)
 				} else {
@@ -155,9 +166,9 @@ func (o options) search(chosen []*explore.Scenario) error {
 					total.Add(e.Stats)
 					found += len(e.Found)
 					if e.Cut() {
-						cut = append(cut, chosen[at].Name)
+						cut = append(cut, s.Name)
 					}
-					fmt.Printf("%-34s %8d histories %8d states %7.1fs %3d violations\n", chosen[at].Name, e.Stats.Histories, e.Stats.States, time.Since(since).Seconds(), len(e.Found))
+					fmt.Printf("%-34s %8d histories %8d states %7.1fs %3d violations\n", s.Name, e.Stats.Histories, e.Stats.States, time.Since(since).Seconds(), len(e.Found))
 					for _, v := range e.Found { // the shortest come first
 						fmt.Printf("VIOLATION %s\n", v)
 					}

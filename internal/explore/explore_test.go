@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // Every history with at most one disturbance, and some with two.
 func TestWhatMustAlwaysHoldDoesInEveryHistoryWithOneDisturbance(t *testing.T) {
 	t.Parallel()
-	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // the fewer at once, the more each knows of those before it
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // the fewer at once, the more each knows from those before it
 	for _, s := range Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()

@@ -26,8 +26,12 @@ func (s *Scenario) setup() setup {
 	return setup{strings.Join(s.Kinds, " "), s.Services, s.Secrets, s.Copied, s.Health, s.Untold, s.Overlap, s.Observe}
 }
 
+// Alike tells whether two scenarios set the engine up alike. Then it is better to search one
+// after the other than both at once.
+func Alike(a, b *Scenario) bool { return a.setup() == b.setup() }
+
 // mostMoments bounds what is kept of searches that are done: each takes about 700 bytes.
-const mostMoments = 150_000
+const mostMoments = 300_000
 
 var handedOn struct {
 	sync.Mutex
@@ -56,7 +60,7 @@ func worldFor(s *Scenario) *world {
 	handedOn.Lock()
 	defer handedOn.Unlock()
 	for i, w := range handedOn.worlds {
-		if w.scenario.setup() == s.setup() {
+		if Alike(w.scenario, s) {
 			handedOn.worlds = slices.Delete(handedOn.worlds, i, i+1)
 			w.startOver(s)
 			return w
