@@ -137,7 +137,7 @@ func deployApplication(t *testing.T, app *rig.Application, options ...func(*rig.
 	}
 	// Each task logs in once more before it ends: nothing but that shows how a
 	// login would have gone then.
-	app.Tasks, app.Interval, app.WithFunction, app.LastLogin = 2, 500*time.Millisecond, true, true
+	app.Tasks, app.Interval, app.WithFunction, app.LastLogin = 2, 2*time.Second, true, true
 	return deploy(t, append(options, func(o *rig.Options) { o.Application = app })...)
 }
 

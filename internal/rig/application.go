@@ -90,7 +90,40 @@ type Application struct {
 	mu      sync.Mutex
 	tasks   []*TaskRecord
 	changed chan struct{} // closed, and made anew, after each login and each task's end
-	asked   chan struct{} // closed, and made anew, when each task is to log in once more
+	round   *loginRound   // the latest
+}
+
+// A loginRound begins when each task is to log in once more. Tasks that use the same
+// password share one login, which begins after the round does: the server cannot tell
+// theirs apart, and logins are most of what it does.
+type loginRound struct {
+	over chan struct{} // closed when the next one begins
+
+	mu     sync.Mutex
+	logins map[string]*sharedLogin // by password
+}
+
+type sharedLogin struct {
+	once  sync.Once
+	begun time.Time
+	err   error
+}
+
+// login makes the round's login with a password, or waits for the one that another task
+// makes.
+func (l *loginRound) login(password string, once func() error) (begun time.Time, err error) {
+	l.mu.Lock()
+	shared := l.logins[password]
+	if shared == nil {
+		shared = &sharedLogin{}
+		l.logins[password] = shared
+	}
+	l.mu.Unlock()
+	shared.once.Do(func() {
+		shared.begun = time.Now()
+		shared.err = once()
+	})
+	return shared.begun, shared.err
 }
 
 // TaskRecord is what a task did.
@@ -98,7 +131,7 @@ type TaskRecord struct {
 	ARN, Service     string
 	Password         string // that it read when it started
 	Started, Stopped time.Time
-	Logins, Failures int // of a worker: messages, each a query on the connection that it keeps
+	Logins, Failures int // of a worker: messages, each a query on the connection that it keeps; those that it shares count too
 	FirstFailure     error
 	FirstFailed      time.Time // the begin of the first login that failed
 	LastFailed       time.Time // the end of the last one
@@ -168,9 +201,17 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	defer end()
 	pace := time.NewTicker(a.interval(task.Service))
 	defer pace.Stop()
+	var last *loginRound
 	for {
-		asked := a.loginsAsked()
-		if err := a.use(ctx, once, record); err == nil && !a.Slow.Load() {
+		round := a.latestRound()
+		var err error
+		if last != nil && round != last && a.role(task.Service) == mauticserver.Web {
+			err = a.useInRound(ctx, round, once, record)
+		} else { // a task's first login, and the one after each Interval, are its own
+			err = a.use(ctx, once, record)
+		}
+		last = round
+		if err == nil && !a.Slow.Load() {
 			task.Ready()
 		}
 		select {
@@ -182,7 +223,7 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 				return a.use(ctx, once, record)
 			}
 			return nil
-		case <-asked:
+		case <-round.over:
 		case <-pace.C:
 		}
 	}
@@ -204,26 +245,38 @@ func mayFollowChange(e host.Event) bool {
 func (a *Application) askForLogins() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.asked != nil {
-		close(a.asked)
+	if a.round != nil {
+		close(a.round.over)
 	}
-	a.asked = make(chan struct{})
+	a.round = &loginRound{over: make(chan struct{}), logins: map[string]*sharedLogin{}}
 }
 
-// loginsAsked closes when a task is to log in once more.
-func (a *Application) loginsAsked() <-chan struct{} {
+func (a *Application) latestRound() *loginRound {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.asked
+	return a.round
 }
 
 // use makes one use of the database, and records it.
 func (a *Application) use(ctx context.Context, once func(context.Context) error, record *TaskRecord) error {
-	// Not with the task's context: a login that the end of the task breaks
-	// off is no failed one, so it is let finish.
-	begun := time.Now()
+	return a.record(record, func() (time.Time, error) {
+		// Not with the task's context: a login that the end of the task breaks
+		// off is no failed one, so it is let finish.
+		begun := time.Now()
+		return begun, once(context.WithoutCancel(ctx))
+	})
+}
+
+// useInRound is use by the login of a round.
+func (a *Application) useInRound(ctx context.Context, round *loginRound, once func(context.Context) error, record *TaskRecord) error {
+	return a.record(record, func() (time.Time, error) {
+		return round.login(record.Password, func() error { return once(context.WithoutCancel(ctx)) })
+	})
+}
+
+func (a *Application) record(record *TaskRecord, use func() (begun time.Time, err error)) error {
 	a.note(func() { record.begun++ })
-	err := once(context.WithoutCancel(ctx))
+	begun, err := use()
 	if a.OnUse != nil {
 		a.OnUse(err)
 	}

@@ -210,6 +210,31 @@ func TestNoLoginFailedLetsEachTaskLogInOnceMore(t *testing.T) {
 	wantRefused(t, app.NoLoginFailed(t.Context()), 1045)
 }
 
+// What two tasks with one password would each see at the server is the same.
+func TestTasksShareALoginOnlyWithinARoundAndOnlyWithTheSamePassword(t *testing.T) {
+	t.Parallel()
+	app, logins := &Application{}, map[string]int{}
+	login := func(password string) (time.Time, error) {
+		return app.latestRound().login(password, func() error { logins[password]++; return errors.New(password) })
+	}
+	for range 2 {
+		app.askForLogins()
+		asked := time.Now()
+		for _, password := range []string{"one", "one", "two"} {
+			begun, err := login(password)
+			if err == nil || err.Error() != password {
+				t.Errorf("with %s: got %v", password, err)
+			}
+			if begun.Before(asked) {
+				t.Errorf("the login with %s began %s before it was asked for", password, asked.Sub(begun))
+			}
+		}
+	}
+	if logins["one"] != 2 || logins["two"] != 2 {
+		t.Errorf("there were %v, want 2 of each: one in each round", logins)
+	}
+}
+
 func TestTasksLogInWhenTheFunctionMayHaveChangedTheirAccount(t *testing.T) {
 	t.Parallel()
 	app := &Application{Services: []string{"web"}, Tasks: 2, Interval: time.Hour, WithFunction: true}
