@@ -89,6 +89,11 @@ type history struct {
 	// became of it, there may be no way back to them.
 	spoilt map[string]bool
 
+	// leaked are the values that were AWSCURRENT when an emergency began. Should it be given up,
+	// the next rotation of any sort revokes them, and tasks that have started with them since
+	// fail, as the alarm says until then.
+	leaked map[string]bool
+
 	mu    sync.Mutex
 	acts  bool // the engine is at work
 	plan  fault
@@ -116,7 +121,7 @@ const (
 var errFault = errors.New("injected")
 
 func newHistory(rt *rapid.T) *history {
-	h := &history{rt: rt, smtp: newIssuer(), fleet: &fleet{}, spoilt: map[string]bool{}}
+	h := &history{rt: rt, smtp: newIssuer(), fleet: &fleet{}, spoilt: map[string]bool{}, leaked: map[string]bool{}}
 	h.start(rt, h.fleet, []*issuer{h.smtp})
 	h.fleet.clock = h.aws.Clock()
 	h.fleet.current = func() map[string]string { return h.values(h.version("AWSCURRENT")) }
@@ -223,6 +228,9 @@ func (h *history) rotateWith(rt *rapid.T, words string) {
 		h.fleet.doom()
 		for _, v := range h.state().Versions {
 			h.spoilt[v.ID] = true
+		}
+		for _, value := range h.values(h.version("AWSCURRENT")) {
+			h.leaked[value] = true
 		}
 	}
 	if _, err := h.secrets.RotateSecret(rt.Context(), in); err != nil {
@@ -425,8 +433,8 @@ func (h *history) violation() string {
 	}
 	for _, t := range h.fleet.running() {
 		for _, k := range []*target{&h.database.target, &h.smtp.target} {
-			if !t.doomed && !k.takes(t.values[k.name]) {
-				return fmt.Sprintf("a task runs with %s, which is refused", t.values[k.name])
+			if value := t.values[k.name]; !t.doomed && !h.leaked[value] && !k.takes(value) {
+				return fmt.Sprintf("a task runs with %s, which is refused", value)
 			}
 		}
 	}
