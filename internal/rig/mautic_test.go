@@ -114,9 +114,9 @@ func TestSecretHoldsWhatMauticAccepts(t *testing.T) {
 }
 
 // redeploy does what the function does after a promotion.
-func redeploy(t *testing.T, r *Rig, service string) {
+func redeploy(t *testing.T, r *Rig) {
 	t.Helper()
-	if err := r.Deploy(t.Context(), service); err != nil {
+	if err := r.Deploy(t.Context(), "web"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -140,7 +140,7 @@ func TestPagesLogInWithThePasswordOfTheNewestTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(500, "while the task has a password that is refused")
-	redeploy(t, r, "web")
+	redeploy(t, r)
 	if err := r.WaitSteady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestATaskEndsAfterTheRequestsThatItAnswers(t *testing.T) {
 	if task == nil {
 		t.Fatal("no task answers")
 	}
-	redeploy(t, r, "web")
+	redeploy(t, r)
 	told := func() (told, stopped bool) {
 		app.mu.Lock()
 		defer app.mu.Unlock()

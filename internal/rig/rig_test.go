@@ -294,7 +294,7 @@ func TestATaskThatLingersLogsInUntilItIsLetGo(t *testing.T) {
 	linger := make(chan struct{})
 	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond, Linger: linger, LastLogin: true}
 	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
-	redeploy(t, r, "web")
+	redeploy(t, r)
 	_, err := r.AWS.WaitEvent(t.Context(), func(e host.Event) bool {
 		task, ok := e.(localecs.TaskChanged)
 		return ok && task.Status == "STOPPING"
@@ -319,7 +319,7 @@ func TestADeploymentOfASlowApplicationGoesOnUntilItIsSlowNoMore(t *testing.T) {
 	app := &Application{Services: []string{"web"}, Tasks: 1, Interval: 10 * time.Millisecond}
 	r := newRig(t, Options{MySQL: mysqltest.Shared(t), Application: app})
 	app.Slow.Store(true)
-	redeploy(t, r, "web")
+	redeploy(t, r)
 	for len(app.Records()) < 2 { // the new task runs
 		if err := app.awaitLogins(t.Context()); err != nil {
 			t.Fatal(err)
