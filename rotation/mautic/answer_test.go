@@ -63,8 +63,9 @@ func TestARequestThatTakesTooLongTellsHowLong(t *testing.T) {
 		if credential.OutcomeOf(err) != credential.Unreachable {
 			f.t.Errorf("outcome %s", credential.OutcomeOf(err))
 		}
+		s.timeout = time.Second // the answer begins at once, on a busy machine too
 		_, err = s.ask(f.t.Context(), s.client, http.MethodGet, "s/slow", nil, nil)
-		f.needs(err, "the answer was cut short", "(20ms at most)")
+		f.needs(err, "the answer was cut short", "(1s at most)")
 
 		s.timeout = pageTimeout
 		short, cancel := context.WithTimeout(f.t.Context(), 20*time.Millisecond)
