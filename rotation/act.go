@@ -50,7 +50,15 @@ func (r *run) act(ctx context.Context, s *sight, actions []plan.Action) (results
 		}
 		done[keyOf(a)] = true
 		if a.Do == plan.Tidy {
-			return append(results, r.tidy(ctx, s, rest, a.Version)...)
+			tidied := r.tidy(ctx, s, rest, a.Version)
+			results = append(results, tidied...)
+			if tidied[0].err == nil {
+				return results
+			}
+			for _, t := range tidied { // what is decided of other kinds goes on
+				done[keyOf(t.action)] = true
+			}
+			continue
 		}
 		if a.Do != plan.Hold { // which logs it itself, if it still holds under the lock
 			r.tell(a)
@@ -151,7 +159,7 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		r.lookElsewhere(ctx)
 		return nil
 	case plan.Ask:
-		return r.ask(ctx, s.current, a)
+		return r.ask(ctx, s, a)
 	case plan.AskRoute:
 		return r.askRoute(ctx, s, a)
 	case plan.SetAgain:
@@ -184,19 +192,19 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 	return fmt.Errorf("no such action: %s", a.Do)
 }
 
-// ask asks the target whether it accepts a version's value. current is AWSCURRENT.
-func (r *run) ask(ctx context.Context, current string, a plan.Action) error {
+// ask asks the target whether it accepts a version's value. s is nil if the version is AWSCURRENT.
+func (r *run) ask(ctx context.Context, s *sight, a plan.Action) error {
 	kind, _ := r.kind(a.Kind)
 	v, err := r.read.Version(ctx, a.Version)
 	if err != nil {
 		return err
 	}
-	if a.Version != current {
-		today, err := r.document(ctx, current)
+	if s != nil && a.Version != s.current {
+		today, err := r.document(ctx, s.current)
 		if err != nil {
 			return err
 		}
-		v.Doc = reachable(today, v.Doc, kind)
+		v.Doc = s.reachable(today, v.Doc, kind)
 	}
 	_, _ = r.probe(ctx, kind, v) // the log has why it is not accepted
 	return nil

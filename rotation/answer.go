@@ -360,6 +360,7 @@ const (
 	meansOld        = "tasks read it at start, and it has been old since AWSCURRENT's rollout began"
 	meansNotCarried = "the emergency was not carried out"
 	meansToSet      = "its target, which accepts only one value, is given it next"
+	meansUnseen     = "AWSCURRENT stores it, and its target has not been seen to accept it yet"
 	meansReplaced   = "its target accepts only the newer value; this one is kept so that it can be set again"
 )
 
@@ -403,8 +404,10 @@ func (s *sight) meaning(version, kind string, state ledger.State) string {
 		return meansOld
 	case state == ledger.Revoking && version == s.current:
 		return meansNotCarried
-	case state == ledger.GivenUp && version == s.current:
+	case state == ledger.GivenUp && version == s.current && s.isSingle(kind):
 		return meansToSet
+	case state == ledger.GivenUp && version == s.current:
+		return meansUnseen
 	case state == ledger.Old && s.isSingle(kind):
 		return meansReplaced
 	}

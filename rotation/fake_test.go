@@ -24,6 +24,7 @@ import (
 type target struct {
 	name    string
 	restart bool
+	needs   string // the kind that its target is reached through
 
 	mu       sync.Mutex
 	accepted []string
@@ -69,6 +70,7 @@ func (k *target) call(apply func() error) error {
 }
 
 func (k *target) Name() string       { return k.name }
+func (k *target) Needs() string      { return k.needs }
 func (k *target) NeedsRestart() bool { return k.restart }
 func (k *target) Where() string      { return string(k.field()) }
 func (k *target) field() document.Pointer {

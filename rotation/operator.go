@@ -162,6 +162,9 @@ func (r *run) released(s *sight, log *slog.Logger) (pages []ledger.Page) {
 		}
 	}
 	switch {
+	case rollout.Open() && s.plan.CannotConverge() && len(s.plan.ToRedeploy()) > 0:
+		log.Warn("the rollout is not ended, since tasks with the old values run in services that could not be redeployed: force a new deployment of each, or take it out of the services that are redeployed, then release again",
+			"since", rollout.Since, "services", s.plan.ToRedeploy())
 	case rollout.Open() && !s.plan.MayBeEnded():
 		log.Info("the rollout is in progress, and was not ended", "since", rollout.Since)
 	case rollout.Open():

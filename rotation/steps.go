@@ -414,7 +414,7 @@ func (r *run) accepted(ctx context.Context, kind credential.Kind, current, pendi
 	if err != nil || single {
 		return single, err
 	}
-	if err := r.ask(ctx, current.ID, plan.Action{Kind: name, Version: current.ID}); err != nil {
+	if err := r.ask(ctx, nil, plan.Action{Kind: name, Version: current.ID}); err != nil {
 		return false, err
 	}
 	switch r.found.probes[place{name, current.ID}] {

@@ -80,7 +80,11 @@ func (r *run) both(ctx context.Context, s *sight, version string) (current, old 
 // reachable returns another version's document with AWSCURRENT's fields, but for the kind's own. What is
 // asked with it reaches the target with the credentials of today: a kind in Mautic's tables logs in to the
 // database, and a login with the old database password would pass for somebody's use of it.
-func reachable(current, other document.Document, kind credential.Kind) document.Document {
+// Where that password is known to be refused, the other version's may still open them.
+func (s *sight) reachable(current, other document.Document, kind credential.Kind) document.Document {
+	if d, ok := kind.(credential.Dependent); ok && s.kind(d.Needs()).Wanted.Probe == plan.Denied {
+		return other
+	}
 	if today, err := withFields(current, other, kind); err == nil {
 		return today
 	}

@@ -15,14 +15,14 @@ import (
 func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	at := place{a.Kind, a.Version}
 	// Another invocation may have set it since the target was asked.
-	if err := r.ask(ctx, s.current, a); err != nil || r.found.probes[at] != plan.Denied {
+	if err := r.ask(ctx, s, a); err != nil || r.found.probes[at] != plan.Denied {
 		return err
 	}
 	err := r.trySetAgain(ctx, s, a)
 	if credential.MayPass(err) {
 		// Nobody has answered, so the statement may still take effect, after whatever is asked
 		// now. It keeps its lock at the server until then: once more, under the lock, is the last word.
-		if err := r.ask(ctx, s.current, a); err != nil {
+		if err := r.ask(ctx, s, a); err != nil {
 			return err
 		}
 		if r.found.probes[at] == plan.Denied {
@@ -32,12 +32,12 @@ func (r *run) setAgain(ctx context.Context, s *sight, a plan.Action) error {
 	r.found.changed(a.Kind)
 	switch {
 	case err == nil:
-	case errors.Is(err, errAnew):
+	case errors.Is(err, errAnew), errors.Is(err, ErrTooLittleTime):
 		return err
 	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:
 		r.found.probes[at] = plan.Denied
 	default: // it may have been set, and the answer lost
-		if err := r.ask(ctx, s.current, a); err != nil {
+		if err := r.ask(ctx, s, a); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (r *run) askOld(ctx context.Context, s *sight, kind string) error {
 			if !old.MayBeAccepted() {
 				continue
 			}
-			if err := r.ask(ctx, s.current, plan.Action{Kind: kind, Version: old.Version}); err != nil {
+			if err := r.ask(ctx, s, plan.Action{Kind: kind, Version: old.Version}); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			log := r.log.With("kind", a.Kind)
 			if overlaps && !k.Swaps {
 				// The wanted value takes the part of an old one here, and the other way round.
-				err = retirer.Restore(ctx, credential.Overlap{Current: reachable(current, other, kind), Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
+				err = retirer.Restore(ctx, credential.Overlap{Current: s.reachable(current, other, kind), Old: current, Confirm: confirm, Now: r.aws.Told(), Log: log})
 			} else {
 				err = kind.PutBack(ctx, credential.Change{Current: current, Pending: other, Confirm: confirm, Log: log})
 			}

@@ -64,3 +64,14 @@ func TestAnOperatorsRollbackIsThatOfARolloutThatFails(t *testing.T) {
 		})
 	}
 }
+
+// The wanted value is known from a label of the first edition alone, which is on the rolled-back version.
+func TestAValueOfTheFirstEditionIsNotedBeforeItIsPutBack(t *testing.T) {
+	k := Kind{Name: "admin", Wanted: Value{Version: "current", Entry: ledger.Entry{State: ledger.Proven}, Probe: Denied},
+		Old: []Value{{Version: "bad", Entry: ledger.Entry{State: ledger.RolledBack, Count: 1}}}}
+	for _, a := range Decide(Observation{Kinds: []Kind{k}}) {
+		if a.Do == PutBack {
+			t.Errorf("%s before a label of its own tells of the value", a.Do)
+		}
+	}
+}

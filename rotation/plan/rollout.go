@@ -282,6 +282,17 @@ func (o Observation) MayBeEnded() bool {
 	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == "" && !slices.ContainsFunc(o.Rollout.Services, isToRedeploy)
 }
 
+// ToRedeploy names the services whose redeploy has not begun, for which a release does not end the
+// rollout.
+func (o Observation) ToRedeploy() (names []string) {
+	for _, s := range o.Rollout.Services {
+		if isToRedeploy(s) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
 // refusedNow is a reason to roll back that does not depend on the services: a target refuses what
 // was promoted. "": none does.
 func refusedNow(o Observation) string {
