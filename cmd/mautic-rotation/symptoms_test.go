@@ -120,9 +120,9 @@ var symptoms = []symptom{
 	{"AWSPENDING", allows,
 		[]string{"abandon"}, []string{"done: the rotation was given up"}, fault.Fine, nil},
 	{"Secrets Manager cannot invoke the specified Lambda function", denies("RotateSecret", "AccessDeniedException", "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com"),
-		[]string{"rotate"}, []string{"Secrets Manager cannot invoke the function", "correct the stack's parameter SecretArn, and deploy"}, fault.Attention, allows},
+		[]string{"rotate"}, []string{"Secrets Manager cannot invoke the function", "correct the stack's parameter SecretArn and deploy"}, fault.Attention, allows},
 	{"Error when executing lambda", denies("Invoke", "TooManyRequestsException", "Rate Exceeded."),
-		[]string{"status"}, []string{"Rate Exceeded.", "raise the account's concurrency of Lambda, or take reserved concurrency off the function"}, fault.Unknown, allows},
+		[]string{"status"}, []string{"Rate Exceeded.", "raise the account's Lambda concurrency limit, or remove reserved concurrency from the function"}, fault.Unknown, allows},
 	{"The function does not exist", func(d *deployment) { d.AWS.Lambda.DeleteFunction(rig.FunctionName) },
 		[]string{"status", "--stack", rig.StackName}, []string{"no stack", "deploy the stack again"}, fault.Unknown, deploys},
 }
