@@ -1,12 +1,12 @@
-// Checkstack looks through what samconfig.toml gives to the stack of an
+// Command checkstack checks the values in samconfig.toml for the stack of an
 // environment, before it is deployed:
 //
 //	go run ./cmd/checkstack prod
 //
-// It finds what the SAM CLI passes over without a word (a parameter that the
-// template does not have, a value that is cut at its first space), the samples that
-// samconfig.toml has until somebody puts in what is theirs, and what CloudFormation or
-// Secrets Manager would refuse in the midst of a deployment.
+// It finds what the SAM CLI ignores silently (a parameter that the template does not
+// have, a value that is cut off at its first space), sample values that nobody has
+// replaced yet, and what CloudFormation or Secrets Manager would refuse in the middle of
+// a deployment.
 package main
 
 import (

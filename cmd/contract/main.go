@@ -1,15 +1,15 @@
-// Command contract asks whether AWS does what this project believes that it does.
+// Command contract checks this project's assumptions about AWS.
 //
-//	go run ./cmd/contract                                 ask the stand-in that the tests run on
-//	AWS_PROFILE=scratch go run ./cmd/contract -aws        ask AWS, in an account where nothing else matters
-//	go run ./cmd/contract -list                           say what is believed, and ask nothing
+//	go run ./cmd/contract                                 check them against the stand-in that the tests use
+//	AWS_PROFILE=scratch go run ./cmd/contract -aws        check them against AWS, in a scratch account
+//	go run ./cmd/contract -list                           list them, without checking any
 //
-// In AWS it makes secrets, a function, its role and its log group, whose names begin with mautic-contract- and whose tag is
-// mautic-rotation-contract. It says what that costs, asks first, touches nothing else, and removes all of it at the end:
-// after a failure and an interrupt too. What a run has left that was killed, the next one removes once it is an hour old.
+// In AWS it creates secrets, a function, its role and its log group, whose names begin with mautic-contract- and whose tag
+// is mautic-rotation-contract. It says what that costs and asks first, touches nothing else, and removes everything at the
+// end, also after a failure or an interrupt. If a run is killed, a later one removes what it left, once that is an hour old.
 //
-// The exit status is 1 when a fact differs, when one could not be asked because something else went wrong, or when something
-// could not be removed; 2 when the arguments are wrong; 3 when the answer to the question was not yes.
+// The exit status is 1 if an assumption is wrong, if one could not be checked because something else failed, or if something
+// could not be removed; 2 if the arguments are wrong; 3 if the question was not answered with yes.
 package main
 
 import (
@@ -41,7 +41,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// arguments are the program's.
+// arguments are the command line's.
 type arguments struct {
 	aws, yes, list bool
 	out, archive   string
@@ -53,14 +53,14 @@ type arguments struct {
 func parse(args []string, stderr io.Writer) (a arguments, err error) {
 	flags := flag.NewFlagSet("contract", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&a.aws, "aws", false, "ask AWS, with the credentials and the region that the AWS CLI would use")
-	flags.BoolVar(&a.yes, "yes", false, "do not ask before it costs something")
-	flags.BoolVar(&a.list, "list", false, "say what is believed, and ask nothing")
-	flags.StringVar(&a.out, "out", "", "write the table to this `file` too: Markdown if it ends with .md, else JSON")
-	flags.StringVar(&a.archive, "archive", "", "take this `zip` for the function instead of building one")
-	flags.StringVar(&a.arch, "arch", "arm64", "what to build the function for in AWS: arm64 or amd64")
-	flags.DurationVar(&a.patience, "patience", 35*time.Minute, "leave out what takes longer")
-	only := flags.String("only", "", "ask only the facts whose names match this `regexp`")
+	flags.BoolVar(&a.aws, "aws", false, "check against AWS, with the AWS CLI's credentials and region")
+	flags.BoolVar(&a.yes, "yes", false, "do not ask for confirmation before creating what costs money")
+	flags.BoolVar(&a.list, "list", false, "list the assumptions, without checking any")
+	flags.StringVar(&a.out, "out", "", "also write the table to this `file`: Markdown if it ends with .md, otherwise JSON")
+	flags.StringVar(&a.archive, "archive", "", "use this `zip` for the function instead of building one")
+	flags.StringVar(&a.arch, "arch", "arm64", "the architecture of the function in AWS: arm64 or amd64")
+	flags.DurationVar(&a.patience, "patience", 35*time.Minute, "skip checks that take longer than this")
+	only := flags.String("only", "", "check only the assumptions whose names match this `regexp`")
 	if err := flags.Parse(args); err != nil {
 		return a, err
 	}
@@ -75,7 +75,7 @@ func parse(args []string, stderr io.Writer) (a arguments, err error) {
 	return a, err
 }
 
-// facts are those that are to be asked.
+// facts are the chosen ones.
 func (a arguments) facts() (chosen []contract.Fact) {
 	for _, f := range contract.Facts() {
 		if a.only.MatchString(f.Name) {
@@ -96,7 +96,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	facts := a.facts()
 	switch {
 	case len(facts) == 0:
-		fmt.Fprintln(stderr, "-only: no fact has such a name; -list shows them")
+		fmt.Fprintln(stderr, "-only: no name matches; -list shows them")
 		return exitUsage
 	case a.list:
 		list(stdout, facts)
@@ -109,7 +109,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err = p.run(ctx, facts)
 	switch {
 	case errors.Is(err, errDeclined):
-		fmt.Fprintln(stdout, "Nothing was made.")
+		fmt.Fprintln(stdout, "Nothing was created.")
 		return exitDeclined
 	case err != nil:
 		fmt.Fprintln(stderr, err)
@@ -133,7 +133,7 @@ func list(w io.Writer, facts []contract.Fact) {
 
 var (
 	errDeclined = errors.New("declined")
-	errFound    = errors.New("not everything is as believed")
+	errFound    = errors.New("not every assumption holds")
 )
 
 // program is one run.
@@ -193,7 +193,7 @@ func (p program) ask(ctx context.Context, place contract.Place, goarch string, f
 	}
 	report := contract.Report{Place: account.Place(), Run: account.Run(), At: place.Now()}
 	if !p.aws {
-		p.patience = 0 // the stand-in's time is moved
+		p.patience = 0 // the stand-in's clock is moved forward
 	}
 	report.Results = contract.Ask(ctx, account, facts, contract.Options{Patience: p.patience, Done: func(r contract.Result) {
 		contract.PrintResult(p.stdout, r)
@@ -210,25 +210,25 @@ func (p program) ask(ctx context.Context, place contract.Place, goarch string, f
 	return nil
 }
 
-// announce says what will be done, and what it costs.
+// announce prints what will be done, and what it costs.
 func (p program) announce(account *contract.Account, facts []contract.Fact, left contract.Leftovers) {
-	fmt.Fprintf(p.stdout, "%s\n\nThis makes at most %d secrets, a function, its role and its log group, named %s… and tagged %s,\n"+
-		"asks with them, and removes them. It touches nothing else.\n",
+	fmt.Fprintf(p.stdout, "%s\n\nThis creates at most %d secrets, a function, its role and its log group, named %s… and tagged %s,\n"+
+		"runs the checks with them, and removes them. It touches nothing else.\n",
 		account.Place(), contract.MostSecrets, contract.Prefix+account.Run(), contract.TagKey)
-	fmt.Fprintf(p.stdout, "It costs at most %d US cents, at 0.40 USD a month for a secret, which there are for %s, and 0.05 USD for 10,000 calls.\n",
+	fmt.Fprintf(p.stdout, "It costs at most %d US cents, at 0.40 USD a month for each secret, which exist for %s, and 0.05 USD for 10,000 calls.\n",
 		contract.Cents(facts, p.patience), contract.Hours(facts, p.patience))
 	fmt.Fprintf(p.stdout, "It takes up to %s.\n", contract.Words(contract.Longest(facts, p.patience)))
 	if len(left) > 0 {
-		fmt.Fprintf(p.stdout, "An earlier run was killed. What it has left is removed first:\n  %s\n", strings.Join(left.Names(), "\n  "))
+		fmt.Fprintf(p.stdout, "An earlier run was killed. What it left is removed first:\n  %s\n", strings.Join(left.Names(), "\n  "))
 	}
 }
 
-// confirm asks whether to go on. No answer is no.
+// confirm asks whether to continue. No answer means no.
 func (p program) confirm(ctx context.Context) error {
 	if p.yes {
 		return nil
 	}
-	fmt.Fprint(p.stdout, "Go on? Type yes: ")
+	fmt.Fprint(p.stdout, "Continue? Type yes: ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(p.stdin).ReadString('\n')
@@ -245,7 +245,7 @@ func (p program) confirm(ctx context.Context) error {
 	return errDeclined
 }
 
-// function is the archive to deploy.
+// function returns the archive to deploy.
 func (p program) function(ctx context.Context, goarch string) (contract.Archive, error) {
 	if p.archive == "" {
 		return contract.Build(ctx, goarch)
@@ -254,16 +254,16 @@ func (p program) function(ctx context.Context, goarch string) (contract.Archive,
 	return contract.Archive{Zip: packed, Architecture: contract.Architecture(goarch)}, err
 }
 
-// clean removes what the run has made, though it was interrupted.
+// clean removes what the run has created, even if it was interrupted.
 func (p program) clean(ctx context.Context, account *contract.Account) error {
 	if ctx.Err() != nil {
-		fmt.Fprintln(p.stderr, "Interrupted. Removing what was made; interrupt again to leave it to the next run.")
+		fmt.Fprintln(p.stderr, "Interrupted. Removing what was created; interrupt again to leave that to the next run.")
 	}
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Minute)
 	defer cancel()
 	if err := account.Clean(cleaning); err != nil {
-		return fmt.Errorf("%w\nThe next run removes what is left, an hour from now or later", err)
+		return fmt.Errorf("%w\nThe next run removes the rest, if it starts an hour from now or later", err)
 	}
-	fmt.Fprintln(p.stdout, "All that was made has been removed.")
+	fmt.Fprintln(p.stdout, "Everything that was created has been removed.")
 	return nil
 }

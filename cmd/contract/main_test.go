@@ -139,7 +139,7 @@ func TestNothingIsMadeUnlessSomebodySaysYes(t *testing.T) {
 			t.Parallel()
 			a := start(t)
 			a.run(answer).check(t, exitDeclined, "AWS, account 123456789012, region us-east-1", "at most 35 secrets, a function",
-				"It costs at most 5 US cents", "It takes up to 35m.", "Type yes: ", "Nothing was made.")
+				"It costs at most 5 US cents", "It takes up to 35m.", "Type yes: ", "Nothing was created.")
 			for _, operation := range []string{"CreateRole", "CreateSecret", "CreateFunction", "CreateLogGroup"} {
 				if a.called(operation) {
 					t.Error(operation, "was called")
@@ -155,7 +155,7 @@ func TestARunOnAWSAsksTellsWritesAndRemoves(t *testing.T) {
 	table := filepath.Join(t.TempDir(), "seen.md")
 	a.run("yes\n", "-only", quick, "-out", table).check(t, 0,
 		"✓ How does an error come that the function returns?", "observed: FunctionError Unhandled, with errorMessage",
-		"AWS, account 123456789012, region us-east-1: 1 facts agree, 0 differ, 0 were not asked.", "All that was made has been removed.")
+		"AWS, account 123456789012, region us-east-1: 1 facts agree, 0 differ, 0 were not asked.", "Everything that was created has been removed.")
 	a.isEmpty()
 	if !a.called("Invoke") {
 		t.Error("nothing was asked")
@@ -179,7 +179,7 @@ func TestADifferenceIsToldWithWhatDependsOnIt(t *testing.T) {
 	a.run("", "-yes", "-only", "no function", "-out", table).check(t, exitFound,
 		"✗ What becomes of RotateSecret of a secret that has no function?", "believed: refused: InvalidRequestException",
 		"observed: refused: OtherException", "depends on it: internal/operator/cloud/secrets.go", "0 facts agree, 1 differ",
-		"All that was made has been removed.")
+		"Everything that was created has been removed.")
 	a.isEmpty()
 	var seen struct {
 		Facts []struct{ Outcome, Observed, DependsOn string }
@@ -234,7 +234,7 @@ func TestAnInterruptRemovesWhatWasMade(t *testing.T) {
 			t.Parallel()
 			a := start(t)
 			a.interrupted(signal, "CreateSecret").check(t, exitFound,
-				"Interrupted. Removing what was made", "not asked: interrupted", "All that was made has been removed.")
+				"Interrupted. Removing what was created", "not asked: interrupted", "Everything that was created has been removed.")
 			a.isEmpty()
 		})
 	}
@@ -244,7 +244,7 @@ func TestASecondInterruptLeavesWhatIsLeftToTheNextRun(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	s := a.interrupted(syscall.SIGINT, "CreateSecret", "DeleteFunction")
-	s.check(t, -1, "interrupt again to leave it to the next run") // ended by the signal
+	s.check(t, -1, "interrupt again to leave that to the next run") // ended by the signal
 	if strings.Contains(s.output, "has been removed") || len(a.IAM.Roles()) != 1 {
 		t.Errorf("the role was removed: %s", s.output)
 	}
@@ -280,7 +280,7 @@ func TestOnTheStandInItBuildsTheFunctionAndAsksNobody(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
 	status := run([]string{"-only", quick}, strings.NewReader(""), &out, &errs)
-	session{out.String() + errs.String(), status}.check(t, 0, "the stand-in: 1 facts agree, 0 differ", "All that was made has been removed.")
+	session{out.String() + errs.String(), status}.check(t, 0, "the stand-in: 1 facts agree, 0 differ", "Everything that was created has been removed.")
 	if strings.Contains(out.String(), "yes") {
 		t.Error("it asked:", out.String())
 	}

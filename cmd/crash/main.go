@@ -1,14 +1,14 @@
-// Command crash runs the crash matrix: a rotation for each call that it makes
-// to the outside and each way in which that call can go wrong. It prints a
-// table of scenarios and faults, and each violation with the command that
-// repeats it; its exit status is 1 when there is any.
+// Command crash runs the crash matrix: one rotation for each external call that a
+// rotation makes and each way in which that call can fail. It prints a table of calls
+// and faults for each scenario, and each violation with the command that repeats it. The
+// exit status is 1 if there is any violation.
 //
 //	go run ./cmd/crash                              all trials
-//	go run ./cmd/crash -scenario plain              those of one scenario
-//	go run ./cmd/crash -sample 10                   ten of each scenario
-//	go run ./cmd/crash -pairs 100                   two faults in one rotation, a hundred times for each scenario
-//	go run ./cmd/crash -only plain/17/killed-after  one of them
-//	go run ./cmd/crash -match 'killed-after .*DISCARD'  those whose name and call match
+//	go run ./cmd/crash -scenario plain              all trials of one scenario
+//	go run ./cmd/crash -sample 10                   ten trials of each scenario
+//	go run ./cmd/crash -pairs 100                   100 trials of each scenario with two faults each
+//	go run ./cmd/crash -only plain/17/killed-after  one trial
+//	go run ./cmd/crash -match 'killed-after .*DISCARD'  the trials whose name and call match
 //	go run ./cmd/crash -database mariadb            on MariaDB
 package main
 
@@ -34,7 +34,7 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// options are the command's.
+// options are the command line's.
 type options struct {
 	only, scenario, match, logs string
 	database                    string
@@ -44,15 +44,15 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.only, "only", "", "run one trial, by its name")
-	flag.StringVar(&o.scenario, "scenario", "", "run the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
-	flag.StringVar(&o.match, "match", "", "run the trials whose name, a space, and the name of the call match a regular expression")
-	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11; on MariaDB by an administrator's login")
-	flag.StringVar(&o.logs, "logs", "", "a directory for the function's logs of trials with violations")
+	flag.StringVar(&o.only, "only", "", "run only the trial with this name")
+	flag.StringVar(&o.scenario, "scenario", "", "run only the trials of one scenario: "+strings.Join(scenarioNames(), ", "))
+	flag.StringVar(&o.match, "match", "", "run only the trials for which \"<trial's name> <call's name>\" matches this regular expression")
+	flag.StringVar(&o.database, "database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11; on MariaDB the function uses an administrator's login")
+	flag.StringVar(&o.logs, "logs", "", "write the function's logs of trials with violations to this directory")
 	flag.BoolVar(&o.first, "first", false, "end a trial at its first violation")
-	flag.IntVar(&o.sample, "sample", 0, "run so many trials of each scenario, the same ones each time; 0 means all")
-	flag.IntVar(&o.pairs, "pairs", 0, "run so many trials of each scenario with a second fault after the first, the same ones each time, and no others")
-	flag.IntVar(&o.parallel, "parallel", 16, "how many trials run at once")
+	flag.IntVar(&o.sample, "sample", 0, "run only this many trials of each scenario, always the same ones; 0 means all")
+	flag.IntVar(&o.pairs, "pairs", 0, "run only this many trials of each scenario, always the same ones, each with a second fault after the first")
+	flag.IntVar(&o.parallel, "parallel", 16, "how many trials to run in parallel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -73,7 +73,7 @@ func scenarioNames() []string {
 
 func run(ctx context.Context, o options) (err error) {
 	if o.scenario != "" && !slices.Contains(scenarioNames(), o.scenario) {
-		return fmt.Errorf("no scenario is named %q: there are %s", o.scenario, strings.Join(scenarioNames(), ", "))
+		return fmt.Errorf("unknown scenario %q; choose one of %s", o.scenario, strings.Join(scenarioNames(), ", "))
 	}
 	series, err := mysqlserver.SeriesOf(o.database)
 	if err != nil {
@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	var args []string
 	if !series.IsMariaDB() {
-		args = []string{"--log-error-verbosity=3"} // as on RDS: logins by a second password are logged
+		args = []string{"--log-error-verbosity=3"} // as on RDS: the server logs logins with a second password
 	}
 	server, err := mysqlserver.Start(ctx, mysqlserver.Options{Series: series, Args: args, Progress: func(m string) { fmt.Println(m) }})
 	if err != nil {
@@ -119,7 +119,7 @@ func one(ctx context.Context, matrix *crash.Matrix, name string) error {
 	}
 	fmt.Printf("%s: %d violations\n", trial, len(violations))
 	if len(violations) > 0 {
-		return errors.New("what must always hold did not")
+		return errors.New("an invariant was violated")
 	}
 	return nil
 }
@@ -145,12 +145,12 @@ func all(ctx context.Context, matrix *crash.Matrix, o options) error {
 		}
 		trials, err := matrix.Trials(ctx, scenario)
 		if err != nil {
-			fmt.Printf("\n%s: its calls cannot be listed\n  %v\n", scenario.Name, err)
+			fmt.Printf("\n%s: cannot list its calls\n  %v\n", scenario.Name, err)
 			results = append(results, result{trial: crash.Trial{Scenario: scenario.Name}, err: err})
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			continue // the other scenarios tell their own
+			continue // with the other scenarios
 		}
 		trials = slices.DeleteFunc(trials, func(t crash.Trial) bool { return !wanted.MatchString(t.String() + " " + t.Name) })
 		if len(trials) == 0 {
@@ -207,10 +207,10 @@ func runAll(ctx context.Context, matrix *crash.Matrix, trials []crash.Trial, par
 	return results
 }
 
-// progressTime is how often those who wait are told how far it is.
+// progressTime is the time between two progress messages.
 const progressTime = time.Minute
 
-// every calls f now and then until it is stopped.
+// every calls f repeatedly until it is stopped.
 func every(pause time.Duration, f func()) (stop func()) {
 	ticker, stopped := time.NewTicker(pause), make(chan struct{})
 	go func() {
@@ -229,8 +229,8 @@ func every(pause time.Duration, f func()) (stop func()) {
 	}
 }
 
-// printTable has a line for each call and a column for each fault: a dot where
-// everything held, the number of violations where not.
+// printTable prints a row for each call and a column for each fault: a dot if all
+// invariants held, otherwise the number of violations.
 func printTable(results []result) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "\tcall")
@@ -277,7 +277,7 @@ func printViolations(results []result) {
 		if r.err == nil && len(r.violations) == 0 {
 			continue
 		}
-		fmt.Printf("\n%s (%s), again by: go run ./cmd/crash -only %s\n", r.trial, r.trial.Name, r.trial)
+		fmt.Printf("\n%s (%s), to repeat: go run ./cmd/crash -only %s\n", r.trial, r.trial.Name, r.trial)
 		if r.err != nil {
 			fmt.Println("  the trial itself failed:", r.err)
 		}
@@ -296,7 +296,7 @@ func conclude(results []result, took time.Duration) error {
 		}
 	}
 	if len(results) == 0 {
-		return errors.New("there are no such trials")
+		return errors.New("no trial matches")
 	}
 	fmt.Printf("\n%d trials in %s: %d violations\n", len(results), took.Round(time.Second), violations)
 	if violations+failures > 0 {

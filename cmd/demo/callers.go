@@ -14,9 +14,8 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// callInterval between two calls of a caller, and how many callers there are:
-// integrations hold an API client's id and key, jobs read them from the secret
-// each time.
+// The time between two calls of a caller, and how many callers there are: integrations
+// have a fixed API client id and key, jobs read them from the secret each time.
 const (
 	callInterval = 200 * time.Millisecond
 	integrations = 2
@@ -28,8 +27,8 @@ type callers struct {
 	d    *demo
 	load *load.Load
 
-	// clock is held for reading during a call, so that AWS's clock is not moved
-	// on between getting a token and using it.
+	// clock is locked for reading during a call, so that AWS's clock is not moved
+	// forward between getting a token and using it.
 	clock sync.RWMutex
 
 	mu    sync.Mutex
@@ -37,14 +36,14 @@ type callers struct {
 	calls map[pair]calls
 }
 
-// calls counts those that were made with one pair.
+// calls counts the calls made with one pair.
 type calls struct {
 	made, failed int
 	last         error // why the last one failed
 }
 
-// call starts the callers, and returns when each of them has made a call. They
-// stop with end.
+// call starts the callers, and returns once each of them has made a call. end stops
+// them.
 func (d *demo) call(ctx context.Context) (err error) {
 	c := &callers{d: d, calls: map[pair]calls{}}
 	if err := c.takeUp(ctx); err != nil {
@@ -66,15 +65,14 @@ func (d *demo) call(ctx context.Context) (err error) {
 	return err
 }
 
-// holds is what an integration has.
+// holds returns the pair that the integrations have.
 func (c *callers) holds(context.Context) (pair, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.held, nil
 }
 
-// takeUp gives the integrations the pair that is current, as somebody does by
-// hand.
+// takeUp gives the integrations the current pair, as a person does by hand.
 func (c *callers) takeUp(ctx context.Context) error {
 	current, err := c.read(ctx)
 	c.mu.Lock()
@@ -83,7 +81,7 @@ func (c *callers) takeUp(ctx context.Context) error {
 	return err
 }
 
-// read is what a job does when it starts.
+// read gets the current pair from the secret, as a job does when it starts.
 func (c *callers) read(ctx context.Context) (pair, error) {
 	out, err := c.d.Secrets.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &c.d.SecretARN})
 	if err != nil {
@@ -93,7 +91,7 @@ func (c *callers) read(ctx context.Context) (pair, error) {
 	return pairIn(doc), err
 }
 
-// once makes a call, and counts it with the pair that it was made with.
+// once makes a call, and counts it for the pair that was used.
 func (c *callers) once(ctx context.Context, find func(context.Context) (pair, error)) error {
 	c.clock.RLock()
 	defer c.clock.RUnlock()
@@ -103,10 +101,10 @@ func (c *callers) once(ctx context.Context, find func(context.Context) (pair, er
 		served, err = c.d.callAPI(ctx, p)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // stopped in the middle of it
+		return ctx.Err() // stopped during the call
 	}
 	if err == nil && !served {
-		err = fmt.Errorf("the API client %s is refused", p.client)
+		err = fmt.Errorf("API client %s was refused", p.client)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,11 +118,11 @@ func (c *callers) once(ctx context.Context, find func(context.Context) (pair, er
 	return err
 }
 
-// end stops the callers. Calls that failed are in the report; what is an error
-// here is that a caller made none.
+// end stops the callers. The report counts failed calls; here it is an error only if a
+// caller made no call at all.
 func (c *callers) end() error {
 	if err := c.load.Stop(); errors.Is(err, load.ErrNothingObserved) {
-		return fmt.Errorf("the callers of the API: %w", err)
+		return fmt.Errorf("API callers: %w", err)
 	}
 	return nil
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A course is what happens from a promotion to the end of the rotation.
+// A course plays a scenario from the promotion to the end of the rotation.
 type course func(context.Context, *demo, *ending) error
 
-// retireAll lets every overlap of a rotation come to its end: those that end
-// with the rollout, and then those that last.
+// retireAll waits for every overlap of a rotation to end: first those that end with
+// the rollout, then those that end after a fixed time.
 func retireAll(ctx context.Context, d *demo, e *ending) error {
 	if err := d.showAccepted(ctx, e); err != nil {
 		return err
@@ -23,26 +23,25 @@ func retireAll(ctx context.Context, d *demo, e *ending) error {
 	return d.endLasting(ctx, apiOverlap)
 }
 
-// endLasting lets the overlap of the API client come to its end, of which so much
-// is left.
+// endLasting ends the API client's overlap, of which the given time is left.
 func (d *demo) endLasting(ctx context.Context, left time.Duration) error {
 	if err := d.callers.takeUp(ctx); err != nil {
 		return err
 	}
-	d.screen.line("the integrations take up the new API client, as somebody would give it to them within " + inDays(apiOverlap))
+	d.screen.line("the integrations switch to the new API client (in production, you have " + inDays(apiOverlap) + " to give it to them)")
 	if err := pause(ctx, time.Second); err != nil { // some calls with it
 		return err
 	}
-	d.moveOn(left, inDays(left)+": the time for that is over")
+	d.moveOn(left, inDays(left)+": the API client's overlap ends")
 	return d.await(ctx, over)
 }
 
-// showAccepted tries the old and the new credentials, and tells what works.
+// showAccepted tries the old and the new credentials, and prints which are accepted.
 func (d *demo) showAccepted(ctx context.Context, e *ending) (err error) {
 	if e.promoted, err = d.tryAll(ctx, e.old, e.new); err != nil {
 		return err
 	}
-	text := "what works now:"
+	text := "accepted now:"
 	for _, k := range kinds {
 		text += below + fmt.Sprintf("%-9s %s", k.name, k.works(e.promoted[k.name], d.AWS.Clock().Now()))
 	}
@@ -50,34 +49,34 @@ func (d *demo) showAccepted(ctx context.Context, e *ending) (err error) {
 	return nil
 }
 
-// works says what of a kind is accepted at a time soon after the promotion.
+// works says which values of a kind are accepted soon after the promotion.
 func (k kind) works(a acceptance, now time.Time) string {
 	switch {
 	case a.new && a.old && k.lasts > 0:
-		return fmt.Sprintf("%s, for %s: until %s by AWS's clock", k.both, inDays(k.lasts), now.Add(k.lasts).Format("2 January 15:04"))
+		return fmt.Sprintf("%s, for %s (until %s by AWS's clock)", k.both, inDays(k.lasts), now.Add(k.lasts).Format("2 January 15:04"))
 	case a.new && a.old:
 		return k.both
 	case a.new:
-		return "the new one alone"
+		return "only the new one"
 	case a.old:
-		return "the old one alone"
+		return "only the old one"
 	default:
-		return "neither the new one nor the old one"
+		return "neither the new nor the old one"
 	}
 }
 
 func inDays(d time.Duration) string { return fmt.Sprintf("%d days", d/(24*time.Hour)) }
 
-// moveOn moves AWS's clock, which Mautic goes by too, while no call is under
-// way.
+// moveOn moves AWS's clock, which Mautic uses too, forward while no API call is in
+// flight.
 func (d *demo) moveOn(by time.Duration, inWords string) {
 	d.callers.clock.Lock()
 	defer d.callers.clock.Unlock()
-	d.screen.line("the clock of AWS is moved on by " + inWords)
+	d.screen.line("AWS's clock is moved forward by " + inWords)
 	d.AWS.Clock().Advance(by)
 }
 
-// Ends of what is waited for, by what the ledger has open: "database=old".
+// Conditions to wait for, on the ledger's open entries, such as "database=old".
 
 func over(open []string) bool { return len(open) == 0 }
 
@@ -85,13 +84,13 @@ func isHeld(open []string) bool {
 	return slices.ContainsFunc(open, func(entry string) bool { return strings.HasSuffix(entry, "=held") })
 }
 
-// databaseAloneIsHeld: each kind goes its own way.
+// databaseAloneIsHeld: the hold of one kind does not stop another from being retired.
 func databaseAloneIsHeld(open []string) bool {
 	return isHeld(open) && !slices.ContainsFunc(open, func(entry string) bool { return strings.HasPrefix(entry, "smtp=") })
 }
 
-// allNoted: what is not wanted any more is noted, and the time for observing it goes on.
-// What tasks read at start was proven before, and is old since the rollout.
+// allNoted: the ledger has every value that is no longer wanted, and the observation of
+// their use has begun. Values that tasks read at start were proven to work earlier.
 func allNoted(open []string) bool {
 	return slices.Equal(open, []string{"api=old", "database=proven", "smtp=proven"})
 }
@@ -104,13 +103,12 @@ func onlyLasting(open []string) bool {
 	})
 }
 
-// await waits until the scenario has come so far.
+// await waits until the ledger's open entries satisfy reached.
 func (d *demo) await(ctx context.Context, reached func(open []string) bool) error {
 	return d.AwaitJournal(ctx, reached)
 }
 
-// pause lets the application run for a while: what it shows is the logins that
-// go on meanwhile.
+// pause lets the application run for a while, so that its logins are counted.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -19,8 +19,7 @@ const (
 	cronService   = "mautic-prod-cron"
 )
 
-// jobInterval is the time between two cron jobs, in place of the minutes of a real
-// one.
+// jobInterval is the time between two cron jobs. Real ones are minutes apart.
 const jobInterval = time.Second
 
 // application is what runs in ECS.
@@ -33,8 +32,8 @@ func application() *rig.Application {
 	}
 }
 
-// cronKeepsOldPassword lets cron jobs go on with the password that config/local.php
-// holds, until the rotation is held for it. Then that is corrected, and released.
+// cronKeepsOldPassword has cron jobs keep using the password in config/local.php until
+// the rotation is held because of it. Then it fixes the task definition and releases.
 func cronKeepsOldPassword(ctx context.Context, d *demo, e *ending) error {
 	if err := d.showAccepted(ctx, e); err != nil {
 		return err
@@ -48,15 +47,15 @@ func cronKeepsOldPassword(ctx context.Context, d *demo, e *ending) error {
 	if err := pause(ctx, 3*jobInterval); err != nil { // jobs run
 		return err
 	}
-	d.moveOn(observation, "an hour, in which the use of the old values is looked for")
+	d.moveOn(observation, "an hour, during which the function looks for use of the old values")
 	if err := d.await(ctx, databaseIsHeld); err != nil {
 		return err
 	}
-	if err := pause(ctx, 3*jobInterval); err != nil { // jobs go on
+	if err := pause(ctx, 3*jobInterval); err != nil { // jobs keep running
 		return err
 	}
 
-	d.screen.line("the task definition of " + cronService + " is corrected: its entry point hands the container's variables to the jobs, as docs/deploy.md shows")
+	d.screen.line("the task definition of " + cronService + " is fixed: its entry point passes the container's environment to the jobs, as docs/deploy.md shows")
 	d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + cronService + " --task-definition " + cronService + " --force-new-deployment")
 	d.app.JobsLackVariables.Store(false)
 	if err := d.Deploy(ctx, cronService); err != nil {
@@ -78,7 +77,7 @@ func cronKeepsOldPassword(ctx context.Context, d *demo, e *ending) error {
 		if onlyLasting(open) {
 			return d.endLasting(ctx, apiOverlap)
 		}
-		d.moveOn(observation, "an hour, in which the use of the old values is looked for")
+		d.moveOn(observation, "an hour, during which the function looks for use of the old values")
 		before := open
 		if err := d.await(ctx, func(open []string) bool { return onlyLasting(open) || !slices.Equal(open, before) }); err != nil {
 			return err
@@ -86,18 +85,18 @@ func cronKeepsOldPassword(ctx context.Context, d *demo, e *ending) error {
 	}
 }
 
-// databaseIsHeld: what else is rotated goes its own way.
+// databaseIsHeld: the other kinds may be retired meanwhile.
 func databaseIsHeld(open []string) bool { return slices.Contains(open, "database=held") }
 
-// heldAndReleased: the jobs that had the old password went on, and nothing is left of it.
+// heldAndReleased: the jobs kept running, and the old password is retired after the release.
 func heldAndReleased(e ending) []expectation {
 	return append(retired(e),
-		expectation{"the log told that the old database password was in use, what was seen of it, and what to do", tellsOfUse(e.log)},
-		expectation{"the function has deployed each service twice: after the promotion, and after the release", e.forced == 2*e.services},
+		expectation{"the log says that the old database password is in use, what the evidence is, and what to do", tellsOfUse(e.log)},
+		expectation{"the function deployed each service twice: after the promotion and after the release", e.forced == 2*e.services},
 	)
 }
 
-// tellsOfUse: a line of the log tells of a held overlap, with what was seen.
+// tellsOfUse: a line of the log reports the hold with its evidence and the remedy.
 func tellsOfUse(log string) bool {
 	for line := range strings.SplitSeq(log, "\n") {
 		var entry struct{ Audit, Kind, Evidence, Message string }
@@ -108,10 +107,10 @@ func tellsOfUse(log string) bool {
 	return false
 }
 
-// jobsFailedWhileTried tells for how long the old database password was refused before it
-// was seen that it is in use, and that logins failed then alone, and cron jobs alone:
-// where the server does not tell which password a login was by, what uses the old one
-// shows by being refused.
+// jobsFailedWhileTried returns how long the old database password was refused before the
+// function saw that it was in use, and whether only cron jobs failed, and only then. Where
+// the server does not log which password a login used, use of the old one shows only when
+// it is refused.
 func (d *demo) jobsFailedWhileTried(log string) (span time.Duration, only bool) {
 	var from, until time.Time
 	for line := range strings.SplitSeq(log, "\n") {
@@ -131,7 +130,7 @@ func (d *demo) jobsFailedWhileTried(log string) (span time.Duration, only bool) 
 	}
 	only = !from.IsZero() && until.After(from)
 	for _, t := range d.app.Records() {
-		// The log has the time after the password was taken out of the account.
+		// The log line is written after the password was removed from the account.
 		if t.Failures > 0 && (t.Service != cronService || t.LastFailed.Before(from.Add(-time.Second)) || t.FirstFailed.After(until)) {
 			only = false
 		}

@@ -13,34 +13,34 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// ending is how things are when a rotation has come to its end.
+// ending is the state after a rotation has ended.
 type ending struct {
 	oldID, newID          string // of the versions rotated from and to
 	currentID, previousID string // of those labelled so at the end
 	old, new, current     document.Document
 
-	// What the targets accept, by kind: as soon as the new version was promoted,
-	// where the scenario has looked then, and at the end.
+	// What the targets accept, by kind: right after the promotion, if the scenario
+	// looked then, and at the end.
 	promoted, accepts map[string]acceptance
 
-	oldTokens int // that the old API client has
-	// forced are the function's deployments, of so many services.
+	oldTokens int // access tokens of the old API client
+	// forced counts the deployments that the function forced, of all services.
 	forced, services int
-	// delivered: a message was, with the new access key, while the old one was active.
+	// delivered: a message was sent with the new access key while the old one was active.
 	delivered bool
 	keys      []string // ids of the IAM user's access keys
 	tasksWith map[string]int
 	log       string
 
-	next    *ending // of one more rotation, where there was one
+	next    *ending // of a second rotation, if there was one
 	nextErr error
 }
 
-// acceptance is which of two values a target accepts. Where they are the same,
-// it is both or neither.
+// acceptance tells which of two values a target accepts. If they are equal, it is
+// both or neither.
 type acceptance struct{ old, new bool }
 
-// tryAll uses the credentials of both documents, as whoever has them does.
+// tryAll uses the credentials of both documents, as their users do.
 func (d *demo) tryAll(ctx context.Context, was, is document.Document) (map[string]acceptance, error) {
 	accepts := map[string]acceptance{}
 	for _, k := range kinds {
@@ -57,8 +57,8 @@ func (d *demo) tryAll(ctx context.Context, was, is document.Document) (map[strin
 	return accepts, nil
 }
 
-// begin is the ending of a rotation from what was current before to the version
-// newID, as far as it is known at its promotion.
+// begin is what is known right after a promotion of the ending of the rotation to
+// the version newID.
 func (d *demo) begin(before localsecretsmanager.SecretState, newID string) (ending, error) {
 	was := before.Labelled("AWSCURRENT")
 	old, err := document.Parse(was.Value)
@@ -69,7 +69,7 @@ func (d *demo) begin(before localsecretsmanager.SecretState, newID string) (endi
 	return ending{oldID: was.ID, newID: newID, old: old, new: fresh, delivered: d.sentBeforeSwitchedOff(keyIn(old), keyIn(fresh))}, err
 }
 
-// look finds out how things are at the end.
+// look fills in the state at the end.
 func (d *demo) look(ctx context.Context, e *ending) error {
 	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
@@ -112,17 +112,16 @@ func (d *demo) document(is func(localsecretsmanager.VersionState) bool) (documen
 	}
 	at := slices.IndexFunc(state.Versions, is)
 	if at < 0 {
-		return document.Document{}, errors.New("there is no such version")
+		return document.Document{}, errors.New("no such version")
 	}
 	return document.Parse(state.Versions[at].Value)
 }
 
-// rotatedAt is the block in which a secret says when each kind was rotated.
+// rotatedAt matches the block that says when each kind was rotated.
 var rotatedAt = regexp.MustCompile(`,\s*"rotated_at":\s*\{[^}]*\}`)
 
-// sameRest compares the texts of two documents: with the old values in place of
-// the new ones, and without what a rotation adds, they have to be the same to
-// the byte.
+// sameRest compares two documents: with the old values put back, and without what a
+// rotation adds, they must be identical byte for byte.
 func sameRest(was, is document.Document) bool {
 	rest := rotatedAt.ReplaceAllString(is.Raw(), "")
 	for _, k := range kinds {
@@ -140,7 +139,7 @@ func sameRest(was, is document.Document) bool {
 	return rest == rotatedAt.ReplaceAllString(was.Raw(), "")
 }
 
-// leaked is where a credential that is in the log stands; "" is nowhere.
+// leaked names a credential that appears in the log; "": none does.
 func (d *demo) leaked(log string) string {
 	state, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {

@@ -15,107 +15,107 @@ import (
 	"mautic-rotation/rotation/smtp"
 )
 
-// A kind is what the demo knows of a credential kind: what to say of it, and how
-// to use it. Texts have %s for the database server.
+// A kind is what the demo knows about a credential kind: what to print about it, and
+// how to use it. In texts, %s stands for the database server's name.
 type kind struct {
 	name string
 
 	// secrets and public are the fields that a rotation changes or adds.
 	secrets, public []document.Pointer
 
-	// did is what a step has done for the kind when it has succeeded.
+	// did says, by step, what a successful step did for the kind.
 	did map[string]string
 
-	// accepts uses what a document holds, as whoever has it does. The error is
-	// for what tells neither that it is accepted nor that it is refused.
+	// accepts uses the credential in a document, as its users do. It returns an
+	// error when the answer is neither an acceptance nor a refusal.
 	accepts func(context.Context, *demo, document.Document) (bool, error)
 
-	// both is what is said while the old and the new value are accepted. lasts is
-	// for how long the old one is; 0: as long as there are tasks with it.
+	// both is printed while the old and the new value are accepted. lasts is for
+	// how long the old one is; 0: until no task uses it.
 	both  string
 	lasts time.Duration
 
-	// What has to hold when the old value is retired, and when the new one has
-	// been rolled back.
+	// What must hold once the old value is retired, and once the new one has been
+	// rolled back.
 	retired, rolledBack promise
 }
 
-// A promise is what a kind is expected to be at the end.
+// A promise is what must be true of a kind at the end.
 type promise struct {
 	text string
 	kept func(ending, kind) bool
 }
 
-// kinds are what the demo rotates.
+// kinds are the credentials that the demo rotates.
 var kinds = []kind{
 	{
 		name:    "database",
 		secrets: []document.Pointer{rig.PasswordPointer},
 		did: map[string]string{
 			"createSecret": "a new password",
-			"setSecret":    "%s accepts the new password, and goes on accepting the old one",
-			"testSecret":   "the new password logs in and runs a query",
-			"finishSecret": "new deployments are forced, since tasks read the password when they start",
+			"setSecret":    "%s now accepts both the new password and the old one",
+			"testSecret":   "logged in with the new password and ran a query",
+			"finishSecret": "forced a new deployment of each service, since tasks read the password when they start",
 		},
 		accepts:    databaseLogsIn,
-		both:       "the new one; the old one too, until no task uses it any more",
-		retired:    promise{"database: %s accepts the new password; it refuses the old one, which is retired", overlapped},
-		rolledBack: promise{"database: %s accepts the old password, and refuses the one that was rolled back", onlyOld},
+		both:       "both the new and the old password, until nothing uses the old one",
+		retired:    promise{"database: %s accepts the new password; the old one is retired (refused)", overlapped},
+		rolledBack: promise{"database: %s accepts the old password and refuses the one that was rolled back", onlyOld},
 	},
 	{
 		name:    "admin",
 		secrets: []document.Pointer{"/admin_credentials/admin_password"},
 		did: map[string]string{
 			"createSecret": "a new password",
-			"setSecret":    "Mautic has the new password in place of the old one: it keeps one at a time",
-			"testSecret":   "the new password signs in to Mautic",
+			"setSecret":    "replaced the password in Mautic, which accepts only one at a time",
+			"testSecret":   "signed in to Mautic with the new password",
 		},
 		accepts:    administratorSignsIn,
-		both:       "both of them",
-		retired:    promise{"admin: the administrator signs in with the new password; the old one was refused from the promotion on", onlyNewFromTheStart},
-		rolledBack: promise{"admin: the administrator signs in with the old password again, and not with the one that was rolled back", onlyOld},
+		both:       "both the new and the old password",
+		retired:    promise{"admin: the new password signs in; the old one has been refused since the promotion", onlyNewFromTheStart},
+		rolledBack: promise{"admin: the old password signs in again; the one that was rolled back is refused", onlyOld},
 	},
 	{
 		name:    "api",
 		secrets: []document.Pointer{mautic.RunbookAPILayout.Key},
 		public:  []document.Pointer{mautic.RunbookAPILayout.ClientID},
 		did: map[string]string{
-			"createSecret": "the other one of two clients, with a new key",
-			"setSecret":    "Mautic accepts the other client; the one in use stays as it is",
-			"testSecret":   "the new client gets a token and calls the API",
+			"createSecret": "a new key for the other of the two API clients",
+			"setSecret":    "Mautic now accepts the other client too; the current one is unchanged",
+			"testSecret":   "got a token with the new client and called the API",
 		},
 		accepts:    clientCallsAPI,
-		both:       "the new one; the old one too",
+		both:       "both the new and the old client",
 		lasts:      apiOverlap,
-		retired:    promise{"api: the new client gets tokens; the old one did for " + inDays(apiOverlap) + ", and is refused now, and its tokens are gone", clientRetired},
+		retired:    promise{"api: the new client gets tokens; the old one worked for " + inDays(apiOverlap) + ", and is now refused, and its tokens are deleted", clientRetired},
 		rolledBack: promise{"api: the old client gets tokens; the one that was rolled back is refused", onlyOld},
 	},
 	{
 		name:    "webhook",
 		secrets: []document.Pointer{mautic.DefaultWebhookLayout.Secret, mautic.DefaultWebhookLayout.Next, mautic.DefaultWebhookLayout.Previous},
 		did: map[string]string{
-			"createSecret": "the next secret, for receivers to accept from now on",
-			"setSecret":    "nothing yet: Mautic signs with the next secret after the next rotation",
-			"testSecret":   "Mautic has the secret in use",
+			"createSecret": "a next secret, which receivers should accept from now on",
+			"setSecret":    "no change yet: Mautic starts signing with the next secret at the next rotation",
+			"testSecret":   "Mautic has the current secret",
 		},
 		accepts:    webhooksSignWith,
-		both:       "the one in use, as before; the next one is published",
-		retired:    promise{"webhook: Mautic signs with the secret in use, and the next one is published beside it", nextPublished},
-		rolledBack: promise{"webhook: Mautic signs with the secret in use, and the next one is published no more", nextWithdrawn},
+		both:       "the current secret, unchanged; the next one is published beside it",
+		retired:    promise{"webhook: Mautic signs with the current secret, and the next one is published beside it", nextPublished},
+		rolledBack: promise{"webhook: Mautic signs with the current secret, and the next one is no longer published", nextWithdrawn},
 	},
 	{
 		name:    "smtp",
 		secrets: []document.Pointer{smtp.RunbookLayout.Password},
 		public:  []document.Pointer{smtp.RunbookLayout.Username},
 		did: map[string]string{
-			"createSecret": "the IAM user's second access key, with the password that SES derives from its secret",
-			"setSecret":    "the second key is active, beside the first one",
-			"testSecret":   "the new key logs in, and a message is sent with it",
-			"finishSecret": "the new deployments read it, too",
+			"createSecret": "a second access key for the IAM user, and the SMTP password derived from its secret",
+			"setSecret":    "the second key is active; the first one still works",
+			"testSecret":   "logged in with the new key and sent a message",
+			"finishSecret": "the same deployments pick it up",
 		},
 		accepts:    mailLogsIn,
-		both:       "the new key; the old one too, until no task uses it any more",
-		retired:    promise{"smtp: a message was delivered with the new key before the old one was switched off; the old one is refused and deleted", keyRetired},
+		both:       "both the new and the old key, until nothing uses the old one",
+		retired:    promise{"smtp: a message was delivered with the new key before the old one was deactivated; the old one is refused and deleted", keyRetired},
 		rolledBack: promise{"smtp: the old key logs in; the one that was rolled back is refused and deleted", keyRolledBack},
 	},
 }
@@ -159,7 +159,7 @@ func keyRolledBack(e ending, k kind) bool {
 	return onlyOld(e, k) && slices.Equal(e.keys, []string{keyIn(e.old)})
 }
 
-// nextPublished is what the first rotation of a webhook secret does.
+// nextPublished checks what the first rotation of a webhook secret does.
 func nextPublished(e ending, k kind) bool {
 	next := mautic.DefaultWebhookLayout.Next
 	return e.accepts[k.name].new && text(e.old, next) == "" && text(e.new, next) != "" && text(e.current, next) == text(e.new, next)
@@ -188,8 +188,8 @@ func clientCallsAPI(ctx context.Context, d *demo, doc document.Document) (bool, 
 	return d.callAPI(ctx, pairIn(doc))
 }
 
-// webhooksSignWith compares with what Mautic's tables have: a delivery would
-// take a receiver.
+// webhooksSignWith reads Mautic's tables instead of a delivery, which would need
+// a receiver.
 func webhooksSignWith(ctx context.Context, d *demo, doc document.Document) (bool, error) {
 	var others int
 	err := d.MySQL.Admin().QueryRowContext(ctx, "SELECT COUNT(*) FROM "+d.Database+".webhooks WHERE secret <> ?",

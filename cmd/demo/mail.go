@@ -42,14 +42,14 @@ func (d *demo) keyStatus(id string) string {
 	return "deleted"
 }
 
-// sentBeforeSwitchedOff tells whether a message has been delivered with the new
-// key, while the old one is active.
+// sentBeforeSwitchedOff tells whether a message has been delivered with the new key
+// while the old one is still active.
 func (d *demo) sentBeforeSwitchedOff(old, fresh string) bool {
 	delivered := slices.ContainsFunc(d.SMTP.Messages(), func(m smtpserver.Message) bool { return m.Username == fresh })
 	return delivered && d.keyStatus(old) == "active"
 }
 
-// keys tells of a call that has changed the IAM user's keys.
+// keys describes a call that changed the IAM user's keys.
 func (s *story) keys(call wire.Call) string {
 	if call.Service != "iam" || call.ErrorCode != "" {
 		return ""
@@ -64,25 +64,25 @@ func (s *story) keys(call wire.Call) string {
 		for _, key := range s.d.AWS.IAM.AccessKeys(rig.SMTPUser) {
 			keys = append(keys, keyName(key.ID))
 		}
-		return "  IAM: a key is made: " + rig.SMTPUser + " has " + strings.Join(keys, " and ")
+		return "  IAM: access key created: " + rig.SMTPUser + " now has " + strings.Join(keys, " and ")
 	case "UpdateAccessKey":
 		_, status, _ := strings.Cut(call.Detail, "Status=")
-		return "  IAM: key " + key + " is made " + strings.ToLower(status)
+		return "  IAM: access key " + key + " set to " + strings.ToLower(status)
 	case "DeleteAccessKey":
-		return "  IAM: key " + key + " is deleted"
+		return "  IAM: access key " + key + " deleted"
 	default:
 		return ""
 	}
 }
 
-// keyInCall is the access key that a call is about.
+// keyInCall finds the access key that a call is about.
 var keyInCall = regexp.MustCompile(`AccessKeyId=(\w+)`)
 
-// subject is that of a message.
+// subject finds the subject of a message.
 var subject = regexp.MustCompile(`(?m)^Subject: (.*)$`)
 
-// mail tells of each new access key when a message of a kind came first with it,
-// and of every key when it was refused first.
+// mail reports the first delivery of each message with each new access key, and each
+// key's first refused login.
 func (s *story) mail() (lines []string) {
 	say := func(line string) {
 		if !s.told[line] {
@@ -92,17 +92,17 @@ func (s *story) mail() (lines []string) {
 	}
 	for _, m := range s.d.SMTP.Messages() {
 		if m.Username == s.d.SMTPKey.ID {
-			continue // it has sent before, too
+			continue // the key from before the rotation
 		}
 		about := ""
 		if found := subject.FindStringSubmatch(m.Data); found != nil {
 			about = found[1]
 		}
-		say(fmt.Sprintf("  mail: “%s”, to %s, has arrived, sent with key %s", about, strings.Join(m.To, ", "), keyName(m.Username)))
+		say(fmt.Sprintf("  mail: “%s” delivered to %s, sent with key %s", about, strings.Join(m.To, ", "), keyName(m.Username)))
 	}
 	for _, l := range s.d.SMTP.Logins() {
 		if !l.Accepted {
-			say(fmt.Sprintf("  mail: a login with key %s is refused: %s", keyName(l.Username), smtpserver.AuthenticationInvalid))
+			say(fmt.Sprintf("  mail: login with key %s refused: %s", keyName(l.Username), smtpserver.AuthenticationInvalid))
 		}
 	}
 	return lines
@@ -129,7 +129,7 @@ func (d *demo) mailTable() (rows []string) {
 	return rows
 }
 
-// twoKeys expects that IAM has never been asked for a third access key.
+// twoKeys expects that a third access key was never requested from IAM.
 func (d *demo) twoKeys() expectation {
 	keys, most, refused := 1, 1, 0
 	for _, event := range d.AWS.Events() {
@@ -145,5 +145,5 @@ func (d *demo) twoKeys() expectation {
 		}
 		most = max(most, keys)
 	}
-	return expectation{"smtp: the IAM user never had more than the two access keys that IAM allows, and IAM was never asked for a third", most == 2 && refused == 0}
+	return expectation{"smtp: the IAM user never had more than the two access keys that IAM allows, and a third was never requested", most == 2 && refused == 0}
 }

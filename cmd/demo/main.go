@@ -1,21 +1,20 @@
-// Command demo shows a whole rotation on this machine: a real MySQL or MariaDB
-// server with Mautic's tables, the function as it is deployed, and in-process
-// stand-ins for Mautic's pages, for SES and for AWS, where the tasks of an
-// application use the database some 200 times a second and send mail, beside callers
-// of Mautic's API.
+// Command demo runs a whole rotation on this machine: a real MySQL or MariaDB server
+// with Mautic's tables, the function as it is deployed, and in-process stand-ins for
+// Mautic's pages, SES and AWS. Meanwhile the application's tasks use the database about
+// 200 times a second and send mail, and other programs call Mautic's API.
 //
-//	go run ./cmd/demo                              rotate, and tell how it went
+//	go run ./cmd/demo                              rotate, and report how it went
 //	go run ./cmd/demo -database mariadb            on MariaDB; or mariadb-10.11
 //	go run ./cmd/demo -scenario broken-app         with tasks that cannot start
 //	go run ./cmd/demo -scenario literal-password   with tasks that keep the old password
-//	go run ./cmd/demo -scenario slow-rollout       with a rollout of 20 minutes
+//	go run ./cmd/demo -scenario slow-rollout       with a rollout that takes 20 minutes
 //	go run ./cmd/demo -scenario drift              with the old document stored again by hand
-//	go run ./cmd/demo -scenario ci-deploys         with a deployment by somebody else on the second day
+//	go run ./cmd/demo -scenario ci-deploys         with deployments by a CI pipeline on the third day
 //	go run ./cmd/demo -scenario cron               with cron jobs that keep the old password
-//	go run ./cmd/demo -stay                        stay up, for the operator's program and the AWS CLI; with any scenario
+//	go run ./cmd/demo -stay                        keep running, for the operator's program and the AWS CLI; with any scenario
 //
-// The exit status is 1 when a login, a call or a mail failed or anything else is not as it
-// should be. Nothing is left running.
+// The exit status is 1 if a login, an API call or a mail failed, or if any other check was
+// not met. Nothing is left running.
 package main
 
 import (
@@ -37,25 +36,25 @@ import (
 	"mautic-rotation/rotation/smtp"
 )
 
-// settings of the function that are not the defaults, so that it is quick: a
-// hash of the usual cost takes a busy machine seconds.
-// And those that have a new SMTP credential tried with a message.
+// settings are those of the function that differ from the defaults: some make it quick (a
+// password hash of the usual cost takes seconds on a busy machine), and the SMTP_TEST_ ones
+// have a new SMTP credential tested with a message.
 var settings = map[string]string{
 	"WATCH_SECONDS": "2", "ADMIN_HASH_COST": "10",
 	"SMTP_TEST_FROM": rig.MailFrom, "SMTP_TEST_TO": "success@simulator.amazonses.com",
 }
 
-// timeLimit is for the rotation with its redeploy, which take some seconds.
+// timeLimit is generous: the rotation and its redeploy take some seconds.
 const timeLimit = 2 * time.Minute
 
 func main() {
-	stay := flag.Bool("stay", false, "stay up, print commands to try, and take commands that break things")
+	stay := flag.Bool("stay", false, "keep running, print commands to try, and accept commands that break things")
 	name := flag.String("scenario", "plain", "plain, broken-app, literal-password, slow-rollout, drift, ci-deploys or cron")
 	on := flag.String("database", "mysql", "mysql, mariadb, or a series such as mariadb-10.11")
 	flag.Parse()
 	chosen, ok := scenarios[*name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "there is no scenario %q: take one of %s\n", *name, slices.Sorted(maps.Keys(scenarios)))
+		fmt.Fprintf(os.Stderr, "unknown scenario %q; choose one of %s\n", *name, slices.Sorted(maps.Keys(scenarios)))
 		os.Exit(2)
 	}
 	series, err := mysqlserver.SeriesOf(*on)
@@ -82,7 +81,7 @@ type demo struct {
 
 	callers *callers
 
-	jobsHadOldPassword bool // the cron jobs, when the rotation began
+	jobsHadOldPassword bool // cron jobs used the password in config/local.php when the rotation began
 }
 
 func run(ctx context.Context, chosen scenario, db database, stay bool) (err error) {
@@ -142,29 +141,29 @@ func run(ctx context.Context, chosen scenario, db database, stay bool) (err erro
 	return d.play(ctx, chosen)
 }
 
-// introduce says what has been set up.
+// introduce prints what has been set up.
 func (d *demo) introduce(binary string) {
 	size := "?"
 	if info, err := os.Stat(binary); err == nil {
 		size = fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
 	}
 	d.screen.fact("AWS", "in-process stand-in for Secrets Manager, Lambda, ECS and IAM at "+d.AWS.URL())
-	d.screen.fact("function", rig.FunctionName+", the executable that is deployed, "+size)
-	d.screen.fact("secret", d.SecretName+", in the runbook's layout, with Mautic's API client and webhook secret")
+	d.screen.fact("function", rig.FunctionName+", the same program that is deployed, "+size)
+	d.screen.fact("secret", d.SecretName+", in the runbook's layout, plus Mautic's API client and webhook secret")
 	if d.AdminSecretARN != "" {
-		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since it takes an administrator of %s to give an account a second password"))
+		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since only an administrator of %s can give an account a second password"))
 	}
-	d.screen.fact("Mautic", d.db.named("stand-in for its pages, on its tables in %s, at ")+d.Mautic.URL())
+	d.screen.fact("Mautic", d.db.named("stand-in for its pages, with its real tables in %s, at ")+d.Mautic.URL())
 	d.screen.fact("mail", fmt.Sprintf("stand-in for SES's SMTP endpoint at %s:%d; IAM user %s has access key %s", d.SMTP.Host(), d.SMTP.Port(), rig.SMTPUser, keyName(d.SMTPKey.ID)))
-	d.screen.fact("application", fmt.Sprintf("in the roles of Mautic's image: %d tasks of %s, each with %d fresh logins a second;"+below+"  %d of %s, each with %d messages a second on the connection that it keeps; 1 of %s, with a job a second."+below+"  Each reads the secret when it starts, and sends %d mails a second",
+	d.screen.fact("application", fmt.Sprintf("tasks in the roles of Mautic's image: %d of %s, each with %d new logins a second;"+below+"  %d of %s, each with %d queued messages a second on one open connection; 1 of %s, with one job a second."+below+"  Each reads the secret when it starts, and sends %d mails a second",
 		d.app.Tasks, webService, time.Second/d.app.Interval, d.app.Tasks, workerService, time.Second/d.app.Interval, cronService, time.Second/d.app.MailInterval))
 }
 
-// tick is the time between two reconciles.
+// tick is the time between two reconcile runs.
 const tick = 2 * time.Second
 
-// wake has EventBridge wake the function, as the deployment does: when a
-// deployment changes its state, and by a schedule, which is quicker here.
+// wake has EventBridge invoke the function as in a real deployment: when an ECS deployment
+// changes its state, and by a schedule, which is faster here.
 func (d *demo) wake() error {
 	if err := d.AWS.EventBridge.SendEvents(rig.FunctionName); err != nil {
 		return err
@@ -173,15 +172,15 @@ func (d *demo) wake() error {
 	return err
 }
 
-// play rotates, lets the scenario come to its end, and reports.
+// play rotates, runs the scenario to its end, and reports.
 func (d *demo) play(ctx context.Context, chosen scenario) error {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	if err := d.call(ctx); err != nil {
 		return err
 	}
-	defer func() { _ = d.callers.end() }() // unless that was done below
-	d.screen.fact("API callers", fmt.Sprintf("%d integrations that hold the API client's id and key, %d job that reads them from the secret; each makes %d calls a second",
+	defer func() { _ = d.callers.end() }() // if an error returns before the call below
+	d.screen.fact("API callers", fmt.Sprintf("%d integrations with a fixed API client id and key, %d job that reads them from the secret each time; each makes %d calls a second",
 		integrations, jobs, time.Second/callInterval))
 	before, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {
@@ -213,7 +212,7 @@ func (d *demo) play(ctx context.Context, chosen scenario) error {
 	return d.report(before, after, chosen.expect(end))
 }
 
-// rotate is one rotation, with what follows it.
+// rotate runs one rotation and the course that follows it.
 func (d *demo) rotate(ctx context.Context, then course) (ending, error) {
 	before, err := d.AWS.SecretsManager.State(d.SecretARN)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"mautic-rotation/rotation/ledger"
 )
 
-// Courses in which somebody else does something after a promotion.
+// Courses in which someone else acts after a promotion.
 
-// pipelineDeploys deploys every service on the second day of the API client's
-// overlap, as a CI pipeline does.
+// pipelineDeploys deploys every service two days into the API client's overlap, as a
+// CI pipeline does.
 func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
 	if err := d.showAccepted(ctx, e); err != nil {
 		return err
@@ -25,7 +25,7 @@ func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
 		return err
 	}
 	const passed = 48 * time.Hour
-	d.moveOn(passed, inDays(passed)+", of the "+inDays(apiOverlap)+" for which the old API client is accepted")
+	d.moveOn(passed, inDays(passed)+", out of the "+inDays(apiOverlap)+" for which the old API client is accepted")
 	for _, name := range d.app.Services {
 		d.screen.command("aws ecs update-service --cluster " + rig.ClusterName + " --service " + name + " --force-new-deployment")
 		if err := d.Deploy(ctx, name); err != nil {
@@ -38,8 +38,8 @@ func pipelineDeploys(ctx context.Context, d *demo, e *ending) error {
 	return d.endLasting(ctx, apiOverlap-passed)
 }
 
-// storeAgain stores the document from before the rotation when every task is new.
-// The old values are accepted then, since their use is still looked for.
+// storeAgain stores the document from before the rotation once every task is new. The
+// old values are still accepted then, since the observation has not ended.
 func storeAgain(ctx context.Context, d *demo, e *ending) error {
 	if err := d.showAccepted(ctx, e); err != nil {
 		return err
@@ -61,15 +61,15 @@ func storeAgain(ctx context.Context, d *demo, e *ending) error {
 	if err := d.await(ctx, allNoted); err != nil {
 		return err
 	}
-	d.moveOn(observation, "an hour, in which the use of the other values is looked for")
+	d.moveOn(observation, "an hour, during which the function looks for use of the other values")
 	if err := d.awaitQuarantine(ctx, "database", "smtp"); err != nil {
 		return err
 	}
-	d.moveOn(observation, "an hour, in which they are refused, and can be accepted again: neither MySQL nor IAM tells what logs in with them")
+	d.moveOn(observation, "an hour, during which they are quarantined (refused, but restorable): neither MySQL nor IAM shows who logs in with them")
 	if err := d.await(ctx, onlyLasting); err != nil {
 		return err
 	}
-	d.moveOn(apiOverlap, inDays(apiOverlap)+": the time of the API client that had been promoted is over")
+	d.moveOn(apiOverlap, inDays(apiOverlap)+": the overlap of the API client that had been promoted ends")
 	return d.await(ctx, over)
 }
 
@@ -77,7 +77,7 @@ func storeAgain(ctx context.Context, d *demo, e *ending) error {
 const observation = 61 * time.Minute
 
 // converged waits for the end of the first rollout that began after a time, and
-// tells when that one began.
+// returns when that one began.
 func (d *demo) converged(ctx context.Context, after time.Time) (since time.Time, err error) {
 	err = d.awaitBook(ctx, func(book ledger.Book) bool {
 		since = book.Rollout().Since
@@ -86,8 +86,8 @@ func (d *demo) converged(ctx context.Context, after time.Time) (since time.Time,
 	return since, err
 }
 
-// awaitQuarantine waits until targets refuse an old value of each of the kinds: before, its
-// label has no time, and the hour for which it is watched has not begun.
+// awaitQuarantine waits until the targets refuse an old value of each of the kinds. Until
+// then the label has no time, and the hour of watching has not begun.
 func (d *demo) awaitQuarantine(ctx context.Context, kinds ...string) error {
 	return d.awaitBook(ctx, func(book ledger.Book) bool {
 		begun := map[string]bool{}
@@ -100,7 +100,7 @@ func (d *demo) awaitQuarantine(ctx context.Context, kinds ...string) error {
 	})
 }
 
-// awaitBook waits until the ledger is as it should be.
+// awaitBook waits until the ledger satisfies reached.
 func (d *demo) awaitBook(ctx context.Context, reached func(ledger.Book) bool) error {
 	for {
 		state, err := d.AWS.SecretsManager.State(d.SecretARN)
@@ -119,7 +119,7 @@ func (d *demo) awaitBook(ctx context.Context, reached func(ledger.Book) bool) er
 			return nil
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return fmt.Errorf("the ledger did not come to what was waited for: %w; the labels are %q", err, labels)
+			return fmt.Errorf("waiting for the ledger: %w; the labels are %q", err, labels)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (d *demo) tokensOf(ctx context.Context, p pair) (n int, err error) {
 	return n, err
 }
 
-// callAPI gets a token, and asks the API with it.
+// callAPI gets a token and calls the API with it.
 func (d *demo) callAPI(ctx context.Context, p pair) (bool, error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {p.client}, "client_secret": {p.key}}
 	status, body, err := d.ask(ctx, http.MethodPost, "/oauth/v2/token", form, nil)
@@ -38,7 +38,7 @@ func (d *demo) callAPI(ctx context.Context, p pair) (bool, error) {
 	return answered(status, http.StatusOK, http.StatusUnauthorized, err)
 }
 
-// ask asks for one of Mautic's pages.
+// ask requests one of Mautic's pages.
 func (d *demo) ask(ctx context.Context, method, page string, form url.Values, header func(*http.Request)) (status int, body string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, d.Mautic.URL()+page, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -57,10 +57,10 @@ func (d *demo) ask(ctx context.Context, method, page string, form url.Values, he
 	return response.StatusCode, string(content), err
 }
 
-// answered reads a page's status: that it lets one in, or that it refuses.
+// answered interprets a page's status: accepted, refused, or an error.
 func answered(status, accepted, refused int, err error) (bool, error) {
 	if err == nil && status != accepted && status != refused {
-		err = fmt.Errorf("the page answers %d", status)
+		err = fmt.Errorf("the page answered with status %d", status)
 	}
 	return err == nil && status == accepted, err
 }
@@ -69,6 +69,6 @@ func tokenIn(body string) string {
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	_ = json.Unmarshal([]byte(body), &answer) // no token is refused
+	_ = json.Unmarshal([]byte(body), &answer) // an empty token is refused
 	return answer.Token
 }

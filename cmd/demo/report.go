@@ -11,7 +11,7 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// report tells how the rotation went. The error is what is not as it should be.
+// report prints how the rotation went. The error names each expectation that was not met.
 func (d *demo) report(before, after localsecretsmanager.SecretState, expected []expectation) error {
 	table := tabwriter.NewWriter(d.screen.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Steps"))
@@ -26,16 +26,16 @@ func (d *demo) report(before, after localsecretsmanager.SecretState, expected []
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", short(v.ID), labelsOf(before, v.ID), labelsOf(after, v.ID))
 	}
 	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Tasks"))
-	fmt.Fprintln(table, "  task\tservice\tstarted with version\tnow\tlogins, messages or jobs\tfailed")
+	fmt.Fprintln(table, "  task\tservice\tstarted with version\tstate\tlogins, messages or jobs\tfailed")
 	for _, t := range d.app.Records() {
-		now := "runs"
+		now := "running"
 		if !t.Stopped.IsZero() {
 			now = "replaced"
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%d\t%d\n", short(t.ARN), t.Service, short(versionWith(after, t.Password)), now, t.Logins, t.Failures)
 	}
-	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Calls of Mautic's API"))
-	fmt.Fprintln(table, "  client\tkey of version\tcalls\tfailed")
+	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Calls to Mautic's API"))
+	fmt.Fprintln(table, "  client\tkey from version\tcalls\tfailed")
 	counted := d.callers.counted()
 	for _, v := range after.Versions {
 		doc, err := document.Parse(v.Value)
@@ -50,11 +50,11 @@ func (d *demo) report(before, after localsecretsmanager.SecretState, expected []
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%d\t%d\n", short(p.client), short(v.ID), n.made, n.failed)
 		if n.failed > 0 {
-			fmt.Fprintf(table, "  the last failure: %v\n", n.last)
+			fmt.Fprintf(table, "  last failure: %v\n", n.last)
 		}
 	}
 	fmt.Fprintln(table, "\n"+d.screen.colour(bold, "Mail"))
-	fmt.Fprintln(table, "  access key\tin IAM\tmessages\trefused logins")
+	fmt.Fprintln(table, "  access key\tstatus in IAM\tmessages\trefused logins")
 	for _, row := range d.mailTable() {
 		fmt.Fprintln(table, "  "+row)
 	}
@@ -75,8 +75,8 @@ func (d *demo) report(before, after localsecretsmanager.SecretState, expected []
 	return errors.Join(faults...)
 }
 
-// expectation is something that a rotation promises; its text has %s for the
-// database server.
+// expectation is something that a rotation promises. In its text, %s stands for the
+// database server's name.
 type expectation struct {
 	text string
 	met  bool
@@ -90,30 +90,30 @@ func (d *demo) always() []expectation {
 	calls, refused := d.callers.total()
 	mails, unsent := d.app.Mails()
 	where := d.leaked(log)
-	text := fmt.Sprintf("no credential of any version is in the function's log (%d lines)", strings.Count(log, "\n"))
+	text := fmt.Sprintf("the function's log (%d lines) contains no credential of any version", strings.Count(log, "\n"))
 	if where != "" {
-		text += ": " + where
+		text += ": found " + where
 	}
 	return []expectation{
 		{text, log != "" && where == ""},
 		d.twoKeys(),
 		d.fewFailures("logins", failed, logins),
-		d.fewFailures("messages of the workers", lost, messages),
+		d.fewFailures("worker messages", lost, messages),
 		d.fewFailures("API calls", refused, calls),
-		{fmt.Sprintf("failed mails: %d of %d that the tasks sent", unsent, mails), unsent == 0 && mails > 0},
+		{fmt.Sprintf("failed mails: %d of %d", unsent, mails), unsent == 0 && mails > 0},
 	}
 }
 
-// fewFailures is that nothing failed. Where the server does not tell who uses
-// the old password, whoever does is refused until that is seen, in half a second.
+// fewFailures expects no failure. Where the server does not log who uses the old
+// password, its users are refused until the function sees that, in half a second.
 func (d *demo) fewFailures(what string, failed, made int) expectation {
 	text := fmt.Sprintf("failed %s: %d of %d", what, failed, made)
 	if d.jobsHadOldPassword && d.db.quiet && what == "logins" {
 		span, only := d.jobsFailedWhileTried(d.log.String())
-		return expectation{fmt.Sprintf("%s, all of them cron jobs, within the %.1f s from when the old password was first refused until that was seen", text, span.Seconds()), only && made > 0}
+		return expectation{fmt.Sprintf("%s, all of them by cron jobs, within the %.1f s between the first refusal of the old password and the hold", text, span.Seconds()), only && made > 0}
 	}
 	if d.app.Literal && d.db.quiet {
-		return expectation{text + ", until it was seen that the old password is in use", failed < made/2}
+		return expectation{text + ", until the function saw that the old password is in use", failed < made/2}
 	}
 	return expectation{text, failed == 0 && made > 0}
 }
@@ -128,7 +128,7 @@ func versionWith(state localsecretsmanager.SecretState, password string) string 
 	return "?"
 }
 
-// labelReadBy is the label of the version that a task was started with.
+// labelReadBy is the label of the version that a task started with.
 func (d *demo) labelReadBy(taskARN string) string {
 	for _, t := range d.app.Records() {
 		for _, label := range []string{"AWSCURRENT", "AWSPREVIOUS"} {
@@ -137,10 +137,10 @@ func (d *demo) labelReadBy(taskARN string) string {
 			}
 		}
 	}
-	return "a version without a label"
+	return "an unlabelled version"
 }
 
-// abbreviate leaves of the journal's labels what they begin with.
+// abbreviate shortens the ledger's labels to their beginnings.
 func abbreviate(labels []string) string {
 	short := make([]string, len(labels))
 	for i, label := range labels {

@@ -10,8 +10,8 @@ import (
 	"mautic-rotation/internal/localaws/host"
 )
 
-// screen writes lines as things happen and, on a terminal, keeps a line below
-// them that shows how it stands.
+// screen prints lines as things happen and, on a terminal, keeps a status line below
+// them.
 type screen struct {
 	mu       sync.Mutex
 	out      io.Writer
@@ -42,7 +42,7 @@ func (s *screen) colour(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// below begins a further line, under the text of the first one.
+// below starts another line, indented under the text of the first one.
 const below = "\n              "
 
 // line writes a line above the status.
@@ -65,7 +65,7 @@ func (s *screen) title(text string)   { s.line(s.colour(bold, text) + "\n") }
 func (s *screen) note(text string)    { s.line("  " + s.colour(dim, text+" …")) }
 func (s *screen) fact(name, v string) { s.line(fmt.Sprintf("  %-14s%s", name, v)) }
 
-// command shows what the demo does as the AWS CLI would, and starts the time.
+// command prints what the demo does as an AWS CLI command, and starts the timer.
 func (s *screen) command(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,8 +77,7 @@ func (s *screen) command(text string) {
 	s.draw()
 }
 
-// setStatus changes the line below; there is none where the output is no
-// terminal.
+// setStatus changes the status line, which exists only on a terminal.
 func (s *screen) setStatus(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +98,7 @@ func (s *screen) draw() {
 	}
 }
 
-// endStatus takes the line below and the times away.
+// endStatus removes the status line and stops the timer.
 func (s *screen) endStatus() {
 	s.setStatus("")
 	s.mu.Lock()
@@ -107,7 +106,7 @@ func (s *screen) endStatus() {
 	s.mu.Unlock()
 }
 
-// showTime has each line carry the time of day, until endTime.
+// showTime prefixes each line with the time of day, until endTime.
 func (s *screen) showTime() { s.setByClock(true) }
 func (s *screen) endTime()  { s.setByClock(false) }
 
@@ -160,7 +159,7 @@ func (s *screen) rotating() bool {
 	return !s.start.IsZero()
 }
 
-// tally is how the application stands.
+// tally is the status line: what the application has done so far.
 func (s *screen) tally(d *demo) string {
 	current, err := d.PasswordLabelled("AWSCURRENT")
 	if err != nil {

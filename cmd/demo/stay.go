@@ -13,7 +13,7 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// stay prints what to try, shows what happens, and takes commands that break
+// stay prints what to try, shows what happens, and accepts commands that break
 // things, until it is interrupted.
 func (d *demo) stay(ctx context.Context, commands io.Reader) error {
 	if err := d.call(ctx); err != nil {
@@ -22,7 +22,7 @@ func (d *demo) stay(ctx context.Context, commands io.Reader) error {
 	defer func() { _ = d.callers.end() }()
 	d.screen.showTime()
 	if err := d.TurnScheduleOn(ctx); err != nil {
-		return fmt.Errorf("turn the schedule on: %w", err)
+		return fmt.Errorf("turn on the schedule: %w", err)
 	}
 	d.screen.endTime()
 	fmt.Fprint(d.screen.out, d.guide())
@@ -32,11 +32,11 @@ func (d *demo) stay(ctx context.Context, commands io.Reader) error {
 	for {
 		select {
 		case <-ctx.Done():
-			d.screen.line("ending")
+			d.screen.line("stopping")
 			return nil
 		case line, ok := <-lines:
 			if !ok {
-				lines = nil // no more of them; what happens is shown on
+				lines = nil // the input ended; events are still shown
 				continue
 			}
 			if err := d.obey(ctx, line); err != nil {
@@ -54,14 +54,14 @@ func readLines(from io.Reader, to chan<- string) {
 	}
 }
 
-// guide is what can be tried.
+// guide is the text that says what to try.
 func (d *demo) guide() string {
 	var exports strings.Builder
 	for _, entry := range d.AWS.Env() {
 		fmt.Fprintf(&exports, "  export %s\n", entry)
 	}
 	return fmt.Sprintf(`
-In another terminal, with the operator's program (make operator) or the AWS CLI version 2:
+In another terminal, use the operator's program (build it with make operator) or the AWS CLI version 2:
 
 %[1]s  export MAUTIC_ROTATION_STACK=%[2]s
 
@@ -77,39 +77,39 @@ In another terminal, with the operator's program (make operator) or the AWS CLI 
   aws secretsmanager get-secret-value --secret-id %[3]s --version-stage AWSPREVIOUS
   aws ecs describe-services --cluster %[4]s --services %[5]s
 
-  # would a rotation work? nothing is changed
+  # would a rotation work? (changes nothing)
   aws secretsmanager rotate-secret --secret-id %[3]s --no-rotate-immediately
 
-  # one credential alone (without uuidgen: any 32 characters or more that are new)
+  # rotate one credential only (no uuidgen? any 32 or more characters that you have not used)
   aws secretsmanager rotate-secret --secret-id %[3]s --client-request-token only.admin.$(uuidgen)
 
   # does Mautic know an API client? its id and key are in the secret
   curl %[6]s/oauth/v2/token -d grant_type=client_credentials -d client_id=… -d client_secret=…
 
-  # a secret of your own is refused until it is among the function's SECRET_ARNS
+  # the function refuses any secret that is not among its SECRET_ARNS
   aws secretsmanager create-secret --name another --secret-string '{"database_password":"x"}'
 
   aws secretsmanager cancel-rotate-secret --secret-id %[3]s
 
 %[7]s
-What happens is shown here. End it with Ctrl-C; nothing stays behind.
+Everything that happens is shown here. Stop with Ctrl-C; nothing is left behind.
 
 `, exports.String(), rig.StackName, d.SecretName, rig.ClusterName, strings.Join(d.app.Services, " "), d.Mautic.URL(), obeyed)
 }
 
 // obeyed are the commands of obey.
-const obeyed = `In this terminal, to break things; each is a line that you type:
+const obeyed = `In this terminal, type a line to break things:
 
-  clock 20m          move AWS's clock on, by hours (h) and days (d) too
-  break, mend        have new tasks fail at their start, or start again
+  clock 20m          move AWS's clock forward, by minutes (m), hours (h) or days (d)
+  break, mend        make new tasks fail at start, or start again
   cron-lacks, cron-has
-                     have cron jobs take the password of config/local.php, or that of the variable
-  deploy SERVICE     deploy a service, as a CI pipeline does
-  sql STATEMENT      run a statement as the database's administrator
+                     make cron jobs use the password in config/local.php, or the one in the environment
+  deploy SERVICE     deploy a service, as a CI pipeline would
+  sql STATEMENT      run an SQL statement as the database's administrator
   help
 `
 
-// obey does what a line asks for.
+// obey carries out a typed line.
 func (d *demo) obey(ctx context.Context, line string) error {
 	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	rest = strings.TrimSpace(rest)
@@ -119,18 +119,18 @@ func (d *demo) obey(ctx context.Context, line string) error {
 	case "clock":
 		by, err := parseDays(rest)
 		if err != nil {
-			return fmt.Errorf("clock: %w; write it like 20m, 3h or 7d", err)
+			return fmt.Errorf("clock: %w; use a form like 20m, 3h or 7d", err)
 		}
 		d.moveOn(by, rest)
 	case "break", "mend":
 		d.app.Broken.Store(word == "break")
-		d.screen.line(map[bool]string{true: "new tasks fail at their start from now on, unless they read the first password", false: "new tasks start again"}[word == "break"])
+		d.screen.line(map[bool]string{true: "from now on new tasks fail at start, unless they read the first password", false: "new tasks can start again"}[word == "break"])
 	case "cron-lacks", "cron-has":
 		d.app.JobsLackVariables.Store(word == "cron-lacks")
-		d.screen.line(map[bool]string{true: "cron jobs log in with the password that config/local.php holds", false: "cron jobs log in with the variable's password"}[word == "cron-lacks"])
+		d.screen.line(map[bool]string{true: "cron jobs now log in with the password in config/local.php", false: "cron jobs now log in with the password in the environment"}[word == "cron-lacks"])
 	case "deploy":
 		if !slices.Contains(d.app.Services, rest) {
-			return fmt.Errorf("deploy: there is no service %q: take one of %s", rest, strings.Join(d.app.Services, ", "))
+			return fmt.Errorf("deploy: unknown service %q; choose one of %s", rest, strings.Join(d.app.Services, ", "))
 		}
 		return d.Deploy(ctx, rest)
 	case "sql":
@@ -138,7 +138,7 @@ func (d *demo) obey(ctx context.Context, line string) error {
 	case "help":
 		d.screen.line(obeyed)
 	default:
-		return fmt.Errorf("there is no command %q; help lists them", word)
+		return fmt.Errorf("unknown command %q; type help for the list", word)
 	}
 	return nil
 }
@@ -174,17 +174,17 @@ func (d *demo) query(ctx context.Context, statement string) error {
 		d.screen.line("  " + strings.Join(text, ", "))
 		n++
 	}
-	d.screen.line(fmt.Sprintf("  done; rows: %d", n))
+	d.screen.line(fmt.Sprintf("  done, %d rows", n))
 	return rows.Err()
 }
 
-// parseDays reads a span of time that may have whole days before its hours.
+// parseDays parses a duration that may start with whole days.
 func parseDays(text string) (time.Duration, error) {
 	var span time.Duration
 	if days, rest, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
 		if err != nil {
-			return 0, fmt.Errorf("%q is no number of days", days)
+			return 0, fmt.Errorf("%q is not a number of days", days)
 		}
 		span = time.Duration(n) * 24 * time.Hour
 		if text = rest; text == "" {
@@ -193,7 +193,7 @@ func parseDays(text string) (time.Duration, error) {
 	}
 	more, err := time.ParseDuration(text)
 	if err != nil || more < 0 {
-		return 0, fmt.Errorf("%q is no span of time", text)
+		return 0, fmt.Errorf("%q is not a duration", text)
 	}
 	return span + more, nil
 }

@@ -16,19 +16,18 @@ import (
 	"mautic-rotation/rotation/plan"
 )
 
-// story tells what happens, event by event. It is told one event after the
-// other.
+// story describes events as they happen, one at a time.
 type story struct {
 	d *demo
 
 	current   document.Document // when the latest rotation started
 	changes   []kind            // of that rotation
 	preflight string            // the token of the latest test-only rotation
-	logged    string            // what was told of the function's log last
-	told      map[string]bool   // of mail
+	logged    string            // the last line printed from the function's log
+	told      map[string]bool   // lines about mail that were printed
 }
 
-// line is what to say of an event, or "".
+// line describes an event; "": it is not shown.
 func (s *story) line(event host.Event) string {
 	switch e := event.(type) {
 	case localsecretsmanager.RotationEvent:
@@ -52,7 +51,7 @@ func (s *story) line(event host.Event) string {
 	}
 }
 
-// step tells what a step has done for each kind.
+// step describes what a step did for each kind.
 func (s *story) step(e localsecretsmanager.StepFinished) string {
 	screen := s.d.screen
 	if e.Err != nil {
@@ -70,7 +69,7 @@ func (s *story) step(e localsecretsmanager.StepFinished) string {
 		return done + "  nothing to change"
 	}
 	if e.Step == "finishSecret" {
-		done += "  tried each once more, and moved AWSCURRENT"
+		done += "  tried each value once more, then moved AWSCURRENT"
 	}
 	for _, k := range s.changes {
 		if did := k.did[e.Step]; did != "" {
@@ -80,14 +79,14 @@ func (s *story) step(e localsecretsmanager.StepFinished) string {
 	return done
 }
 
-// shown are the decisions of a reconcile that change something, and those that an
-// operator has to know of. To wait, to ask and to look are most of its log.
+// shown are the decisions that change something or that an operator needs to know about.
+// Most of the log is decisions to wait or to look, which are left out.
 var shown = []plan.Do{
 	plan.BeginRollout, plan.Redeploy, plan.Converge, plan.NoteUnhealthy, plan.NoteHealthy, plan.RollBack, plan.FinishRollBack,
 	plan.SetAgain, plan.PutBack, plan.Quarantine, plan.Watch, plan.Restore, plan.Hold, plan.Revoke, plan.GiveUp, plan.Fence, plan.Alarm,
 }
 
-// log picks from the function's log what follows a promotion.
+// log picks the lines of the function's log that tell what follows a promotion.
 func (s *story) log(line string) string {
 	var entry struct{ Level, Message, Decision, Why, Evidence, Notice, Kind string }
 	if err := json.Unmarshal([]byte(line), &entry); err != nil {
@@ -98,7 +97,7 @@ func (s *story) log(line string) string {
 	case entry.Notice != "":
 		text = s.d.screen.colour(bold, entry.Message)
 	case entry.Message == "reconcile" && slices.Contains(shown, plan.Do(entry.Decision)):
-		why, _, _ := strings.Cut(entry.Why, ": service ") // the tasks are shown by themselves
+		why, _, _ := strings.Cut(entry.Why, ": service ") // tasks have lines of their own
 		text = fmt.Sprintf("%s: %s", entry.Decision, why)
 	case strings.HasPrefix(entry.Message, "retired"), strings.HasPrefix(entry.Message, "held"),
 		strings.HasPrefix(entry.Message, "rolled back"), strings.HasPrefix(entry.Message, "not rotated"):
@@ -114,7 +113,7 @@ func (s *story) log(line string) string {
 		text += " (" + entry.Evidence + ")"
 	}
 	if text == s.logged {
-		return "" // said already
+		return "" // a repetition
 	}
 	s.logged = text
 	if entry.Level == "ERROR" || entry.Level == "WARN" {
@@ -123,7 +122,7 @@ func (s *story) log(line string) string {
 	return s.d.screen.colour(green, "→ ") + text
 }
 
-// message is what the function said, without what the stand-in puts before it.
+// message is the function's error message, without the stand-in's prefix.
 func message(err error) string {
 	var step *localsecretsmanager.StepError
 	if errors.As(err, &step) {
@@ -136,7 +135,7 @@ func (s *story) task(e localecs.TaskChanged) string {
 	task := fmt.Sprintf("  %s task %s", e.Service, short(e.Task))
 	switch {
 	case e.Status == "RUNNING" && e.Healthy:
-		return task + " runs, started with " + s.d.labelReadBy(e.Task)
+		return task + " is running, started with " + s.d.labelReadBy(e.Task)
 	case e.Status == "STOPPED":
 		return task + " has stopped"
 	default:
@@ -144,7 +143,7 @@ func (s *story) task(e localecs.TaskChanged) string {
 	}
 }
 
-// short is enough of an id to tell it from the others.
+// short is enough of an id to tell it from others.
 func short(id string) string {
 	id = id[strings.LastIndexByte(id, '/')+1:]
 	return id[:min(8, len(id))]

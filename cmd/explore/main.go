@@ -1,14 +1,14 @@
-// Command explore searches the engine's promises: it tries every history of two
-// invocations with few disturbances, in process, and judges each by what must always
-// hold. The exit status is 1 when something does not.
+// Command explore searches for violations of the engine's invariants: it plays, in
+// process, every history of two invocations with a few disturbances, and checks the
+// invariants after each step. The exit status is 1 if one is violated.
 //
 //	go run ./cmd/explore                                  every history with at most two disturbances
-//	go run ./cmd/explore -disturbances 1                  with at most one: a quarter of a minute
-//	go run ./cmd/explore -scenario '^emergency'           of those scenarios
-//	go run ./cmd/explore -sample 20000 -seed 7            that many with one disturbance more, too, of each scenario
-//	go run ./cmd/explore -replay 'NAME: 5 switch, 9 edit' one history, and what happens in it
+//	go run ./cmd/explore -disturbances 1                  with at most one: about 15 seconds
+//	go run ./cmd/explore -scenario '^emergency'           only scenarios whose names match
+//	go run ./cmd/explore -sample 20000 -seed 7            also that many with one more disturbance, of each scenario
+//	go run ./cmd/explore -replay 'NAME: 5 switch, 9 edit' play one history, and print what happens
 //
-// `make explore` has it measure which rows of plan.Decide are reached, too.
+// With `make explore` it also measures which rows of plan.Decide are reached.
 package main
 
 import (
@@ -30,15 +30,15 @@ import (
 
 func main() {
 	var o options
-	flag.IntVar(&o.disturbances, "disturbances", 2, "how many disturbances a history has at most")
-	flag.StringVar(&o.scenario, "scenario", "", "those scenarios alone whose names match this regular expression")
-	flag.StringVar(&o.replay, "replay", "", "play one history, as a violation names it")
-	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many scenarios are searched at once")
-	flag.IntVar(&o.sample, "sample", 2000, "how many histories with one disturbance more are tried of each scenario")
-	flag.Uint64Var(&o.seed, "seed", 1, "of that sample")
-	flag.DurationVar(&o.most, "for", 0, "how long to search at most; 0: until it is complete")
-	flag.BoolVar(&o.first, "first", false, "end with the first violation: those of histories with fewer disturbances come first")
-	flag.StringVar(&o.profile, "cpuprofile", "", "write a profile of the processor's time to this file")
+	flag.IntVar(&o.disturbances, "disturbances", 2, "the maximum number of disturbances in a history")
+	flag.StringVar(&o.scenario, "scenario", "", "search only the scenarios whose names match this regular expression")
+	flag.StringVar(&o.replay, "replay", "", "play one history, as printed with a violation")
+	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many scenarios to search in parallel")
+	flag.IntVar(&o.sample, "sample", 2000, "how many random histories with one more disturbance to try in each scenario")
+	flag.Uint64Var(&o.seed, "seed", 1, "the seed of that sample")
+	flag.DurationVar(&o.most, "for", 0, "the maximum time to search; 0: until the search is complete")
+	flag.BoolVar(&o.first, "first", false, "stop at the first violation, searching histories with fewer disturbances first")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this file")
 	flag.BoolVar(&o.list, "list", false, "list the scenarios")
 	flag.Parse()
 	if err := o.run(); err != nil {
@@ -76,7 +76,7 @@ func (o options) run() error {
 	}
 	chosen := slices.DeleteFunc(explore.Scenarios(), func(s *explore.Scenario) bool { return !only.MatchString(s.Name) })
 	if len(chosen) == 0 {
-		return fmt.Errorf("no scenario has a name that matches %q", o.scenario)
+		return fmt.Errorf("no scenario matches %q", o.scenario)
 	}
 	if o.list {
 		for _, s := range chosen {
@@ -99,7 +99,7 @@ func replay(text string) error {
 	name, rest, ok := strings.Cut(text, ":")
 	at := slices.IndexFunc(explore.Scenarios(), func(s *explore.Scenario) bool { return s.Name == name })
 	if !ok || at < 0 {
-		return fmt.Errorf("-replay %q: it is to name a scenario (see -list), and after a colon the disturbances", text)
+		return fmt.Errorf("-replay %q: write a scenario's name (see -list), a colon, and the disturbances", text)
 	}
 	script, err := explore.ParseScript(rest)
 	if err != nil {
@@ -114,9 +114,9 @@ func replay(text string) error {
 
 // search searches scenarios, several at once.
 func (o options) search(chosen []*explore.Scenario) error {
-	// What is kept of a search is little at first, and the garbage would be collected over and
-	// over. With this, which is never touched and so takes no memory, it is collected once half
-	// a gigabyte has come together, or as much as is kept.
+	// At first a search keeps little memory, and the garbage collector would run over and over.
+	// With this ballast, which is never touched and so takes no real memory, it runs only once
+	// half a gigabyte of garbage, or as much as is kept, has accumulated.
 	ballast := make([]byte, 512<<20)
 	defer runtime.KeepAlive(ballast)
 	began := time.Now()
@@ -182,7 +182,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 	fmt.Printf("%d scenarios with at most %d disturbances: %d histories, %d of them up to a known state, and %d ends; %d states, %.0f a second; %d calls, %d runs of the engine with %d different courses of answers, %d answers given again; %s\n",
 		len(chosen), o.disturbances, total.Histories, total.Pruned, total.Endings, total.States, float64(total.States)/took.Seconds(), total.Calls, total.Runs, total.Moments, total.Again, took.Round(time.Second))
 	if len(cut) > 0 {
-		fmt.Printf("not complete, for the time was over: %s\n", strings.Join(cut, ", "))
+		fmt.Printf("not complete, because the time was up: %s\n", strings.Join(cut, ", "))
 	}
 	reached, missed, err := rows()
 	if err != nil {
@@ -190,7 +190,7 @@ func (o options) search(chosen []*explore.Scenario) error {
 	}
 	fmt.Println(reached)
 	if missed > 0 && o.scenario == "" && len(cut) == 0 && o.disturbances > 0 {
-		faults = append(faults, fmt.Errorf("%d rows of decide were not reached: explore what reaches them, or delete them", missed))
+		faults = append(faults, fmt.Errorf("%d rows of decide were not reached: add scenarios that reach them, or delete them", missed))
 	}
 	if found > 0 {
 		faults = append(faults, fmt.Errorf("%d violations", found))

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// rows tells which of the rows of plan.Decide were reached: of the blocks of its files, as
-// the program was built with -cover -coverpkg to count them. missed is how many were not; 0
-// if they were not counted. What else package plan decides, for the steps, has tests by table.
+// rows reports which rows of plan.Decide were reached, that is, which blocks of its files, if
+// the program was built with -cover -coverpkg. missed is how many were not reached; 0 if
+// they were not counted. Table tests cover what else package plan decides, for the steps.
 func rows() (told string, missed int, err error) {
 	dir, err := os.MkdirTemp("", "explore-rows-")
 	if err != nil {
@@ -38,7 +38,7 @@ func rows() (told string, missed int, err error) {
 	return inWords(text)
 }
 
-// block is a line of a coverage profile, of a file of Decide:
+// block matches a line of a coverage profile for one of Decide's files:
 // file:line.column,line.column statements count.
 var block = regexp.MustCompile(`^[^/]+/(rotation/plan/(?:decide|observation|old|rollout|wanted)\.go):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)
 

@@ -1,10 +1,10 @@
-// Command mautic-rotation is the operator's program: how the credentials of a Mautic deployment stand, what
-// needs a person and what to do about it, rotations, and what became of them.
+// Command mautic-rotation is the operator's program. It shows the state of a Mautic deployment's credentials, what
+// needs you and what to do about it, starts and follows rotations, and shows how past ones ended.
 //
 //	mautic-rotation status
 //	mautic-rotation rotate --only database
 //
-// docs/reference.md has all commands.
+// docs/reference.md lists all commands.
 package main
 
 import (
@@ -28,7 +28,7 @@ var version string
 
 func main() { os.Exit(int(run())) }
 
-// run runs the command of the command line, and returns what to exit with.
+// run runs the command line, and returns the exit code.
 func run() fault.Code {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +44,7 @@ func run() fault.Code {
 	})
 }
 
-// style is what the output takes.
+// style is how to write to the output.
 func style(out *os.File) view.Style {
 	s := view.Style{Zone: time.Local}
 	if !term.IsTerminal(out.Fd()) || os.Getenv("TERM") == "dumb" {
@@ -69,7 +69,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// built is which version this is: a release's, or the commit that it was built from.
+// built is the program's version: the release, or the commit that it was built from.
 func built() string {
 	info, ok := debug.ReadBuildInfo()
 	if version != "" || !ok {

@@ -125,7 +125,7 @@ var situations = []situation{
 	{regexp.MustCompile(`^mautic-rotation roll-back|"roll-back"`), (*pages).rollingOut, "rolled back", (*pages).mend},
 	{regexp.MustCompile(`^mautic-rotation release|"release"`), (*pages).rolledBack, "may rotate again", nil},
 	{regexp.MustCompile(`^mautic-rotation pause`), nil, "paused", (*pages).resume},
-	{regexp.MustCompile(`^mautic-rotation resume`), (*pages).pause, "not paused any more", nil},
+	{regexp.MustCompile(`^mautic-rotation resume`), (*pages).pause, "no longer paused", nil},
 	{regexp.MustCompile(`^mautic-rotation history`), nil, "database", nil},
 	{regexp.MustCompile(`^mautic-rotation logs|^aws logs tail `), nil, "promoted", nil},
 	{regexp.MustCompile(`"status"|^mautic-rotation status`), nil, "database", nil},

@@ -430,7 +430,7 @@ func TestASessionOfARotationThatTurnsRotationOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.nobody = true
-	if s := d.run("rotate"); s.code != fault.Usage || !strings.Contains(s.messages, "turn rotation on again, which is off (cancel-rotate-secret)") {
+	if s := d.run("rotate"); s.code != fault.Usage || !strings.Contains(s.messages, "turn automatic rotation on again (someone turned it off with cancel-rotate-secret)") {
 		t.Errorf("without --yes: %s", s)
 	}
 	tells(t, d.run("status").out, "rotation is off")

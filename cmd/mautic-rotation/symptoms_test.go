@@ -116,15 +116,15 @@ var symptoms = []symptom{
 	{"PutSecretValue", nil,
 		[]string{"logs"}, []string{"ERROR: createSecret failed", "secretsmanager:PutSecretValue", "deploy the stack again"}, fault.Fine, nil},
 	{"AWSPENDING", nil,
-		[]string{"status"}, []string{"rotation", "has begun, and has made no value yet", "mautic-rotation logs", "mautic-rotation abandon"}, fault.Fine, nil},
+		[]string{"status"}, []string{"rotation", "has no new value yet", "mautic-rotation logs", "mautic-rotation abandon"}, fault.Fine, nil},
 	{"AWSPENDING", allows,
 		[]string{"abandon"}, []string{"done: the rotation was given up"}, fault.Fine, nil},
 	{"Secrets Manager cannot invoke the specified Lambda function", denies("RotateSecret", "AccessDeniedException", "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com"),
-		[]string{"rotate"}, []string{"Secrets Manager cannot invoke the function", "correct the stack's parameter SecretArn, and deploy"}, fault.Attention, allows},
+		[]string{"rotate"}, []string{"Secrets Manager cannot invoke the function", "correct the stack's parameter SecretArn and deploy"}, fault.Attention, allows},
 	{"Error when executing lambda", denies("Invoke", "TooManyRequestsException", "Rate Exceeded."),
-		[]string{"status"}, []string{"Rate Exceeded.", "raise the account's concurrency of Lambda, or take reserved concurrency off the function"}, fault.Unknown, allows},
+		[]string{"status"}, []string{"Rate Exceeded.", "raise the account's Lambda concurrency limit, or remove reserved concurrency from the function"}, fault.Unknown, allows},
 	{"The function does not exist", func(d *deployment) { d.AWS.Lambda.DeleteFunction(rig.FunctionName) },
-		[]string{"status", "--stack", rig.StackName}, []string{"there is no stack", "one that was deleted comes back by deploying the stack"}, fault.Unknown, deploys},
+		[]string{"status", "--stack", rig.StackName}, []string{"no stack", "deploy the stack again"}, fault.Unknown, deploys},
 }
 
 // notHad are the rows of the table that the stand-in cannot have, and where they are tried.

@@ -1,15 +1,15 @@
-// Command mutate breaks the engine on purpose, in one way after another, and
-// shows that a fast test sees each. It works on a copy of the source tree in a
-// temporary directory, several mutations at a time. A test has to pass without
-// the mutation first. The exit status is 1 when a mutation goes unseen.
+// Command mutate breaks the engine on purpose, in one way after another, and checks
+// that a fast test notices each. It works on copies of the source tree in a temporary
+// directory, with several mutations in parallel. Each test must first pass without a
+// mutation. The exit status is 1 if a mutation goes unnoticed.
 //
-//	go run ./cmd/mutate                          all of mutations.go
-//	go run ./cmd/mutate -only '^redeploy'        those whose names match
-//	go run ./cmd/mutate -explore                 by the explorer, those of the engine of which a script is known
-//	go run ./cmd/mutate -explore -search         by the explorer, all of the engine
-//	go run ./cmd/mutate -thorough                by the crash matrix too, those that it has to see
+//	go run ./cmd/mutate                          all mutations
+//	go run ./cmd/mutate -only '^redeploy'        only those whose names match
+//	go run ./cmd/mutate -explore                 with the explorer: mutations of the engine that have a script
+//	go run ./cmd/mutate -explore -search         with the explorer: all mutations of the engine
+//	go run ./cmd/mutate -thorough                also with the crash matrix: those that it must notice
 //
-// It runs in the directory of the module, as `make mutate` does.
+// Run it in the module's directory, as `make mutate` does.
 package main
 
 import (
@@ -29,11 +29,11 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.only, "only", "", "those mutations alone whose names match this regular expression")
-	flag.BoolVar(&o.thorough, "thorough", false, "have the crash matrix look for the mutations that it has to see, too; it takes minutes for each")
-	flag.BoolVar(&o.explore, "explore", false, "have the explorer alone play the scripts that are known of mutations of the engine")
-	flag.BoolVar(&o.search, "search", false, "with -explore, search for what has no script, or whose script does not show it; it takes a minute or more for each")
-	flag.IntVar(&o.atOnce, "parallel", runtime.NumCPU(), "how many mutations are tried at once")
+	flag.StringVar(&o.only, "only", "", "try only the mutations whose names match this regular expression")
+	flag.BoolVar(&o.thorough, "thorough", false, "also run the crash matrix on the mutations that it must notice; takes minutes for each")
+	flag.BoolVar(&o.explore, "explore", false, "use only the explorer, and play the known scripts of mutations of the engine")
+	flag.BoolVar(&o.search, "search", false, "with -explore, also search for mutations that have no script, or whose script does not show them; takes a minute or more for each")
+	flag.IntVar(&o.atOnce, "parallel", runtime.NumCPU(), "how many mutations to try in parallel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options) error {
 		return !only.MatchString(m.name) || o.explore && (!m.ofTheEngine() || len(m.scripts) == 0 && !o.search)
 	})
 	if len(chosen) == 0 {
-		return fmt.Errorf("no mutation has a name that matches %q", o.only)
+		return fmt.Errorf("no mutation matches %q", o.only)
 	}
 	b, err := newBench(chosen)
 	if err != nil {
@@ -87,8 +87,7 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(faults...)
 }
 
-// tryAll has the test of each mutation look for it, and returns those that it
-// does not see.
+// tryAll runs the test of each mutation, and returns the mutations that go unnoticed.
 func (b *bench) tryAll(ctx context.Context, chosen []mutation, atOnce int) (faults []error) {
 	next := make(chan mutation)
 	var workers sync.WaitGroup
@@ -99,7 +98,7 @@ func (b *bench) tryAll(ctx context.Context, chosen []mutation, atOnce int) (faul
 				began := time.Now()
 				seen, err := b.try(ctx, m)
 				if ctx.Err() != nil {
-					continue // what was cut off says nothing
+					continue // an interrupted test proves nothing
 				}
 				printing.Lock()
 				if err != nil {
@@ -124,8 +123,7 @@ func (b *bench) tryAll(ctx context.Context, chosen []mutation, atOnce int) (faul
 	return faults
 }
 
-// tryByMatrix has the crash matrix look for the mutations that name some of its
-// trials.
+// tryByMatrix runs the crash matrix on the mutations that name some of its trials.
 func (b *bench) tryByMatrix(ctx context.Context, chosen []mutation) (faults []error) {
 	passed := map[string]bool{}
 	for _, m := range chosen {

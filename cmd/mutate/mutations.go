@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// A mutation breaks the engine in one way, by an exact replacement of text that
-// is in its file once.
+// A mutation breaks the engine in one way, by replacing text that occurs exactly once
+// in its file.
 type mutation struct {
 	name, what     string
 	file, old, new string
-	killer         test     // the fast test that has to fail
-	scripts        []string // of the explorer's, in each of which it shows; none: to be searched for, or none is known
-	trials         trials   // of the crash matrix, which have to fail too, for -thorough; none is as well
+	killer         test     // the fast test that must fail
+	scripts        []string // the explorer's scripts, each of which shows it; none: search for one
+	trials         trials   // trials of the crash matrix that must fail too, with -thorough; may be none
 }
 
-// test is a test of a package, or those of its subtests whose names begin so:
+// test is a test of a package, or the subtests whose names begin like this:
 // "TestX/MySQL".
 type test struct{ pkg, name string }
 
@@ -39,15 +39,15 @@ func (t test) pattern() string {
 	return "^" + t.function() + "$/^" + regexp.QuoteMeta(strings.ReplaceAll(subtests, " ", "_"))
 }
 
-// trials are those of the crash matrix in one scenario whose name and call match.
+// trials are the crash matrix's trials of one scenario whose name and call match.
 type trials struct{ scenario, match string }
 
 func (t trials) command() []string {
 	return []string{"run", "./cmd/crash", "-first", "-scenario", t.scenario, "-match", t.match}
 }
 
-// noFault is for what shows without any fault: the scenario itself is then not
-// as it should be, and its trials are not reached.
+// noFault is for a mutation that shows without any fault: the scenario itself fails, so
+// that none of its trials is reached.
 const noFault = "^[a-z-]+/1/throttled "
 
 // mutations are all mutations.
@@ -60,7 +60,7 @@ func concat(parts ...[]mutation) (all []mutation) {
 	return all
 }
 
-// The packages whose tests see most of them.
+// The packages whose tests notice most of them.
 const (
 	engine  = "rotation"
 	planner = "rotation/plan"

@@ -1,10 +1,10 @@
-// Package makes of template.yaml and the function's binary what can be deployed
-// without the SAM CLI, in a directory:
+// Command package builds, from template.yaml and the function's binary, what can be
+// deployed without the SAM CLI:
 //
 //	go run ./cmd/package -function build/bootstrap -bucket artifacts -out build/package
 //
-// function.zip is the code, and template.yaml names it where it will be in S3, and
-// has no macro. It prints the commands that come next.
+// It writes function.zip, the code, and template.yaml, which has no macro and refers to
+// the code's place in S3, and prints the commands that come next.
 package main
 
 import (
@@ -28,16 +28,16 @@ func main() {
 	}
 }
 
-// bucketName is what S3 takes, with the places of region and account.
+// bucketName is what S3 accepts, with placeholders for region and account.
 var bucketName = regexp.MustCompile(`^[a-z0-9{][a-z0-9.{}-]{1,80}[a-z0-9}]$`)
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("package", flag.ContinueOnError)
 	template := flags.String("template", "template.yaml", "the SAM template")
 	function := flags.String("function", "build/bootstrap", "the function's binary")
-	bucket := flags.String("bucket", "", "the bucket that the code will be in; {region} and {account} stand for the stack's own")
-	key := flags.String("key", "", "the code's key in it (default: one that changes with the code)")
-	dir := flags.String("out", "build/package", "the directory to write to")
+	bucket := flags.String("bucket", "", "the `bucket` for the code; {region} and {account} stand for the stack's own")
+	key := flags.String("key", "", "the code's `key` in the bucket (default: one that changes with the code)")
+	dir := flags.String("out", "build/package", "the `directory` to write to")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -72,14 +72,14 @@ func run(args []string, out io.Writer) error {
 	}
 	made := made{zipFile, templateFile, len(zipped), len(plain), code, strings.TrimSuffix(code.Key, ".zip") + ".yaml"}
 	if *key == "" {
-		// It changes with the template too: a tool that compares keys sees a new release.
+		// This key changes with the template too, so that a tool that compares keys sees a new release.
 		made.templateKey = strings.TrimSuffix(packaging.Key(plain), ".zip") + ".yaml"
 	}
 	_, err = io.WriteString(out, made.next())
 	return err
 }
 
-// made is what there is to deploy.
+// made is what was built to deploy.
 type made struct {
 	zipFile, templateFile string
 	zipSize, templateSize int
@@ -87,12 +87,12 @@ type made struct {
 	templateKey           string
 }
 
-// next are the commands that deploy it.
+// next returns the commands that deploy it.
 func (m made) next() string {
 	bucket := strings.NewReplacer("{region}", "<region>", "{account}", "<account>").Replace(m.code.Bucket)
 	where := ""
 	if bucket != m.code.Bucket {
-		where = ", once for each region and account"
+		where = ", once per region and account"
 	}
 	return fmt.Sprintf(`%[1]s  %[2]d kB
 %[3]s  %[4]d kB, without a macro; its code is s3://%[5]s/%[6]s

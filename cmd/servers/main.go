@@ -1,9 +1,9 @@
-// Command servers fetches the database servers that tests run on, and PHP, unless they are there, and says which they are.
+// Command servers fetches the database servers and the PHP that the tests use, unless they are there, and lists them.
 //
 //	go run ./cmd/servers
 //
-// go test shows what a test program writes only when a test fails: a warning that another version than the pinned one is in use
-// would not be seen there.
+// It is a command because go test shows a test program's output only when a test fails, which would hide the warning that
+// a server is not the pinned version.
 package main
 
 import (

@@ -16,7 +16,7 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// ledger collects what does not hold.
+// ledger collects violations.
 type ledger struct {
 	first func() // called at the first violation; may be nil
 
@@ -39,7 +39,7 @@ func (l *ledger) all() []string {
 	return slices.Clone(l.violations)
 }
 
-// snapshot is what was AWSCURRENT at a moment.
+// snapshot is AWSCURRENT at a moment.
 type snapshot struct {
 	version  localsecretsmanager.VersionState
 	password string
@@ -48,20 +48,20 @@ type snapshot struct {
 	at       time.Time // by AWS's clock
 	taken    time.Time // by this machine's
 
-	// edit are fields that are edited by hand meanwhile.
+	// edit has the fields that are edited by hand meanwhile.
 	edit map[document.Pointer]string
 
-	// fenced: AWSCURRENT may have been moved to a copy of its own document, since
+	// fenced: AWSCURRENT may have been moved to a copy of its own document, because
 	// another rotation was given up.
 	fenced bool
 
-	// mayLeaveOut: of what comes next, createSecret may have been told that a kind
-	// cannot be rotated, or have waited in vain.
+	// mayLeaveOut: createSecret may leave out a kind, because it was told that the kind
+	// cannot be rotated, or got no answer.
 	mayLeaveOut bool
 }
 
-// leftOut tells whether a kind was left out for good reason: it has its value
-// still, and the document says that it is as old as before.
+// leftOut tells whether a kind was left out properly: it still has its value, and the
+// document says that it is as old as before.
 func (s snapshot) leftOut(t target, current document.Document) bool {
 	at := document.Pointer("/rotated_at/" + t.kind)
 	was, errWas := s.doc.Text(at)
@@ -69,14 +69,14 @@ func (s snapshot) leftOut(t target, current document.Document) bool {
 	return s.mayLeaveOut && errWas == nil && errIs == nil && was == is
 }
 
-// keeps tells whether a task keeps values of the snapshot from its start, so
-// that it has to be replaced: what is Mautic's own is read anew each time.
+// keeps tells whether a task holds values of the snapshot since its start, so that it
+// must be replaced. Mautic reads its own credentials anew each time.
 func (s snapshot) keeps(task rig.TaskRecord) bool {
 	switch s.on.only {
 	case "":
 		return task.Password == s.password
 	case smtpTarget.kind:
-		return task.Started.Before(s.taken) // it reads no password of the database that changes
+		return task.Started.Before(s.taken) // the password that it reads does not change
 	}
 	return false
 }
@@ -105,8 +105,8 @@ func passwordOf(v localsecretsmanager.VersionState) (string, bool) {
 	return password, err == nil
 }
 
-// checkRedeployed: when the rotation service says that a rotation has succeeded,
-// each service has a deployment from after the promotion, without any reconcile.
+// checkRedeployed: when Secrets Manager reports that a rotation has succeeded, each
+// service has a deployment from after the promotion, without any reconcile.
 func checkRedeployed(ctx context.Context, r *rig.Rig, before snapshot, promoted time.Time, found *ledger) {
 	if !before.on.restarts() || promoted.IsZero() {
 		return
@@ -118,20 +118,20 @@ func checkRedeployed(ctx context.Context, r *rig.Rig, before snapshot, promoted 
 	}
 	for _, service := range out.Services {
 		if !slices.ContainsFunc(service.Deployments, func(d localecs.DeploymentDescription) bool { return !time.Time(d.CreatedAt).Before(promoted) }) {
-			found.note("the rotation has succeeded, and service %s has had no deployment since its promotion", service.Name)
+			found.note("the rotation has succeeded, but service %s has had no deployment since the promotion", service.Name)
 		}
 	}
 }
 
-// A history is what was AWSCURRENT since the watched part began.
+// A history is what has been AWSCURRENT since the watched part began.
 type history struct {
 	mu       sync.Mutex
 	versions []string  // that were AWSCURRENT
-	promoted time.Time // when AWSCURRENT was first seen with another document than before, by AWS's clock
+	promoted time.Time // when AWSCURRENT was first seen with a different document, by AWS's clock
 }
 
-// check: AWSPENDING is on no version that was current and is not any more, or its
-// rotation would be taken up again, and block every other one.
+// check: AWSPENDING is not on a version that was current earlier. Its rotation would be
+// resumed, and block every other one.
 func (h *history) check(moment string, r *rig.Rig, before snapshot, found *ledger) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -148,39 +148,39 @@ func (h *history) check(moment string, r *rig.Rig, before snapshot, found *ledge
 		h.promoted = r.AWS.Clock().Now()
 	}
 	if before.edit != nil {
-		return // an edit, too, leaves AWSPENDING where it is
+		return // an edit leaves AWSPENDING where it is, too
 	}
 	if pending.ID != current.ID && slices.Contains(h.versions, pending.ID) {
-		found.note("%s: AWSPENDING is on a version that was AWSCURRENT, and is not any more", moment)
+		found.note("%s: AWSPENDING is on a version that was AWSCURRENT and no longer is", moment)
 	}
 }
 
-// promotedAt is when the document was seen to change; zero: it was not.
+// promotedAt is when the document was seen to change; zero: never.
 func (h *history) promotedAt() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.promoted
 }
 
-// checkRetired: a new password is current, with a new value of each other kind,
-// and no others are accepted.
+// checkRetired: a new password and a new value of each other kind are current, and no
+// other values are accepted.
 func checkRetired(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	checkPromoted(r, before, found)
 	checkClosed(ctx, r, found)
 	if remembered(r, found) {
-		found.note("at the end: the schedule is held off, though a rotation by hand has converged")
+		found.note("at the end: the schedule is held off, although a rotation by hand has converged")
 	}
 	for _, t := range before.on.targets {
 		t.checkFinal(ctx, r, before, found)
 	}
 	for _, task := range r.Application().Records() {
 		if task.Stopped.IsZero() && before.keeps(task) {
-			found.note("at the end: a task that keeps old values goes on running")
+			found.note("at the end: a task with old values is still running")
 		}
 	}
 }
 
-// checkRolledBack: a new password was current, and is no more.
+// checkRolledBack: a new password was current, and no longer is.
 func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -191,12 +191,12 @@ func checkRolledBack(ctx context.Context, r *rig.Rig, before snapshot, found *le
 		found.note("AWSPREVIOUS is not on the version that was rolled back")
 	}
 	if !remembered(r, found) {
-		found.note("the labels do not tell of the rollback, which is to hold the schedule off")
+		found.note("no label records the rollback, which must hold off the schedule")
 	}
 	checkUnchanged(ctx, r, before, found)
 }
 
-// remembered tells whether the labels tell of a rollback of the database.
+// remembered tells whether the labels record a rollback of the database.
 func remembered(r *rig.Rig, found *ledger) bool {
 	entries, _, err := r.Ledger()
 	if err != nil {
@@ -205,8 +205,8 @@ func remembered(r *rig.Rig, found *ledger) bool {
 	return slices.ContainsFunc(entries, func(e rig.Entry) bool { return e.String() == "database=failed" })
 }
 
-// checkUnchanged: AWSCURRENT has the bytes that it had but for what was edited by
-// hand, maybe under another version's id, and no other password is accepted.
+// checkUnchanged: AWSCURRENT is unchanged byte for byte except for edits by hand, maybe
+// under another version id, and no other password is accepted.
 func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	now, err := look(r, before.on)
 	if err != nil {
@@ -220,19 +220,19 @@ func checkUnchanged(ctx context.Context, r *rig.Rig, before snapshot, found *led
 		}
 	}
 	if now.version.Value != wanted.Raw() {
-		found.note("AWSCURRENT is not what it was: version %s has another document than version %s", now.version.ID, before.version.ID)
+		found.note("AWSCURRENT has changed: version %s has a different document from version %s", now.version.ID, before.version.ID)
 	}
 	checkClosed(ctx, r, found)
 }
 
-// checkHeld: a new password is current, and the one that the application was
-// configured with is accepted too.
+// checkHeld: a new password is current, and the one that the application is configured
+// with is accepted too.
 func checkHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	checkPromoted(r, before, found)
 	checkStillUsed(ctx, r, found)
 }
 
-// checkStillHeld: besides, the rotation has changed nothing.
+// checkStillHeld: in addition, the rotation has changed nothing.
 func checkStillHeld(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	if now, err := look(r, before.on); err != nil || now.password != before.password {
 		found.note("the password was changed while an older one was held (%v)", err)
@@ -245,14 +245,14 @@ func checkStillUsed(ctx context.Context, r *rig.Rig, found *ledger) {
 		found.note("the journal does not say that the old password is held (%v)", err)
 	}
 	if err := r.Login(ctx, r.Password); err != nil {
-		found.note("the old password, which is still used, is refused: %v", err)
+		found.note("the old password is refused although it is still used: %v", err)
 	}
 	checkCurrent(ctx, r, found)
 }
 
-// checkPromoted: another document is current, with another password and nothing
-// else changed. AWSPREVIOUS has the one from before, or the same as AWSCURRENT
-// where that was moved to a copy of its own document since.
+// checkPromoted: a new document is current, in which only the rotated values changed.
+// AWSPREVIOUS has the old document, or the same one as AWSCURRENT if that was moved to
+// a copy of its own document since.
 func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -264,7 +264,7 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 		found.note("no new document was promoted")
 	}
 	if password, ok := passwordOf(current); !ok || (password == before.password) != (before.on.only != "") {
-		found.note("the password has not changed, or is none of those that are rotated and has")
+		found.note("the password is rotated and has not changed, or is not rotated and has changed")
 	}
 	switch previous := state.Labelled("AWSPREVIOUS"); {
 	case before.edit != nil: // it is on what was promoted
@@ -285,10 +285,10 @@ func checkPromoted(r *rig.Rig, before snapshot, found *ledger) {
 	}
 }
 
-// checkClosed: nothing is left open, nor accepted but what is current.
+// checkClosed: nothing is open, and only current values are accepted.
 func checkClosed(ctx context.Context, r *rig.Rig, found *ledger) {
 	if journal, err := r.Journal(); err != nil || len(journal) > 0 {
-		found.note("left in the journal: %v (%v)", journal, err)
+		found.note("still open in the journal: %v (%v)", journal, err)
 	}
 	current := checkCurrent(ctx, r, found)
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
@@ -306,18 +306,17 @@ func checkClosed(ctx context.Context, r *rig.Rig, found *ledger) {
 		switch {
 		case !task.Stopped.IsZero():
 		case task.Password != current:
-			found.note("a task that was started with another password than AWSCURRENT's goes on running")
+			found.note("a task that started with a password other than AWSCURRENT's is still running")
 		default:
 			running++
 		}
 	}
 	if running == 0 {
-		found.note("the application does not run")
+		found.note("the application is not running")
 	}
 }
 
-// refused checks that a password is denied: an error of any other kind would
-// not tell.
+// refused checks that a password is denied. Any other error proves nothing.
 func (l *ledger) refused(ctx context.Context, r *rig.Rig, version, password string) {
 	const accessDenied = 1045
 	var answer *mysql.MySQLError
@@ -325,12 +324,12 @@ func (l *ledger) refused(ctx context.Context, r *rig.Rig, version, password stri
 	case err == nil:
 		l.note("the password of version %s is still accepted", version)
 	case !errors.As(err, &answer) || answer.Number != accessDenied:
-		l.note("cannot tell whether the password of version %s is refused: %v", version, err)
+		l.note("it is not known whether the password of version %s is refused: %v", version, err)
 	}
 }
 
-// checkCurrent checks what holds of AWSCURRENT at each end, whichever it is,
-// and returns its password.
+// checkCurrent checks what must hold for AWSCURRENT at every end, and returns its
+// password.
 func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	steady, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -352,12 +351,12 @@ func checkCurrent(ctx context.Context, r *rig.Rig, found *ledger) string {
 	return password
 }
 
-// checkLogins looks for failed logins of the application, where none may fail,
-// and for whether it has made any since the watched part began.
+// checkLogins checks that none of the application's logins has failed, where none may,
+// and that it has logged in at all since the watched part began.
 func checkLogins(app *rig.Application, scenario Scenario, before int, found *ledger) {
 	attempts, failures := app.Logins()
 	if failures > 0 && !scenario.refusesTasks() {
-		found.note("%d of %d logins of the application failed", failures, attempts)
+		found.note("%d of %d logins by the application failed", failures, attempts)
 	}
 	if attempts == before {
 		found.note("the application has not logged in since the rotation began")

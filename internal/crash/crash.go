@@ -1,13 +1,11 @@
-// Package crash runs a rotation once for each call that it makes to the
-// outside and each way in which that call can go wrong, and checks at every
-// moment what must always hold.
+// Package crash runs a rotation once for each external call that it makes and each
+// way in which that call can fail, and checks the invariants after every call.
 //
-// A rotation's calls, to AWS, to MySQL, to the SMTP server and to Mautic's
-// pages, are counted in the order in which
-// they happen, those of the reconciles that bring it to its end included. A
-// trial is a whole rotation, on a deployment of its own, with one fault at one
-// call; retries are let happen, it is brought to its end, and the next rotation
-// after it too. A Scenario says what comes before and which end that is.
+// The calls (to AWS, MySQL, the SMTP server and Mautic's pages) are numbered in order,
+// with those of the reconcile runs that finish the rotation. A trial is a whole
+// rotation, on a deployment of its own, with one fault at one call. It includes the
+// retries, the rotation's end, and the next rotation. A Scenario says what comes before
+// the rotation and how it should end.
 package crash
 
 import (
@@ -25,34 +23,34 @@ import (
 	"mautic-rotation/internal/mysqlserver"
 )
 
-// A Fault is what goes wrong with one call.
+// A Fault is how one call fails.
 type Fault string
 
-// The faults. Each of them happens once; what comes after goes well, unless the
-// trial has a second one.
+// The faults. Each happens once, and everything after it succeeds, unless the trial has
+// a second fault.
 const (
-	ErrorBefore  Fault = "error-before"  // the call is answered with an error, and not applied
-	Throttled    Fault = "throttled"     // AWS asks to slow down; the SDK tries again
-	KilledBefore Fault = "killed-before" // the function's process dies, the call is not applied
-	KilledAfter  Fault = "killed-after"  // the call is applied, the function never learns of it
-	ReplyLost    Fault = "reply-lost"    // the call is applied, the connection breaks
-	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied when the function has tried again
-	StaleReads   Fault = "stale-reads"   // from this call on, reads of the secret lag behind
-	Duplicated   Fault = "duplicated"    // before the call is applied, the event comes a second time, and is handled
-	Deadline     Fault = "deadline"      // from this call on all are applied and none is answered, until Lambda ends the invocation
+	ErrorBefore  Fault = "error-before"  // the call returns an error, and is not applied
+	Throttled    Fault = "throttled"     // AWS throttles the call; the SDK retries it
+	KilledBefore Fault = "killed-before" // the function's process dies, and the call is not applied
+	KilledAfter  Fault = "killed-after"  // the call is applied, and the process dies before the answer
+	ReplyLost    Fault = "reply-lost"    // the call is applied, and the connection breaks before the answer
+	AppliedLate  Fault = "applied-late"  // the connection breaks, and the call is applied after the function's retry
+	StaleReads   Fault = "stale-reads"   // from this call on, reads of the secret are stale
+	Duplicated   Fault = "duplicated"    // before the call is applied, the event is delivered and handled a second time
+	Deadline     Fault = "deadline"      // from this call on every call is applied and none is answered, until Lambda ends the invocation
 )
 
 // Faults are all faults, in the order of the report.
 var Faults = []Fault{ErrorBefore, Throttled, KilledBefore, KilledAfter, ReplyLost, AppliedLate, StaleReads, Duplicated, Deadline}
 
-// appliesTo tells whether a fault makes sense for a call.
+// appliesTo tells whether a fault is possible for a call.
 func (f Fault) appliesTo(call string) bool {
 	switch f {
 	case Throttled, StaleReads:
 		return strings.HasPrefix(call, "aws ")
 	case AppliedLate:
-		// In a login the server waits for the client's answer, as in SMTP. Mautic's
-		// pages are only asked.
+		// During a login the server waits for the client's answer, as in SMTP, and
+		// requests to Mautic's pages are only reads.
 		return strings.HasPrefix(call, "aws ") || strings.HasPrefix(call, "mysql ") && !strings.HasPrefix(call, "mysql login")
 	default:
 		return true
@@ -65,18 +63,18 @@ type Trial struct {
 	Call     int // from 1
 	Name     string
 	Fault    Fault
-	Second   Second // the zero one: there is none
+	Second   Second // the zero value: none
 }
 
-// A Second fault follows the first one: at a call of those that try it again,
-// or after them. There may be no such call.
+// A Second fault follows the first one, during the retries or after them. There may be
+// no such call.
 type Second struct {
-	Later int // so many calls
+	Later int // how many calls later
 	Fault Fault
 }
 
-// seconds are the faults that come as a second one, and furthest how much later:
-// a step and the one after it are tried again in that.
+// seconds are the possible second faults, and furthest is the maximum distance: enough
+// for the retry of a step and of the step after it.
 var seconds = []Fault{ErrorBefore, KilledBefore, KilledAfter, ReplyLost}
 
 const furthest = 20
@@ -91,7 +89,7 @@ func (t Trial) String() string {
 	return name
 }
 
-// faults is how often something goes wrong.
+// faults is the number of faults.
 func (t Trial) faults() int {
 	if t.Second.Fault != "" {
 		return 2
@@ -99,9 +97,8 @@ func (t Trial) faults() int {
 	return 1
 }
 
-// variants are the behaviours of AWS that are not documented, or seen to differ,
-// under which the trial runs. All of them times all trials would be too many, so
-// they go round.
+// variants are the undocumented or varying behaviours of AWS under which the trial
+// runs. Each trial under all of them would be too many, so they rotate.
 func (t Trial) variants() localsecretsmanager.Variants {
 	if t.Fault == "" {
 		return localsecretsmanager.Variants{}
@@ -124,38 +121,38 @@ func (t Trial) timeout() time.Duration {
 	return time.Minute
 }
 
-// ParseTrial reads a trial's name.
+// ParseTrial parses a trial's name.
 func ParseTrial(name string) (Trial, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 3 && len(parts) != 5 {
-		return Trial{}, fmt.Errorf("%q is no trial: write it as plain/17/killed-after, or with a second fault three calls later as plain/17/killed-after/3/reply-lost", name)
+		return Trial{}, fmt.Errorf("%q is not a trial: write it like plain/17/killed-after or, with a second fault three calls later, plain/17/killed-after/3/reply-lost", name)
 	}
 	call, ok := parseFault(parts[1:3], Faults)
 	if !ok {
-		return Trial{}, fmt.Errorf("%q is no trial: the faults are %v", name, Faults)
+		return Trial{}, fmt.Errorf("%q is not a trial: the faults are %v", name, Faults)
 	}
 	trial := Trial{Scenario: parts[0], Call: call, Fault: Fault(parts[2])}
 	if len(parts) == 5 {
 		if trial.Second.Later, ok = parseFault(parts[3:], seconds); !ok {
-			return Trial{}, fmt.Errorf("%q is no trial: the second faults are %v", name, seconds)
+			return Trial{}, fmt.Errorf("%q is not a trial: the second faults are %v", name, seconds)
 		}
 		trial.Second.Fault = Fault(parts[4])
 	}
 	return trial, nil
 }
 
-// parseFault reads the number of a call before the name of a fault.
+// parseFault parses the number of a call and the name of a fault.
 func parseFault(parts []string, faults []Fault) (call int, ok bool) {
 	call, err := strconv.Atoi(parts[0])
 	return call, err == nil && call > 0 && slices.Contains(faults, Fault(parts[1]))
 }
 
-// Matrix runs trials against one server. Trials may run at the same time.
+// Matrix runs trials against one server. Trials may run in parallel.
 type Matrix struct {
 	MySQL  *mysqlserver.Server
 	Binary string
 
-	// LogDir is where the function's logs of trials with violations go; "" is
+	// LogDir is where to write the function's logs of trials with violations; "":
 	// nowhere.
 	LogDir string
 
@@ -163,13 +160,11 @@ type Matrix struct {
 	FirstOnly bool
 }
 
-// listings is how often a scenario is made to happen to list its calls: a
-// reconcile more than it takes, which finds a task that is not gone yet, adds
-// some. The shortest list holds.
+// listings is how often a scenario runs to list its calls. A reconcile that finds a
+// task which has not stopped yet adds calls, so the shortest list counts.
 const listings = 2
 
-// Trials lists a scenario's calls, by making it happen without a fault, and
-// from them its trials.
+// Trials runs a scenario without a fault to list its calls, and returns its trials.
 func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error) {
 	var calls []string
 	var faults []error
@@ -204,8 +199,7 @@ func (m *Matrix) Trials(ctx context.Context, scenario Scenario) ([]Trial, error)
 	return trials, nil
 }
 
-// Sample draws n of the trials, or all if they are fewer: the same ones each
-// time.
+// Sample draws n of the trials, or all if there are fewer: always the same ones.
 func Sample(trials []Trial, n int) []Trial {
 	draw := rand.New(rand.NewPCG(1, 2))
 	var sample []Trial
@@ -215,8 +209,7 @@ func Sample(trials []Trial, n int) []Trial {
 	return sample
 }
 
-// Pairs draws n times one of the trials and gives it a second fault: the same
-// ones each time.
+// Pairs draws n trials and gives each a second fault: always the same ones.
 func Pairs(trials []Trial, n int) []Trial {
 	draw := rand.New(rand.NewPCG(3, 4))
 	pairs := make([]Trial, n)
@@ -227,16 +220,16 @@ func Pairs(trials []Trial, n int) []Trial {
 	return pairs
 }
 
-// Run carries out a trial and returns what did not hold: nothing, if all is
-// well. The error is of the trial's making, and says nothing of the function.
+// Run runs a trial and returns the violations. An error means that the trial could not
+// be completed, and says nothing about the function.
 func (m *Matrix) Run(ctx context.Context, trial Trial) (violations []string, err error) {
 	at := slices.IndexFunc(Scenarios, func(s Scenario) bool { return s.Name == trial.Scenario })
 	if at < 0 {
-		return nil, fmt.Errorf("no scenario is named %q", trial.Scenario)
+		return nil, fmt.Errorf("unknown scenario %q", trial.Scenario)
 	}
 	calls, violations, err := m.run(ctx, Scenarios[at], trial)
 	if err == nil && len(calls) < trial.Call {
-		err = fmt.Errorf("%s: there were %d calls alone", trial, len(calls))
+		err = fmt.Errorf("%s: there were only %d calls", trial, len(calls))
 	}
 	return violations, err
 }

@@ -13,26 +13,26 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// A deployment is what a scenario's rotation rotates. The zero one is a
-// database account that keeps its old password itself.
+// A deployment is what a scenario rotates. The zero value is a database account that
+// can retain its old password itself.
 type deployment struct {
-	// options are those of the rig; nil leaves them alone.
+	// options changes the rig's options; may be nil.
 	options func(*rig.Options)
 
-	// prepare makes what the rig has no option for; it may be nil.
+	// prepare sets up what the rig has no option for; may be nil.
 	prepare func(context.Context, *rig.Rig) error
 
-	// targets are those that are looked at besides the account itself.
+	// targets are checked in addition to the account itself.
 	targets []target
 
-	// only is the one kind that is rotated; "" is the database with all targets.
+	// only is the one kind that is rotated; "": the database and all targets.
 	only string
 
-	// single: the account has one password at a time, so that logins fail
-	// between set and the end of the rollout. There is a target for it.
+	// single: the account has one password at a time, so logins fail between set and
+	// the end of the rollout. It has a target of its own.
 	single bool
 
-	// onMySQL: it is not run on MariaDB, or would be the same there.
+	// onMySQL: it cannot run on MariaDB, or would be the same there.
 	onMySQL bool
 }
 
@@ -70,7 +70,7 @@ var (
 	}
 )
 
-// alone is a deployment of which one kind is rotated.
+// alone is a deployment in which only one kind is rotated.
 func alone(kind string, d deployment) deployment {
 	options := d.options
 	d.only, d.options = kind, func(o *rig.Options) {
@@ -81,7 +81,7 @@ func alone(kind string, d deployment) deployment {
 	return d
 }
 
-// onePassword is the account where it has one password at a time.
+// onePassword is the target for an account with one password at a time.
 var onePassword = target{
 	kind:   "database",
 	places: []document.Pointer{rig.PasswordPointer},
@@ -90,7 +90,7 @@ var onePassword = target{
 		if err != nil {
 			return false, err
 		}
-		return r.Login(ctx, password) == nil, nil // checkClosed tells refusals from other errors
+		return r.Login(ctx, password) == nil, nil // checkClosed distinguishes refusals from other errors
 	},
 	single: true,
 }
@@ -109,7 +109,7 @@ func addSMTP(o *rig.Options) {
 
 func addMautic(o *rig.Options) {
 	o.Mautic = true
-	set(o, map[string]string{"ADMIN_HASH_COST": "10"}) // the least that is allowed
+	set(o, map[string]string{"ADMIN_HASH_COST": "10"}) // the lowest allowed
 }
 
 // addInstance makes the account the master user of an RDS instance.
@@ -127,7 +127,7 @@ func addInstance(_ context.Context, r *rig.Rig) error {
 	})
 }
 
-// store puts fields into AWSCURRENT, as an operator does by hand.
+// store writes fields to AWSCURRENT, as an operator does by hand.
 func store(ctx context.Context, r *rig.Rig, fields map[document.Pointer]string) error {
 	value, err := r.ValueLabelled("AWSCURRENT")
 	if err != nil {
@@ -147,8 +147,8 @@ func store(ctx context.Context, r *rig.Rig, fields map[document.Pointer]string) 
 	return err
 }
 
-// makeReady brings a new rig to where the scenario's prepare begins. When each
-// kind was last rotated is noted as of long ago, so that a trial adds no field.
+// makeReady brings a new rig to where the scenario's prepare begins. It records an old
+// time of the last rotation for each kind, so that a trial adds no field.
 func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
 	if d.prepare != nil {
 		if err := d.prepare(ctx, r); err != nil {
@@ -162,10 +162,10 @@ func (d deployment) makeReady(ctx context.Context, r *rig.Rig) error {
 	return store(ctx, r, noted)
 }
 
-// restarts tells whether tasks read a value at their start that is rotated.
+// restarts tells whether tasks read a rotated value at start.
 func (d deployment) restarts() bool { return d.only == "" || d.only == smtpTarget.kind }
 
-// rotatedAt are the places of the times of the last rotations.
+// rotatedAt are the fields with the times of the last rotations.
 func (d deployment) rotatedAt() []document.Pointer {
 	var places []document.Pointer
 	if d.only == "" {
@@ -177,7 +177,7 @@ func (d deployment) rotatedAt() []document.Pointer {
 	return places
 }
 
-// owned are the places that a rotation changes.
+// owned are the fields that a rotation changes.
 func (d deployment) owned() []document.Pointer {
 	places := d.rotatedAt()
 	if d.only == "" {

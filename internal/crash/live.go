@@ -12,17 +12,17 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// live knows the passwords that the account accepts, as the server tells. One
-// that is neither AWSCURRENT's nor in the journal would be accepted for good.
+// live knows the passwords that the account accepts, according to the server. One that
+// is neither AWSCURRENT's nor in the journal would be accepted for ever.
 type live struct {
 	mu    sync.Mutex
-	known map[mysqlserver.Stored]string // by the server, and the password itself
+	known map[mysqlserver.Stored]string // the password, by what the server stores
 }
 
-// check checks that each password of the account is current, or in the journal
-// as one that is accepted.
+// check checks that each of the account's passwords is current, or in the journal as
+// accepted.
 func (l *live) check(ctx context.Context, r *rig.Rig) error {
-	const attempts = 2 // a password may go, and its version's entry after it, between the two readings
+	const attempts = 2 // a password, and then its version's entry, may disappear between the two reads
 	var fault error
 	for range attempts {
 		if fault = l.checkOnce(ctx, r); fault == nil {
@@ -33,7 +33,7 @@ func (l *live) check(ctx context.Context, r *rig.Rig) error {
 }
 
 func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
-	// The account first: a version has its entry before the account has its password.
+	// Read the account first: an entry is written before the account gets the password.
 	stored, err := r.MySQL.StoredPasswords(ctx, r.User)
 	if err != nil {
 		return err
@@ -57,12 +57,12 @@ func (l *live) checkOnce(ctx context.Context, r *rig.Rig) error {
 	return errors.Join(faults...)
 }
 
-// accountsForPassword tells whether a version with this label may have a password
-// that is accepted.
+// accountsForPassword tells whether a version with this label may have an accepted
+// password.
 func accountsForPassword(label string) bool { return accountsFor("database", label) }
 
-// accountsFor tells whether a version with this label may have a value of the kind
-// that is accepted.
+// accountsFor tells whether a version with this label may have an accepted value of the
+// kind.
 func accountsFor(kind, label string) bool {
 	if label == "AWSCURRENT" {
 		return true
@@ -70,12 +70,12 @@ func accountsFor(kind, label string) bool {
 	parts := strings.Split(label, ";")
 	return len(parts) > 3 && parts[0] == "rotation" && parts[1] == "2" && slices.ContainsFunc(parts[3:], func(part string) bool {
 		state, ours := strings.CutPrefix(part, kind+"=")
-		return ours && !strings.HasPrefix(state, "failed.") // which tells of one that is refused
+		return ours && !strings.HasPrefix(state, "failed.") // failed means refused
 	})
 }
 
-// among tells whether a stored password is one of those given. The server is
-// asked once for each password: to hash takes it a while.
+// among tells whether a stored password is one of those given. It asks the server only
+// once for each password, since hashing is slow.
 func (l *live) among(ctx context.Context, r *rig.Rig, passwords map[string]bool, stored mysqlserver.Stored) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 	"mautic-rotation/rotation/mautic"
 )
 
-// adminPassword is where the rig's secret holds the administrator's.
+// adminPassword is the field of the administrator's password in the rig's secret.
 const adminPassword = document.Pointer("/admin_credentials/admin_password")
 
-// apiOverlap is for how long an old API client is kept.
+// apiOverlap is how long an old API client is kept.
 const apiOverlap = mautic.DefaultOverlap
 
-// mauticTargets are the kinds that are in Mautic's own tables.
+// mauticTargets are the kinds that Mautic keeps in its own tables.
 var mauticTargets = []target{
 	{kind: "admin", places: []document.Pointer{adminPassword}, accepts: adminHashed, works: adminLetIn, single: true},
 	{
@@ -35,7 +35,7 @@ var mauticTargets = []target{
 	},
 }
 
-// texts are the strings at places of a document.
+// texts are the strings in some fields of a document.
 func texts(d document.Document, places ...document.Pointer) ([]string, error) {
 	var all []string
 	for _, at := range places {
@@ -113,11 +113,11 @@ func clientServed(ctx context.Context, r *rig.Rig, d document.Document) (bool, e
 	return answered(request, http.StatusBadRequest)
 }
 
-// ownAgent is the trial's own User-Agent, whose requests are none of the
+// ownAgent is the User-Agent of the trial's own requests, to tell them from the
 // function's.
 const ownAgent = "mautic-rotation-crash"
 
-// answered tells whether the answer is 200, or the one that means refusal.
+// answered tells whether the status is 200 (true) or the one that means refusal (false).
 func answered(request *http.Request, refusal int) (bool, error) {
 	request.Header.Set("User-Agent", ownAgent)
 	answer, err := http.DefaultClient.Do(request)
@@ -131,12 +131,12 @@ func answered(request *http.Request, refusal int) (bool, error) {
 	case refusal:
 		return false, nil
 	default:
-		return false, fmt.Errorf("%s answers %s", request.URL.Path, answer.Status)
+		return false, fmt.Errorf("%s answered %s", request.URL.Path, answer.Status)
 	}
 }
 
-// readyMautic adds the fields to the secret that a first rotation would, so
-// that a trial's changes the webhooks' secret too, and no field is added.
+// readyMautic adds the fields to the secret that a first rotation would add, so that a
+// trial's rotation changes the webhook secret too, and adds no field.
 func readyMautic(ctx context.Context, r *rig.Rig) error {
 	return store(ctx, r, map[document.Pointer]string{
 		mautic.DefaultWebhookLayout.Next:     strings.Repeat("12ab", 16),

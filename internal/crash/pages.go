@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// pages come before Mautic's: they let a trial's wire see the requests.
+// pages wraps Mautic's pages, so that a trial's wire sees the requests.
 type pages struct{ wire atomic.Pointer[wire] }
 
 func (p *pages) wrap(next http.Handler) http.Handler {
@@ -20,7 +20,7 @@ func (p *pages) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// onPage decides about a request to Mautic.
+// onPage decides the fate of a request to Mautic.
 func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.Handler) {
 	moment, fault := w.next("mautic " + request.Method + " " + request.URL.Path)
 	switch fault {
@@ -52,5 +52,5 @@ func (w *wire) onPage(out http.ResponseWriter, request *http.Request, next http.
 		out.Header()[name] = values
 	}
 	out.WriteHeader(answer.Code)
-	_, _ = out.Write(answer.Body.Bytes()) // the function may be gone
+	_, _ = out.Write(answer.Body.Bytes()) // the function may have died
 }

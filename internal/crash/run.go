@@ -18,22 +18,22 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// retries are how often the stand-in tries a failed rotation again by itself.
+// retries is how often the stand-in retries a failed rotation by itself.
 const retries = 2
 
-// lateTime is for how long reconciles are tried while a late call holds them
-// up, as one does that has the account's lock at the server.
+// lateTime is how long to retry reconcile runs while a late call blocks them, as one
+// does that holds the account's lock on the server.
 const lateTime = 8 * time.Second
 
-// run makes a deployment, prepares the scenario, and lets it happen with the
-// trial's fault. It returns the calls of the watched part.
+// run sets up a deployment, prepares the scenario, and plays it with the trial's fault.
+// It returns the calls of the watched part.
 func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls, violations []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	server := m.MySQL
 	if server.IsMariaDB() {
-		// Who uses an old password shows there in a count of the whole server's
-		// refused connections, and other trials make such.
+		// There, use of an old password shows in the whole server's count of refused
+		// connections, to which other trials add.
 		if server, err = mysqlserver.Start(ctx, mysqlserver.Options{Series: m.MySQL.Series()}); err != nil {
 			return nil, nil, err
 		}
@@ -53,7 +53,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		AWS:         localaws.Options{RotationRetries: retries},
 		Timeout:     trial.timeout(),
 		Application: app,
-		AdminSecret: server.IsMariaDB(), // which dual passwords take there
+		AdminSecret: server.IsMariaDB(), // needed for dual passwords there
 		Pages:       pages.wrap,
 	}
 	if scenario.on.options != nil {
@@ -66,7 +66,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	closeRig := sync.OnceValue(r.Close)
 	found := &ledger{}
 	defer func() {
-		err = errors.Join(err, closeRig()) // the log is complete then
+		err = errors.Join(err, closeRig()) // the log is complete after this
 		if err != nil && len(found.all()) > 0 {
 			err = fmt.Errorf("%w, after: %s", err, strings.Join(found.all(), "; "))
 		}
@@ -84,7 +84,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 
 	loginsBefore, _ := app.Logins()
 	if m.FirstOnly {
-		found.first = cancel // of what comes after: it would wait for what does not happen
+		found.first = cancel // cancels the rest, which would wait in vain
 	}
 	calls, err = watch(ctx, r, proxy, &pages, scenario, trial, found)
 	if m.FirstOnly {
@@ -103,7 +103,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 		return calls, violations[:1], nil
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err // what was found may be of the cancelling
+		return nil, nil, err // what was found may be due to the cancellation
 	}
 	values, err := r.SecretValues()
 	if err != nil {
@@ -126,7 +126,7 @@ func (m *Matrix) run(ctx context.Context, scenario Scenario, trial Trial) (calls
 	return calls, found.all(), nil
 }
 
-// keepLog writes the function's log of a trial.
+// keepLog writes the function's log of a trial to LogDir.
 func (m *Matrix) keepLog(trial Trial, log []byte) error {
 	if err := os.MkdirAll(m.LogDir, 0o700); err != nil {
 		return err
@@ -163,7 +163,7 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 			return
 		}
 		if err := r.Login(ctx, before.password); err != nil {
-			found.note("%s: what a running task was started with is refused: %v", moment, err)
+			found.note("%s: a value that a running task started with is refused: %v", moment, err)
 		}
 	}
 	r.AWS.SecretsManager.SetVariants(trial.variants())
@@ -177,18 +177,18 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	}
 	defer r.AWS.Intercept(nil)
 	defer proxy.SetHook(nil)
-	defer r.AWS.SecretsManager.SetVariants(trial.variants()) // the reads catch up
+	defer r.AWS.SecretsManager.SetVariants(trial.variants()) // reads are no longer stale
 
 	w.check("before it begins")
 	failure := scenario.begin(ctx, r)
 	if err := errors.Join(w.releaseLate(ctx), w.waitHandled(ctx)); err != nil {
 		return nil, err
 	}
-	// Once it is promoted, the reconcile brings it to its end.
+	// Once it is promoted, reconcile finishes it.
 	for left := trial.faults(); left > 0 && failure != nil && stillCurrent(r, before); left-- {
 		r.AWS.SecretsManager.SetVariants(trial.variants())
 		if failure = scenario.begin(ctx, r); failure != nil && left == 1 {
-			found.note("tried again with nothing in its way: %v", failure)
+			found.note("the retry failed although nothing was in its way: %v", failure)
 		}
 	}
 	before.mayLeaveOut = w.keptFromMaking()
@@ -197,19 +197,19 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 		checkRedeployed(ctx, r, before, past.promotedAt(), found)
 	}
 
-	// From here on a task's password is accepted until the task is gone, which
-	// the tasks' own logins tell.
+	// From here on the tasks' own logins show whether a task's password is accepted until
+	// the task has stopped.
 	checkOld.Store(scenario.end.keepsOld)
 	if trial.Fault == AppliedLate && !w.reached() {
 		soon, cancel := context.WithTimeout(ctx, lateTime)
-		_ = scenario.end.settle(soon, r) // may have to wait for the late call
+		_ = scenario.end.settle(soon, r) // may be blocked until the late call is applied
 		cancel()
 		if err := w.releaseLate(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if err := scenario.end.settle(ctx, r); err != nil {
-		found.note("it does not come to its end: %v", err)
+		found.note("it does not finish: %v", err)
 	}
 	if err := w.waitHandled(ctx); err != nil {
 		return nil, err
@@ -218,9 +218,8 @@ func watch(ctx context.Context, r *rig.Rig, proxy *mysqlproxy.Proxy, pages *page
 	return w.seen(), nil
 }
 
-// rotateOnceMore checks that nothing is stuck: the next rotation goes through,
-// once nothing is wrong with the application, or is refused for the reason that
-// the scenario has.
+// rotateOnceMore checks that nothing is stuck: once the application works, the next
+// rotation succeeds, or is refused for the scenario's reason.
 func rotateOnceMore(ctx context.Context, r *rig.Rig, scenario Scenario, found *ledger) error {
 	r.Application().Broken.Store(false)
 	before, err := look(r, scenario.on)
@@ -235,7 +234,7 @@ func rotateOnceMore(ctx context.Context, r *rig.Rig, scenario Scenario, found *l
 		next.note("it is not refused because %s: %v", refusal, err)
 	}
 	if err := scenario.next.settle(ctx, r); err != nil {
-		next.note("it does not come to its end: %v", err)
+		next.note("it does not finish: %v", err)
 	}
 	scenario.next.check(ctx, r, before, next)
 	for _, violation := range next.violations {

@@ -17,71 +17,70 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// A Scenario is a rotation with what comes before it and the end that it
-// comes to. What is watched, and faulted, is begin and the settling after it.
+// A Scenario is a rotation, what comes before it, and how it ends. Faults are injected,
+// and invariants checked, in begin and in the settling after it.
 type Scenario struct {
 	Name, What string
 
-	// literal is rig.Application.Literal.
+	// literal sets rig.Application.Literal.
 	literal bool
 
-	// seldom: tasks log in when they start, and again when they stop, which
-	// takes them a while. In between nothing but their being there tells that
-	// the password they were started with is needed.
+	// seldom: tasks log in when they start and, much later, when they stop. In between,
+	// only their existence shows that the password they started with is needed.
 	seldom bool
 
-	// services are the ECS services; none: one.
+	// services are the ECS services; empty: one default service.
 	services []string
 
 	// on is what is rotated.
 	on deployment
 
-	// emergency: what was there before is refused from the promotion on, and
-	// running tasks fail until they are replaced.
+	// emergency: the old values are refused from the promotion on, and running tasks fail
+	// until they are replaced.
 	emergency bool
 
-	// edit are fields that somebody edits by hand after the promotion.
+	// edit has fields that are edited by hand after the promotion.
 	edit map[document.Pointer]string
 
-	// fenced: what came before has AWSCURRENT moved to a copy of its own document.
+	// fenced: the preparation moves AWSCURRENT to a copy of its own document.
 	fenced bool
 
 	// prepare brings the deployment to where the watched part begins.
 	prepare func(context.Context, *rig.Rig) error
 
-	// begin may fail by the trial's fault; then it is called again.
+	// begin may fail because of the trial's fault; then it is called again.
 	begin func(context.Context, *rig.Rig) error
 
-	// end is the end of what begin began, and next of the rotation after it.
+	// end is how the rotation ends that begin starts, and next how the one after it ends.
 	end, next ending
 }
 
-// RunsOn tells whether the scenario is one of a make of server. MariaDB does not
-// log who uses an old password, so whoever does is refused for a moment.
+// RunsOn tells whether the scenario runs on a series. MariaDB does not log who uses an
+// old password, so its users are refused for a moment.
 func (s Scenario) RunsOn(series mysqlserver.Series) bool {
 	return !s.literal && !s.on.onMySQL || !series.IsMariaDB()
 }
 
 // An ending is how a rotation ends after its four steps.
 type ending struct {
-	// settle brings it about, by reconciles. It is called again after a fault.
+	// settle reaches the ending by reconcile runs. It is called again after a fault.
 	settle func(context.Context, *rig.Rig) error
 
-	// refusal is why a rotation is refused that comes to this end; "": it is not.
+	// refusal is why a rotation with this ending is refused; "": it is not refused.
 	refusal string
 
-	// check looks whether it has come about.
+	// check checks that the ending was reached.
 	check func(ctx context.Context, r *rig.Rig, before snapshot, found *ledger)
 
-	// keepsOld: what AWSCURRENT had before is accepted all the time.
+	// keepsOld: AWSCURRENT's previous values stay accepted all the time.
 	keepsOld bool
 }
 
 // The endings.
 var (
 	retired = ending{settle: settle, check: checkRetired}
-	// retiredInDays: what callers of their own may use is kept for days, and the
-	// webhooks' next secret has been known for a day when it is used.
+	// retiredInDays: API clients, which other programs use, are kept for days, and the
+	// next webhook secret must have been published for a day before it is used.
 	retiredInDays = ending{settle: settleInDays, check: checkRetired}
 	impatient     = ending{settle: settleImpatiently, check: checkRetired}
 	rolledBack    = ending{settle: settleRollback, check: checkRolledBack, keepsOld: true}
@@ -101,43 +100,43 @@ var Scenarios = []Scenario{
 		prepare: rotateAndSettle, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "abandoned", What: "a rotation after one that was set and whose AWSPENDING was taken off by hand, so that its password is the primary one: it is refused, the password is taken away, and the next one goes through",
+		Name: "abandoned", What: "a rotation after one that had set its password, now the primary one, before AWSPENDING was removed by hand: it is refused, that password is revoked, and the next rotation succeeds",
 		fenced:  true,
 		prepare: abandonByHand, begin: rotateAfterRefusal, end: retired, next: retired,
 	},
 	{
-		Name: "rolled-back", What: "a rotation whose password the application does not come up with",
+		Name: "rolled-back", What: "a rotation with whose password the application does not start",
 		prepare: breakApplication, begin: rotate, end: rolledBack, next: retired,
 	},
 	{
-		Name: "rolled-back-edited", What: "likewise, and another field of the secret is edited by hand before it is rolled back",
+		Name: "rolled-back-edited", What: "the same, but another field of the secret is edited by hand before the rollback",
 		edit:    edited,
 		prepare: breakApplication, begin: rotate, end: ending{settle: settleEditedRollback, check: checkRolledBack, keepsOld: true}, next: retired,
 	},
 	{
-		Name: "edited", What: "a rotation with another field of the secret edited by hand while its overlap is open",
+		Name: "edited", What: "a rotation during whose overlap another field of the secret is edited by hand",
 		edit:    edited,
 		prepare: nothing, begin: rotate, end: ending{settle: settleEdited, check: checkRetired}, next: retired,
 	},
 	{
-		Name: "deployed", What: "a rotation with a deployment by CI while its overlap is open, and reconciles in the midst of that",
+		Name: "deployed", What: "a rotation during whose overlap CI deploys, with reconcile runs in the middle of that deployment",
 		prepare: nothing, begin: rotate, end: ending{settle: settleDeployed, check: checkRetired}, next: retired,
 	},
 	{
-		Name: "two-services", What: "a rotation with two services to be redeployed",
+		Name: "two-services", What: "a rotation with two services to redeploy",
 		services: []string{"mautic-prod-service", "mautic-prod-cron"},
 		prepare:  nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "given-up", What: "the operator's abandon, of a rotation that was set and is stuck",
+		Name: "given-up", What: "the operator abandons a rotation that has set its password and is stuck",
 		prepare: getStuck, begin: abandon, end: givenUp, next: retired,
 	},
 	{
-		Name: "held", What: "a rotation whose old password the application goes on using",
+		Name: "held", What: "a rotation whose old password the application keeps using",
 		literal: true, prepare: nothing, begin: rotate, end: held, next: stillHeld,
 	},
 	{
-		Name: "seldom", What: "a rotation of an application that logs in seldom, with a reconcile in the midst of the rollout",
+		Name: "seldom", What: "a rotation for an application that rarely logs in, with a reconcile run in the middle of the rollout",
 		seldom: true, prepare: nothing, begin: rotate, end: impatient, next: retired,
 	},
 	{
@@ -145,7 +144,7 @@ var Scenarios = []Scenario{
 		on: withSMTP, prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "mautic", What: "a rotation of the database and of all that is in Mautic's own tables",
+		Name: "mautic", What: "a rotation of the database and of all credentials in Mautic's own tables",
 		on: withMautic, prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
 	},
 	{
@@ -153,35 +152,35 @@ var Scenarios = []Scenario{
 		on: withAll, prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
 	},
 	{
-		Name: "smtp-alone", What: "a rotation of SMTP, and of no other kind in the secret",
+		Name: "smtp-alone", What: "a rotation of SMTP only",
 		on: alone("smtp", withSMTP), prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "admin-alone", What: "likewise, of the Mautic administrator's password",
+		Name: "admin-alone", What: "a rotation of the Mautic administrator's password only",
 		on: alone("admin", withMautic), prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "api-alone", What: "likewise, of the API client",
+		Name: "api-alone", What: "a rotation of the API client only",
 		on: alone("api", withMautic), prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
 	},
 	{
-		Name: "webhook-alone", What: "likewise, of the webhooks' secret",
+		Name: "webhook-alone", What: "a rotation of the webhook secret only",
 		on: alone("webhook", withMautic), prepare: nothing, begin: rotate, end: retiredInDays, next: retiredInDays,
 	},
 	{
-		Name: "emergency", What: "an emergency rotation of the database and of all that is in Mautic's own tables",
+		Name: "emergency", What: "an emergency rotation of the database and of all credentials in Mautic's own tables",
 		on: withMautic, emergency: true, prepare: nothing, begin: rotateAtOnce, end: retiredInDays, next: retiredInDays,
 	},
 	{
-		Name: "admin", What: "a rotation by an administrator of the database",
+		Name: "admin", What: "a rotation by a database administrator",
 		on: byAdministrator, prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "single", What: "a rotation of an account that has one password at a time",
+		Name: "single", What: "a rotation of an account with one password at a time",
 		on: singly, prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 	{
-		Name: "rds", What: "a rotation by RDS, of the master user",
+		Name: "rds", What: "a rotation of the master user, by RDS",
 		on: byRDS, prepare: nothing, begin: rotate, end: retired, next: retired,
 	},
 }
@@ -189,7 +188,7 @@ var Scenarios = []Scenario{
 // refusesTasks tells whether logins of running tasks may fail.
 func (s Scenario) refusesTasks() bool { return s.emergency || s.on.single }
 
-// app is the application of a deployment.
+// app is the scenario's application.
 func (s Scenario) app() *rig.Application {
 	services := s.services
 	if len(services) == 0 {
@@ -216,7 +215,7 @@ func breakApplication(_ context.Context, r *rig.Rig) error {
 	return nil
 }
 
-// getStuck begins a rotation that sets its password and gets no further.
+// getStuck starts a rotation that sets its password and gets no further.
 func getStuck(ctx context.Context, r *rig.Rig) error {
 	r.AWS.Intercept(func(c awswire.Call) awswire.Fault {
 		if c.Caller.Step == "testSecret" {
@@ -226,7 +225,7 @@ func getStuck(ctx context.Context, r *rig.Rig) error {
 	})
 	defer r.AWS.Intercept(nil)
 	if _, err := r.Rotate(ctx); err == nil {
-		return errors.New("the rotation that was to get stuck has succeeded")
+		return errors.New("the rotation that should get stuck has succeeded")
 	}
 	stuck, err := r.PasswordLabelled("AWSPENDING")
 	if err != nil {
@@ -235,7 +234,7 @@ func getStuck(ctx context.Context, r *rig.Rig) error {
 	return r.Login(ctx, stuck)
 }
 
-// abandonByHand gives a stuck rotation up without the function knowing.
+// abandonByHand abandons a stuck rotation without the function's knowledge.
 func abandonByHand(ctx context.Context, r *rig.Rig) error {
 	if err := getStuck(ctx, r); err != nil {
 		return err
@@ -251,9 +250,9 @@ func abandonByHand(ctx context.Context, r *rig.Rig) error {
 	return err
 }
 
-// rotate does what an operator does, also about a rotation that has failed for
-// good: asking for it again makes Secrets Manager take up the same version,
-// unless the failed one left nothing pending.
+// rotate does what an operator does, also after a rotation has finally failed: a new
+// request makes Secrets Manager resume the same version, unless the failed rotation left
+// nothing pending.
 func rotate(ctx context.Context, r *rig.Rig) error {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -269,8 +268,8 @@ func rotate(ctx context.Context, r *rig.Rig) error {
 	return r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
-// rotateAfterRefusal rotates, and once more where that is refused: while what a
-// rotation has set that was given up is still accepted, no other one replaces it.
+// rotateAfterRefusal rotates, and again if that is refused: as long as the value of an
+// abandoned rotation is still accepted, no other value replaces it.
 func rotateAfterRefusal(ctx context.Context, r *rig.Rig) error {
 	if err := rotate(ctx, r); err == nil {
 		return nil
@@ -287,15 +286,15 @@ func rotateAtOnce(ctx context.Context, r *rig.Rig) error {
 	token := "emergency." + strings.ToLower(rand.Text())
 	_, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN, ClientRequestToken: &token})
 	if err != nil {
-		return rotate(ctx, r) // which goes on with the one that was begun
+		return rotate(ctx, r) // which continues the one that was begun
 	}
 	return r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
 func settle(ctx context.Context, r *rig.Rig) error { return r.Settle(ctx) }
 
-// settleInDays lets the days pass too for which an old API client is kept, when
-// nothing else is left.
+// settleInDays also lets the days pass for which an old API client is kept, once nothing
+// else is open.
 func settleInDays(ctx context.Context, r *rig.Rig) error {
 	err := r.SettleUntil(ctx, func(journal []string) bool {
 		return !slices.ContainsFunc(journal, func(label string) bool { return label != "api=old" })
@@ -307,8 +306,8 @@ func settleInDays(ctx context.Context, r *rig.Rig) error {
 	return r.Settle(ctx)
 }
 
-// settleImpatiently reconciles in the midst of the rollout too, as its own
-// events have the function do.
+// settleImpatiently also reconciles in the middle of the rollout, as its events make the
+// function do.
 func settleImpatiently(ctx context.Context, r *rig.Rig) error {
 	fault := r.Reconcile()
 	if err := r.Settle(ctx); err != nil {
@@ -317,7 +316,7 @@ func settleImpatiently(ctx context.Context, r *rig.Rig) error {
 	return nil
 }
 
-// settleRollback lets the time pass in which the application is to come up.
+// settleRollback lets the time pass in which the application should have come up.
 func settleRollback(ctx context.Context, r *rig.Rig) error {
 	err := reconcileUntil(ctx, r, "AWSCURRENT is the old version again", func() (bool, error) {
 		password, err := r.PasswordLabelled("AWSCURRENT")
@@ -329,10 +328,10 @@ func settleRollback(ctx context.Context, r *rig.Rig) error {
 	return r.Settle(ctx)
 }
 
-// edited is what somebody edits by hand meanwhile.
+// edited is what is edited by hand meanwhile.
 var edited = map[document.Pointer]string{"/site_url": "https://edited.example.com"}
 
-// settleEditedRollback has the secret edited first, if it is not yet.
+// settleEditedRollback first edits the secret, if that has not been done.
 func settleEditedRollback(ctx context.Context, r *rig.Rig) error {
 	if err := edit(ctx, r); err != nil {
 		return err
@@ -340,7 +339,7 @@ func settleEditedRollback(ctx context.Context, r *rig.Rig) error {
 	return settleRollback(ctx, r)
 }
 
-// settleEdited is likewise for a rotation that succeeds.
+// settleEdited does the same for a rotation that succeeds.
 func settleEdited(ctx context.Context, r *rig.Rig) error {
 	if err := edit(ctx, r); err != nil {
 		return err
@@ -348,12 +347,12 @@ func settleEdited(ctx context.Context, r *rig.Rig) error {
 	return r.Settle(ctx)
 }
 
-// settleDeployed has CI deploy every service when all of their tasks are new.
+// settleDeployed has CI deploy every service once all tasks are new.
 func settleDeployed(ctx context.Context, r *rig.Rig) error {
 	if err := r.WaitSteady(ctx); err != nil {
 		return err
 	}
-	faults := []error{r.Reconcile()} // notes, as a rule, that the rollout has converged
+	faults := []error{r.Reconcile()} // usually notes that the rollout has converged
 	for _, service := range r.Application().Services {
 		if err := r.Deploy(ctx, service); err != nil {
 			return err
@@ -383,8 +382,7 @@ func edit(ctx context.Context, r *rig.Rig) error {
 	return nil
 }
 
-// settleHeld lets the time pass in which nothing is to use the old password
-// any more.
+// settleHeld lets the time pass in which nothing should use the old password any more.
 func settleHeld(ctx context.Context, r *rig.Rig) error {
 	if err := r.WaitSteady(ctx); err != nil {
 		return err
@@ -400,11 +398,11 @@ func journalSaysHeld(r *rig.Rig) (bool, error) {
 
 const (
 	pastRollout   = 31 * time.Minute // more than rotation.DefaultLimits.Rollout
-	reconcileTime = time.Minute      // more than any ending takes
+	reconcileTime = time.Minute      // more than any ending needs
 )
 
-// reconcileUntil moves the clock past the end of the rollout and reconciles,
-// until what is wanted has come about.
+// reconcileUntil moves the clock past the end of the rollout, and reconciles until the
+// wanted state is reached.
 func reconcileUntil(ctx context.Context, r *rig.Rig, wanted string, reached func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, reconcileTime)
 	defer cancel()

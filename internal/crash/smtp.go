@@ -9,7 +9,7 @@ import (
 	"mautic-rotation/rotation/smtp"
 )
 
-// smtpTarget is SES with the IAM user's keys.
+// smtpTarget is SES with the IAM user's access keys.
 var smtpTarget = target{
 	kind:    "smtp",
 	places:  []document.Pointer{smtp.RunbookLayout.Username, smtp.RunbookLayout.Password},
@@ -29,13 +29,12 @@ func keyAccepted(_ context.Context, r *rig.Rig, d document.Document) (bool, erro
 	return smtpserver.AcceptKeys(r.AWS.Config().Region, r.AWS.IAM.KeyAccepts)(name, password), nil
 }
 
-// checkKeys: when nothing is left open the user has the current key alone, and
-// that is active.
+// checkKeys: once nothing is open, the user has only the current key, and it is active.
 func checkKeys(r *rig.Rig, current document.Document, found *ledger) {
 	name, _ := current.Text(smtp.RunbookLayout.Username)
 	keys := r.AWS.IAM.AccessKeys(rig.SMTPUser)
 	if len(keys) != 1 || keys[0].ID != name || keys[0].Status != "Active" {
-		found.note("at the end the user has %d keys, or not the one in AWSCURRENT alone", len(keys))
+		found.note("at the end the user has %d keys, or a key other than the one in AWSCURRENT", len(keys))
 	}
 }
 
@@ -46,14 +45,14 @@ func checkKeyCount(r *rig.Rig, moment string, found *ledger) {
 	}
 }
 
-// tagUser says that the IAM user is the secret's alone.
+// tagUser tags the IAM user as belonging only to the secret.
 func tagUser(o rig.Options, r *rig.Rig) {
 	if o.SES != nil {
-		o.SES.Tags[smtp.OwnerTag] = r.SecretARN // before anybody asks
+		o.SES.Tags[smtp.OwnerTag] = r.SecretARN // before the function reads the tags
 	}
 }
 
-// onSMTP decides about a command of SMTP.
+// onSMTP decides the fate of an SMTP command.
 func (w *wire) onSMTP(c smtpserver.Command) smtpserver.Fault {
 	moment, wanted := w.next("smtp " + c.Verb)
 	fault := smtpserver.Fault{After: func() { w.check("after " + moment) }}

@@ -12,49 +12,49 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// A target accepts the values of one kind. It is asked behind the function's
-// back.
+// A target accepts the values of one kind. The trial asks it directly, not through the
+// function.
 type target struct {
 	kind string
 
-	// places are what a rotation changes in the document.
+	// places are the fields that a rotation changes in the document.
 	places []document.Pointer
 
-	// accepts leaves no trace, and is asked at every moment.
+	// accepts leaves no trace, and is called after every call.
 	accepts func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error)
 
-	// works uses the value as its users do, at the end. Nil: accepts has to do.
+	// works uses the value as its users do, at the end. Nil: accepts is used instead.
 	works func(ctx context.Context, r *rig.Rig, d document.Document) (bool, error)
 
-	// single: it accepts one value at a time, which from set to promotion is
-	// the one in AWSPENDING.
+	// single: it accepts one value at a time; from set to promotion, that is the one in
+	// AWSPENDING.
 	single bool
 
-	// overlap is for how long it accepts the old value at least; 0: until every
+	// overlap is the minimum time for which it accepts the old value; 0: until every
 	// task is new.
 	overlap time.Duration
 
-	// final checks what else holds when nothing is left open; it may be nil.
+	// final checks what else must hold once nothing is open; may be nil.
 	final func(r *rig.Rig, current document.Document, found *ledger)
 }
 
-// value is what the document holds for the target, to be compared.
+// value is the document's value for the target, for comparisons.
 func (t target) value(d document.Document) string {
 	var value string
 	for _, at := range t.places {
-		text, _ := d.Text(at) // a place that is missing is empty
+		text, _ := d.Text(at) // a missing field is empty
 		value += text + "\n"
 	}
 	return value
 }
 
-// secret is what of a value the target checks.
+// secret is the part of a value that the target checks.
 func (t target) secret(d document.Document) string {
 	text, _ := d.Text(t.places[0])
 	return text
 }
 
-// labelled parses the value of the version with a label; false: there is none.
+// labelled parses the document of the version with a label; false: there is none.
 func labelled(r *rig.Rig, label string) (localsecretsmanager.VersionState, document.Document, bool) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -65,10 +65,10 @@ func labelled(r *rig.Rig, label string) (localsecretsmanager.VersionState, docum
 	return version, d, err == nil
 }
 
-// acceptsCurrent tells whether AWSCURRENT's value is accepted, or where only
-// one can be, AWSPENDING's.
+// acceptsCurrent checks that AWSCURRENT's value is accepted or, for a target that accepts
+// only one, AWSPENDING's.
 func (t target) acceptsCurrent(ctx context.Context, r *rig.Rig) error {
-	const attempts = 2 // the labels may move between the reading and the asking
+	const attempts = 2 // the labels may move between reading them and asking the target
 	var fault error
 	for range attempts {
 		labels := []string{"AWSCURRENT"}
@@ -87,11 +87,11 @@ func (t target) acceptsCurrent(ctx context.Context, r *rig.Rig) error {
 			fault = err
 		}
 	}
-	return errors.Join(fmt.Errorf("what AWSCURRENT has of %s is not accepted", t.kind), fault)
+	return errors.Join(fmt.Errorf("AWSCURRENT's value of %s is not accepted", t.kind), fault)
 }
 
-// keptFor tells why what was AWSCURRENT before has to be accepted; "" when it
-// need not be.
+// keptFor says why AWSCURRENT's previous value must still be accepted; "" if it need
+// not be.
 func (t target) keptFor(r *rig.Rig, before snapshot, beginning bool) string {
 	if t.single {
 		return ""
@@ -104,43 +104,42 @@ func (t target) keptFor(r *rig.Rig, before snapshot, beginning bool) string {
 	}
 	for _, task := range r.Application().Records() {
 		if task.Stopped.IsZero() && before.keeps(task) {
-			return "a task was started with it"
+			return "a task started with it"
 		}
 	}
 	return ""
 }
 
-// checkOverlap checks that an old value is accepted for as long as it is needed.
+// checkOverlap checks that an old value is accepted as long as it is needed.
 func (t target) checkOverlap(ctx context.Context, r *rig.Rig, moment string, before snapshot, beginning bool, found *ledger) {
 	accepted, err := t.accepts(ctx, r, before.doc)
 	if accepted {
 		return
 	}
-	// Afterwards: a task that runs still did so when the target was asked.
+	// Afterwards, because a task that is running now was also running when the target was asked.
 	if why := t.keptFor(r, before, beginning); why != "" {
-		found.note("%s: the old value of %s is refused, and %s (%v)", moment, t.kind, why, err)
+		found.note("%s: the old value of %s is refused, although %s (%v)", moment, t.kind, why, err)
 	}
 }
 
-// checkAccounted checks that each value that the target accepts beside the
-// current one is in a version whose label tells of it: it would be accepted for
-// good otherwise.
+// checkAccounted checks that for each value that the target accepts besides the current
+// one, a label of its version says so. Otherwise it would be accepted for ever.
 func (t target) checkAccounted(ctx context.Context, r *rig.Rig, moment string, found *ledger) {
 	if t.single {
 		return // what it accepts is AWSCURRENT's, or AWSPENDING's
 	}
-	const attempts = 2 // the labels may move between the reading and the asking
+	const attempts = 2 // the labels may move between reading them and asking the target
 	var lost string
 	for range attempts {
 		if lost = t.unaccounted(ctx, r); lost == "" {
 			return
 		}
 	}
-	found.note("%s: the target accepts the value of %s in version %s, of which no label tells", moment, t.kind, lost)
+	found.note("%s: the target accepts the value of %s in version %s, but no label says so", moment, t.kind, lost)
 }
 
-// unaccounted is a version with a value that the target accepts and no label tells
-// of; "": there is none.
+// unaccounted is a version with a value that the target accepts, although no label says
+// so; "": there is none.
 func (t target) unaccounted(ctx context.Context, r *rig.Rig) string {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -168,7 +167,7 @@ func (t target) unaccounted(ctx context.Context, r *rig.Rig) string {
 	return ""
 }
 
-// checkTargets checks at a moment what each target accepts.
+// checkTargets checks what each target accepts at a moment.
 func (s Scenario) checkTargets(ctx context.Context, r *rig.Rig, moment string, before snapshot, beginning bool, found *ledger) {
 	for _, t := range s.on.targets {
 		if err := t.acceptsCurrent(ctx, r); err != nil {
@@ -182,14 +181,14 @@ func (s Scenario) checkTargets(ctx context.Context, r *rig.Rig, moment string, b
 	checkKeyCount(r, moment, found)
 }
 
-// stillCurrent tells whether nothing has been promoted yet: AWSCURRENT has the
-// bytes that it had, maybe under another version's id.
+// stillCurrent tells whether nothing has been promoted yet: AWSCURRENT has the same
+// bytes, maybe under another version id.
 func stillCurrent(r *rig.Rig, before snapshot) bool {
 	version, _, ok := labelled(r, "AWSCURRENT")
 	return ok && version.Value == before.version.Value
 }
 
-// checkFinal checks that a new value is current and works, and no other does.
+// checkFinal checks that a new value is current and works, and that no other does.
 func (t target) checkFinal(ctx context.Context, r *rig.Rig, before snapshot, found *ledger) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -215,14 +214,14 @@ func (t target) checkFinal(ctx context.Context, r *rig.Rig, before snapshot, fou
 	for _, version := range state.Versions {
 		d, err := document.Parse(version.Value)
 		if err != nil || slices.Contains(asked, t.value(d)) {
-			continue // without a value, or with one that was asked about
+			continue // no value, or one that was already checked
 		}
 		if before.leftOut(t, current) && t.secret(d) == t.secret(current) {
-			continue // the same to the target: a webhook's next secret is not sent to it
+			continue // equal for the target: a webhook's next secret is not sent to it
 		}
 		asked = append(asked, t.value(d))
 		if ok, err := works(ctx, r, d); ok || err != nil {
-			found.note("at the end: the value of %s in version %s is accepted, or cannot be told to be refused (%v)", t.kind, version.ID, err)
+			found.note("at the end: the value of %s in version %s is accepted, or it is not known whether it is (%v)", t.kind, version.ID, err)
 		}
 	}
 	if t.final != nil {

@@ -18,29 +18,29 @@ import (
 	"mautic-rotation/internal/rig"
 )
 
-// wire sees each call of the function to the outside, in order, and lets the
-// trial's fault happen to one of them.
+// wire sees each external call of the function, in order, and injects the trial's fault
+// into one of them.
 type wire struct {
 	rig   *rig.Rig
 	trial Trial
 
-	// check is called at every moment: after each call, since between two of them
-	// nothing is done to anything outside.
+	// check is called after each call: between two calls nothing outside the function
+	// changes.
 	check func(moment string)
 
-	// release lets a late call be applied; applied is closed when it is.
+	// release lets a late call be applied; applied is closed once it has been.
 	release, applied chan struct{}
 	released         bool
 
-	// handled is closed when the event that came twice has been handled again.
+	// handled is closed once the duplicate event has been handled.
 	handled chan struct{}
 
-	// over is closed when the invocation has ended that the fault is for.
+	// over is closed once the invocation with the fault has ended.
 	over chan struct{}
 
 	mu    sync.Mutex
 	calls []string
-	hitAt time.Time // when the trial's call was made, by AWS's clock
+	hitAt time.Time // when the call with the fault was made, by AWS's clock
 }
 
 func newWire(r *rig.Rig, trial Trial) *wire {
@@ -50,7 +50,7 @@ func newWire(r *rig.Rig, trial Trial) *wire {
 	}
 }
 
-// next counts a call and tells which fault is for it; "" is none.
+// next counts a call and returns its fault; "": none.
 func (w *wire) next(name string) (moment string, fault Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,8 +77,8 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// onEvent learns that an invocation is over. They come one after the other, and
-// their ends are told a little later than they happen.
+// onEvent notes the end of an invocation. Invocations are sequential, and their ends are
+// reported a little late.
 func (w *wire) onEvent(e host.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,16 +88,16 @@ func (w *wire) onEvent(e host.Event) {
 	}
 }
 
-// patience is for how long a call waits for an event that came twice. It is
-// less than the function lets a call take, and what still goes on afterwards
-// waits for something that the first invocation holds.
+// patience is how long a call waits for the duplicate event. It is less than the
+// function's time limit for a call; a duplicate that takes longer waits for something
+// that the first invocation holds.
 const patience = 4 * time.Second
 
-// repeat has the event come a second time that the function is handling.
+// repeat redelivers the event that the function is handling.
 func (w *wire) repeat() {
 	go func() {
 		defer close(w.handled)
-		_ = w.rig.AWS.Lambda.Redeliver(rig.FunctionName) // the function is there, it makes a call
+		_ = w.rig.AWS.Lambda.Redeliver(rig.FunctionName) // the function exists: it is making a call
 	}()
 	select {
 	case <-w.handled:
@@ -105,7 +105,7 @@ func (w *wire) repeat() {
 	}
 }
 
-// waitHandled waits until the event that came twice has been handled again.
+// waitHandled waits until the duplicate event has been handled.
 func (w *wire) waitHandled(ctx context.Context) error {
 	if w.trial.Fault != Duplicated || !w.reached() {
 		return nil
@@ -114,7 +114,7 @@ func (w *wire) waitHandled(ctx context.Context) error {
 	case <-w.handled:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: the event that came twice was never handled", w.trial)
+		return fmt.Errorf("%s: the duplicate event was never handled", w.trial)
 	}
 }
 
@@ -124,8 +124,8 @@ func (w *wire) seen() []string {
 	return slices.Clone(w.calls)
 }
 
-// keptFromMaking tells whether the trial's fault was of createSecret, and looks to
-// the function as if a kind could not be rotated: an answer that refuses, or none.
+// keptFromMaking tells whether the trial's fault was in createSecret and looks to the
+// function as if a kind could not be rotated: a refusal, or no answer.
 func (w *wire) keptFromMaking() bool {
 	stored := slices.IndexFunc(w.seen(), func(call string) bool { return strings.Contains(call, "createSecret: PutSecretValue") })
 	return (w.trial.Fault == ErrorBefore || w.trial.Fault == Deadline) && w.reached() && (stored < 0 || w.trial.Call <= stored)
@@ -134,8 +134,8 @@ func (w *wire) keptFromMaking() bool {
 // reached tells whether the trial's call has been made.
 func (w *wire) reached() bool { return len(w.seen()) >= w.trial.Call }
 
-// releaseLate lets the trial's call be applied, if that is late and has been
-// made, and waits until it is.
+// releaseLate lets a late call be applied, if it has been made, and waits until it has
+// been.
 func (w *wire) releaseLate(ctx context.Context) error {
 	if w.trial.Fault != AppliedLate || !w.reached() || w.released {
 		return nil
@@ -151,11 +151,11 @@ func (w *wire) releaseLate(ctx context.Context) error {
 	return nil
 }
 
-// neverLate is for a call that cannot be applied late, and has the number of one
-// that can: this trial made a reconcile more than the one that listed the calls.
+// neverLate is for a call that cannot be applied late but has the number of one that
+// can, because this trial ran reconcile once more than the run that listed the calls.
 func (w *wire) neverLate() { close(w.applied) }
 
-// onAWS decides about a call to AWS.
+// onAWS decides the fate of a call to AWS.
 func (w *wire) onAWS(c awswire.Call) awswire.Fault {
 	if c.Caller.Function == "" {
 		return awswire.Fault{} // the trial's own
@@ -200,7 +200,7 @@ func (w *wire) onAWS(c awswire.Call) awswire.Fault {
 	return fault
 }
 
-// onSQL decides about a login or a statement.
+// onSQL decides the fate of a login or a statement.
 func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 	name := "mysql " + string(c.Kind)
 	if c.Text != "" {
@@ -247,8 +247,8 @@ func (w *wire) onSQL(_ context.Context, c mysqlproxy.Call) mysqlproxy.Action {
 	return action
 }
 
-// labelled puts what a version is in the place of its id, and leaves out times
-// and the ids of tasks and keys, so that a call has the same name in every trial.
+// labelled replaces version ids by what the versions are, and removes times and the ids
+// of tasks and keys, so that a call has the same name in every trial.
 func (w *wire) labelled(detail string) string {
 	detail = changing.ReplaceAllString(detail, "")
 	state, err := w.rig.AWS.SecretsManager.State(w.rig.SecretARN)
@@ -261,12 +261,12 @@ func (w *wire) labelled(detail string) string {
 	return detail
 }
 
-// changing is what of a call differs between trials: of the function's labels the
-// hashes of versions' ids, the numbers of entries, baselines and times; the ids of
-// tasks, keys and of what is given a value by a request.
+// changing matches what differs between trials in a call: in labels, the hashes of
+// version ids, the numbers of entries, baselines and times; elsewhere the ids of tasks,
+// keys and requests' values.
 var changing = regexp.MustCompile(`(?:;[0-9a-f]{8}|\.[0-9]+(?:@[0-9TZ]+)?(?:~[0-9a-z.]+)?|=?[0-9]{8}T[0-9]{6}Z)\b| tasks=.*|AccessKeyId=[^ ]* ?|ClientRequestToken=[^ ]* ?`)
 
-// what is the version with these labels.
+// what describes the version with these labels.
 func what(labels []string) string {
 	for _, label := range labels {
 		if name, ok := strings.CutPrefix(label, "AWS"); ok {

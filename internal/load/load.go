@@ -1,5 +1,5 @@
-// Package load uses credentials over and over while something happens to them,
-// as an application does, and tells how that went:
+// Package load uses credentials continuously while something happens to them, as an
+// application does, and reports the result:
 //
 //	logins, err := load.Start(ctx, 25*time.Millisecond, load.Worker{
 //		Name: "with the password read at the start",
@@ -11,9 +11,8 @@
 //	… rotate …
 //	err = logins.Stop()
 //
-// A load that has observed nothing is an error too, so that nobody takes it for
-// one without failures. It is paced, to load a server as an application does and
-// not as much as it can.
+// A load that observed nothing is an error too, so that it does not pass as one without
+// failures. It is paced, to load a server like an application, not as much as it can.
 package load
 
 import (
@@ -26,11 +25,11 @@ import (
 
 // A Worker uses a credential.
 type Worker struct {
-	Name string                      // how it does, for errors
-	Use  func(context.Context) error // the error says that the credential was refused
+	Name string                      // how it uses it, for errors
+	Use  func(context.Context) error // returns an error if the credential was refused
 }
 
-// A Load is workers under way.
+// A Load is a set of running workers.
 type Load struct {
 	ctx     context.Context
 	stop    chan struct{}
@@ -44,7 +43,7 @@ type Load struct {
 	idle     map[string]bool // the workers that have made no attempt yet between Start and Stop
 }
 
-// FailedError says that attempts failed.
+// FailedError reports failed attempts.
 type FailedError struct {
 	Failures, Attempts int
 	First              error
@@ -60,9 +59,9 @@ func (e *FailedError) Unwrap() error { return e.First }
 // ErrNothingObserved says that a worker made no attempt between Start and Stop.
 var ErrNothingObserved = errors.New("nothing was observed")
 
-// Start starts the workers. It returns when each of them has succeeded once, or
-// one of them has failed. They go on, with the pause between two attempts of a
-// worker, until Stop, which has to be called, or until ctx ends.
+// Start starts the workers. It returns once each of them has succeeded, or one of them
+// has failed. They continue, with the pause between a worker's attempts, until Stop,
+// which must be called, or until ctx ends.
 func Start(ctx context.Context, pause time.Duration, workers ...Worker) (*Load, error) {
 	l := &Load{ctx: ctx, stop: make(chan struct{}), idle: map[string]bool{}}
 	l.stopped = sync.OnceValue(l.end)
@@ -93,8 +92,8 @@ func Start(ctx context.Context, pause time.Duration, workers ...Worker) (*Load, 
 	return l, nil
 }
 
-// repeat goes on with a worker's attempts. The last one begins after Stop was
-// called: it shows what has become of the credential in the end.
+// repeat continues a worker's attempts. The last one begins after Stop was called, to
+// show the credential's final state.
 func (l *Load) repeat(w Worker, pause time.Duration) {
 	pace := time.NewTicker(pause)
 	defer pace.Stop()
@@ -112,7 +111,7 @@ func (l *Load) repeat(w Worker, pause time.Duration) {
 	}
 }
 
-// once makes one attempt. It reports whether that was let finish.
+// once makes one attempt. It reports whether that could finish.
 func (l *Load) once(w Worker, last bool) bool {
 	err := w.Use(l.ctx)
 	if l.ctx.Err() != nil {
@@ -133,7 +132,7 @@ func (l *Load) once(w Worker, last bool) bool {
 	return true
 }
 
-// Attempts are how many were made since Start, and how many of them failed.
+// Attempts returns how many attempts were made since Start, and how many of them failed.
 func (l *Load) Attempts() (made, failed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,7 +157,7 @@ func (l *Load) end() error {
 		faults = append(faults, ErrNothingObserved)
 	}
 	if err := context.Cause(l.ctx); err != nil {
-		faults = append(faults, fmt.Errorf("the load was broken off: %w", err))
+		faults = append(faults, fmt.Errorf("the load was interrupted: %w", err))
 	}
 	if l.failures > 0 {
 		faults = append(faults, &FailedError{Failures: l.failures, Attempts: l.attempts, First: l.first})

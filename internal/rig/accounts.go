@@ -14,15 +14,14 @@ import (
 // AdminSecretName is the name of the administrator's secret.
 const AdminSecretName = "mautic-prod-database-admin"
 
-// dualPrivilege lets an account of MySQL keep a second password of its own.
+// dualPrivilege lets a MySQL account retain a second password for itself.
 const dualPrivilege = "APPLICATION_PASSWORD_ADMIN ON *.*"
 
-// Privileges are those that the documentation asks for the account, on MySQL.
+// Privileges are the account's privileges according to the documentation, on MySQL.
 var Privileges = []string{dualPrivilege, "SELECT (User, Host) ON mysql.user", "SELECT ON performance_schema.error_log"}
 
-// AdminPrivileges are those that it takes to rotate another account's
-// password: to change it, to see the accounts with what they hold, and on MySQL
-// to read who logs in by an old one.
+// AdminPrivileges are those needed to rotate another account's password: to change it,
+// to read the accounts' entries, and on MySQL to see who logs in with an old password.
 func AdminPrivileges(series mysqlserver.Series) []string {
 	if series.IsMariaDB() {
 		return []string{"CREATE USER ON *.*", "SELECT ON mysql.*"}
@@ -30,9 +29,9 @@ func AdminPrivileges(series mysqlserver.Series) []string {
 	return []string{"CREATE USER ON *.*", "SELECT ON mysql.*", "SELECT ON performance_schema.error_log"}
 }
 
-// defaultPrivileges are those of the account where Options does not say. On
-// MariaDB there are none, as its documentation asks for none. Where there is an
-// administrator, a rotation must not depend on what the account may do itself.
+// defaultPrivileges are the account's privileges unless Options has others. On MariaDB
+// there are none, since the documentation asks for none. With an administrator, a
+// rotation must not depend on the account's own privileges.
 func defaultPrivileges(series mysqlserver.Series, adminSecret bool) []string {
 	switch {
 	case series.IsMariaDB():
@@ -44,8 +43,7 @@ func defaultPrivileges(series mysqlserver.Series, adminSecret bool) []string {
 	}
 }
 
-// createAccounts makes the database, its account, and the administrator if
-// there is to be one.
+// createAccounts creates the database, its account and, if needed, the administrator.
 func (r *Rig) createAccounts(ctx context.Context) error {
 	if _, err := r.MySQL.Admin().ExecContext(ctx, "CREATE DATABASE "+r.Database); err != nil {
 		return err

@@ -22,69 +22,65 @@ import (
 // ClusterName is the name of the rig's ECS cluster.
 const ClusterName = "mautic-prod-cluster"
 
-// Application is what runs in ECS: services whose tasks read the password when
-// they start, and then use what they read, over and over, each in its service's
-// role, and send mail if asked for.
+// Application is what runs in ECS: services whose tasks read the password when they
+// start and then use it continuously, each in its service's role, and can send mail.
 type Application struct {
 	Services []string                     // their names
-	Roles    map[string]mauticserver.Role // of the services; of those that are left out: Web
-	Tasks    int                          // of each service; of one with the role Cron: one
+	Roles    map[string]mauticserver.Role // of the services; default: Web
+	Tasks    int                          // of each service, except that a Cron service has one
 	Interval time.Duration                // between two logins or messages of a task
 
 	// CronInterval is the time between two jobs of a task with the role Cron; 0:
 	// Interval.
 	CronInterval time.Duration
 
-	// JobsLackVariables makes cron jobs log in with the password that the rig began
-	// with, which config/local.php holds literally, as in the official image: its cron
-	// does not hand on the container's variables.
+	// JobsLackVariables makes cron jobs log in with the rig's first password, which is
+	// written in config/local.php. So it is in the official image, whose cron does not
+	// pass on the container's environment.
 	JobsLackVariables atomic.Bool
 
-	// WithFunction makes tasks log in too whenever the function may have changed
-	// their account: it moves a label before and after. So that what it leaves
-	// the account in is seen each time, and an Interval can be long: logins are
-	// most of what the server does.
+	// WithFunction makes tasks also log in whenever the function may have changed their
+	// account, which shows in the labels that it moves before and after. So the tasks see
+	// each state of the account, although Interval is long to save the server logins.
 	WithFunction bool
 
-	// MailInterval is the time between two messages of a task, which logs in
-	// afresh for each of them; 0: it sends none. It takes Options.SES.
+	// MailInterval is the time between two messages of a task, which logs in again for
+	// each; 0: it sends none. It needs Options.SES.
 	MailInterval time.Duration
 
-	// StartTime passes before a task's container runs, DrainTime before it is
-	// told to stop.
+	// StartTime is how long a task's container takes to start, DrainTime how long until
+	// it is told to stop.
 	StartTime, DrainTime time.Duration
 
 	// LastLogin makes a task log in once more when it is told to stop.
 	LastLogin bool
 
-	// Linger, when it is not nil, keeps tasks that are told to stop from ending
-	// until it is closed.
+	// Linger, if not nil, keeps tasks that are told to stop running until it is closed.
 	Linger <-chan struct{}
 
-	// Strategy is how ECS deploys, and BakeTime for how long it runs old and new
-	// tasks side by side; empty: it rolls.
+	// Strategy is how ECS deploys (default: rolling), and BakeTime how long it runs old and
+	// new tasks side by side.
 	Strategy string
 	BakeTime time.Duration
 
-	// CircuitBreaker switches ECS's on, with rollback.
+	// CircuitBreaker turns on ECS's circuit breaker, with rollback.
 	CircuitBreaker bool
 
-	// Literal makes the tasks use the password that the rig began with,
-	// whatever the secret says, as a configuration file does that holds it.
+	// Literal makes the tasks use the rig's first password, whatever the secret says, as
+	// with a literal password in a configuration file.
 	Literal bool
 
-	// Broken makes tasks fail at their start, if they read another password
-	// than the one that the rig began with.
+	// Broken makes tasks fail at start if they read any password but the rig's first.
 	Broken atomic.Bool
-	// BrokenService limits that to one service; "" is all of them.
+	// BrokenService limits Broken to one service; "": all.
 	BrokenService string
 
-	// Slow keeps tasks that start from becoming healthy, so that their deployment
-	// goes on, until it is false again.
+	// Slow keeps new tasks from becoming healthy, so that their deployment does not
+	// complete until it is false again.
 	Slow atomic.Bool
 
-	// OnUse, when it is not nil, is told how each use of the database ended, by
-	// several tasks at once.
+	// OnUse, if not nil, gets the result of each use of the database, from several tasks
+	// concurrently.
 	OnUse func(err error)
 
 	mu      sync.Mutex
@@ -93,9 +89,9 @@ type Application struct {
 	round   *loginRound   // the latest
 }
 
-// A loginRound begins when each task is to log in once more. Tasks that use the same
-// password share one login, which begins after the round does: the server cannot tell
-// theirs apart, and logins are most of what it does.
+// A loginRound begins when each task should log in again. Tasks with the same password
+// share one login, which begins after the round does: the server cannot tell their
+// logins apart, and logins are most of its work.
 type loginRound struct {
 	over chan struct{} // closed when the next one begins
 
@@ -109,8 +105,7 @@ type sharedLogin struct {
 	err   error
 }
 
-// login makes the round's login with a password, or waits for the one that another task
-// makes.
+// login makes the round's login with a password, or waits for another task to make it.
 func (l *loginRound) login(password string, once func() error) (begun time.Time, err error) {
 	l.mu.Lock()
 	shared := l.logins[password]
@@ -129,14 +124,14 @@ func (l *loginRound) login(password string, once func() error) (begun time.Time,
 // TaskRecord is what a task did.
 type TaskRecord struct {
 	ARN, Service     string
-	Password         string // that it read when it started
+	Password         string // the one that it read when it started
 	Started, Stopped time.Time
 	Logins, Failures int // of a worker: messages, each a query on the connection that it keeps; those that it shares count too
 	FirstFailure     error
-	FirstFailed      time.Time // the begin of the first login that failed
+	FirstFailed      time.Time // the start of the first login that failed
 	LastFailed       time.Time // the end of the last one
 	begun            int       // logins
-	told             bool      // to stop
+	told             bool      // it was told to stop
 	serving          int       // requests for pages
 
 	Mails, MailFailures int
@@ -159,8 +154,8 @@ func (a *Application) start(r *Rig) error {
 			Cluster:      ClusterName,
 			Name:         name,
 			DesiredCount: tasks,
-			// One task more than usual while it deploys, so that they are
-			// replaced one after the other.
+			// One more task than usual during a deployment, so that they are
+			// replaced one at a time.
 			MaximumPercent: 100 + (100+tasks-1)/tasks,
 			Environment:    map[string]string{roleVariable: string(a.role(name))},
 			Command:        a.command(name),
@@ -181,10 +176,10 @@ func (a *Application) start(r *Rig) error {
 	return nil
 }
 
-// run is a task's container. Like Mautic, it goes on when a login fails.
+// run is a task's container. Like Mautic, it keeps running when a login fails.
 func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error {
 	if a.Broken.Load() && (a.BrokenService == "" || a.BrokenService == task.Service) && task.Env["MAUTIC_DB_PASSWORD"] != r.Password {
-		return errors.New("this application does not start with any other password")
+		return errors.New("this application only starts with the first password")
 	}
 	record := &TaskRecord{ARN: task.ARN, Service: task.Service, Password: task.Env["MAUTIC_DB_PASSWORD"], Started: time.Now()}
 	if a.Literal {
@@ -229,8 +224,8 @@ func (a *Application) run(ctx context.Context, r *Rig, task localecs.Task) error
 	}
 }
 
-// mayFollowChange tells of an event whether the function may have changed an
-// account just before.
+// mayFollowChange tells whether the function may have changed an account just before an
+// event.
 func mayFollowChange(e host.Event) bool {
 	switch e := e.(type) {
 	case wire.CallFinished:
@@ -241,7 +236,7 @@ func mayFollowChange(e host.Event) bool {
 	return false
 }
 
-// askForLogins has each task log in once more, now.
+// askForLogins has each task log in again now.
 func (a *Application) askForLogins() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -260,14 +255,14 @@ func (a *Application) latestRound() *loginRound {
 // use makes one use of the database, and records it.
 func (a *Application) use(ctx context.Context, once func(context.Context) error, record *TaskRecord) error {
 	return a.record(record, func() (time.Time, error) {
-		// Not with the task's context: a login that the end of the task breaks
-		// off is no failed one, so it is let finish.
+		// Not with the task's context: a login interrupted by the task's end must not
+		// count as failed, so it may finish.
 		begun := time.Now()
 		return begun, once(context.WithoutCancel(ctx))
 	})
 }
 
-// useInRound is use by the login of a round.
+// useInRound is use with the login of a round.
 func (a *Application) useInRound(ctx context.Context, round *loginRound, once func(context.Context) error, record *TaskRecord) error {
 	return a.record(record, func() (time.Time, error) {
 		return round.login(record.Password, func() error { return once(context.WithoutCancel(ctx)) })
@@ -293,7 +288,7 @@ func (a *Application) record(record *TaskRecord, use func() (begun time.Time, er
 	return err
 }
 
-// note changes the records.
+// note changes the records under the lock.
 func (a *Application) note(change func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -304,10 +299,10 @@ func (a *Application) note(change func()) {
 	a.changed = make(chan struct{})
 }
 
-// lingerTime is more than any test lets a task linger.
+// lingerTime is longer than any test lets a task linger.
 const lingerTime = 10 * time.Minute
 
-// linger waits for as long as a task that is told to stop is kept.
+// linger waits while a task that was told to stop is kept running.
 func (a *Application) linger(r *Rig) {
 	if a.Linger == nil {
 		return
@@ -318,7 +313,7 @@ func (a *Application) linger(r *Rig) {
 	}
 }
 
-// Records are what the tasks did so far, in the order in which they started.
+// Records is what the tasks did so far, in the order in which they started.
 func (a *Application) Records() []TaskRecord {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -330,18 +325,18 @@ func (a *Application) Records() []TaskRecord {
 	return records
 }
 
-// Logins are how often tasks logged in so far, and how often that failed. What workers
-// do is in Messages.
+// Logins returns how often tasks have logged in, and how often that failed. Messages has
+// what workers did.
 func (a *Application) Logins() (attempts, failures int) {
 	return a.uses(func(role mauticserver.Role) bool { return role != mauticserver.Worker })
 }
 
-// Messages are how many messages workers took so far, and how many of them failed.
+// Messages returns how many messages workers have processed, and how many of them failed.
 func (a *Application) Messages() (attempts, failures int) {
 	return a.uses(func(role mauticserver.Role) bool { return role == mauticserver.Worker })
 }
 
-// uses counts what tasks of some roles did.
+// uses counts what tasks with some roles did.
 func (a *Application) uses(of func(mauticserver.Role) bool) (attempts, failures int) {
 	for _, t := range a.Records() {
 		if of(a.role(t.Service)) {
@@ -352,8 +347,8 @@ func (a *Application) uses(of func(mauticserver.Role) bool) (attempts, failures 
 	return attempts, failures
 }
 
-// NoLoginFailed lets each task that runs log in once more, and fails if none
-// runs, or if a login of any task has failed since the application started.
+// NoLoginFailed has each running task log in again, and fails if no task is running or
+// if any task's login has failed since the application started.
 func (a *Application) NoLoginFailed(ctx context.Context) error {
 	if err := a.awaitLogins(ctx); err != nil {
 		return err
@@ -377,7 +372,7 @@ func (a *Application) awaitLogins(ctx context.Context) error {
 		}
 	}
 	if len(begun) == 0 {
-		return errors.New("no task of the application runs")
+		return errors.New("no task of the application is running")
 	}
 	a.askForLogins()
 	for {
@@ -395,7 +390,7 @@ func (a *Application) awaitLogins(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("a task of %s does not log in: %w", waiting, context.Cause(ctx))
+			return fmt.Errorf("a task of %s did not log in: %w", waiting, context.Cause(ctx))
 		}
 	}
 }
@@ -403,7 +398,7 @@ func (a *Application) awaitLogins(ctx context.Context) error {
 // Application is what runs in ECS, or nil.
 func (r *Rig) Application() *Application { return r.options.Application }
 
-// Deploy starts new tasks in place of a service's running ones, as CI does.
+// Deploy replaces a service's running tasks by new ones, as CI does.
 func (r *Rig) Deploy(ctx context.Context, service string) error {
 	_, err := ecs.NewFromConfig(r.AWS.Config()).UpdateService(ctx, &ecs.UpdateServiceInput{
 		Cluster: aws.String(ClusterName), Service: &service, ForceNewDeployment: true,
@@ -411,8 +406,8 @@ func (r *Rig) Deploy(ctx context.Context, service string) error {
 	return err
 }
 
-// WaitSteady waits until each service's newest deployment is complete and no
-// task of an older one is left.
+// WaitSteady waits until each service's newest deployment is complete and no older task
+// is left.
 func (r *Rig) WaitSteady(ctx context.Context) error {
 	if r.options.Application == nil {
 		return nil

@@ -7,17 +7,17 @@ import (
 	"mautic-rotation/rotation/document"
 )
 
-// PasswordPointer is where the rig's secret holds the database password.
+// PasswordPointer is the field of the database password in the rig's secret.
 const PasswordPointer = document.Pointer("/database_password")
 
-// Where it holds the credential for SMTP.
+// The fields of the SMTP credential.
 const (
 	smtpUserPointer     = document.Pointer("/email_configuration/smtp_username")
 	smtpPasswordPointer = document.Pointer("/email_configuration/smtp_password")
 )
 
-// ValueLabelled returns the whole value of the version that has the label, as
-// it is stored: not through the API, which may show stale reads.
+// ValueLabelled returns the whole value of the version with the label. It does not use
+// the API, whose reads may be stale.
 func (r *Rig) ValueLabelled(label string) (string, error) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -43,25 +43,24 @@ func (r *Rig) PasswordLabelled(label string) (string, error) {
 	return doc.Text(PasswordPointer)
 }
 
-// Login logs in afresh as the rig's account, at the server itself: by its
-// socket, to be quick.
+// Login opens a new connection as the rig's account, through the server's socket, which
+// is fast.
 func (r *Rig) Login(ctx context.Context, password string) error {
 	return r.MySQL.Accepts(ctx, r.User, password, r.Database)
 }
 
-// CurrentLogsIn checks the first thing that must always hold: what AWSCURRENT
-// has is accepted.
+// CurrentLogsIn checks the first invariant: AWSCURRENT's password is accepted.
 func (r *Rig) CurrentLogsIn(ctx context.Context) error {
 	password, err := r.PasswordLabelled("AWSCURRENT")
 	if err != nil {
 		return err
 	}
 	if err := r.Login(ctx, password); err != nil {
-		// AWSCURRENT may have moved between the reading and the login.
+		// AWSCURRENT may have moved between the read and the login.
 		if again, readErr := r.PasswordLabelled("AWSCURRENT"); readErr == nil && again != password {
 			return r.Login(ctx, again)
 		}
-		return fmt.Errorf("the AWSCURRENT password does not log in: %w", err)
+		return fmt.Errorf("cannot log in with AWSCURRENT's password: %w", err)
 	}
 	return nil
 }

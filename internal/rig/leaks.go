@@ -14,8 +14,8 @@ import (
 	"mautic-rotation/internal/leak"
 )
 
-// SecretValues are all that the rig's secrets hold or have held, and what else
-// must be nowhere: what accounts began with, IAM's keys, RotationTokens.
+// SecretValues are all values that the rig's secrets hold or have held, and what else must
+// not leak: the accounts' first passwords, IAM access keys and RotationTokens.
 func (r *Rig) SecretValues() (*leak.Values, error) {
 	values := &leak.Values{}
 	values.Add("the account's first password", r.Password)
@@ -47,7 +47,7 @@ func (r *Rig) SecretValues() (*leak.Values, error) {
 	return values, nil
 }
 
-// addSecretFields adds each text in a field whose name says that it is secret.
+// addSecretFields adds the text of each field whose name says that it is secret.
 func addSecretFields(values *leak.Values, name, whose string, node any) {
 	switch node := node.(type) {
 	case map[string]any:
@@ -63,8 +63,8 @@ func addSecretFields(values *leak.Values, name, whose string, node any) {
 	}
 }
 
-// Leaks looks for values in what the function has left or shows outside its
-// log: the labels, tags and texts of its secrets, temporary files, and its processes' arguments and environment.
+// Leaks looks for values in everything that the function leaves or shows outside its log:
+// its secrets' labels, tags and descriptions, temporary files, and its processes' arguments and environment.
 func (r *Rig) Leaks(ctx context.Context, values *leak.Values) (findings []string, err error) {
 	look := func(where string, text []byte) {
 		for _, finding := range values.In(string(text)) {
@@ -97,10 +97,10 @@ func (r *Rig) Leaks(ctx context.Context, values *leak.Values) (findings []string
 	return findings, nil
 }
 
-// lookAtProcesses shows the arguments and the environment of each process of the
-// function. It asks the stand-in for them: to find them among all processes of
-// the machine takes longer than all else that a search does. Where there is no
-// /proc it shows none.
+// lookAtProcesses passes the arguments and the environment of each of the function's
+// processes to look. It gets the processes from the stand-in: finding them among all of
+// the machine's would take longer than the rest of the search. Without /proc there are
+// none.
 func (r *Rig) lookAtProcesses(look func(where string, text []byte)) {
 	for _, id := range r.AWS.Lambda.Processes(FunctionName) {
 		for _, name := range []string{"cmdline", "environ"} {

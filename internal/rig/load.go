@@ -7,12 +7,11 @@ import (
 	"mautic-rotation/internal/load"
 )
 
-// loadPause is between two logins of one worker: the two make some 80 a second.
+// loadPause is the time between two logins of a worker: the two make about 80 a second.
 const loadPause = 25 * time.Millisecond
 
-// StartLoad starts a load of logins in the two ways an application makes them:
-// with the password that it read when it started, and with the one that it reads
-// just before.
+// StartLoad starts a load of logins in the two ways that an application makes them: with
+// the password that it read at start, and with one that it reads just before.
 func (r *Rig) StartLoad(ctx context.Context) (*load.Load, error) {
 	atStart, err := r.PasswordLabelled("AWSCURRENT")
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	localecs "mautic-rotation/internal/localaws/ecs"
 )
 
-// Who sends and gets the application's mail, and what it is about.
+// Sender, recipient and subject of the application's mail.
 const (
 	MailFrom    = "mautic@example.com"
 	MailTo      = "contact@example.net"
 	MailSubject = "The newsletter"
 )
 
-// mailTimeout is for one login with the message that follows it.
+// mailTimeout is for a login and the message that follows it.
 const mailTimeout = 10 * time.Second
 
-// MailLogin logs in afresh at the SMTP server, as whoever has the credential
-// does. It takes Options.SES, as SendMail does.
+// MailLogin logs in to the SMTP server on a new connection. Like SendMail, it needs
+// Options.SES.
 func (r *Rig) MailLogin(ctx context.Context, username, password string) error {
 	return r.mail(ctx, username, password, func(*smtp.Client) error { return nil })
 }
 
-// SendMail logs in afresh and sends one message of the application's.
+// SendMail logs in on a new connection and sends one of the application's messages.
 func (r *Rig) SendMail(ctx context.Context, username, password string) error {
 	return r.mail(ctx, username, password, func(client *smtp.Client) error {
 		if err := client.Mail(MailFrom); err != nil {
@@ -47,7 +47,7 @@ func (r *Rig) SendMail(ctx context.Context, username, password string) error {
 	})
 }
 
-// mail logs in, under TLS, and calls then.
+// mail logs in over TLS, and then calls then.
 func (r *Rig) mail(ctx context.Context, username, password string, then func(*smtp.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
@@ -76,8 +76,8 @@ func (r *Rig) mail(ctx context.Context, username, password string, then func(*sm
 	return client.Quit()
 }
 
-// mailVariable is where a task that sends mail has the whole secret: ECS picks
-// no fields of what stands below /email_configuration.
+// mailVariable holds the whole secret in a task that sends mail: ECS cannot pick nested
+// fields, such as those in /email_configuration.
 const mailVariable = "MAUTIC_SECRETS"
 
 // secrets are what a task reads when it starts.
@@ -89,8 +89,8 @@ func (a *Application) secrets(secretARN string) []localecs.ContainerSecret {
 	return secrets
 }
 
-// sendMails sends messages with the credential that a task has read, over and
-// over, until the task ends.
+// sendMails keeps sending messages with the credential that a task has read, until the
+// task ends.
 func (a *Application) sendMails(ctx context.Context, r *Rig, secret string, record *TaskRecord) {
 	username, password := textIn(secret, smtpUserPointer), textIn(secret, smtpPasswordPointer)
 	pace := time.NewTicker(a.MailInterval)
@@ -114,7 +114,7 @@ func (a *Application) sendMails(ctx context.Context, r *Rig, secret string, reco
 	}
 }
 
-// Mails are how many messages the tasks sent so far, and how many of them failed.
+// Mails returns how many messages the tasks have sent, and how many of them failed.
 func (a *Application) Mails() (attempts, failures int) {
 	for _, t := range a.Records() {
 		attempts += t.Mails

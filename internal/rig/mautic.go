@@ -9,19 +9,19 @@ import (
 	"mautic-rotation/internal/mauticserver"
 )
 
-// Mautic is what Options.Mautic makes: the tables in the rig's database, and
-// the pages on them. Its clock is AWS's.
+// Mautic is what Options.Mautic adds: Mautic's tables in the rig's database, and its
+// pages. Its clock is AWS's.
 type Mautic struct {
 	*mauticserver.Server
-	Seed mauticserver.Seed // what is in the tables at first, and in the secret
+	Seed mauticserver.Seed // what the tables and the secret hold at first
 }
 
-// newSeed makes the credentials that the rig's secret holds from the start.
+// newSeed makes the credentials that the rig's secret holds at first.
 func newSeed(version mauticserver.Version) mauticserver.Seed {
 	return mauticserver.Seed{Version: version, AdminPassword: rand.Text(), ClientSecret: rand.Text(), HookSecret: rand.Text()}
 }
 
-// startMautic makes the tables and starts the pages.
+// startMautic creates the tables and starts the pages.
 func (r *Rig) startMautic(ctx context.Context) error {
 	seed, err := mauticserver.Schema(ctx, r.MySQL.Admin(), r.Database, "", r.seed)
 	if err != nil {
@@ -42,9 +42,9 @@ func (r *Rig) startMautic(ctx context.Context) error {
 	return nil
 }
 
-// servePages answers requests as the application does: each of them in a task, which does not
-// end before it is answered, as a web server that is told to stop does not. So no request
-// logs in to the database once its task has stopped.
+// servePages answers requests as the application does: each in a task, which does not end
+// before it has answered, like a web server that is told to stop. So no request logs in to
+// the database after its task has stopped.
 func (r *Rig) servePages(pages http.Handler) http.Handler {
 	if app := r.options.Application; app != nil && len(app.Services) > 0 {
 		pages = app.serve(pages)
@@ -55,8 +55,8 @@ func (r *Rig) servePages(pages http.Handler) http.Handler {
 	return pages
 }
 
-// openForPages logs in to the database as the task that answers the request, or for a job of the
-// stand-in's own as the newest task. Without an application it uses AWSCURRENT's password.
+// openForPages logs in to the database as the task that answers the request or, for the stand-in's
+// own jobs, as the newest task. Without an application it uses AWSCURRENT's password.
 func (r *Rig) openForPages(ctx context.Context, _ string) (*sql.DB, error) {
 	if task, ok := ctx.Value(servedBy{}).(*TaskRecord); ok {
 		return r.open(ctx, task.Password)
@@ -101,7 +101,7 @@ func (a *Application) serve(pages http.Handler) http.Handler {
 	})
 }
 
-// newest is the task that a load balancer sends requests to: the newest of the role Web that has
+// newest is the task to which a load balancer sends requests: the newest with the role Web that has
 // not been told to stop, or nil. The caller holds the lock.
 func (a *Application) newest() (task *TaskRecord) {
 	for _, t := range a.tasks {

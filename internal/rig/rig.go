@@ -1,7 +1,7 @@
-// Package rig puts a whole deployment together on one machine, for tests, the
-// crash matrix, benchmarks and the local run: a real MySQL or MariaDB server, the
-// stand-in for AWS, the function as the executable that is deployed, a secret
-// and an account of its own, and if asked for an administrator's and a Mautic too.
+// Package rig sets up a whole deployment on one machine, for tests, the crash matrix,
+// benchmarks and the demo: a real MySQL or MariaDB server, the stand-in for AWS, the
+// function's executable, and a secret and an account of its own. Options add an
+// administrator's account, SES and Mautic.
 //
 //	binary, err := rig.BuildFunction(ctx, dir)
 //	r, err := rig.New(ctx, rig.Options{MySQL: server, Binary: binary})
@@ -44,47 +44,45 @@ type Options struct {
 	// AWS are the stand-in's options.
 	AWS localaws.Options
 
-	// DatabaseAddress and DatabaseCAFile are where the function finds the
-	// server, when not at MySQL itself: a proxy in between.
+	// DatabaseAddress and DatabaseCAFile are those of a proxy between the function and
+	// the server, if there is one.
 	DatabaseHost   string
 	DatabasePort   int
 	DatabaseCAFile string
 
-	// Application runs in ECS and is redeployed by the function; nil: nothing
-	// runs there.
+	// Application runs in ECS, and the function redeploys it; nil: nothing runs there.
 	Application *Application
 
-	// Settings are the function's environment in place of the rig's own, such as
-	// a template has it. What is different on this machine is added.
+	// Settings replace the rig's own environment of the function, for example by a
+	// template's. What differs on this machine is added.
 	Settings map[string]string
-	// Env are further settings of the function, or others than the rig's.
+	// Env adds settings of the function, or overrides the rig's.
 	Env map[string]string
 	// Timeout of an invocation; zero means 60 s.
 	Timeout time.Duration
 	// Logs gets the function's log.
 	Logs io.Writer
 
-	// Privileges of the account besides all on its own database. Nil means
-	// those that the documentation asks for: on MySQL [Privileges], without the
-	// one to change its own password where there is an AdminSecret; on MariaDB
-	// none.
+	// Privileges of the account in addition to ALL on its own database. Nil means those
+	// in the documentation: on MySQL [Privileges], without the one to change its own
+	// password if there is an AdminSecret; on MariaDB none.
 	Privileges []string
 
-	// AdminSecret makes an account that may change others' passwords, with a
-	// secret of its own, and tells the function of it.
+	// AdminSecret adds an account that may change others' passwords, with a secret of its
+	// own, and configures the function to use it.
 	AdminSecret bool
 
 	// SES adds a sender of mail; nil: there is none.
 	SES *SES
 
-	// Mautic makes Mautic's tables and starts its pages, puts their credentials
-	// into the secret, and has the function rotate all of them.
+	// Mautic creates Mautic's tables, starts its pages, adds their credentials to the
+	// secret, and has the function rotate them all.
 	Mautic bool
 
-	// MauticVersion is which Mautic's they are.
+	// MauticVersion is the version of Mautic.
 	MauticVersion mauticserver.Version
 
-	// Pages, when it is not nil, comes before Mautic's pages.
+	// Pages, if not nil, wraps Mautic's pages.
 	Pages func(http.Handler) http.Handler
 }
 
@@ -119,14 +117,14 @@ type Rig struct {
 
 	options    Options
 	seed       mauticserver.Seed
-	secretARNs []string // of all secrets that were made by CreateSecret
+	secretARNs []string // of all secrets made by CreateSecret
 	tempDir    string   // the function's
 	closing    chan struct{}
 	beginClose func() // closes closing
 }
 
-// New makes the account, the secret in the runbook's layout and the function.
-// The secret does not rotate yet.
+// New creates the account, the secret in the runbook's layout, and the function. The
+// secret does not rotate yet.
 func New(ctx context.Context, o Options) (_ *Rig, err error) {
 	if o.Privileges == nil {
 		o.Privileges = defaultPrivileges(o.MySQL.Series(), o.AdminSecret)
@@ -233,16 +231,15 @@ func (r *Rig) settings() map[string]string {
 	return env
 }
 
-// Endpoint is where the function finds the server.
+// Endpoint is the server's address for the function.
 func (r *Rig) Endpoint() (host string, port int) {
 	return r.options.DatabaseHost, r.options.DatabasePort
 }
 
-// TempDir is where the function's temporary files would be.
+// TempDir is the function's directory for temporary files.
 func (r *Rig) TempDir() string { return r.tempDir }
 
-// Reconfigure gives the function other settings, as a deployment does: they
-// are added to those that it has.
+// Reconfigure adds settings to the function's, as a deployment does.
 func (r *Rig) Reconfigure(env map[string]string) error {
 	merged := maps.Clone(r.options.Env)
 	if merged == nil {
@@ -254,7 +251,7 @@ func (r *Rig) Reconfigure(env map[string]string) error {
 	return r.createFunction()
 }
 
-// Close drops the accounts and ends the stand-ins with all their processes.
+// Close drops the accounts and stops the stand-ins with all their processes.
 func (r *Rig) Close() error {
 	r.beginClose()
 	var faults []error
@@ -270,10 +267,9 @@ func (r *Rig) Close() error {
 	return errors.Join(append(faults, os.RemoveAll(r.tempDir), r.dropAccounts())...)
 }
 
-// Document is a secret in the runbook's layout for the rig's account, with
-// what a real one holds besides, written in ways that a careless program would
-// not preserve. What the runbook lacks of Mautic's credentials is there only
-// where there is a Mautic.
+// Document is a secret in the runbook's layout for the rig's account. Its other fields are
+// written in ways that a careless program would not preserve. Mautic's credentials that
+// the runbook lacks are there only with Options.Mautic.
 func (r *Rig) Document() string {
 	clientID, webhooks := "", ""
 	if r.Mautic != nil {
@@ -306,8 +302,8 @@ func (r *Rig) CreateSecret(ctx context.Context, name, value string) (string, err
 	return *out.ARN, nil
 }
 
-// StartRotation does what `aws secretsmanager rotate-secret` does, and returns
-// the new version's id.
+// StartRotation does what `aws secretsmanager rotate-secret` does, and returns the new
+// version's id.
 func (r *Rig) StartRotation(ctx context.Context) (token string, err error) {
 	out, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN})
 	if err != nil {
@@ -316,8 +312,7 @@ func (r *Rig) StartRotation(ctx context.Context) (token string, err error) {
 	return aws.ToString(out.VersionId), nil
 }
 
-// Rotate starts a rotation and waits for its end. The error is the last
-// attempt's.
+// Rotate starts a rotation and waits for its end. The error is that of the last attempt.
 func (r *Rig) Rotate(ctx context.Context) (token string, err error) {
 	if token, err = r.StartRotation(ctx); err != nil {
 		return "", err
@@ -325,8 +320,8 @@ func (r *Rig) Rotate(ctx context.Context) (token string, err error) {
 	return token, r.AWS.SecretsManager.WaitRotation(ctx, r.SecretARN, token)
 }
 
-// Step invokes the function for one step, as the rotation service does, and
-// returns the error that the function answers with.
+// Step invokes the function for one step, as Secrets Manager does, and returns the
+// function's error.
 func (r *Rig) Step(step, secretARN, token string) error {
 	event, err := json.Marshal(map[string]string{"Step": step, "SecretId": secretARN, "ClientRequestToken": token})
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"mautic-rotation/internal/mauticserver"
 )
 
-// roleVariable gives a container of Mautic's official image its role.
+// roleVariable tells a container of Mautic's official image its role.
 const roleVariable = "DOCKER_MAUTIC_ROLE"
 
-// workerMessages are how many messages a worker takes with one connection: then it
-// ends and is started again, as messenger:consume is with --limit.
+// workerMessages is how many messages a worker processes on one connection. Then it is
+// restarted, like messenger:consume with --limit.
 const workerMessages = 100
 
-// role is what a service's tasks do; Web where nothing is said of it.
+// role is what a service's tasks do; Web by default.
 func (a *Application) role(service string) mauticserver.Role {
 	if role, ok := a.Roles[service]; ok {
 		return role
@@ -26,8 +26,8 @@ func (a *Application) role(service string) mauticserver.Role {
 	return mauticserver.Web
 }
 
-// tasksOf is how many tasks a service runs: one of the role Cron, since two would
-// run each job twice.
+// tasksOf is how many tasks a service runs: one for the role Cron, since two would run
+// each job twice.
 func (a *Application) tasksOf(service string) int {
 	if a.role(service) == mauticserver.Cron {
 		return 1
@@ -43,8 +43,8 @@ func (a *Application) interval(service string) time.Duration {
 	return a.Interval
 }
 
-// command is what a service's task definition runs in place of the image's own: for
-// cron what hands the container's variables to its jobs, if that is done.
+// command is a service's command in place of the image's own: for cron, the one that
+// passes the container's environment to the jobs, unless JobsLackVariables.
 func (a *Application) command(service string) []string {
 	if a.role(service) == mauticserver.Cron && !a.JobsLackVariables.Load() {
 		return []string{"sed -i 's#^BASH_ENV=.*#BASH_ENV=/run/cron.env#' /opt/mautic/cron/mautic && exec /entrypoint.sh"}
@@ -52,8 +52,8 @@ func (a *Application) command(service string) []string {
 	return nil
 }
 
-// container is a task's. Its config/local.php has the password that the rig began with,
-// which a process takes that has no variable.
+// container is a task's container. Its config/local.php has the rig's first password, which
+// a process uses that does not get the variable.
 func (a *Application) container(r *Rig, task localecs.Task) mauticserver.Container {
 	env := task.Env
 	if a.Literal {
@@ -66,7 +66,7 @@ func (a *Application) container(r *Rig, task localecs.Task) mauticserver.Contain
 	}
 }
 
-// work returns what a task does over and over, and what ends it.
+// work returns what a task does repeatedly, and what ends it.
 func (a *Application) work(r *Rig, task localecs.Task, record *TaskRecord) (once func(context.Context) error, end func()) {
 	switch a.role(task.Service) {
 	case mauticserver.Worker:
@@ -92,7 +92,7 @@ type worker struct {
 	messages  int
 }
 
-// message takes one, with the connection that the worker has.
+// message processes one on the worker's connection.
 func (w *worker) message(ctx context.Context) (err error) {
 	if w.messages%workerMessages == 0 {
 		w.close()

@@ -11,25 +11,25 @@ import (
 	"mautic-rotation/internal/smtpserver"
 )
 
-// SMTPUser is the IAM user whose access keys are the credentials for SMTP.
+// SMTPUser is the IAM user whose access keys are the SMTP credentials.
 const SMTPUser = "mautic-prod-smtp"
 
-// SES is the sender of mail: an IAM user with one access key, and a server that
-// accepts the active keys of all users, with the passwords that are derived from
-// them. The secret holds the key at /email_configuration, with the server's host
-// and port, and the function is told of both.
+// SES is an IAM user with one access key, and an SMTP server that accepts the active keys
+// of all users with the passwords derived from them. The secret holds the key, and the
+// server's host and port, in /email_configuration, and the function is configured for
+// both.
 type SES struct {
 	// Tags of the user.
 	Tags map[string]string
 
-	// Intercept decides about the server's commands; nil lets all pass.
+	// Intercept decides the fate of the server's commands; nil passes all.
 	Intercept func(smtpserver.Command) smtpserver.Fault
 
-	// MayNotSend makes the server refuse to send: the user may log in only.
+	// MayNotSend makes the server refuse to send: the user may only log in.
 	MayNotSend atomic.Bool
 }
 
-// startSES makes the user, its key and the server.
+// startSES creates the user and its key, and starts the server.
 func (r *Rig) startSES() (err error) {
 	ses := r.options.SES
 	if ses == nil {
@@ -38,7 +38,7 @@ func (r *Rig) startSES() (err error) {
 	err = r.AWS.IAM.AddUser(localiam.User{
 		Name:           SMTPUser,
 		Tags:           ses.Tags,
-		InlinePolicies: []string{"AmazonSesSendingAccess"}, // the name that SES's console gives it
+		InlinePolicies: []string{"AmazonSesSendingAccess"}, // the name that the SES console gives it
 	})
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *Rig) startSES() (err error) {
 
 func (r *Rig) region() string { return r.AWS.Config().Region }
 
-// setSES tells the function of the sender.
+// setSES configures the function for SES.
 func (r *Rig) setSES(env map[string]string) {
 	if r.SMTP == nil {
 		return
@@ -72,7 +72,7 @@ func (r *Rig) setSES(env map[string]string) {
 	env["SMTP_REGION"] = r.region()
 }
 
-// reachSES tells the function where the sender is.
+// reachSES tells the function the server's address.
 func (r *Rig) reachSES(env map[string]string) {
 	if r.SMTP == nil {
 		return
@@ -82,8 +82,8 @@ func (r *Rig) reachSES(env map[string]string) {
 	env["SMTP_CA_FILE"] = r.SMTP.CAFile()
 }
 
-// emailConfiguration is that part of the document. Without a sender it is one
-// that nobody accepts.
+// emailConfiguration is that part of the document. Without SES it holds a credential that
+// nothing accepts.
 func (r *Rig) emailConfiguration() string {
 	if r.SMTP == nil {
 		return fmt.Sprintf(`{"smtp_username":"AKIAIOSFODNN7EXAMPLE","smtp_password":"%s"}`, rand.Text())

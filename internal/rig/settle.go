@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Reconcile wakes the function as its schedule does.
+// Reconcile invokes the function as its schedule does.
 func (r *Rig) Reconcile() error { return r.Invoke([]byte(`{"Action":"reconcile"}`)) }
 
-// An Entry is what a label of the function's ledger says of a version's value of one
-// kind. It is read here without the function's own code.
+// An Entry is what a label of the function's ledger says about a version's value of one
+// kind. It is parsed here without the function's own code.
 type Entry struct {
 	Version, Kind, State string
 	Current              bool // the version is AWSCURRENT
@@ -23,8 +23,8 @@ type Entry struct {
 
 func (e Entry) String() string { return e.Kind + "=" + e.State }
 
-// Open tells whether something is left to do about the value. That a target of one
-// value had another one before is only remembered.
+// Open tells whether something is left to do about the value. The previous value of a
+// target that accepts only one is just remembered.
 func (e Entry) Open() bool {
 	switch {
 	case e.State == "failed", e.State == "foreign":
@@ -35,11 +35,11 @@ func (e Entry) Open() bool {
 	return e.State != "proven" || !e.Current
 }
 
-// entryInLabel is a part of a label: "database=old.3@20261122T210405Z".
+// entryInLabel matches an entry in a label: "database=old.3@20261122T210405Z".
 var entryInLabel = regexp.MustCompile(`^([a-z]+)=([a-z]+)\.([0-9]+)`)
 
-// Ledger are the entries of the secret's labels, and whether a rollout is open that
-// they tell of.
+// Ledger returns the entries of the secret's labels, and whether they record an open
+// rollout.
 func (r *Rig) Ledger() (entries []Entry, rollout bool, err error) {
 	state, err := r.AWS.SecretsManager.State(r.SecretARN)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *Rig) Ledger() (entries []Entry, rollout bool, err error) {
 				if m == nil {
 					continue
 				}
-				// Of several labels on a version the one with the higher count holds.
+				// Of several labels on a version, the one with the higher count is valid.
 				count, err := strconv.Atoi(m[3])
 				if err != nil {
 					return nil, false, err
@@ -81,7 +81,7 @@ func (r *Rig) Ledger() (entries []Entry, rollout bool, err error) {
 	return entries, rollout, nil
 }
 
-// Journal is what the ledger has open: "database=old", "rollout". It is sorted.
+// Journal is the ledger's open entries, sorted: "database=old", "rollout".
 func (r *Rig) Journal() (open []string, err error) {
 	entries, rollout, err := r.Ledger()
 	if err != nil {
@@ -99,12 +99,12 @@ func (r *Rig) Journal() (open []string, err error) {
 	return open, nil
 }
 
-// settleTime is more than any ending takes, on a busy machine too.
+// settleTime is more than any ending needs, even on a busy machine.
 const settleTime = 2 * time.Minute
 
-// Settle lets what follows a promotion come to its end: it waits for the
-// redeploy, or where nothing is redeployed for the day that an old value is
-// kept, and reconciles until the journal is empty.
+// Settle finishes what follows a promotion: it waits for the redeploy (or, if nothing is
+// redeployed, for the day that an old value is kept), and reconciles until the journal is
+// empty.
 func (r *Rig) Settle(ctx context.Context) error {
 	if r.options.Application == nil {
 		r.AWS.Clock().Advance(25 * time.Hour)
@@ -112,8 +112,8 @@ func (r *Rig) Settle(ctx context.Context) error {
 	return r.SettleUntil(ctx, func(journal []string) bool { return len(journal) == 0 })
 }
 
-// SettleUntil waits for the redeploy and reconciles, until the journal is as
-// wanted. When that takes too long, its error has that of the last reconcile.
+// SettleUntil waits for the redeploy, and reconciles until the journal is as wanted. If that
+// takes too long, its error includes that of the last reconcile.
 func (r *Rig) SettleUntil(ctx context.Context, wanted func(journal []string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -136,7 +136,7 @@ func (r *Rig) SettleUntil(ctx context.Context, wanted func(journal []string) boo
 	}
 }
 
-// AwaitJournal waits until the journal is as wanted, while something else wakes the
+// AwaitJournal waits until the journal is as wanted, while something else invokes the
 // function.
 func (r *Rig) AwaitJournal(ctx context.Context, wanted func(journal []string) bool) error {
 	poll := time.NewTicker(100 * time.Millisecond)
@@ -149,7 +149,7 @@ func (r *Rig) AwaitJournal(ctx context.Context, wanted func(journal []string) bo
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("it did not come to its end; the ledger has open: %s", strings.Join(journal, " ")))
+			return errors.Join(ctx.Err(), fmt.Errorf("it did not finish; open in the ledger: %s", strings.Join(journal, " ")))
 		}
 	}
 }

@@ -10,23 +10,22 @@ import (
 	localcloudformation "mautic-rotation/internal/localaws/cloudformation"
 )
 
-// What an operator finds the function by: the stack of samconfig.toml's prod, and what
-// belongs to it.
+// What an operator finds the function by: the stack of samconfig.toml's prod, and its parts.
 const (
 	StackName = "mautic-secret-rotation-prod"
 	LogGroup  = "/mautic-rotation/" + StackName
 
-	stackTag  = "mautic-rotation" // by which the stacks of a region are found
+	stackTag  = "mautic-rotation" // the tag by which a region's stacks are found
 	readAlias = "read"
 	schedule  = "rate(30 days)"
 )
 
-// functionTags are those that a deployment gives to the function.
+// functionTags are the tags that a deployment gives the function.
 func functionTags() map[string]string {
 	return map[string]string{stackTag: StackName, "aws:cloudformation:stack-name": StackName}
 }
 
-// describeStack makes the stack as CloudFormation tells of it, and the alias for reading.
+// describeStack adds the stack to CloudFormation, and the function's alias read.
 func (r *Rig) describeStack() error {
 	alias, err := r.AWS.Lambda.CreateAlias(FunctionName, readAlias)
 	if err != nil {
@@ -46,8 +45,8 @@ func (r *Rig) describeStack() error {
 	return err
 }
 
-// TurnScheduleOn has the secret rotated by a schedule, as a deployment does. Secrets
-// Manager runs a test-only rotation then: the error is that one's.
+// TurnScheduleOn turns on rotation by a schedule, as a deployment does. Secrets Manager then
+// runs a test-only rotation, whose error it returns.
 func (r *Rig) TurnScheduleOn(ctx context.Context) error {
 	out, err := r.Secrets.RotateSecret(ctx, &sm.RotateSecretInput{
 		SecretId: &r.SecretARN, RotationLambdaARN: &r.FunctionARN, RotateImmediately: aws.Bool(false),

@@ -24,7 +24,7 @@ func (reconcileCommand) Run(r *run) error {
 	return t.act(cloud.Action{Name: actionReconcile, Secret: arn, Changes: true})
 }
 
-// act has something done, and shows what was done and what is left.
+// act has the function carry out an action, and shows what it did and what is left.
 func (t *target) act(a cloud.Action) error {
 	answer, err := t.ask(a)
 	if err != nil {
@@ -35,13 +35,13 @@ func (t *target) act(a cloud.Action) error {
 		return err
 	}
 	if answer.Schema < report.Schema {
-		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "the function is of an older release, and tells no more", "deploy this release")))
+		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "the function is from an older release and reports no details", "deploy this release")))
 	}
 	return attention(view.Unfinished(answer))
 }
 
 type releaseCommand struct {
-	Yes bool `short:"y" help:"Do not ask."`
+	Yes bool `short:"y" help:"Do not ask for confirmation."`
 }
 
 func (c releaseCommand) Run(r *run) error {
@@ -49,7 +49,7 @@ func (c releaseCommand) Run(r *run) error {
 }
 
 type abandonCommand struct {
-	Yes bool `short:"y" help:"Do not ask."`
+	Yes bool `short:"y" help:"Do not ask for confirmation."`
 }
 
 func (c abandonCommand) Run(r *run) error {
@@ -57,15 +57,15 @@ func (c abandonCommand) Run(r *run) error {
 }
 
 type rollBackCommand struct {
-	Yes bool `short:"y" help:"Do not ask."`
+	Yes bool `short:"y" help:"Do not ask for confirmation."`
 }
 
 func (c rollBackCommand) Run(r *run) error {
 	return r.carryOut(actionRollBack, "Roll back", c.Yes, view.RollsBack)
 }
 
-// carryOut shows what an action will do to one secret, asks, and has it done. consequences has no
-// line where there is nothing to do.
+// carryOut shows what an action will do to one secret, asks, and has it done. consequences returns
+// nothing if there is nothing to do.
 func (r *run) carryOut(action, doer string, yes bool, consequences func(view.Style, report.Secret, report.Report) []string) error {
 	t, err := r.find()
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *run) carryOut(action, doer string, yes bool, consequences func(view.Sty
 	}
 	will := consequences(r.Style, secret, answer)
 	if len(will) == 0 && action == actionRollBack {
-		// The function changes nothing then, and says why and what to do instead.
+		// The function then changes nothing, and says why and what to do instead.
 		return t.act(cloud.Action{Name: action, Secret: secret.ARN, Changes: true})
 	}
 	if len(will) == 0 {

@@ -8,8 +8,8 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// confirm asks a question, unless it was answered by --yes. Whoever does not say yes gets
-// an error, and nothing is done.
+// confirm asks a question, unless --yes has answered it. Any answer but yes returns an error,
+// and nothing is done.
 func (r *run) confirm(yes bool, question string) error {
 	if yes {
 		return nil

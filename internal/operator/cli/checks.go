@@ -46,7 +46,7 @@ func (r *run) check(action string) error {
 
 const smtp = "smtp"
 
-// hasMail tells whether a secret has SES's SMTP credential.
+// hasMail tells whether a secret contains an SES SMTP credential.
 func hasMail(s report.Secret) bool {
 	return slices.ContainsFunc(s.Checks, func(c report.Check) bool { return c.Part == smtp }) ||
 		slices.ContainsFunc(s.Credentials, func(c report.Credential) bool { return c.Kind == smtp })
@@ -57,7 +57,7 @@ func (t *target) mail() []report.Check {
 	return []report.Check{t.quota(), t.statistics()}
 }
 
-// nearlyAll is the part of a quota above which it is a warning.
+// nearlyAll is the fraction of the quota from which the check warns.
 const nearlyAll = 0.8
 
 func (t *target) quota() report.Check {
@@ -73,7 +73,7 @@ func (t *target) quota() report.Check {
 	c.Result, c.Text = report.OK, fmt.Sprintf("%.0f of %.0f messages sent in 24 hours, %.0f a second at most", q.Sent, q.Most, q.PerSecond)
 	if q.Sent >= nearlyAll*q.Most {
 		c.Result = report.Warning
-		c.Text += ". Messages are refused when it is used up, which is not the rotation's doing: ask AWS for more"
+		c.Text += ". SES refuses messages once the quota is used up, with or without a rotation: ask AWS to raise it"
 	}
 	return c
 }
@@ -86,7 +86,7 @@ const (
 )
 
 func (t *target) statistics() report.Check {
-	c := report.Check{Part: smtp, What: "SES's statistics of two weeks"}
+	c := report.Check{Part: smtp, What: "SES's statistics for the last two weeks"}
 	s, err := t.Mail.Statistics(t.run)
 	if err != nil {
 		return notAvailable(c, err)
@@ -94,7 +94,7 @@ func (t *target) statistics() report.Check {
 	c.Result, c.Text = report.OK, fmt.Sprintf("%d messages, %d bounces, %d complaints, %d rejected", s.Attempts, s.Bounces, s.Complaints, s.Rejects)
 	if n := float64(s.Attempts); n > 0 && (float64(s.Bounces)/n > mostBounces || float64(s.Complaints)/n > mostComplaints) {
 		c.Result = report.Warning
-		c.Text += ". AWS stops accounts with as many bounces or complaints: clean the lists up"
+		c.Text += ". At this rate AWS reviews the account and may pause its sending: clean up your mailing lists"
 	}
 	return c
 }

@@ -121,7 +121,7 @@ func TestAReasonThatTheLogHasLateIsShownAtTheEnd(t *testing.T) {
 			f.lines = []cloud.Line{{ID: "1", At: noon, Text: `{"level":"ERROR","message":"setSecret failed","version":"` + f.token + `","error":"timeout"}`}}
 		}
 	}
-	if s := f.run("", "rotate"); s.code != fault.Attention || !strings.Contains(s.out, "setSecret failed: timeout\n12:00:10 UTC  given up before its promotion") {
+	if s := f.run("", "rotate"); s.code != fault.Attention || !strings.Contains(s.out, "setSecret failed: timeout\n12:00:10 UTC  abandoned before its promotion") {
 		t.Errorf("%s", s)
 	}
 }
@@ -167,7 +167,7 @@ func TestWhatCannotBeRotatedIsNotStarted(t *testing.T) {
 		{[]report.Secret{secret()}, []string{"rotate", "--only", "mail"}, fault.Usage, "unknown credential"},
 		{[]report.Secret{secret(), with(func(s *report.Secret) { s.Name = "other" })}, []string{"rotate"}, fault.Usage, "mautic-prod-secrets, other"},
 		{[]report.Secret{secret()}, []string{"rotate", "--secret", "other"}, fault.Usage, "it has mautic-prod-secrets"},
-		{nil, []string{"rotate"}, fault.Unknown, "serves no secret"},
+		{nil, []string{"rotate"}, fault.Unknown, "has no secret to rotate"},
 		{[]report.Secret{secret()}, []string{"rotate", "database"}, fault.Usage, "mautic-rotation rotate --only database"},
 		{[]report.Secret{secret()}, []string{"rotate", "all"}, fault.Usage, "--help"},
 	} {
@@ -368,7 +368,7 @@ func TestExitCodesTellUsageFromWhatCouldNotBeFoundOut(t *testing.T) {
 		{[]string{"status"}, fault.Unknown}, {[]string{"rotate"}, fault.Unknown}, {[]string{"pause", "--yes"}, fault.Unknown}, {[]string{"status", "--all"}, fault.Unknown},
 	} {
 		f := newFake(t, nil)
-		f.faults["connect"] = fault.New(fault.Unknown, "there are no AWS credentials", "log in")
+		f.faults["connect"] = fault.New(fault.Unknown, "no AWS credentials found", "log in")
 		if s := f.run("", c.args...); s.code != c.code {
 			t.Errorf("%s: %s", c.args, s)
 		}

@@ -20,7 +20,7 @@ func (c completionCommand) Run(r *run) error {
 	return err
 }
 
-// choices are the values of a flag that can be completed.
+// choices are the values that can be completed for a flag.
 func choices(f *kong.Flag) []string {
 	if f.Name == "only" {
 		return token.Kinds
@@ -31,7 +31,7 @@ func choices(f *kong.Flag) []string {
 	return f.EnumSlice()
 }
 
-// commands are those that people see.
+// commands are the visible commands.
 func commands(app *kong.Node) (list []*kong.Node) {
 	for _, c := range app.Children {
 		if !c.Hidden {
@@ -41,7 +41,7 @@ func commands(app *kong.Node) (list []*kong.Node) {
 	return list
 }
 
-// flags are those of a command, and of every command.
+// flags are the visible flags of some nodes.
 func flags(nodes ...*kong.Node) (list []*kong.Flag) {
 	for _, n := range nodes {
 		for _, f := range n.Flags {
@@ -99,7 +99,7 @@ func bash(app *kong.Node) string {
 	return out.String()
 }
 
-// zsh runs bash's completion, which it can.
+// zsh uses bash's completion through bashcompinit.
 func zsh(app *kong.Node) string {
 	return fmt.Sprintf("# Completes %[1]s in zsh: source <(%[1]s completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n", view.Program) +
 		bash(app)[strings.IndexByte(bash(app), '\n')+1:]
@@ -139,5 +139,5 @@ func fish(app *kong.Node) string {
 	return out.String()
 }
 
-// quote is a text as a shell takes it for one word.
+// quote quotes a text as one word for a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

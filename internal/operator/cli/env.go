@@ -1,5 +1,5 @@
-// Package cli is the operator's program: its commands, and what they ask, do and show. Whatever they
-// reach or are told (AWS, the clock, input and output) comes by an [Env], so that tests can give it.
+// Package cli is the operator's program: its commands, and what they ask, do and show. Everything they
+// depend on (AWS, the clock, input and output) is in an [Env], so that tests can replace it.
 package cli
 
 import (
@@ -12,28 +12,28 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// An Env is what the program runs in.
+// An Env is the program's environment.
 type Env struct {
 	Args          []string // without the program's name
 	Getenv        func(string) string
 	In            io.Reader
 	Out, Messages io.Writer
-	Asks          bool       // there is a person at In to answer a question
-	Style         view.Style // of what Out takes
+	Asks          bool       // In is a terminal, where a person can answer a question
+	Style         view.Style // for Out
 	Version       string
 
-	// Now is the time, and Pause lets some of it pass, or fails as the context does.
+	// Now returns the time. Pause waits, or returns the context's error when that ends first.
 	Now   func() time.Time
 	Pause func(context.Context, time.Duration) error
 
-	// Connect reaches AWS. A profile or region that is "" is the usual one.
+	// Connect connects to AWS. A profile or region of "" means the default one.
 	Connect func(ctx context.Context, profile, region string) (AWS, error)
 }
 
-// AWS is what the program uses of it, in one account and region.
+// AWS is what the program uses in one account and region.
 type AWS struct {
 	Region   string
-	Ahead    func() time.Duration // by how much its clock is ahead of this machine's; nil: not at all
+	Ahead    func() time.Duration // how far its clock is ahead of this machine's; nil: not at all
 	Stacks   Stacks
 	Function Function
 	Secrets  Secrets
@@ -42,43 +42,42 @@ type AWS struct {
 	Mail     Mail
 }
 
-// Stacks finds deployments. Find with "" finds the only one.
+// Stacks finds deployments. Find with "" returns the only one.
 type Stacks interface {
 	Find(ctx context.Context, name string) (cloud.Stack, error)
 	All(ctx context.Context) ([]cloud.Stack, error)
 }
 
-// Function carries out actions. One that changes something is sent once.
+// Function carries out actions. One that changes something is sent only once.
 type Function interface {
 	Ask(ctx context.Context, function string, a cloud.Action) (report.Report, error)
 }
 
-// Secrets is Secrets Manager. All three do no harm if they are done twice; Rotate, with the same
-// token.
+// Secrets is Secrets Manager. All three methods are idempotent; Rotate for the same token.
 type Secrets interface {
 	Rotate(ctx context.Context, arn, token string) error
 	Tag(ctx context.Context, arn, key, value string) error
 	Untag(ctx context.Context, arn, key string) error
 }
 
-// Log is the function's.
+// Log is the function's log.
 type Log interface {
 	Lines(ctx context.Context, group, pattern string, since time.Time) ([]cloud.Line, error)
 	Changes(ctx context.Context, group string, from, to time.Time) (lines []cloud.Line, cut bool, err error)
 }
 
-// Trail tells who started rotations, by version.
+// Trail finds out who started rotations, by version.
 type Trail interface {
 	Rotations(ctx context.Context, from, to time.Time) (map[string]string, error)
 }
 
-// Mail is SES's account.
+// Mail is the account's use of SES.
 type Mail interface {
 	Quota(context.Context) (cloud.Quota, error)
 	Statistics(context.Context) (cloud.Statistics, error)
 }
 
-// Connect reaches AWS itself.
+// Connect connects to the real AWS.
 func Connect(pause func(context.Context, time.Duration) error) func(ctx context.Context, profile, region string) (AWS, error) {
 	return func(ctx context.Context, profile, region string) (AWS, error) {
 		var clock cloud.Clock

@@ -10,7 +10,7 @@ import (
 )
 
 type explainCommand struct {
-	What string `arg:"" help:"A staging label, or a version's id, or the first 8 characters or more of its UUID."`
+	What string `arg:"" help:"A staging label, a version id, or at least the first 8 characters of its UUID."`
 }
 
 // explained is what is known of a label or a version.
@@ -28,7 +28,7 @@ func (c explainCommand) Run(r *run) error {
 		return r.show(func() string { return view.Explained(r.Style, what, means) }, all)
 	}
 	if len(what) < view.Shortest {
-		return fault.New(fault.Usage, what+" is no label that this program knows, and too short for a version", "give the whole label, or 8 characters of a version's id at least")
+		return fault.New(fault.Usage, what+" is not a label that this program knows, and too short to identify a version", "give the whole label, or at least 8 characters of the version id")
 	}
 	t, err := r.find()
 	if err != nil {
@@ -44,7 +44,7 @@ func (c explainCommand) Run(r *run) error {
 	}
 	slices.Sort(fitting)
 	if fitting = slices.Compact(fitting); len(fitting) > 1 {
-		return fault.New(fault.Usage, what+" is the beginning of several versions: "+strings.Join(fitting, ", "), "give more of its id")
+		return fault.New(fault.Usage, what+" matches several versions: "+strings.Join(fitting, ", "), "give more characters of the id")
 	}
 	var all []explained
 	text := ""
@@ -56,7 +56,7 @@ func (c explainCommand) Run(r *run) error {
 		}
 	}
 	if len(all) == 0 {
-		return fault.New(fault.Attention, what+" is no label of this project, and no version with a label", "a version without a label stores nothing that is needed; look at the secret's versions in the console")
+		return fault.New(fault.Attention, what+" is neither a label of this project nor a version that has a label", "nothing needs a version without a label; to see all versions, open the secret in the console")
 	}
 	return r.show(func() string { return text }, all)
 }

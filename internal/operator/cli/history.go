@@ -13,8 +13,8 @@ import (
 )
 
 type historyCommand struct {
-	Since string `default:"90d" placeholder:"TIME" help:"How far back: 90d, 12h. The log is kept for LogRetentionDays."`
-	All   bool   `help:"Every change, and not only how each rotation of a credential ended."`
+	Since string `default:"90d" placeholder:"TIME" help:"How far back to look: 90d, 12h. The log is kept for LogRetentionDays."`
+	All   bool   `help:"Show every change, not only how each rotation of a credential ended."`
 }
 
 func (c historyCommand) Run(r *run) error {
@@ -39,12 +39,12 @@ func (c historyCommand) Run(r *run) error {
 	who := history.Who{Told: to}
 	if who.By, err = t.Trail.Rotations(r, from, to); err != nil {
 		who.By = nil
-		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "by whom is not readable: "+fault.Of(err).Text, fault.Of(err).Remedy)))
+		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "cannot find out who started the rotations: "+fault.Of(err).Text, fault.Of(err).Remedy)))
 	} else if who.By == nil {
 		who.By = map[string]string{}
 	}
 	if cut {
-		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "there is more than CloudWatch returns at once", "ask for less, by --since")))
+		fmt.Fprint(r.Messages, view.Fault(r.Style, fault.New(fault.Fine, "the history is incomplete: it has more lines than CloudWatch returns at once", "choose a shorter --since")))
 	}
 	if c.All {
 		rows := append([]history.Row{}, history.All(entries(lines, arn), who)...)
@@ -54,7 +54,7 @@ func (c historyCommand) Run(r *run) error {
 	return r.rows(rotations(rows), func() string { return view.Rotations(r.Style, rows) }, rows)
 }
 
-// rows shows rows in the form that is asked for.
+// rows shows rows in the requested format.
 func (r *run) rows(records [][]string, text func() string, value any) error {
 	if r.flags.Output == "csv" {
 		return r.csv(records)
@@ -62,7 +62,7 @@ func (r *run) rows(records [][]string, text func() string, value any) error {
 	return r.show(text, value)
 }
 
-// rotations are rows as CSV has them, with times in UTC.
+// rotations are the records for CSV, with times in UTC.
 func rotations(rows []history.Rotation) [][]string {
 	records := [][]string{{"time", "secret", "credential", "what", "version", "by", "ended", "ended_at", "old_value_refused"}}
 	for _, row := range rows {
@@ -71,7 +71,7 @@ func rotations(rows []history.Rotation) [][]string {
 	return records
 }
 
-// changes are rows as CSV has them, with times in UTC.
+// changes are the records for CSV, with times in UTC.
 func changes(rows []history.Row) [][]string {
 	records := [][]string{{"time", "secret", "what", "credential", "version", "by", "text"}}
 	for _, row := range rows {
@@ -88,7 +88,7 @@ func utc(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// entries are the lines of a secret; of all for "".
+// entries are the lines about a secret; for "", all lines.
 func entries(lines []cloud.Line, arn string) (list []logline.Entry) {
 	for _, line := range lines {
 		if e, ok := entry(line); ok && (arn == "" || e.Secret == arn) {
@@ -98,8 +98,8 @@ func entries(lines []cloud.Line, arn string) (list []logline.Entry) {
 	return list
 }
 
-// entry reads a line. Its time is CloudWatch's, by which lines are asked for, rather than that of
-// the machine which the function ran on.
+// entry parses a line. Its time is CloudWatch's, by which lines are queried, not that of the machine
+// that the function ran on.
 func entry(line cloud.Line) (logline.Entry, bool) {
 	e, ok := logline.Parse(line.Text)
 	if !line.At.IsZero() {
@@ -123,7 +123,7 @@ func (r *run) csv(records [][]string) error {
 	return w.Error()
 }
 
-// unformulated keeps a spreadsheet from taking a field for a formula.
+// unformulated keeps a spreadsheet from treating a field as a formula.
 func unformulated(field string) string {
 	if field != "" && (field[0] == '=' || field[0] == '+' || field[0] == '-' || field[0] == '@') {
 		return "'" + field

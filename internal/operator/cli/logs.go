@@ -9,11 +9,11 @@ import (
 )
 
 type logsCommand struct {
-	Follow bool   `short:"f" help:"Go on with new lines. Ctrl-C ends it."`
-	Since  string `default:"1h" placeholder:"TIME" help:"How far back: 1h, 7d."`
+	Follow bool   `short:"f" help:"Keep printing new lines. Stop with Ctrl-C."`
+	Since  string `default:"1h" placeholder:"TIME" help:"How far back to start: 1h, 7d."`
 }
 
-// late is how much later than its time CloudWatch may show a line.
+// late is how long CloudWatch may take to return a line after its timestamp.
 const late = time.Minute
 
 func (c logsCommand) Run(r *run) error {
@@ -37,7 +37,7 @@ func (c logsCommand) Run(r *run) error {
 			break
 		}
 		if err != nil && (len(seen) == 0 || !c.Follow || fault.Of(err).Denied != "") {
-			return err // one look of many may fail
+			return err // while following, one failed poll is tolerated
 		}
 		for _, line := range lines {
 			if _, shown := seen[line.ID]; shown {

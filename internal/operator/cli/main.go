@@ -16,7 +16,7 @@ import (
 	"mautic-rotation/internal/operator/view"
 )
 
-// run is what a command runs in.
+// run is the context of a command.
 type run struct {
 	context.Context
 	*Env
@@ -24,26 +24,26 @@ type run struct {
 	model *kong.Kong
 }
 
-// interrupted tells whether a person has ended the program.
+// interrupted tells whether the user has interrupted the program.
 func (r *run) interrupted() bool { return r.Err() != nil }
 
-// waits lets time pass, and is false when it is interrupted meanwhile.
+// waits waits, and returns false if it was interrupted.
 func (r *run) waits(d time.Duration) bool { return r.Pause(r, d) == nil }
 
-// exited is the code that kong ends the program with, after it has shown help.
+// exited is the code with which kong exits after it has shown help.
 type exited int
 
-const description = "Operates the function that rotates the credentials of Mautic deployments: shows how they stand, rotates, and finishes a held rotation.\n\n" +
-	"Credentials, profile and region are those of the AWS CLI."
+const description = "Operates the function that rotates a Mautic deployment's credentials: shows their state, starts and follows rotations, and finishes held ones.\n\n" +
+	"Uses the AWS CLI's credentials, profiles and regions."
 
-// parser reads the command line into a grammar.
+// parser parses the command line into a grammar.
 func parser(e *Env, g *grammar) (*kong.Kong, error) {
 	return kong.New(g, kong.Name(view.Program), kong.Description(description), kong.Writers(e.Out, e.Messages),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(code int) { panic(exited(code)) }))
 }
 
-// Main runs a command, and returns what to exit with.
+// Main runs a command, and returns the exit code.
 func Main(ctx context.Context, e *Env) (code fault.Code) {
 	defer func() {
 		switch p := recover().(type) {
@@ -82,11 +82,11 @@ func Main(ctx context.Context, e *Env) (code fault.Code) {
 	return e.fail(err)
 }
 
-// remedy is what to type instead of a command line that is wrong.
+// remedy says what to type instead of a wrong command line.
 func remedy(args []string, err error) string {
 	kind, unexpected := strings.CutPrefix(err.Error(), "unexpected argument ")
 	if unexpected && slices.Contains(args, "rotate") && slices.Contains(token.Kinds, kind) {
-		return "to rotate that one alone: " + view.Program + " rotate --only " + kind
+		return "to rotate only that one: " + view.Program + " rotate --only " + kind
 	}
 	return "see " + view.Program + " --help"
 }
@@ -100,7 +100,7 @@ func (e *Env) fail(err error) fault.Code {
 	return fault.CodeOf(err)
 }
 
-// show writes text, or for a program a value as JSON.
+// show prints text or, with --output json, the value as JSON.
 func (r *run) show(text func() string, value any) error {
 	if !r.flags.json() {
 		_, err := fmt.Fprint(r.Out, text())

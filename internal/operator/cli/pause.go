@@ -11,15 +11,15 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// pauseTag is the key of the tag on a secret by which its schedule is paused. Its value is a time in
-// RFC 3339, or untilResumed.
+// pauseTag is the key of the tag that pauses a secret's schedule. Its value is a time in RFC 3339, or
+// untilResumed.
 const (
 	pauseTag     = "mautic-rotation:paused-until"
 	untilResumed = "until resumed"
 )
 
 type pauseCommand struct {
-	Until string `placeholder:"DATE" help:"When it ends by itself: 2026-12-24, 2026-12-24T18:00, or as 14d. Default: when you resume it."`
+	Until string `placeholder:"DATE" help:"When the pause ends by itself: 2026-12-24, 2026-12-24T18:00 or 14d. Default: when you run resume."`
 	Yes   bool   `short:"y" help:"Do not ask."`
 }
 
@@ -72,10 +72,10 @@ func (resumeCommand) Run(r *run) error {
 			return err
 		}
 	}
-	return t.paused(answer, "not paused any more: the schedule is as it was")
+	return t.paused(answer, "no longer paused: the schedule rotates again")
 }
 
-// paused shows what was done to each secret.
+// paused prints what was done to each secret.
 func (t *target) paused(answer report.Report, words string) error {
 	type done struct {
 		Secret string `json:"secret"`
@@ -90,7 +90,7 @@ func (t *target) paused(answer report.Report, words string) error {
 	return t.run.show(func() string { return text }, all)
 }
 
-// moment reads a time that is to come: a date, a date with a time of day in local time, RFC 3339, or a
+// moment parses a time in the future: a date, a date with a time of day in local time, RFC 3339, or a
 // number of days or hours from now.
 func (r *run) moment(text string) (time.Time, error) {
 	zone := r.Style.Zone
@@ -109,25 +109,25 @@ func (r *run) moment(text string) (time.Time, error) {
 	}
 	switch {
 	case !ok:
-		return time.Time{}, fault.New(fault.Usage, fmt.Sprintf("%q is no date", text), "write it as 2026-12-24, 2026-12-24T18:00, or 14d")
+		return time.Time{}, fault.New(fault.Usage, fmt.Sprintf("%q is not a date", text), "write it as 2026-12-24, 2026-12-24T18:00, or 14d")
 	case !at.After(now):
 		return time.Time{}, fault.New(fault.Usage, text+" is in the past", "")
 	}
 	return at, nil
 }
 
-// duration reads 90d, 12h, 30m.
+// duration parses 90d, 12h, 30m.
 func duration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 0 || n > 36500 {
-			return 0, fault.New(fault.Usage, fmt.Sprintf("%q is no number of days", text), "write it as 90d")
+			return 0, fault.New(fault.Usage, fmt.Sprintf("%q is not a number of days", text), "write it as 90d")
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, fault.New(fault.Usage, fmt.Sprintf("%q is no time", text), "write it as 90d, 12h or 30m")
+		return 0, fault.New(fault.Usage, fmt.Sprintf("%q is not a duration", text), "write it as 90d, 12h or 30m")
 	}
 	return d, nil
 }

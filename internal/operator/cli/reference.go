@@ -17,15 +17,15 @@ func (referenceCommand) Run(r *run) error {
 	return err
 }
 
-// reference is all commands, in Markdown.
+// reference describes all commands, in Markdown.
 func reference(k *kong.Kong) string {
 	var out strings.Builder
 	out.WriteString("# The operator's program\n\n")
-	fmt.Fprintf(&out, "`%s` %s%s Build it by `make operator` (`build/mautic-rotation`), or `go install ./cmd/mautic-rotation`. What the words mean, and what to do when, is in\n"+
-		"[operate](operate.md). This page is generated: `go run ./cmd/mautic-rotation reference >docs/reference.md`.\n\n", view.Program,
+	fmt.Fprintf(&out, "`%s` %s%s Build it with `make operator` (`build/mautic-rotation`) or `go install ./cmd/mautic-rotation`. [operate](operate.md) explains\n"+
+		"the terms, and says what to do when. This page is generated: `go run ./cmd/mautic-rotation reference >docs/reference.md`.\n\n", view.Program,
 		strings.ToLower(description[:1]), strings.ReplaceAll(description[1:], "\n\n", " "))
-	out.WriteString("It uses the credentials, profiles, regions, SSO sessions and endpoints (`AWS_ENDPOINT_URL`) of the AWS CLI. It never prints a secret value: the\n" +
-		"function's answers hold none, and the program reads none.\n\n")
+	out.WriteString("It also uses the AWS CLI's SSO sessions and endpoints (`AWS_ENDPOINT_URL`). It never prints a secret value: the function's answers contain\n" +
+		"none, and the program reads none.\n\n")
 	out.WriteString("## Exit codes\n\n| code | meaning |\n| --- | --- |\n")
 	for code, meaning := range fault.Codes {
 		fmt.Fprintf(&out, "| %d | %s |\n", code, meaning)

@@ -16,11 +16,11 @@ import (
 )
 
 type rotateCommand struct {
-	Only      []string `placeholder:"KIND,…" help:"These credentials alone: database, smtp, api, admin, webhook. Default: all that have no open overlap."`
-	Emergency bool     `help:"The values may have leaked: the old ones are taken away at once, and tasks fail until they are replaced."`
-	Yes       bool     `short:"y" help:"Do not ask before an emergency, or before rotation is turned on again."`
-	Wait      string   `enum:"converged,retired" default:"converged" help:"How far to follow it: until every task is new (converged), or the old values are refused, too (retired)."`
-	NoWait    bool     `help:"Start it, and do not follow it."`
+	Only      []string `placeholder:"KIND,…" help:"Rotate only these credentials: database, smtp, api, admin, webhook. Default: all that have no open overlap."`
+	Emergency bool     `help:"The values may have leaked: revoke the old ones at once. Tasks fail until they are replaced."`
+	Yes       bool     `short:"y" help:"Do not ask for confirmation, before an emergency or when the rotation turns the schedule on again."`
+	Wait      string   `enum:"converged,retired" default:"converged" help:"How long to follow it: until every task has the new values (converged), or until the old values are refused too (retired)."`
+	NoWait    bool     `help:"Start the rotation without following it."`
 }
 
 func (c rotateCommand) Run(r *run) error {
@@ -55,34 +55,34 @@ func (c rotateCommand) Run(r *run) error {
 	}
 	t.progress("started: version " + id)
 	if c.NoWait {
-		t.progress("still in progress; to follow it: " + t.again("status", "--watch"))
+		t.progress("in progress; to follow it: " + t.again("status", "--watch"))
 		return r.show(func() string { return "" }, map[string]string{"secret": secret.ARN, "version": id})
 	}
 	return t.follow(secret, id, follow.Until(c.Wait), begun)
 }
 
-// mayStart refuses what Secrets Manager or the function would refuse, with the remedy.
+// mayStart refuses, with a remedy, what Secrets Manager or the function would refuse.
 func (c rotateCommand) mayStart(t *target, secret report.Secret) error {
 	switch {
-	case secret.Error != "" && c.Emergency: // what cannot be seen must not keep a leaked value accepted
-		t.progress("not all of " + secret.Name + " can be looked at, and it is rotated all the same: " + secret.Error)
+	case secret.Error != "" && c.Emergency: // a failed examination must not keep a leaked value accepted
+		t.progress(secret.Name + " could not be examined completely, but is rotated anyway: " + secret.Error)
 	case secret.Error != "":
-		return fault.New(fault.Attention, secret.Name+" cannot be looked at: "+secret.Error, "correct that, or look at the log: "+t.again("logs"))
+		return fault.New(fault.Attention, secret.Name+" could not be examined: "+secret.Error, "fix that, or read the log: "+t.again("logs"))
 	}
 	if p := secret.Rotation; p != nil {
-		return fault.New(fault.Attention, fmt.Sprintf("version %s of %s is being rotated already, and Secrets Manager would only continue that rotation", p.Version, secret.Name),
-			"follow it ("+t.again("status", "--watch")+"), or give it up ("+t.again("abandon")+")")
+		return fault.New(fault.Attention, fmt.Sprintf("%[2]s is already being rotated to version %[1]s, and Secrets Manager would only continue that rotation", p.Version, secret.Name),
+			"follow it ("+t.again("status", "--watch")+"), or abandon it ("+t.again("abandon")+")")
 	}
 	for _, kind := range c.Only {
 		if secret.Error == "" && !slices.ContainsFunc(secret.Credentials, func(k report.Credential) bool { return k.Kind == kind }) {
-			return fault.New(fault.Usage, fmt.Sprintf("%s has no credential of the kind %s that the function rotates", secret.Name, kind),
+			return fault.New(fault.Usage, fmt.Sprintf("the function rotates no credential of the kind %[2]s in %[1]s", secret.Name, kind),
 				"correct --only, or the stack's parameter RotateKinds")
 		}
 	}
 	return nil
 }
 
-// progress shows a line of a rotation. For a program it is beside the output.
+// progress prints a line about a rotation; with --output json, not to the output.
 func (t *target) progress(line string) {
 	r := t.run
 	out := r.Out
@@ -103,13 +103,13 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 			t.progress("the rotation continues; to follow it: " + t.again("status", "--watch"))
 			return fault.Silent(fault.Unknown)
 		}
-		failed := errors.more() // first, so that the look is of a moment after it
+		failed := errors.more() // first, so that the status below is newer
 		if len(failed) > 0 {
 			rotation.Failed(failed[len(failed)-1])
 		}
 		answer, err := t.ask(cloud.Action{Name: actionStatus, Secret: secret.ARN})
 		if r.interrupted() {
-			continue // which says how to go on
+			continue // r.waits then says how to follow it again
 		}
 		var lines []string
 		var end *follow.End
@@ -124,11 +124,11 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 		}
 		if !seen {
 			if unseen++; unseen < mostUnseen {
-				continue // a look that failed is no end
+				continue // one failed poll does not end it
 			}
-			t.progress("the rotation cannot be followed any more; to try again: " + t.again("status", "--watch"))
+			t.progress("lost track of the rotation, which continues; to try again: " + t.again("status", "--watch"))
 			if err == nil {
-				err = fault.New(fault.Unknown, "the function does not report the secret any more", "")
+				err = fault.New(fault.Unknown, "the function no longer reports this secret", "")
 			}
 			return err
 		}
@@ -140,7 +140,7 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 			continue
 		}
 		if !end.Well {
-			for _, line := range errors.more() { // what the log has had late
+			for _, line := range errors.more() { // lines that CloudWatch had late
 				t.progress(line)
 			}
 		}
@@ -148,10 +148,10 @@ func (t *target) follow(secret report.Secret, id string, until follow.Until, beg
 	}
 }
 
-// mostUnseen is how many looks in a row may fail.
+// mostUnseen is how many polls in a row may fail.
 const mostUnseen = 5
 
-// ended shows how a rotation ended, and what needs a person.
+// ended shows how a rotation ended, and what needs an operator.
 func (t *target) ended(end follow.End, answer report.Report) error {
 	r := t.run
 	t.progress(end.Text)
@@ -165,7 +165,7 @@ func (t *target) ended(end follow.End, answer report.Report) error {
 	return attention(!end.Well)
 }
 
-// failures are the errors of a rotation, which the log alone has.
+// failures are the errors of a rotation's steps, which only the log has.
 type failures struct {
 	target  *target
 	version string
@@ -174,7 +174,7 @@ type failures struct {
 	denied  bool
 }
 
-// more are those that are new. Without the permission to read the log, it says so once.
+// more returns the new ones. Without permission to read the log, it says so once.
 func (f *failures) more() (lines []string) {
 	if f.denied {
 		return nil
@@ -183,7 +183,7 @@ func (f *failures) more() (lines []string) {
 	if err != nil {
 		f.denied = fault.Of(err).Denied != ""
 		if f.denied {
-			f.target.progress("why a step fails is not shown: " + fault.Of(err).Text)
+			f.target.progress("cannot show why a step fails: " + fault.Of(err).Text)
 		}
 		return nil
 	}

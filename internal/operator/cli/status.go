@@ -14,17 +14,17 @@ import (
 )
 
 type statusCommand struct {
-	Watch bool `short:"w" help:"Show it again every few seconds; in a pipe, each change. Ctrl-C ends it."`
-	All   bool `help:"Every stack of the account and region, those first that need you."`
+	Watch bool `short:"w" help:"Refresh every few seconds; in a pipe, print each change. Stop with Ctrl-C."`
+	All   bool `help:"Show every stack in the account and region, first those that need you."`
 }
 
-// pollTime is the time between two looks. A look makes some 10 calls of AWS's APIs.
+// pollTime is the time between two polls. A poll makes about 10 calls to AWS.
 const pollTime = 5 * time.Second
 
 func (c statusCommand) Run(r *run) error {
 	switch {
 	case c.All && (c.Watch || r.flags.Stack != "" && r.Getenv("MAUTIC_ROTATION_STACK") != r.flags.Stack || r.flags.Secret != ""):
-		return fault.New(fault.Usage, "--all is for every stack", "leave out --watch, --stack and --secret")
+		return fault.New(fault.Usage, "--all shows every stack once", "leave out --watch, --stack and --secret")
 	case c.All:
 		return r.statusOfAll()
 	}
@@ -45,7 +45,7 @@ func (c statusCommand) Run(r *run) error {
 	return attention(view.Attention(answer))
 }
 
-// attention is the exit code of what needs a person, and has been shown.
+// attention is the exit code when something needs an operator, which has been shown.
 func attention(needed bool) error {
 	if needed {
 		return fault.Silent(fault.Attention)
@@ -94,7 +94,7 @@ func (t *target) watch() error {
 
 const clearScreen = "\x1b[H\x1b[2J"
 
-// of is the status of one stack of several.
+// statusOf is the status of one stack of several.
 type statusOf struct {
 	Stack    string         `json:"stack"`
 	Function string         `json:"function"`
@@ -112,8 +112,7 @@ func (s statusOf) rank() int {
 	return 2
 }
 
-// statusOfAll shows every stack. One that does not answer is shown with its error, and the others
-// all the same.
+// statusOfAll shows every stack. One that does not answer is shown with its error.
 func (r *run) statusOfAll() error {
 	aws, err := r.connect()
 	if err != nil {

@@ -34,12 +34,12 @@ type target struct {
 // find connects to AWS and finds the stack that the flags name.
 func (r *run) find() (*target, error) {
 	if r.flags.Output == "csv" {
-		return nil, fault.New(fault.Usage, "only history has the output csv", "choose text or json")
+		return nil, fault.New(fault.Usage, "only history can print csv", "choose text or json")
 	}
 	return r.findAny()
 }
 
-// connect reaches AWS, by whose clock it is from then on.
+// connect connects to AWS. From then on, r.Now follows AWS's clock.
 func (r *run) connect() (AWS, error) {
 	aws, err := r.Connect(r, r.flags.Profile, r.flags.Region)
 	if here := r.Now; err == nil && aws.Ahead != nil {
@@ -65,7 +65,7 @@ func (t *target) ask(a cloud.Action) (report.Report, error) {
 	return t.Function.Ask(t.run, t.stack.Function, a)
 }
 
-// shown is the stack as a report names it, with the flags to repeat in a command.
+// shown is the stack's name, with the flags to repeat in commands.
 func (t *target) shown() view.Stack {
 	s := view.Stack{Name: t.stack.Name, Region: t.Region}
 	if t.run.flags.Stack != "" && t.run.Getenv("MAUTIC_ROTATION_STACK") != t.run.flags.Stack {
@@ -80,7 +80,7 @@ func (t *target) shown() view.Stack {
 	return s
 }
 
-// status asks how the secrets stand: that of --secret alone where it is given.
+// status asks for the state of the secrets, or only of that in --secret.
 func (t *target) status() (report.Report, error) {
 	answer, err := t.ask(cloud.Action{Name: actionStatus})
 	if err != nil {
@@ -91,8 +91,8 @@ func (t *target) status() (report.Report, error) {
 	return answer, err
 }
 
-// addEvidence adds to each value that is held what uses it, which the log alone has. Without the log the
-// reason stays as it is.
+// addEvidence adds to each held value what uses it, which only the log has. Without the log the reason
+// stays as it is.
 func (t *target) addEvidence(secrets []report.Secret) {
 	for _, s := range secrets {
 		for _, c := range s.Credentials {
@@ -108,10 +108,10 @@ func (t *target) addEvidence(secrets []report.Secret) {
 	}
 }
 
-// holdDelay is by how much the log's line of a hold may be earlier than the label that tells of it.
+// holdDelay is how much earlier than its label the log line of a hold may be.
 const holdDelay = time.Minute
 
-// evidence is what the newest line of the log says of a hold.
+// evidence is that of the newest log line about a hold.
 func (t *target) evidence(arn, kind string, since time.Time) (evidence string) {
 	lines, err := t.Log.Lines(t.run, t.stack.LogGroup, cloud.Holds, since.Add(-holdDelay))
 	if err != nil {
@@ -125,8 +125,8 @@ func (t *target) evidence(arn, kind string, since time.Time) (evidence string) {
 	return evidence
 }
 
-// chosen are the secrets that a name or an ARN names, or the id of a version that one has, or the beginning
-// of its UUID; all for "".
+// chosen selects the secret by its name or ARN, or by the id of one of its versions, or the beginning of the
+// id's UUID; for "", all.
 func chosen(all []report.Secret, name string) ([]report.Secret, error) {
 	if name == "" {
 		return all, nil
@@ -147,7 +147,7 @@ func chosen(all []report.Secret, name string) ([]report.Secret, error) {
 	case 1:
 		return having, nil
 	default:
-		return nil, fault.New(fault.Usage, fmt.Sprintf("%s is the beginning of versions of several secrets", name), "give more of it, or one of "+strings.Join(secretNames(having), ", "))
+		return nil, fault.New(fault.Usage, fmt.Sprintf("%s matches versions of several secrets", name), "give more characters, or the name of the secret: "+strings.Join(secretNames(having), ", "))
 	}
 	return nil, fault.New(fault.Usage, fmt.Sprintf("the stack has no secret %s", name), "it has "+strings.Join(secretNames(all), ", "))
 }
@@ -160,21 +160,21 @@ func secretNames(all []report.Secret) (names []string) {
 	return names
 }
 
-// one is the status of the one secret that a command is for.
+// one is the status of the one secret that a command acts on.
 func (t *target) one() (report.Secret, report.Report, error) {
 	answer, err := t.status()
 	switch {
 	case err != nil:
 		return report.Secret{}, report.Report{}, err
 	case len(answer.Secrets) == 0:
-		return report.Secret{}, report.Report{}, fault.New(fault.Unknown, "the function serves no secret", "set the stack's parameter SecretArn")
+		return report.Secret{}, report.Report{}, fault.New(fault.Unknown, "the function has no secret to rotate", "set the stack's parameter SecretArn")
 	case len(answer.Secrets) > 1:
-		return report.Secret{}, report.Report{}, fault.New(fault.Usage, "the stack has several secrets", "name one by --secret: "+strings.Join(secretNames(answer.Secrets), ", "))
+		return report.Secret{}, report.Report{}, fault.New(fault.Usage, "the stack has several secrets", "choose one with --secret: "+strings.Join(secretNames(answer.Secrets), ", "))
 	}
 	return answer.Secrets[0], answer, nil
 }
 
-// arn is that of --secret, which may be a name; "" where it is not given.
+// arn is the ARN of --secret, which may be a name; "" if it is not given.
 func (t *target) arn() (string, error) {
 	name := t.run.flags.Secret
 	if name == "" || strings.HasPrefix(name, "arn:") {
@@ -187,7 +187,7 @@ func (t *target) arn() (string, error) {
 	return answer.Secrets[0].ARN, nil
 }
 
-// again is what to type to see how it goes on.
+// again is a command to type next, with the flags of this one.
 func (t *target) again(verb string, more ...string) string {
 	return strings.Join(slices.Concat([]string{view.Program, verb}, t.shown().Flags, more), " ")
 }

@@ -10,16 +10,16 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// A Clock knows by how much AWS's clock differs from this machine's, from the date of each of its answers. The log
-// is asked for by AWS's time, and so is whether a moment is to come.
+// A Clock knows how far AWS's clock is ahead of this machine's, from the Date header of each answer. Queries of the
+// log use AWS's time, and so does the check whether a time is in the future.
 type Clock struct{ ahead atomic.Int64 }
 
-// exact is how well an answer's date tells AWS's time: it is in whole seconds, and the answer takes
-// its time.
+// exact is the smallest difference that counts: a Date header has whole seconds, and an answer takes
+// time to arrive.
 const exact = time.Minute
 
-// Ahead is by how much AWS's clock is ahead of this machine's; 0 before its first answer, and where that
-// may only be the answer's own delay.
+// Ahead is how far AWS's clock is ahead of this machine's; 0 before the first answer, and where the difference
+// may only be the answer's delay.
 func (c *Clock) Ahead() time.Duration {
 	if d := time.Duration(c.ahead.Load()); d.Abs() >= exact {
 		return d

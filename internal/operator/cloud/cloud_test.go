@@ -105,10 +105,10 @@ func TestEachFormOfAnAnswerIsTakenOrSaysWhatToDo(t *testing.T) {
 		{"a newer form", read, nil, `{"schema":3}`, fault.Unknown, "update this program"},
 		{"nothing", change, nil, `null`, fault.Unknown, "deploy this release"},
 		{"no form", change, nil, `{}`, fault.Unknown, "deploy this release"},
-		{"no JSON", change, nil, `hunter2`, fault.Unknown, "cannot be read"},
+		{"no JSON", change, nil, `hunter2`, fault.Unknown, "is not readable"},
 		{"an unknown action", read, failed, `{"errorMessage":"unknown event: this function takes","errorType":"RotationError"}`, fault.Unknown, "deploy this release"},
 		{"a failure", change, failed, `{"errorMessage":"release: cannot be reached","errorType":"RotationError"}`, fault.Attention, "release: cannot be reached"},
-		{"a time-out", change, failed, `{"errorMessage":"2026-11-28T14:00:00Z 1 Task timed out after 60.00 seconds"}`, fault.Attention, "it reaches no endpoint of AWS"},
+		{"a time-out", change, failed, `{"errorMessage":"2026-11-28T14:00:00Z 1 Task timed out after 60.00 seconds"}`, fault.Attention, "the function cannot reach AWS"},
 		{"a crash", change, failed, `hunter2`, fault.Unknown, "mautic-rotation logs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -285,7 +285,7 @@ func TestWithoutRegionOrCredentialsItIsSaidWhatIsMissing(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	for _, c := range []struct{ profile, region, says string }{{"", "", "--region"}, {"", "eu-west-1", "there are no AWS credentials"}, {"nobody", "eu-west-1", "--profile"}} {
+	for _, c := range []struct{ profile, region, says string }{{"", "", "--region"}, {"", "eu-west-1", "no AWS credentials found"}, {"nobody", "eu-west-1", "--profile"}} {
 		if _, err := Load(t.Context(), c.profile, c.region, new(Clock)); err == nil || fault.CodeOf(err) != fault.Unknown || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: %v", c, err)
 		}

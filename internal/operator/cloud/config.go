@@ -1,9 +1,9 @@
-// Package cloud is how the operator's program reaches AWS: it finds stacks, invokes the
-// function, and reads the log and the trail. Each thing that it does is a small type with a few methods;
-// what they fail with is explained for people (see [Explain]).
+// Package cloud is how the operator's program talks to AWS: it finds stacks, invokes the function, and reads
+// the log and the trail. Each of these is a small type with a few methods, whose errors say what to do (see
+// [Explain]).
 //
-// A client of the SDK is kept in no field and handed on as a method's value, so that the linker
-// leaves out the hundreds of operations that are not called.
+// The types keep method values of an SDK client, not the client itself, so that the linker can leave out the
+// hundreds of operations that are not called.
 package cloud
 
 import (
@@ -16,9 +16,8 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// Load reads credentials, region and endpoint as the AWS CLI does: from the environment,
-// profiles, SSO, and the machine's role. A profile or region that is "" is the usual one. The
-// clock is that of what answers.
+// Load reads credentials, region and endpoint as the AWS CLI does: from the environment, profiles, SSO and the
+// machine's role. A profile or region of "" means the default one. The clock is set from the answers.
 func Load(ctx context.Context, profile, region string, clock *Clock) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{config.WithAPIOptions([]func(*middleware.Stack) error{clock.watch})}
 	if profile != "" {
@@ -29,20 +28,20 @@ func Load(ctx context.Context, profile, region string, clock *Clock) (aws.Config
 	}
 	c, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return aws.Config{}, &fault.Error{Code: fault.Unknown, Text: "the AWS configuration cannot be used: " + err.Error(),
-			Remedy: "correct ~/.aws/config, or name another --profile", Cause: err}
+		return aws.Config{}, &fault.Error{Code: fault.Unknown, Text: "cannot load the AWS configuration: " + err.Error(),
+			Remedy: "fix ~/.aws/config, or use another --profile", Cause: err}
 	}
 	if c.Region == "" {
-		return aws.Config{}, fault.New(fault.Unknown, "no region is set", "add --region, or set AWS_REGION or the profile's region")
+		return aws.Config{}, fault.New(fault.Unknown, "no AWS region is set", "add --region, or set AWS_REGION or the profile's region")
 	}
 	if c.Credentials == nil {
-		return aws.Config{}, fault.New(fault.Unknown, "there are no AWS credentials", noCredentials)
+		return aws.Config{}, fault.New(fault.Unknown, "no AWS credentials found", noCredentials)
 	}
 	if _, err := c.Credentials.Retrieve(ctx); err != nil {
 		if f := fault.Of(Explain(err)); f.Remedy != "" {
 			return aws.Config{}, f
 		}
-		return aws.Config{}, &fault.Error{Code: fault.Unknown, Text: "there are no AWS credentials", Remedy: noCredentials, Cause: err}
+		return aws.Config{}, &fault.Error{Code: fault.Unknown, Text: "no AWS credentials found", Remedy: noCredentials, Cause: err}
 	}
 	return c, nil
 }

@@ -13,8 +13,8 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// Explain makes of what an AWS call failed with what a person can do about it. It returns
-// nil for nil, and what is a fault already as it is.
+// Explain turns the error of an AWS call into a fault that says what to do. It returns nil for nil, and
+// a fault unchanged.
 func Explain(err error) error {
 	if err == nil {
 		return nil
@@ -26,41 +26,41 @@ func Explain(err error) error {
 	f := &fault.Error{Code: fault.Unknown, Text: plain(err), Cause: err}
 	var sso *ssocreds.InvalidTokenError
 	if errors.As(err, &sso) {
-		f.Text, f.Remedy = "your SSO session has expired, or there is none", "log in with `aws sso login`, with --profile where you use one"
+		f.Text, f.Remedy = "you have no SSO session, or it has expired", "log in with `aws sso login` (add --profile if you use one)"
 		return f
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "refresh cached credentials") {
-			f.Text, f.Remedy = "there are no AWS credentials", noCredentials
+			f.Text, f.Remedy = "no AWS credentials found", noCredentials
 		}
 		return f
 	}
 	switch code := api.ErrorCode(); {
 	case strings.Contains(api.ErrorMessage(), "cannot invoke the specified Lambda function"):
 		f.Code, f.Text = fault.Attention, "Secrets Manager cannot invoke the function"
-		f.Remedy = "its permission is for another secret, or was removed: correct the stack's parameter SecretArn, and deploy"
+		f.Remedy = "its permission was removed, or is for another secret: correct the stack's parameter SecretArn and deploy"
 		return f
 	case code == "TooManyRequestsException": // which is Lambda's
-		f.Text, f.Remedy = plain(err)+" (AWS could not run it now)", "try again; if it goes on, raise the account's concurrency of Lambda, or take reserved concurrency off the function"
+		f.Text, f.Remedy = plain(err)+" (AWS could not run it now)", "try again; if it persists, raise the account's Lambda concurrency limit, or remove reserved concurrency from the function"
 		return f
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized":
 		f.Denied = deniedAction(err, api.ErrorMessage())
 		f.Text = "AWS denied " + f.Denied
-		f.Remedy = "have the stack's policy for people attached to you (its outputs ReadPolicy and RotatePolicy; docs/security.md tells of them), or use another --profile"
+		f.Remedy = "have one of the stack's policies for operators attached to you (outputs ReadPolicy and RotatePolicy; see docs/security.md), or use another --profile"
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-		f.Text, f.Remedy = "your AWS credentials have expired", "log in again (`aws sso login`), or renew them"
+		f.Text, f.Remedy = "your AWS credentials have expired", "log in again (`aws sso login`) or renew them"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure":
-		f.Text, f.Remedy = "AWS does not know your credentials", noCredentials
+		f.Text, f.Remedy = "AWS does not accept your credentials", noCredentials
 	}
 	return f
 }
 
-const noCredentials = "log in (`aws sso login`), name a --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+const noCredentials = "log in (`aws sso login`), add --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
-// plain is an API's own word about an error, without the SDK's account of the attempts.
+// plain is the API's own error message, without the SDK's account of its attempts.
 func plain(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -68,7 +68,7 @@ func plain(err error) string {
 	}
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
-		return fmt.Sprintf("%s could not be called: %v", op.Operation(), op.Unwrap())
+		return fmt.Sprintf("calling %s failed: %v", op.Operation(), op.Unwrap())
 	}
 	return err.Error()
 }
@@ -83,13 +83,13 @@ func operation(err error) string {
 
 var notAuthorized = regexp.MustCompile(`not authorized to perform:? ([a-zA-Z0-9-]+:[A-Za-z0-9]+)`)
 
-// services are the names in IAM actions of services whose names in the SDK are others.
+// services maps the SDK's names of services to those in IAM actions.
 var services = map[string]string{
 	"Secrets Manager": "secretsmanager", "CloudWatch Logs": "logs", "CloudTrail": "cloudtrail",
 	"Lambda": "lambda", "Resource Groups Tagging API": "tag", "SES": "ses", "STS": "sts",
 }
 
-// deniedAction is the action that was denied: as AWS words it, else by the call.
+// deniedAction is the action that was denied: from AWS's message, or else from the call.
 func deniedAction(err error, message string) string {
 	if m := notAuthorized.FindStringSubmatch(message); m != nil {
 		return m[1]

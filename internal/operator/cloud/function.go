@@ -16,22 +16,21 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// ReadAlias is the function's alias that takes only actions which change nothing, so that
-// whoever may only look can be given no more.
+// ReadAlias is the function's alias that accepts only actions that change nothing, so that someone can be
+// given read access only.
 const ReadAlias = "read"
 
-// invokeTime is how long an answer is waited for: as long as a Lambda function runs at most,
-// and a minute more.
+// invokeTime is how long to wait for an answer: Lambda's maximum run time, and a minute more.
 const invokeTime = 16 * time.Minute
 
-// firstSchema is the form of answers of the release before, which lacks most.
+// firstSchema is the schema of the first release's answers, which lack most fields.
 const firstSchema = 1
 
 // An Action is what the function is asked to do.
 type Action struct {
 	Name    string
 	Secret  string // an ARN; "": every secret of the function
-	Changes bool   // something: it is sent once, and not by the alias for reading
+	Changes bool   // it changes something: it is sent only once, and not through ReadAlias
 }
 
 // Function invokes the rotation function.
@@ -39,7 +38,7 @@ type Function struct {
 	invoke func(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// NewFunction waits for an answer as long as a function may take to give one.
+// NewFunction waits for an answer as long as a function may run.
 func NewFunction(c aws.Config) *Function {
 	client := lambda.NewFromConfig(c, func(o *lambda.Options) { o.HTTPClient = patient(o.HTTPClient) })
 	return &Function{client.Invoke}
@@ -53,8 +52,8 @@ func patient(c lambda.HTTPClient) lambda.HTTPClient {
 	return c
 }
 
-// Ask has the function carry out an action, and returns its answer. An answer of an older
-// form has only what that form has.
+// Ask has the function carry out an action, and returns its answer. An answer with an older schema has only
+// that schema's fields.
 func (f *Function) Ask(ctx context.Context, function string, a Action) (report.Report, error) {
 	event := map[string]string{"Action": a.Name}
 	if a.Secret != "" {
@@ -72,12 +71,12 @@ func (f *Function) Ask(ctx context.Context, function string, a Action) (report.R
 	}
 	out, err := f.invoke(ctx, input, func(o *lambda.Options) {
 		if a.Changes {
-			o.Retryer = aws.NopRetryer{} // what was done once is not to be done again
+			o.Retryer = aws.NopRetryer{} // it may have been done already
 		}
 	})
 	if isAPI(err, "ResourceNotFoundException") && !a.Changes {
 		return report.Report{}, &fault.Error{Code: fault.Unknown, Cause: err, Remedy: deployThis,
-			Text: fmt.Sprintf("the function %s has no alias %s: it is of an older release, or was deleted", function, ReadAlias)}
+			Text: fmt.Sprintf("the function %s has no alias %s: it is from an older release, or was deleted", function, ReadAlias)}
 	}
 	if err != nil {
 		return report.Report{}, Explain(err)
@@ -97,13 +96,13 @@ func failed(a Action, payload []byte) error {
 		Type    string `json:"errorType"`
 	}
 	if err := json.Unmarshal(payload, &answer); err != nil || answer.Message == "" {
-		return fault.New(fault.Unknown, "the function failed, and did not say why", "its log has the reason: mautic-rotation logs")
+		return fault.New(fault.Unknown, "the function failed without saying why", "its log has the reason: mautic-rotation logs")
 	}
 	switch {
 	case strings.Contains(answer.Message, "unknown event"):
-		return fault.New(fault.Unknown, "the function does not know the action "+a.Name+": it is of an older release", deployThis)
+		return fault.New(fault.Unknown, "the function does not know the action "+a.Name+": it is from an older release", deployThis)
 	case strings.Contains(answer.Type, "Timeout") || strings.Contains(answer.Message, "Task timed out"):
-		return fault.New(fault.Attention, "the function ran out of time", "see in its log (mautic-rotation logs) how far it came. Nothing at all: it reaches no endpoint of AWS, so correct its subnets' route or endpoints. Else raise the stack's parameter Timeout. What was begun goes on with the next tick")
+		return fault.New(fault.Attention, "the function timed out", "its log (mautic-rotation logs) shows how far it got. If the log is empty, the function cannot reach AWS: fix the routes or VPC endpoints of its subnets. Otherwise raise the stack's parameter Timeout. The next tick continues what it began")
 	}
 	return fault.New(fault.Attention, answer.Message, "")
 }
@@ -111,20 +110,20 @@ func failed(a Action, payload []byte) error {
 // decode reads an answer.
 func decode(a Action, payload []byte) (answer report.Report, err error) {
 	if text := strings.TrimSpace(string(payload)); text == "null" || text == "" {
-		return report.Report{}, fault.New(fault.Unknown, "the function answers nothing: it is of an older release", deployThis)
+		return report.Report{}, fault.New(fault.Unknown, "the function's answer is empty: it is from an older release", deployThis)
 	}
 	if err := json.Unmarshal(payload, &answer); err != nil {
 		// Not the error itself: it may quote from the answer.
-		return report.Report{}, fault.New(fault.Unknown, "the function's answer cannot be read", "is the function of this stack mautic-rotation's? "+deployThis)
+		return report.Report{}, fault.New(fault.Unknown, "the function's answer is not readable", "does this stack belong to mautic-rotation? If so, "+deployThis)
 	}
 	switch {
 	case answer.Schema > report.Schema:
-		return report.Report{}, fault.New(fault.Unknown, fmt.Sprintf("the function answers in form %d, and this program reads %d", answer.Schema, report.Schema),
+		return report.Report{}, fault.New(fault.Unknown, fmt.Sprintf("the function answers with schema %d, and this program reads up to %d", answer.Schema, report.Schema),
 			"update this program to the release that is deployed (make operator)")
 	case answer.Schema < firstSchema:
-		return report.Report{}, fault.New(fault.Unknown, "the function's answer has no form that this program knows", deployThis)
+		return report.Report{}, fault.New(fault.Unknown, "the function's answer has no schema that this program knows", deployThis)
 	case answer.Schema == firstSchema && !a.Changes:
-		return report.Report{}, fault.New(fault.Unknown, "the function is of an older release, and does not tell how it stands", deployThis)
+		return report.Report{}, fault.New(fault.Unknown, "the function is from an older release and cannot report its status", deployThis)
 	}
 	for i := range answer.Secrets {
 		if s := &answer.Secrets[i]; s.Name == "" {

@@ -11,7 +11,7 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// A Line is one of the log.
+// A Line is a line of the log.
 type Line struct {
 	ID   string
 	At   time.Time // when CloudWatch was told
@@ -26,20 +26,19 @@ type Log struct {
 	pause   func(context.Context, time.Duration) error
 }
 
-// NewLog waits for a query's results with pause.
+// NewLog uses pause between polls for a query's results.
 func NewLog(c aws.Config, pause func(context.Context, time.Duration) error) *Log {
 	client := cloudwatchlogs.NewFromConfig(c)
 	return &Log{client.FilterLogEvents, client.StartQuery, client.GetQueryResults, pause}
 }
 
-// Patterns of lines, in the language of CloudWatch's filters; "" is all lines.
+// Filter patterns for CloudWatch Logs; "" matches all lines.
 const (
 	Errors = `{ $.level = "ERROR" }`
 	Holds  = `{ $.audit = "held" }`
 )
 
-// Lines returns the lines since a time that match a pattern, in their order, as far as CloudWatch
-// has them.
+// Lines returns, in order, the lines since a time that match a pattern, as far as CloudWatch has them.
 func (l *Log) Lines(ctx context.Context, group, pattern string, since time.Time) (lines []Line, err error) {
 	input := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group, StartTime: aws.Int64(since.UnixMilli())}
 	if pattern != "" {
@@ -60,17 +59,17 @@ func (l *Log) Lines(ctx context.Context, group, pattern string, since time.Time)
 	}
 }
 
-// historyQuery finds the lines that tell of a change, or of a rotation's end.
+// historyQuery finds the lines about a change, or about the end of a rotation.
 const historyQuery = `fields @timestamp, @message | filter ispresent(audit) or ispresent(notice) | sort @timestamp asc`
 
-// most rows of a query that CloudWatch returns.
+// mostRows is the maximum number of rows that a query returns.
 const mostRows = 10_000
 
-// queryPause is the time between two looks at a query's results.
+// queryPause is the time between two polls for a query's results.
 const queryPause = time.Second
 
-// Changes returns the log's lines that tell of changes and ends of rotations, from one time to
-// another, in their order. cut says that there were more than CloudWatch returns.
+// Changes returns, in order, the log's lines about changes and ends of rotations in a period. cut means that
+// there were more than CloudWatch returns.
 func (l *Log) Changes(ctx context.Context, group string, from, to time.Time) (lines []Line, cut bool, err error) {
 	query, err := l.start(ctx, &cloudwatchlogs.StartQueryInput{
 		LogGroupName: &group, QueryString: aws.String(historyQuery),
@@ -88,7 +87,7 @@ func (l *Log) Changes(ctx context.Context, group string, from, to time.Time) (li
 		case types.QueryStatusComplete:
 			return rows(out.Results), len(out.Results) == mostRows, nil
 		case types.QueryStatusFailed, types.QueryStatusCancelled, types.QueryStatusTimeout:
-			return nil, false, fault.New(fault.Unknown, "CloudWatch Logs Insights could not answer: "+string(out.Status), "ask for less, by --since")
+			return nil, false, fault.New(fault.Unknown, "the CloudWatch Logs Insights query did not finish: "+string(out.Status), "choose a shorter --since")
 		}
 		if err := l.pause(ctx, queryPause); err != nil {
 			return nil, false, err
@@ -117,7 +116,7 @@ func rows(results [][]types.ResultField) (lines []Line) {
 
 func ofGroup(group string, err error) error {
 	if isAPI(err, "ResourceNotFoundException") {
-		return &fault.Error{Code: fault.Unknown, Text: "there is no log group " + group, Remedy: "the function has not run yet, or --stack, --region or --profile is wrong", Cause: err}
+		return &fault.Error{Code: fault.Unknown, Text: "there is no log group " + group, Remedy: "either the function has not run yet, or --stack, --region or --profile is wrong", Cause: err}
 	}
 	return Explain(err)
 }

@@ -7,22 +7,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 )
 
-// Mail is SES's account in one region.
+// Mail is the account's use of SES in one region.
 type Mail struct {
 	quota      func(context.Context, *ses.GetSendQuotaInput, ...func(*ses.Options)) (*ses.GetSendQuotaOutput, error)
 	statistics func(context.Context, *ses.GetSendStatisticsInput, ...func(*ses.Options)) (*ses.GetSendStatisticsOutput, error)
 }
 
-// NewMail is of the configuration's region.
+// NewMail uses the configuration's region.
 func NewMail(c aws.Config) *Mail {
 	client := ses.NewFromConfig(c)
 	return &Mail{client.GetSendQuota, client.GetSendStatistics}
 }
 
-// A Quota is how much SES sends in 24 hours, and has sent. Most is -1 where it is unlimited.
+// A Quota is how much SES may send and has sent in 24 hours. Most is -1 if it is unlimited.
 type Quota struct{ Most, Sent, PerSecond float64 }
 
-// Quota is the account's own, with the operator's permissions.
+// Quota needs ses:GetSendQuota, which the operator has and the function does not.
 func (m *Mail) Quota(ctx context.Context) (Quota, error) {
 	out, err := m.quota(ctx, &ses.GetSendQuotaInput{})
 	if err != nil {
@@ -31,10 +31,10 @@ func (m *Mail) Quota(ctx context.Context) (Quota, error) {
 	return Quota{out.Max24HourSend, out.SentLast24Hours, out.MaxSendRate}, nil
 }
 
-// Statistics are counts of the last two weeks.
+// Statistics are counts for the last two weeks.
 type Statistics struct{ Attempts, Bounces, Complaints, Rejects int64 }
 
-// Statistics are the account's, with the operator's permissions.
+// Statistics needs ses:GetSendStatistics, which the operator has and the function does not.
 func (m *Mail) Statistics(ctx context.Context) (s Statistics, err error) {
 	out, err := m.statistics(ctx, &ses.GetSendStatisticsInput{})
 	if err != nil {

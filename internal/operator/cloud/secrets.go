@@ -10,21 +10,21 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// Secrets is Secrets Manager: what an operator does there. It reads no value.
+// Secrets does what an operator does in Secrets Manager. It reads no secret value.
 type Secrets struct {
 	rotate func(context.Context, *secretsmanager.RotateSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.RotateSecretOutput, error)
 	tag    func(context.Context, *secretsmanager.TagResourceInput, ...func(*secretsmanager.Options)) (*secretsmanager.TagResourceOutput, error)
 	untag  func(context.Context, *secretsmanager.UntagResourceInput, ...func(*secretsmanager.Options)) (*secretsmanager.UntagResourceOutput, error)
 }
 
-// NewSecrets is of the account and region of the configuration.
+// NewSecrets uses the configuration's account and region.
 func NewSecrets(c aws.Config) *Secrets {
 	client := secretsmanager.NewFromConfig(c)
 	return &Secrets{client.RotateSecret, client.TagResource, client.UntagResource}
 }
 
-// Rotate starts a rotation whose version has the token as its id. Started once more with
-// the same token, it is the same rotation.
+// Rotate starts a rotation whose version id is the token. A second call with the same token is the same
+// rotation.
 func (s *Secrets) Rotate(ctx context.Context, arn, token string) error {
 	_, err := s.rotate(ctx, &secretsmanager.RotateSecretInput{SecretId: &arn, ClientRequestToken: &token})
 	if isAPI(err, "InvalidRequestException", "InvalidParameterException") {
@@ -35,7 +35,7 @@ func (s *Secrets) Rotate(ctx context.Context, arn, token string) error {
 	return Explain(err)
 }
 
-// Tag sets a tag of a secret. It may be set already.
+// Tag sets a tag on a secret. It may be set already.
 func (s *Secrets) Tag(ctx context.Context, arn, key, value string) error {
 	_, err := s.tag(ctx, &secretsmanager.TagResourceInput{SecretId: &arn, Tags: []types.Tag{{Key: &key, Value: &value}}})
 	return Explain(err)

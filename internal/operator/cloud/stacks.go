@@ -14,7 +14,7 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// Tag is the key of the tag by which the functions of this project are found. Its value is the stack's
+// Tag is the key of the tag on this project's functions, by which they are found. Its value is the stack's
 // name.
 const Tag = "mautic-rotation"
 
@@ -25,19 +25,19 @@ type Stack struct {
 	LogGroup string
 }
 
-// Stacks finds stacks, in one account and region, by the tags of their functions: so it takes one
-// permission, and one call.
+// Stacks finds stacks in one account and region by the tags of their functions, which needs only one
+// permission and one call.
 type Stacks struct {
 	region    string
 	resources func(context.Context, *tagging.GetResourcesInput, ...func(*tagging.Options)) (*tagging.GetResourcesOutput, error)
 }
 
-// NewStacks finds those of the configuration's account and region.
+// NewStacks uses the configuration's account and region.
 func NewStacks(c aws.Config) *Stacks {
 	return &Stacks{c.Region, tagging.NewFromConfig(c).GetResources}
 }
 
-// Find returns the stack with the name; with "", the only one that there is.
+// Find returns the stack with the name or, for "", the only stack.
 func (s *Stacks) Find(ctx context.Context, name string) (Stack, error) {
 	if name == "" {
 		return s.only(ctx)
@@ -47,7 +47,7 @@ func (s *Stacks) Find(ctx context.Context, name string) (Stack, error) {
 	case err != nil:
 		return Stack{}, err
 	case len(found) == 0:
-		return Stack{}, fault.New(fault.Unknown, fmt.Sprintf("there is no stack %s of this project in %s", name, s.region), s.others(ctx))
+		return Stack{}, fault.New(fault.Unknown, fmt.Sprintf("no stack %s of this project in %s", name, s.region), s.others(ctx))
 	}
 	return found[0], nil
 }
@@ -57,27 +57,27 @@ func (s *Stacks) only(ctx context.Context) (Stack, error) {
 	switch {
 	case err != nil:
 		f := *fault.Of(err)
-		f.Remedy = "name the stack: --stack, or MAUTIC_ROTATION_STACK"
+		f.Remedy = "name the stack with --stack or MAUTIC_ROTATION_STACK"
 		return Stack{}, &f
 	case len(all) == 0:
-		return Stack{}, fault.New(fault.Unknown, "no function in "+s.region+" has the tag "+Tag, "name the --stack, another --region or another --profile")
+		return Stack{}, fault.New(fault.Unknown, "no function in "+s.region+" has the tag "+Tag, "use another --region or --profile, or name the --stack")
 	case len(all) > 1:
-		return Stack{}, fault.New(fault.Usage, fmt.Sprintf("there are %d stacks in %s", len(all), s.region), "name one by --stack: "+names(all))
+		return Stack{}, fault.New(fault.Usage, fmt.Sprintf("there are %d stacks in %s", len(all), s.region), "choose one with --stack: "+names(all))
 	default:
 		return all[0], nil
 	}
 }
 
-// others is the remedy where a stack was not found: those that there are.
+// others is the remedy when a stack was not found: it lists those that exist.
 func (s *Stacks) others(ctx context.Context) string {
 	all, err := s.All(ctx)
 	switch {
 	case err != nil:
 		return "correct --stack, --region or --profile (the stacks cannot be listed: " + fault.Of(err).Text + ")"
 	case len(all) == 0:
-		return "correct --region or --profile: no function of it was found there; one that was deleted comes back by deploying the stack. (A release before this one has no tag to find it by: deploy this release)"
+		return "correct --region or --profile: there is no function of this project there. If it was deleted, deploy the stack again. (Functions of older releases do not have the tag: deploy this release)"
 	default:
-		return "there is " + names(all) + "; correct --stack, --region or --profile. (A release before this one has no tag to find it by: deploy this release)"
+		return "correct --stack, --region or --profile; found here: " + names(all) + ". (Functions of older releases do not have the tag: deploy this release)"
 	}
 }
 
@@ -89,10 +89,10 @@ func names(all []Stack) string {
 	return strings.Join(list, ", ")
 }
 
-// All returns every function that has the tag, in the order of the stacks' names.
+// All returns every function that has the tag, sorted by the stacks' names.
 func (s *Stacks) All(ctx context.Context) ([]Stack, error) { return s.tagged(ctx) }
 
-// tagged are the functions with the tag, of the values if there are some.
+// tagged are the functions with the tag and, if given, one of the values.
 func (s *Stacks) tagged(ctx context.Context, values ...string) (all []Stack, err error) {
 	input := &tagging.GetResourcesInput{
 		ResourceTypeFilters: []string{"lambda:function"},
@@ -115,8 +115,8 @@ func (s *Stacks) tagged(ctx context.Context, values ...string) (all []Stack, err
 	return all, nil
 }
 
-// ofTags is the stack of a function: the tag's value is its name. The log group is named after
-// it in the template.
+// ofTags is the stack of a function: the tag's value is its name, and the template names the log group
+// after it.
 func ofTags(r types.ResourceTagMapping) Stack {
 	name := ""
 	for _, t := range r.Tags {

@@ -16,10 +16,10 @@ type Trail struct {
 	lookup func(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error)
 }
 
-// NewTrail reads the events of the account and region; it takes no trail of one's own.
+// NewTrail reads the account and region's event history, which needs no trail of your own.
 func NewTrail(c aws.Config) *Trail { return &Trail{cloudtrail.NewFromConfig(c).LookupEvents} }
 
-// Rotations tells who started rotations: by the token, which is the version's id.
+// Rotations returns who started each rotation, by its token, which is the version id.
 func (t *Trail) Rotations(ctx context.Context, from, to time.Time) (by map[string]string, err error) {
 	by = map[string]string{}
 	input := &cloudtrail.LookupEventsInput{
@@ -43,8 +43,8 @@ func (t *Trail) Rotations(ctx context.Context, from, to time.Time) (by map[strin
 	}
 }
 
-// started reads who started a rotation, and its token, from an event. The token is in the
-// response; a call that failed has none.
+// started reads from an event who started a rotation, and its token. The token is in the response; a failed
+// call has none.
 func started(event string) (token, who string) {
 	var e struct {
 		UserIdentity struct {

@@ -1,5 +1,5 @@
-// Package fault is how the operator's program fails: an error that a person can do something
-// about, and the exit code that a script can.
+// Package fault has the errors of the operator's program: each has a remedy for the user, and an exit code for
+// scripts.
 //
 //	return fault.New(fault.Usage, "no secret is named", "add --secret")
 package fault
@@ -9,32 +9,32 @@ import (
 	"strings"
 )
 
-// A Code is what the program exits with.
+// A Code is an exit code of the program.
 type Code int
 
 // The exit codes.
 const (
 	Fine      Code = 0
-	Attention Code = 1 // something needs a person: a problem was found, or a rotation failed
-	Usage     Code = 2 // the command line is wrong, or a question was not answered
-	Unknown   Code = 3 // it could not be found out: no credentials, no stack, a denied call
+	Attention Code = 1 // something needs an operator: a problem was found, or a rotation failed
+	Usage     Code = 2 // the command line is wrong, or a question was not answered with yes
+	Unknown   Code = 3 // the answer is not known: no credentials, no stack, a denied call
 )
 
 // Codes says what each exit code means, in the order of the codes.
 var Codes = []string{
-	Fine:      "all is well, and what was asked for is done",
-	Attention: "something needs a person: a check found a problem, a value is held, a rotation failed",
-	Usage:     "the command line is wrong, or a question was answered with no",
-	Unknown:   "it could not be found out: no credentials, no such stack, a denied call, or you stopped following a rotation, which goes on",
+	Fine:      "success: the command did what you asked, and nothing needs you",
+	Attention: "something needs an operator: a check found a problem, a value is held, or a rotation failed",
+	Usage:     "the command line is wrong, or a question was not answered with yes",
+	Unknown:   "the answer is not known: no credentials, no such stack, a denied call, or you stopped following a rotation, which continues",
 }
 
 // An Error is what went wrong, and what to do about it.
 type Error struct {
 	Code   Code
 	Text   string
-	Remedy string // "": there is none
+	Remedy string // may be ""
 
-	// Denied is the action that AWS refused: "lambda:InvokeFunction". "": it was something else.
+	// Denied is the action that AWS denied, such as "lambda:InvokeFunction"; "" for other errors.
 	Denied string
 
 	Cause error
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Of is the error as a fault. One that is none yet is one of finding out.
+// Of returns the error as a fault. Any other error becomes one with the code Unknown.
 func Of(err error) *Error {
 	var known *Error
 	if errors.As(err, &known) {
@@ -63,12 +63,12 @@ func Of(err error) *Error {
 	return &Error{Code: Unknown, Text: strings.TrimSpace(err.Error()), Cause: err}
 }
 
-// A Silent error has been shown already; only its code is left to tell.
+// A Silent error has been shown already; only its exit code matters.
 type Silent Code
 
 func (s Silent) Error() string { return "" }
 
-// CodeOf is what to exit with.
+// CodeOf is the exit code for an error.
 func CodeOf(err error) Code {
 	var silent Silent
 	switch {

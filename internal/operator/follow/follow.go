@@ -1,5 +1,5 @@
-// Package follow tells what changes between one look at a secret and the next, and when a rotation
-// has come to its end. It is pure: it polls nothing and waits for nothing.
+// Package follow reports what changed between two status reports of a secret, and when a rotation has ended. It
+// is pure: it neither polls nor waits.
 //
 //	f := follow.New(token, follow.UntilConverged)
 //	for {
@@ -17,51 +17,50 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Until is what is waited for.
+// Until is what to wait for.
 type Until string
 
-// What can be waited for: that every task is new, or that the old values are refused, too.
+// What to wait for: that every task has the new values, or that the old values are refused too.
 const (
 	UntilConverged Until = "converged"
 	UntilRetired   Until = "retired"
 )
 
-// An End is how a rotation ended. Well says that it did as was asked.
+// An End is how a rotation ended. Well means that it did what was asked.
 type End struct {
 	Well bool
 	Text string
 }
 
-// A Rotation is followed from one look to the next.
+// A Rotation is followed from one status report to the next.
 type Rotation struct {
 	token    string
 	until    Until
 	begun    time.Time // of following
-	pending  bool      // it was seen as begun
+	pending  bool      // it was seen in progress
 	promoted bool
 	last     map[string]string
-	failed   string            // why a step of it has failed last
-	looks    int               // since its promotion
-	old      map[string]string // the states of values beside AWSCURRENT's that were seen, by kind and version
-	held     map[string]bool   // those that were held before its promotion
+	failed   string            // why a step failed last
+	looks    int               // reports since its promotion
+	old      map[string]string // the states of values that are not AWSCURRENT's, by kind and version
+	held     map[string]bool   // values that were held before its promotion
 }
 
-// New follows the rotation whose version has the token as its id. An empty token follows
-// whatever happens, to no end.
+// New follows the rotation whose version id is the token. With an empty token it follows everything that
+// happens, without an end.
 func New(token string, until Until) *Rotation {
 	return &Rotation{token: token, until: until, last: map[string]string{}, old: map[string]string{}, held: map[string]bool{}}
 }
 
-// Failed takes why a step of the rotation has failed, as the log has it, before the next look. That is its
-// end if it is not under way any more then; if it is, the step is tried again.
+// Failed notes why a step of the rotation failed, according to the log. If the next report no longer shows the
+// rotation in progress, that was its end; otherwise the step is retried.
 func (f *Rotation) Failed(why string) { f.failed = why }
 
-// beginTime is how long it may take until a rotation that was asked for is seen as begun. Secrets Manager
-// attaches AWSPENDING when it is asked.
+// beginTime is how long a requested rotation may take to show up. Secrets Manager attaches AWSPENDING when it is
+// asked.
 const beginTime = 30 * time.Second
 
-// See takes one look's findings, and returns a line for each change, and how the rotation has
-// ended; nil: it goes on.
+// See takes a status report, and returns a line for each change, and how the rotation ended; nil: it continues.
 func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End) {
 	if f.begun.IsZero() {
 		f.begun = now
@@ -92,7 +91,7 @@ func (f *Rotation) See(s report.Secret, now time.Time) (lines []string, end *End
 	return lines, f.end(s, now)
 }
 
-// noteFailed keeps the values that were rolled back before: that is no news.
+// noteFailed remembers the values that were rolled back earlier: they are not news.
 func (f *Rotation) noteFailed(s report.Secret) {
 	for _, c := range s.Credentials {
 		for _, old := range c.Old {
@@ -103,15 +102,14 @@ func (f *Rotation) noteFailed(s report.Secret) {
 	}
 }
 
-// isNew tells of a state of a value that is not AWSCURRENT's whether it was the new one, of a rotation that
-// was rolled back or given up.
+// isNew tells whether a state is that of the new value of a rotation that was rolled back or abandoned.
 func isNew(state string) bool {
 	return slices.Contains([]string{"rolledback", "failed", "givenup"}, state)
 }
 
 func keyOf(kind string, old report.Old) string { return "old " + kind + old.Version }
 
-// noteHeld keeps what is held before the promotion: that is no end of this rotation.
+// noteHeld remembers what was held before the promotion: that does not end this rotation.
 func (f *Rotation) noteHeld(s report.Secret) {
 	for _, c := range s.Credentials {
 		for _, old := range c.Old {
@@ -122,7 +120,7 @@ func (f *Rotation) noteHeld(s report.Secret) {
 	}
 }
 
-// A fact is told once, and again when its text changes.
+// A fact is printed once, and again when its text changes.
 type fact struct{ key, text string }
 
 func (f *Rotation) facts(s report.Secret) (facts []fact) {
@@ -131,7 +129,7 @@ func (f *Rotation) facts(s report.Secret) (facts []fact) {
 		if r.Kinds == nil {
 			tell("rotation", "the rotation has begun")
 		} else {
-			tell("rotation", "new values are made for %s", strings.Join(r.Kinds, ", "))
+			tell("rotation", "creating new values for %s", strings.Join(r.Kinds, ", "))
 		}
 	}
 	for _, c := range s.Credentials {
@@ -163,7 +161,7 @@ func (f *Rotation) facts(s report.Secret) (facts []fact) {
 		tell("need "+e.Kind+e.Version+e.Service+e.Text, "%s", text)
 	}
 	if s.Error != "" {
-		tell("error", "cannot be looked at: %s", s.Error)
+		tell("error", "could not be examined: %s", s.Error)
 	}
 	return facts
 }
@@ -195,20 +193,20 @@ func (f *Rotation) rollout(r report.Rollout) (facts []fact) {
 	return facts
 }
 
-// oldValue says what becomes of a value that is not AWSCURRENT's.
+// oldValue says what happens to a value that is not AWSCURRENT's.
 func oldValue(kind string, old report.Old) string {
 	words := map[string]string{
 		"old":         "the old value is still accepted",
 		"proven":      "the old value is still accepted",
-		"quarantined": "the old value is refused, and can be restored",
-		"held":        "the old value is held, since something still uses it",
+		"quarantined": "the old value is quarantined: refused, but restorable",
+		"held":        "the old value is held, because something still uses it",
 		"released":    "the old value is released",
-		"revoking":    "the old value is being taken away",
-		"rolledback":  "the new value is retired, as the rotation was rolled back",
-		"failed":      "the new value is refused, as the rotation was rolled back",
+		"revoking":    "the old value is being revoked",
+		"rolledback":  "the new value is being retired, because the rotation was rolled back",
+		"failed":      "the new value is refused, because the rotation was rolled back",
 	}
 	if old.AcceptedSince == nil && (old.State == "old" || old.State == "proven") {
-		return "" // a target that accepts one value
+		return "" // the target accepts only one value
 	}
 	if words[old.State] == "" {
 		return ""
@@ -216,7 +214,7 @@ func oldValue(kind string, old report.Old) string {
 	return kind + ": " + words[old.State]
 }
 
-// gone tells which values beside AWSCURRENT's are not accepted any more.
+// gone says which values other than AWSCURRENT's are no longer accepted.
 func (f *Rotation) gone(s report.Secret) (lines []string) {
 	now, remembered := map[string]string{}, map[string]bool{}
 	for _, c := range s.Credentials {
@@ -225,7 +223,7 @@ func (f *Rotation) gone(s report.Secret) (lines []string) {
 			if old.AcceptedSince != nil {
 				now[key] = old.State
 			}
-			remembered[key] = old.State == "failed" // of which a fact tells
+			remembered[key] = old.State == "failed" // a fact says so
 		}
 	}
 	for key, state := range f.old {
@@ -273,7 +271,7 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 		}
 	}
 	if f.promoted && !f.isCurrent(s) && s.Rollout != nil && s.Rollout.RolledBack {
-		return &End{false, endedBack} // its values are not even remembered any more
+		return &End{false, endedBack} // its values have already been forgotten
 	}
 	if !f.promoted {
 		running := s.Rotation != nil && s.Rotation.Version == f.token
@@ -283,9 +281,9 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 		case f.failed != "":
 			return &End{false, "nothing was rotated, and AWSCURRENT has the same values as before: " + f.failed}
 		case f.pending:
-			return &End{false, "given up before its promotion: AWSCURRENT has the same values as before"}
+			return &End{false, "abandoned before its promotion: AWSCURRENT has the same values as before"}
 		case now.Sub(f.begun) >= beginTime:
-			return &End{false, "it has not begun, or was given up: nothing was rotated"}
+			return &End{false, "nothing was rotated: the rotation did not start, or was abandoned"}
 		}
 		return nil
 	}
@@ -293,7 +291,7 @@ func (f *Rotation) end(s report.Secret, now time.Time) *End {
 	case r != nil && r.Converged == nil:
 		return nil
 	case (r == nil || r.Since.Before(f.begun)) && f.looks < 2:
-		return nil // one may be about to begin; if none does, nothing has changed that tasks read at start
+		return nil // a rollout may be about to begin; if none does, nothing changed that tasks read at start
 	}
 	if f.until == UntilConverged {
 		return &End{true, "converged: every task runs with the new values. " + f.left(s)}
@@ -308,7 +306,7 @@ const endedBack = "rolled back: the application did not come up with the new val
 
 const allRefused = "No old value is accepted any more"
 
-// left says which old values are accepted still.
+// left says which old values are still accepted.
 func (f *Rotation) left(s report.Secret) string {
 	var kinds []string
 	for _, c := range s.Credentials {
@@ -319,5 +317,5 @@ func (f *Rotation) left(s report.Secret) string {
 	if len(kinds) == 0 {
 		return allRefused
 	}
-	return "The old values of " + strings.Join(kinds, ", ") + " are retired when nothing uses them"
+	return "The old values of " + strings.Join(kinds, ", ") + " will be retired once nothing uses them"
 }

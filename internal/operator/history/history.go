@@ -1,5 +1,5 @@
-// Package history makes of the log's lines, and of who started each rotation, what happened to
-// each credential: a row for each rotation of it, or for each change.
+// Package history turns the log's lines, and who started each rotation, into what happened to each credential: a
+// row for each of its rotations, or for each change.
 package history
 
 import (
@@ -14,17 +14,17 @@ import (
 type Row struct {
 	At         time.Time `json:"time"`
 	Secret     string    `json:"secret"` // an ARN
-	What       string    `json:"what"`   // the audit word, or of a notice: what became of it
+	What       string    `json:"what"`   // the audit word, or the notice's
 	Credential string    `json:"credential,omitempty"`
 	Version    string    `json:"version,omitempty"`
-	By         string    `json:"by,omitempty"` // who; "": it is not known
+	By         string    `json:"by,omitempty"` // who; "": not known
 	Text       string    `json:"text"`
 }
 
 // Began is the audit word of a rotation's first change.
 const began = "stored"
 
-// Who is what the trail tells of those who started rotations.
+// Who is what the trail says about who started rotations.
 type Who struct {
 	By   map[string]string // by version; nil: the trail is not readable
 	Told time.Time         // when it was read
@@ -34,17 +34,17 @@ type Who struct {
 const (
 	NotReadable = "not readable"
 	schedule    = "the schedule" // nobody asked for it
-	notYet      = "not told yet"
-	notAnyMore  = "not told any more"
+	notYet      = "not yet known"
+	notAnyMore  = "no longer known"
 )
 
-// CloudTrail tells of a call within some 15 minutes, and for 90 days.
+// CloudTrail shows a call after at most about 15 minutes, for 90 days.
 const (
 	trailDelay = 15 * time.Minute
 	trailKeeps = 90 * 24 * time.Hour
 )
 
-// All makes a row of each of the log's lines that tells of a change, or of the end of a rotation.
+// All makes a row for each of the log's lines about a change or the end of a rotation.
 func All(lines []logline.Entry, who Who) (rows []Row) {
 	for _, l := range lines {
 		word := cmp.Or(l.Audit, l.Notice)

@@ -160,8 +160,8 @@ func TestWhoIsNotKnownIsNotSaidToBeTheSchedule(t *testing.T) {
 		want string
 	}{
 		{Who{Told: start}, "not readable"},
-		{Who{By: map[string]string{}, Told: start.Add(5 * time.Minute)}, "not told yet"},
-		{Who{By: map[string]string{}, Told: start.Add(91 * 24 * time.Hour)}, "not told any more"},
+		{Who{By: map[string]string{}, Told: start.Add(5 * time.Minute)}, "not yet known"},
+		{Who{By: map[string]string{}, Told: start.Add(91 * 24 * time.Hour)}, "no longer known"},
 		{Who{By: map[string]string{}, Told: start.Add(time.Hour)}, "the schedule"},
 	} {
 		if got := Rotations([]logline.Entry{stored(0, "v2", "[api]")}, c.who)[0].By; got != c.want {

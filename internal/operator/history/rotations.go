@@ -8,7 +8,7 @@ import (
 	"mautic-rotation/internal/operator/logline"
 )
 
-// A Rotation is that of one credential: what was started, by whom, and what became of it.
+// A Rotation is the rotation of one credential: what was started, by whom, and how it ended.
 type Rotation struct {
 	At         time.Time  `json:"time"`
 	Secret     string     `json:"secret"` // an ARN
@@ -16,20 +16,20 @@ type Rotation struct {
 	What       string     `json:"what"` // rotated, or emergency
 	Version    string     `json:"version"`
 	By         string     `json:"by"`
-	Ended      string     `json:"ended"` // retired, held, revoked, rolled back, abandoned; promoted, where nothing else is told; not promoted
+	Ended      string     `json:"ended"` // retired, held, revoked, rolled back, abandoned; promoted, if the log has nothing later; not promoted
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
 
 	// Refused is when the old value was seen refused. It is never that of the new value.
 	Refused *time.Time `json:"old_value_refused,omitempty"`
 }
 
-// How a rotation ended, where that is not the audit word.
+// How a rotation ended, if that is not the audit word.
 const (
 	notPromoted = "not promoted"
 	rolledBack  = "rolled back"
 )
 
-// Audit words of lines that say how versions and values hang together.
+// Audit words of lines that say how versions and values are related.
 const (
 	didPromote  = "promoted"    // version has the new values of kinds, and all else of from
 	didRollBack = "rolled-back" // to has the old values of kinds, and all else of from
@@ -40,9 +40,8 @@ const (
 	didHold     = "held"
 )
 
-// Rotations makes a row for each credential of each rotation, of the log's lines, which are in
-// their order. A line changes the rows of its own version, or of the value of its kind that its
-// version has, and no others.
+// Rotations makes a row for each credential of each rotation from the log's lines, which must be in order. A
+// line changes only the rows of its own version, or of the value of its kind that its version has.
 func Rotations(lines []logline.Entry, who Who) []Rotation {
 	b := book{values: map[versionOf]string{}, from: map[version]string{}}
 	for _, l := range lines {
@@ -64,23 +63,23 @@ func Rotations(lines []logline.Entry, who Who) []Rotation {
 	return b.rows
 }
 
-// A version is one of a secret.
+// A version of a secret.
 type version struct{ secret, id string }
 
-// A versionOf is what a version has of a kind.
+// A versionOf is the value of a kind in a version.
 type versionOf struct {
 	version
 	kind string
 }
 
-// A book is what was read so far. A value is named by the version that it was made for.
+// A book is what was read so far. A value is named after the version that it was created for.
 type book struct {
 	rows   []Rotation
 	values map[versionOf]string // those that are known
 	from   map[version]string   // the version that one has all else of
 }
 
-// value is the one of a kind that a version has.
+// value is the value of a kind in a version.
 func (b *book) value(secret, id, kind string) string {
 	for {
 		if value, ok := b.values[versionOf{version{secret, id}, kind}]; ok {
@@ -94,20 +93,20 @@ func (b *book) value(secret, id, kind string) string {
 	}
 }
 
-// derive notes that a version has all else of another one.
+// derive notes that a version has everything else from another one.
 func (b *book) derive(secret, id, from string) {
 	if id == "" || from == "" || b.from[version{secret, id}] != "" {
 		return
 	}
 	for before := from; before != ""; before = b.from[version{secret, before}] {
 		if before == id {
-			return // it was there first
+			return // that one is older
 		}
 	}
 	b.from[version{secret, id}] = from
 }
 
-// last is the newest row of a kind that holds; nil: there is none.
+// last is the newest row of a kind for which holds returns true; nil: there is none.
 func (b *book) last(secret, kind string, holds func(Rotation) bool) *Rotation {
 	for i := len(b.rows) - 1; i >= 0; i-- {
 		if r := b.rows[i]; r.Secret == secret && r.Credential == kind && holds(r) {
@@ -117,7 +116,7 @@ func (b *book) last(secret, kind string, holds func(Rotation) bool) *Rotation {
 	return nil
 }
 
-// of are the rows of a version, of the kinds that a line names, or of all.
+// of are the rows of a line's version, for the kinds that it names, or for all.
 func (b *book) of(l logline.Entry) (rows []*Rotation) {
 	for i := range b.rows {
 		if r := &b.rows[i]; r.Secret == l.Secret && r.Version == l.Version && (credential(l) == "" || slices.Contains(kinds(l), r.Credential)) {
@@ -176,7 +175,7 @@ func (b *book) rolledBack(l logline.Entry) {
 	}
 }
 
-// replaced is the value that a rotation has replaced; "": it is not known.
+// replaced is the value that a rotation replaced; "": not known.
 func (b *book) replaced(r Rotation) string {
 	before := b.from[version{r.Secret, r.Version}]
 	if before == "" {
@@ -185,7 +184,7 @@ func (b *book) replaced(r Rotation) string {
 	return b.value(r.Secret, before, r.Credential)
 }
 
-// old notes what became of an old value: that belongs to the rotation that has replaced it.
+// old notes what happened to an old value, in the row of the rotation that replaced it.
 func (b *book) old(l logline.Entry) {
 	if l.Kind == "" || l.Of == "" {
 		return
@@ -205,7 +204,7 @@ func (b *book) old(l logline.Entry) {
 
 func (r *Rotation) end(word string, at time.Time) { r.Ended, r.EndedAt = word, &at }
 
-// what tells an emergency by the words of its token.
+// what recognises an emergency by the words of its token.
 func what(version string) string {
 	words := strings.Split(version, ".")
 	if slices.Contains(words[:len(words)-1], "emergency") {

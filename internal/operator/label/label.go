@@ -1,4 +1,4 @@
-// Package label says in words what a staging label means.
+// Package label explains in words what a staging label means.
 package label
 
 import (
@@ -10,21 +10,20 @@ import (
 	"mautic-rotation/rotation/ledger"
 )
 
-// aws are Secrets Manager's own.
+// aws are Secrets Manager's own labels.
 var aws = map[string]string{
 	"AWSCURRENT":  "the version that tasks read when they start: its values are current",
-	"AWSPENDING":  "the version that a rotation has made, or is making. On AWSCURRENT's version too: the rotation is over",
-	"AWSPREVIOUS": "the version that was AWSCURRENT before. Its values may be refused by now",
+	"AWSPENDING":  "the version that a rotation has created or is creating. If it is also on AWSCURRENT's version, the rotation is over",
+	"AWSPREVIOUS": "the version that was AWSCURRENT before. Its values may no longer be accepted",
 }
 
-// Means says what a label means, line by line. ok is false for one that is neither Secrets Manager's nor
-// this project's.
+// Means explains a label, line by line. ok is false if it is neither Secrets Manager's nor this project's.
 func Means(text string) (lines []string, ok bool) {
 	if words, ok := aws[text]; ok {
 		return []string{words}, true
 	}
 	if words, ok := strings.CutPrefix(text, "rotate;"); ok {
-		return []string{"asks the next rotation for " + strings.ReplaceAll(words, ".", " ") + "; the rotation takes the label off"}, true
+		return []string{"a request to the next rotation: " + strings.ReplaceAll(words, ".", " ") + "; the rotation removes the label"}, true
 	}
 	if !strings.HasPrefix(text, ledger.Prefix) {
 		return nil, false
@@ -35,7 +34,7 @@ func Means(text string) (lines []string, ok bool) {
 	}
 	for _, kind := range page.Kinds() {
 		e := page.Entries[kind]
-		line := fmt.Sprintf("%s: %s, which is: %s", kind, e.State, e.State.Means())
+		line := fmt.Sprintf("%s: %s, meaning: %s", kind, e.State, e.State.Means())
 		if !e.At.IsZero() {
 			line += "; since " + at(e.At)
 		}
@@ -45,7 +44,7 @@ func Means(text string) (lines []string, ok bool) {
 		lines = append(lines, rollout(page.Rollout))
 	}
 	if len(lines) == 0 {
-		lines = append(lines, "nothing is remembered of the version")
+		lines = append(lines, "no state is recorded for the version")
 	}
 	return lines, true
 }
@@ -58,7 +57,7 @@ func rollout(r ledger.Rollout) string {
 		}
 	}
 	slices.Sort(parts)
-	parts = append([]string{"tasks are replaced since " + at(r.Since)}, parts...)
+	parts = append([]string{"tasks are being replaced, since " + at(r.Since)}, parts...)
 	if !r.Converged.IsZero() {
 		parts[0] = "tasks were replaced from " + at(r.Since) + " to " + at(r.Converged)
 	}

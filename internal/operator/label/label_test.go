@@ -11,8 +11,8 @@ import (
 func TestALabelIsExplainedPartByPart(t *testing.T) {
 	lines, ok := Means("rotation;2;df431427;api=old.2@20261122T210409Z;database=held.91;rollout=20261122T210406Z,promoted,converged=20261122T211006Z")
 	want := []string{
-		"api: old, which is: replaced by a newer value. It is still accepted, and is retired when nothing uses it; since 2026-11-22 21:04:09 UTC",
-		"database: held, which is: something still uses it, so it stays accepted",
+		"api: old, meaning: replaced by a newer value. It is still accepted, and is retired when nothing uses it; since 2026-11-22 21:04:09 UTC",
+		"database: held, meaning: something still uses it, so it stays accepted",
 		"rollout: tasks were replaced from 2026-11-22 21:04:06 UTC to 2026-11-22 21:10:06 UTC, after a rotation",
 	}
 	if got := strings.Join(lines, "\n"); !ok || got != strings.Join(want, "\n") {
@@ -27,7 +27,7 @@ func TestEveryStateOfTheLedgerIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lines, _ := Means(text); len(lines) != 1 || !strings.Contains(lines[0], "which is: "+s.Means()) || s.Means() == "" {
+		if lines, _ := Means(text); len(lines) != 1 || !strings.Contains(lines[0], "meaning: "+s.Means()) || s.Means() == "" {
 			t.Errorf("%s is explained as %q", s, lines)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package logline reads a line of the function's log, which is JSON, and says it in one plain
-// line for people.
+// Package logline parses a line of the function's log, which is JSON, and renders it as one plain line for people.
 package logline
 
 import (
@@ -16,23 +15,23 @@ type Entry struct {
 	At      time.Time
 	Level   string
 	Text    string
-	Secret  string // an ARN; "": it is of no secret
+	Secret  string // an ARN; "": it is about no secret
 	Kind    string
 	Version string // the rotation's: its token
-	Of      string // the version with the value that the line is about
+	Of      string // the version whose value the line is about
 	Step    string
 	Action  string
 
 	Audit  string // what was changed
-	Notice string // how a rotation ended, or goes on
+	Notice string // how a rotation ended or continues
 	Error  string
-	Fields map[string]string // all others
+	Fields map[string]string // all other fields
 }
 
-// known are the fields that an Entry has a place for.
+// known are the fields with a place of their own in an Entry.
 var known = []string{"timestamp", "level", "message", "secret", "kind", "version", "of", "step", "action", "audit", "notice", "error", "requestId"}
 
-// Parse reads a line. One that is not the function's own (Lambda's, or a measurement) is not ok.
+// Parse parses a line. ok is false for a line that is not the function's own (Lambda's, or a measurement).
 func Parse(line string) (e Entry, ok bool) {
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(line), &fields); err != nil {
@@ -71,8 +70,7 @@ func Parse(line string) (e Entry, ok bool) {
 	return e, true
 }
 
-// What is the line's subject: the credential, else the step or the action, where the text does not
-// name it itself.
+// What is the line's subject: the credential, or else the step or the action; "" if the text names it.
 func (e Entry) What() string {
 	what := cmp.Or(e.Kind, e.Step, e.Action)
 	if strings.HasPrefix(e.Text, what) && e.decision() == "" {
@@ -81,7 +79,7 @@ func (e Entry) What() string {
 	return what
 }
 
-// decision is what the function has decided, in words; "": the line is not about a decision.
+// decision is what the function decided, in words; "": the line is not about a decision.
 func (e Entry) decision() string {
 	switch word := e.Fields["decision"]; word {
 	case "":
@@ -95,7 +93,7 @@ func (e Entry) decision() string {
 	}
 }
 
-// Said is what the line says, with its error and the reason where it has one.
+// Said is the line's text, with its error and reason if it has them.
 func (e Entry) Said() string {
 	if decision := e.decision(); decision != "" {
 		return decision + oneLine(e.Fields["why"])
@@ -108,7 +106,7 @@ func (e Entry) Said() string {
 	}
 	why, fault := oneLine(e.Fields["why"]), oneLine(e.Error)
 	if strings.Contains(fault, why) {
-		why = "" // the error says it
+		why = "" // the error contains it
 	}
 	for _, more := range []string{e.Fields["service"], e.Fields["result"], e.Fields["before"], e.Fields["problem"], e.Fields["warning"], why, fault, e.Fields["evidence"]} {
 		more = oneLine(more)

@@ -1,5 +1,5 @@
-// Package token makes the ClientRequestToken of a rotation, in which its words are: which
-// credentials, and whether it is an emergency. docs/operate.md has the words.
+// Package token makes the ClientRequestToken of a rotation. Its words say which credentials to rotate, and whether
+// it is an emergency: docs/operate.md lists them.
 package token
 
 import (
@@ -12,15 +12,15 @@ import (
 	"mautic-rotation/internal/operator/fault"
 )
 
-// Most is how many characters Secrets Manager takes.
+// Most is the maximum number of characters that Secrets Manager accepts.
 const Most = 64
 
-// Kinds are those of credentials that a rotation can name.
+// Kinds are the kinds of credentials that a token can name.
 var Kinds = []string{"admin", "api", "database", "smtp", "webhook"}
 
-// New makes a token that was never used: `only.database.emergency.<uuid>`. It has words in any
-// case, by which the function tells that a person has asked: a rotation without words that begins in the window of
-// the schedule is the schedule's. Where the words leave no room for a UUID, fewer random digits follow them.
+// New makes a fresh token, such as `only.database.emergency.<uuid>`. It always has words, from which the function
+// knows that a person asked for the rotation: one without words that begins in the schedule's window counts as the
+// schedule's. If the words leave no room for a UUID, fewer random digits follow them.
 func New(random io.Reader, only []string, emergency bool) (string, error) {
 	var words []string
 	for _, kind := range only {
@@ -50,12 +50,12 @@ func New(random io.Reader, only []string, emergency bool) (string, error) {
 		head += "."
 	}
 	if over := len(head) + len(id) - Most; over > 0 {
-		// A UUID has 122 random bits. 16 hex digits are 64, enough that no two rotations of a
-		// secret are the same one.
+		// A UUID has 122 random bits. 16 hex digits have 64, enough that no two rotations of a
+		// secret get the same token.
 		id = strings.ReplaceAll(id, "-", "")
 		if keep := Most - len(head); keep < len(id) {
 			if keep < 16 {
-				return "", fault.New(fault.Usage, "so many kinds do not fit into one request", "leave --only out, which means all, or rotate them one after the other")
+				return "", fault.New(fault.Usage, "too many kinds for one request", "leave out --only to rotate all, or rotate them one after another")
 			}
 			id = id[:keep]
 		}

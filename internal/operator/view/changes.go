@@ -6,7 +6,7 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Changes says what an action did, and what is left.
+// Changes shows what an action did, and what is left.
 func Changes(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
 	for _, secret := range r.Secrets {
@@ -29,11 +29,11 @@ func Changes(s Style, stack Stack, r report.Report) string {
 			if e.Until != nil {
 				words += " (until " + s.when(*e.Until, r.At) + ")"
 			}
-			s.hang(&out, "  "+s.sign(faint, "· ", "still in progress: "), words, plain)
+			s.hang(&out, "  "+s.sign(faint, "· ", "in progress: "), words, plain)
 		}
 		s.needs(&out, stack, secret, len(r.Secrets) > 1)
 		if len(secret.Changed)+len(secret.Waiting)+len(needs(secret)) == 0 && secret.Error == "" {
-			out.WriteString("  nothing was to be done, and nothing is open\n")
+			out.WriteString("  nothing to do, and nothing is open\n")
 		}
 	}
 	return trim(out.String())

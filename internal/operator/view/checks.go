@@ -17,7 +17,7 @@ func Failed(checks []report.Check) bool {
 	return false
 }
 
-// result is a check's, as a sign.
+// result is a check's result as a sign.
 func (s Style) result(c report.Check) cell {
 	words := map[string]struct {
 		mark, word string
@@ -39,14 +39,14 @@ func (s Style) result(c report.Check) cell {
 	}
 }
 
-// Checks says what a preflight, or verify, has found.
+// Checks shows the results of preflight or verify.
 func Checks(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
 	s.heading(&out, stack, r.Action)
 	for _, secret := range r.Secrets {
 		out.WriteString("\n" + s.paint(strong, s.text(secret.Name)) + "\n")
 		if secret.Error != "" {
-			s.hang(&out, "  "+s.sign(bad, "✗ ", "FAIL "), "cannot be looked at: "+secret.Error, plain)
+			s.hang(&out, "  "+s.sign(bad, "✗ ", "FAIL "), "could not be examined: "+secret.Error, plain)
 		}
 		if len(secret.Checks) > 0 {
 			var rows [][]cell
@@ -62,7 +62,7 @@ func Checks(s Style, stack Stack, r report.Report) string {
 			}
 			s.table(&out, "  ", []string{"", "OF", "CHECK"}, rows)
 		}
-		if len(secret.Checks) == 0 { // else they tell
+		if len(secret.Checks) == 0 { // otherwise the checks say it
 			s.accepted(&out, secret)
 		}
 		s.needs(&out, stack, secret, len(r.Secrets) > 1)
@@ -71,7 +71,7 @@ func Checks(s Style, stack Stack, r report.Report) string {
 	return trim(out.String())
 }
 
-// accepted says what the targets answered, of verify.
+// accepted shows what the targets answered to verify.
 func (s Style) accepted(out *strings.Builder, secret report.Secret) {
 	for _, c := range secret.Credentials {
 		if c.Problem != "" {
@@ -80,22 +80,22 @@ func (s Style) accepted(out *strings.Builder, secret report.Secret) {
 		}
 		switch c.Accepted {
 		case "denied":
-			s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), c.Kind+": its target refuses AWSCURRENT's value", plain)
+			s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), c.Kind+": the target refuses AWSCURRENT's value", plain)
 		case "no answer":
-			s.hang(out, "  "+s.sign(wary, "! ", "warn "), c.Kind+": its target does not answer", plain)
+			s.hang(out, "  "+s.sign(wary, "! ", "warn "), c.Kind+": the target does not answer", plain)
 		case "accepted":
-			s.hang(out, "  "+s.sign(good, "✓ ", "ok "), c.Kind+": its target accepts AWSCURRENT's value", plain)
+			s.hang(out, "  "+s.sign(good, "✓ ", "ok "), c.Kind+": the target accepts AWSCURRENT's value", plain)
 		}
 	}
 }
 
-// Problems tells whether a preflight, or verify, has found a problem.
+// Problems tells whether preflight or verify found a problem.
 func Problems(r report.Report) bool {
 	problems, _ := count(r)
 	return problems > 0
 }
 
-// count counts what the checks of a report have found.
+// count counts the problems and warnings in a report.
 func count(r report.Report) (problems, warnings int) {
 	for _, secret := range r.Secrets {
 		if secret.Error != "" {
@@ -124,14 +124,14 @@ func count(r report.Report) (problems, warnings int) {
 	return problems, warnings
 }
 
-// tally sums a report up.
+// tally sums up a report.
 func (s Style) tally(r report.Report) string {
 	switch problems, warnings := count(r); {
 	case problems > 0:
 		return s.paint(bad, fmt.Sprintf("%s, %s", plural(problems, "problem", "problems"), plural(warnings, "warning", "warnings")))
 	case warnings > 0:
-		return s.paint(wary, "no problem, "+plural(warnings, "warning", "warnings"))
+		return s.paint(wary, "no problems, "+plural(warnings, "warning", "warnings"))
 	default:
-		return s.paint(good, "no problem")
+		return s.paint(good, "no problems")
 	}
 }

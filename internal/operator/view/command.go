@@ -7,17 +7,17 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Program is its name, as one types it.
+// Program is the program's name, as you type it.
 const Program = "mautic-rotation"
 
-// A Stack is what a report is of.
+// A Stack is the subject of a report.
 type Stack struct {
 	Name, Region string
-	// Flags are those to repeat in a command: "--stack prod", where it was asked for by name.
+	// Flags are those to repeat in commands, such as "--stack prod" if it was given.
 	Flags []string
 }
 
-// command is what to type for a secret, where there are several to tell apart.
+// command is what to type, with --secret if the stack has several.
 func (s Stack) command(verb string, several bool, secret string, more ...string) string {
 	words := append([]string{Program, verb}, s.Flags...)
 	if several {
@@ -26,7 +26,7 @@ func (s Stack) command(verb string, several bool, secret string, more ...string)
 	return strings.Join(append(words, more...), " ")
 }
 
-// remedies are the words of the function's remedies for what this program does.
+// remedies maps words in the function's remedies to commands of this program.
 var remedies = []struct {
 	words, verb string
 }{
@@ -39,8 +39,8 @@ var remedies = []struct {
 
 const emergencyVerb = "rotate --emergency"
 
-// commands are what to type about what needs a person: what the function says is of no use now
-// is left out.
+// commands are what to type for something that needs an operator. Those that the function says
+// would do nothing now are left out.
 func (s Stack) commands(several bool, secret report.Secret, e report.Entry) (list []string) {
 	text := e.Text + " " + e.Remedy
 	verbs := []string{}
@@ -66,15 +66,15 @@ func (s Stack) commands(several bool, secret report.Secret, e report.Entry) (lis
 	return list
 }
 
-// Possible tells whether one of the actions release, abandon and roll-back would do something. A function
-// of an earlier release does not say.
+// Possible tells whether the action release, abandon or roll-back would do something. A function from an
+// earlier release does not say.
 func Possible(secret report.Secret, action string) bool {
 	return secret.Possible == nil || slices.Contains(secret.Possible, action)
 }
 
-// moveBack is the command by which a person moves AWSCURRENT where the function's remedy says; "" where it does
-// not say so, or the report names no version that fits: a version may have the right value of one credential, and
-// one of another that is refused. This program does not move it: the function can judge what follows only from
+// moveBack is the command that moves AWSCURRENT where the function's remedy says. It is "" if the remedy does not
+// say so, or if the report names no suitable version: a version may have the right value of one credential and a
+// refused value of another. This program does not move it itself, because the function judges what follows from
 // where AWSCURRENT is.
 func moveBack(secret report.Secret, e report.Entry) string {
 	current := ""
@@ -96,7 +96,7 @@ func moveBack(secret report.Secret, e report.Entry) string {
 	return "aws secretsmanager update-secret-version-stage --secret-id " + secret.Name + " --version-stage AWSCURRENT --move-to-version-id " + to + " --remove-from-version-id " + current
 }
 
-// awsFlags are those of the flags that the AWS CLI has, too.
+// awsFlags are the flags that the AWS CLI also has.
 func (s Stack) awsFlags() (flags string) {
 	for i, flag := range s.Flags {
 		if (flag == "--profile" || flag == "--region") && i+1 < len(s.Flags) {
@@ -106,7 +106,7 @@ func (s Stack) awsFlags() (flags string) {
 	return flags
 }
 
-// held tells whether what needs a person is a value that is held.
+// held tells whether an entry is about a held value.
 func held(secret report.Secret, e report.Entry) bool {
 	for _, c := range secret.Credentials {
 		for _, old := range c.Old {

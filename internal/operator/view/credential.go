@@ -8,22 +8,21 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// tolerance is by how much a credential's greatest age may exceed its rhythm without a sign: half
-// of a month and some hours, by which a rotation by hand shifts the first interval of a monthly schedule.
+// tolerance is how far a credential's greatest age may exceed its interval without a sign: half a month and
+// some hours, by which a rotation by hand shifts the first interval of a monthly schedule.
 const tolerance = 16 * day
 
-// tooOld tells whether the schedule lets a credential become older than its rhythm says.
+// tooOld tells whether the schedule lets a credential become older than its interval.
 func tooOld(c report.Credential) bool {
 	return c.EverySeconds > 0 && seconds(c.GreatestAgeSeconds) > seconds(c.EverySeconds)+tolerance
 }
 
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
-// rank orders the states of old values: what a person has to know first comes first.
+// rank orders the states of old values, the most important first.
 var rank = []string{"held", "revoking", "rolledback", "failed", "quarantined", "released", "givenup", "pending", "old", "proven", "foreign"}
 
-// foremost is the old value that tells most of how a credential stands; nil: there is none that is
-// accepted, or may be again.
+// foremost is the old value with the most important state; nil if none is accepted or may be again.
 func foremost(c report.Credential) (found *report.Old) {
 	best := len(rank)
 	for i, old := range c.Old {
@@ -40,8 +39,8 @@ func foremost(c report.Credential) (found *report.Old) {
 	return found
 }
 
-// open tells whether something is left to do about an old value. What is only remembered
-// (the value before of a target that accepts one, or one that is refused) is not.
+// open tells whether something is left to do about an old value. A value that is only remembered (it is
+// refused, or its target accepts only one value) is not open.
 func open(old report.Old) bool {
 	switch old.State {
 	case "failed", "foreign":
@@ -52,13 +51,13 @@ func open(old report.Old) bool {
 	return old.AcceptedSince != nil
 }
 
-// State says how a credential stands, and how much it matters.
+// state describes a credential, and how much that matters.
 func (s Style) state(secret report.Secret, c report.Credential, now time.Time) (string, tone) {
 	switch {
 	case c.Problem != "":
 		return c.Problem, bad
 	case c.Accepted == "denied":
-		return "its target refuses AWSCURRENT's value", bad
+		return "the target refuses AWSCURRENT's value", bad
 	case c.State == "revoking":
 		return "may have leaked, and was not replaced", bad
 	}
@@ -69,12 +68,12 @@ func (s Style) state(secret report.Secret, c report.Credential, now time.Time) (
 		return s.old(secret, *old, now)
 	}
 	if c.State == "" {
-		return "steady; not rotated by this function yet", plain
+		return "steady; not yet rotated by this function", plain
 	}
 	return "steady", good
 }
 
-// rotating says how far the rotation that is under way is with a credential.
+// rotating says how far a rotation in progress is with a credential.
 func rotating(secret report.Secret, c report.Credential) string {
 	r := secret.Rotation
 	if r == nil {
@@ -85,13 +84,13 @@ func rotating(secret report.Secret, c report.Credential) string {
 			if r.Emergency {
 				return "being rotated, in an emergency"
 			}
-			return "being rotated; not promoted yet"
+			return "being rotated; not yet promoted"
 		}
 	}
 	return ""
 }
 
-// old says how a credential stands that has an old value.
+// old describes a credential that has an old value.
 func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string, tone) {
 	since := ""
 	if old.Since != nil {
@@ -114,29 +113,29 @@ func (s Style) old(secret report.Secret, old report.Old, now time.Time) (string,
 		}
 		return "quarantined" + since + until, wary
 	case "revoking":
-		return "its old value may have leaked, and is being taken away" + why, wary
+		return "the old value may have leaked and is being revoked" + why, wary
 	case "rolledback":
 		return "rolled back" + since + why, wary
 	case "released":
 		return "released" + since + why, plain
 	case "givenup", "pending":
-		return "the value of a rotation that was given up is taken away" + why, wary
+		return "the value of an abandoned rotation is being revoked" + why, wary
 	}
 	if words := replacing(secret.Rollout); words != "" {
 		return words, wary
 	}
 	switch rollout := secret.Rollout; {
 	case old.Next == "alarm":
-		return "its old value is still accepted" + why, bad
+		return "the old value is still accepted" + why, bad
 	case old.Next == "wait" && old.Until != nil && rollout != nil && rollout.Converged != nil:
-		return "its old value is still accepted; removed after " + s.when(*old.Until, now) + " if nothing uses it", plain
+		return "the old value is still accepted; retired after " + s.when(*old.Until, now) + " if nothing uses it", plain
 	default:
-		return "its old value is still accepted" + why, plain
+		return "the old value is still accepted" + why, plain
 	}
 }
 
-// because turns the function's reason for a hold into the end of a sentence. Where it has said
-// something else of the value, the reason is that of every hold.
+// because turns the function's reason for a hold into the end of a sentence. If the function gave another
+// reason, it is the general one.
 func because(why string) string {
 	why, ok := strings.CutPrefix(why, HeldSince)
 	if !ok {
@@ -146,13 +145,13 @@ func because(why string) string {
 	return " because " + why
 }
 
-// HeldSince begins the reason of a hold.
+// HeldSince begins the function's reason for a hold.
 const HeldSince = "held, since "
 
 // inUse is why a value is held.
 const inUse = "something still uses it"
 
-// replacing says how far the replacement of tasks is; "": it is over.
+// replacing says how far the replacement of tasks is; "" once it is over.
 func replacing(r *report.Rollout) string {
 	if r == nil || r.Converged != nil {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Explained shows what a thing means.
+// Explained shows what a label or a version means.
 func Explained(s Style, what string, means []string) string {
 	var out strings.Builder
 	out.WriteString(s.paint(strong, s.text(what)) + "\n")
@@ -19,11 +19,11 @@ func Explained(s Style, what string, means []string) string {
 	return out.String()
 }
 
-// Shortest is the least part of a version's id that is looked for.
+// Shortest is the minimum length of a part of a version id to look for.
 const Shortest = 8
 
-// Versions are those whose id, or the end of it after a token's words, begins with a text, which may end as
-// this program shortens an id.
+// Versions are those whose id, or whose id after a token's words, begins with a text. The text may be an id
+// as this program shortens it.
 func Versions(secret report.Secret, text string) (found []string) {
 	text = strings.TrimSuffix(strings.TrimSuffix(text, "..."), "…")
 	if len(text) < Shortest {
@@ -47,7 +47,7 @@ func Versions(secret report.Secret, text string) (found []string) {
 	return found
 }
 
-// Version says what a version is: its labels, and what its values are to each credential.
+// Version describes a version: its labels, and what its values are for each credential.
 func Version(s Style, secret report.Secret, version string, now time.Time) (lines []string) {
 	for _, l := range secret.Labels {
 		if l.Version != version {
@@ -61,7 +61,7 @@ func Version(s Style, secret report.Secret, version string, now time.Time) (line
 		case l.Means != "":
 			means = []string{l.Means}
 		case !ok:
-			means = []string{"a label of somebody else's"}
+			means = []string{"not a label of this project"}
 		}
 		if len(means) == 1 {
 			lines = append(lines, l.Label+": "+means[0])

@@ -11,7 +11,7 @@ import (
 	"mautic-rotation/internal/operator/logline"
 )
 
-// Line is one line of something that is followed.
+// Line is one line of progress, with its time.
 func Line(s Style, at time.Time, text string) string {
 	return s.paint(faint, s.Clock(at)) + "  " + s.text(text)
 }
@@ -46,11 +46,11 @@ func LogLine(s Style, e logline.Entry, now time.Time) string {
 	return strings.Join(append(parts, s.paint(t, s.text(word+said))), "  ")
 }
 
-// Rotations is a line for each rotation of a credential.
+// Rotations is a table with a row for each rotation of a credential.
 func Rotations(s Style, rows []history.Rotation) string {
 	var out strings.Builder
 	if len(rows) == 0 {
-		s.hang(&out, "", "nothing was rotated in this time, or the log of it is not kept any more", plain)
+		s.hang(&out, "", "nothing was rotated in this period, or its log has expired", plain)
 		return out.String()
 	}
 	var cells [][]cell
@@ -76,15 +76,15 @@ func Rotations(s Style, rows []history.Rotation) string {
 	return trim(out.String())
 }
 
-// minute is a time that sorts as it reads, in UTC, as the column's head says: a history is evidence, and is
-// compared with AWS's.
+// minute is a sortable time in UTC, as the column's head says: a history is evidence, and is compared with
+// AWS's.
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
-// History is a line for each change.
+// History is a table with a row for each change.
 func History(s Style, rows []history.Row) string {
 	var out strings.Builder
 	if len(rows) == 0 {
-		s.hang(&out, "", "nothing was changed in this time, or the log of it is not kept any more", plain)
+		s.hang(&out, "", "nothing was changed in this period, or its log has expired", plain)
 		return out.String()
 	}
 	var cells [][]cell
@@ -110,7 +110,7 @@ func Fault(s Style, f *fault.Error) string {
 	head := "mautic-rotation: "
 	t := bad
 	if f.Code == fault.Fine {
-		t = wary // a remark
+		t = wary // only a remark
 	}
 	s.hang(&out, head, f.Text, t)
 	if f.Remedy != "" {
@@ -119,11 +119,11 @@ func Fault(s Style, f *fault.Error) string {
 	return out.String()
 }
 
-// Unseen is a stack whose status could not be found out.
+// Unseen is a stack whose status is not known.
 func Unseen(s Style, stack Stack, why string) string {
 	var out strings.Builder
 	s.heading(&out, stack, stack.Region)
 	out.WriteString("\n")
-	s.hang(&out, "  "+s.sign(bad, "✗ ", "FAIL "), fmt.Sprintf("cannot be looked at: %s", why), plain)
+	s.hang(&out, "  "+s.sign(bad, "✗ ", "FAIL "), fmt.Sprintf("could not be examined: %s", why), plain)
 	return out.String()
 }

@@ -10,11 +10,11 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// Attention tells whether a report has something that needs a person.
+// Attention tells whether something in a report needs an operator.
 func Attention(r report.Report) bool { return slices.ContainsFunc(r.Secrets, Ill) }
 
-// Unfinished tells whether an action that changes something has left what needs a person now. That the
-// schedule is held off is what a rollback is asked for to do.
+// Unfinished tells whether something needs an operator after an action that changes something. A schedule that
+// is held off does not count: a rollback is meant to do that.
 func Unfinished(r report.Report) bool { return slices.ContainsFunc(r.Secrets, unfinished) }
 
 func unfinished(s report.Secret) bool {
@@ -22,12 +22,12 @@ func unfinished(s report.Secret) bool {
 		slices.ContainsFunc(s.Credentials, func(c report.Credential) bool { return c.Problem != "" || c.Accepted == "denied" })
 }
 
-// Ill tells whether a secret has something that needs a person.
+// Ill tells whether something about a secret needs an operator.
 func Ill(s report.Secret) bool {
 	return unfinished(s) || s.Schedule != nil && s.Schedule.HeldOff || Failed(s.Checks)
 }
 
-// Status says how the secrets of a stack stand.
+// Status shows the state of a stack's secrets.
 func Status(s Style, stack Stack, r report.Report) string {
 	var out strings.Builder
 	s.heading(&out, stack, fmt.Sprintf("%s, %s", stack.Region, s.Moment(r.At)))
@@ -36,7 +36,7 @@ func Status(s Style, stack Stack, r report.Report) string {
 		s.secret(&out, stack, secret, r.At, len(r.Secrets) > 1)
 	}
 	if len(r.Secrets) == 0 {
-		out.WriteString("\n  the function serves no secret\n")
+		out.WriteString("\n  the function has no secret to rotate\n")
 	}
 	return trim(out.String())
 }
@@ -47,7 +47,7 @@ func (s Style) heading(out *strings.Builder, stack Stack, text string) {
 
 func (s Style) secret(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
 	if secret.Error != "" {
-		s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), "cannot be looked at: "+secret.Error, plain)
+		s.hang(out, "  "+s.sign(bad, "✗ ", "FAIL "), "could not be examined: "+secret.Error, plain)
 	}
 	if len(secret.Credentials) > 0 {
 		s.table(out, "  ", []string{"KIND", "AGE", "DUE", "AT MOST", "STATE"}, s.credentials(secret, now))
@@ -69,7 +69,7 @@ func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) 
 		if !c.RotatedAt.IsZero() {
 			age.text = span(now.Sub(c.RotatedAt))
 			if c.From == "version" {
-				age.text += " or more" // any edit makes a version
+				age.text += " or more" // any edit creates a version
 			}
 		}
 		due := cell{"not scheduled", faint}
@@ -93,20 +93,20 @@ func (s Style) credentials(secret report.Secret, now time.Time) (rows [][]cell) 
 	return rows
 }
 
-// begun says that a rotation has begun which has made no value: no credential shows it.
+// begun shows a rotation that has created no value yet, so that no credential shows it.
 func (s Style) begun(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
 	p := secret.Rotation
 	if p == nil || len(p.Kinds) > 0 {
 		return
 	}
-	words := "version " + p.Version + " has begun, and has made no value yet"
+	words := "version " + p.Version + " has no new value yet"
 	if p.Since != nil {
-		words += ", since " + s.when(*p.Since, now)
+		words = "started " + s.when(*p.Since, now) + "; " + words
 	}
-	s.hang(out, "\n  rotation  ", words+". Where that lasts, the log says why: "+stack.command("logs", several, secret.Name)+"; to give it up: "+stack.command("abandon", several, secret.Name), wary)
+	s.hang(out, "\n  rotation  ", words+". If that persists, the log says why: "+stack.command("logs", several, secret.Name)+"; to abandon it: "+stack.command("abandon", several, secret.Name), wary)
 }
 
-// rollout says what the services do, while tasks are being replaced.
+// rollout shows the services while their tasks are being replaced.
 func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time) {
 	r := secret.Rollout
 	if r == nil || r.Converged != nil {
@@ -118,13 +118,13 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 	case r.Emergency:
 		words += ", in an emergency"
 	case r.Promoted && r.Deadline != nil:
-		words += ", rolled back if it has not come up by " + s.when(*r.Deadline, now)
+		words += ", will be rolled back if it has not come up by " + s.when(*r.Deadline, now)
 	}
 	s.hang(out, "\n  rollout   ", words, plain)
 	for _, service := range r.Services {
 		text := fmt.Sprintf("%s: %d of %d new", service.Name, service.Fresh, service.Desired)
 		if service.Name == "" {
-			text = "of no service"
+			text = "without a service"
 		}
 		for _, more := range []string{service.Missing, service.Failed, strings.Join(service.Older, "; ")} {
 			if more != "" {
@@ -138,8 +138,8 @@ func (s Style) rollout(out *strings.Builder, secret report.Secret, now time.Time
 	}
 }
 
-// needs is what needs a person. A value that is held does in any case: a look that asks the
-// targets nothing may have something else to say of it.
+// needs is what needs an operator. A held value always does, even if a report without a query of the targets
+// gives another state for it.
 func needs(secret report.Secret) []report.Entry {
 	list := slices.Clone(secret.Needs)
 	for _, c := range secret.Credentials {
@@ -165,7 +165,7 @@ func (s Style) needs(out *strings.Builder, stack Stack, secret report.Secret, se
 	}
 }
 
-// remedy says what to do about what needs a person, and what to type.
+// remedy shows what to do about an entry, and what to type.
 func (s Style) remedy(out *strings.Builder, stack Stack, secret report.Secret, e report.Entry, several bool) {
 	if e.Remedy != "" {
 		s.hang(out, "    ", e.Remedy, plain)
@@ -175,7 +175,7 @@ func (s Style) remedy(out *strings.Builder, stack Stack, secret report.Secret, e
 	}
 }
 
-// about is what an entry is of.
+// about is the subject of an entry.
 func about(e report.Entry) string {
 	switch {
 	case e.Kind != "":
@@ -186,8 +186,8 @@ func about(e report.Entry) string {
 	return ""
 }
 
-// asked says when the function last asked targets whether they accept AWSCURRENT's values, which a status
-// does not.
+// asked says when the function last asked the targets whether they accept AWSCURRENT's values, which a status
+// does not do.
 func (s Style) asked(out *strings.Builder, stack Stack, secret report.Secret, now time.Time, several bool) {
 	var last *time.Time
 	for _, c := range secret.Credentials {
@@ -199,7 +199,7 @@ func (s Style) asked(out *strings.Builder, stack Stack, secret report.Secret, no
 		}
 	}
 	if last != nil {
-		s.hang(out, "  accepted  ", "as the targets said when they were last asked, "+s.when(*last, now)+" or later; to ask now: "+stack.command("verify", several, secret.Name), faint)
+		s.hang(out, "  accepted  ", "the targets accepted the current values when last asked, "+s.when(*last, now)+" or later; to ask now: "+stack.command("verify", several, secret.Name), faint)
 	}
 }
 
@@ -221,14 +221,14 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 		s.hang(out, "  schedule  ", words, plain)
 	}
 	if p.Paused {
-		words := "until somebody resumes it"
+		words := "until you resume it"
 		if p.PausedUntil != nil {
 			words = "until " + s.Moment(*p.PausedUntil)
 		}
 		s.hang(out, "  paused    ", words+"; to resume: "+stack.command("resume", several, secret.Name), wary)
 	}
 	if p.HeldOff {
-		s.hang(out, "  held off  ", "after a rollback the schedule changes nothing. Correct the application, then either of", wary)
+		s.hang(out, "  held off  ", "after a rollback the schedule changes nothing. Fix the application, then run either of", wary)
 		for _, verb := range []string{"rotate", "release"} {
 			out.WriteString("      " + s.paint(strong, s.text(stack.command(verb, several, secret.Name))) + "\n")
 		}
@@ -240,7 +240,7 @@ func (s Style) schedule(out *strings.Builder, stack Stack, secret report.Secret,
 		}
 	}
 	if len(late) > 0 {
-		s.hang(out, "  "+s.sign(wary, "! ", "! "), "the schedule lets credentials become older than their rhythm: "+strings.Join(late, ", ")+
-			". In ScheduleExpression, choose an interval that divides each rhythm evenly", plain)
+		s.hang(out, "  "+s.sign(wary, "! ", "! "), "the schedule lets credentials become older than their interval: "+strings.Join(late, ", ")+
+			". In ScheduleExpression, choose an interval that divides each of theirs evenly", plain)
 	}
 }

@@ -1,5 +1,5 @@
-// Package view says reports in words, for a terminal or for a pipe. It is pure: what it returns depends on
-// what it is given alone, the time included.
+// Package view renders reports as text, for a terminal or for a pipe. It is pure: its output depends only on its
+// arguments, the time among them.
 //
 //	fmt.Print(view.Status(style, stack, answer))
 package view
@@ -15,13 +15,13 @@ import (
 
 // A Style is how text is shown. The zero value is for a pipe: ASCII, no colours, no wrapping, UTC.
 type Style struct {
-	Terminal bool           // signs are more than ASCII
-	Colour   bool           // in a terminal alone
-	Width    int            // columns; 0: lines are as long as they are
+	Terminal bool           // signs may be other than ASCII
+	Colour   bool           // only in a terminal
+	Width    int            // columns; 0: no wrapping
 	Zone     *time.Location // of times; nil: UTC
 }
 
-// A tone is what a text's colour tells.
+// A tone is the meaning of a text's colour.
 type tone int
 
 const (
@@ -33,7 +33,7 @@ const (
 	bad
 )
 
-// colours are ANSI's own, so that a terminal's theme holds.
+// colours are ANSI's basic ones, so that the terminal's theme applies.
 var colours = map[tone]string{strong: "1", faint: "2", good: "32", wary: "33", bad: "1;31"}
 
 // paint gives a text the colour of a tone.
@@ -44,10 +44,10 @@ func (s Style) paint(t tone, text string) string {
 	return "\x1b[" + colours[t] + "m" + text + "\x1b[0m"
 }
 
-// ascii are signs that the function's texts have, and this program's, in ASCII.
+// ascii replaces signs in the function's and this program's texts by ASCII.
 var ascii = strings.NewReplacer("…", "...", "–", "-", "—", "-", "“", `"`, "”", `"`, "‘", "'", "’", "'", "→", "->", "×", "x", "\u00a0", " ")
 
-// text is a text as the output can show it, on one line, without what a terminal would take for a command.
+// text prepares a text for the output: on one line, and without control characters.
 func (s Style) text(text string) string {
 	text = Clean(text)
 	if !s.Terminal {
@@ -56,8 +56,8 @@ func (s Style) text(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// Clean is a text on one line, without what a terminal would take for a command, or would turn the reading
-// direction with. All text that the program has not made itself goes through here, or through [CleanJSON].
+// Clean puts a text on one line, and removes control characters and those that change the reading direction. All
+// text from outside the program goes through here or through [CleanJSON].
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -70,7 +70,7 @@ func Clean(text string) string {
 	}, text)
 }
 
-// CleanJSON writes in JSON as escapes what a terminal would take for a command. It stays the same value.
+// CleanJSON escapes control characters in JSON. The value stays the same.
 func CleanJSON(text string) string {
 	var out strings.Builder
 	for _, r := range text {
@@ -83,7 +83,7 @@ func CleanJSON(text string) string {
 	return out.String()
 }
 
-// commands tells of the control characters of C0 and C1, and those of the reading direction.
+// commands matches the control characters of C0 and C1, and those of the reading direction.
 func commands(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // sign is a mark in a terminal, or a word in a pipe.
@@ -94,7 +94,7 @@ func (s Style) sign(t tone, mark, word string) string {
 	return word
 }
 
-// wrap breaks a text at spaces, so that no line is wider than width; 0: it does not.
+// wrap breaks a text at spaces so that no line is wider than width; 0: no wrapping.
 func wrap(text string, width int) (lines []string) {
 	if width <= 0 {
 		return []string{text}
@@ -114,7 +114,7 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// hang writes a text after a head, and wraps it under itself.
+// hang writes a text after a head, with wrapped lines indented under the text.
 func (s Style) hang(out *strings.Builder, head, text string, t tone) {
 	indent := ansi.StringWidth(head)
 	width := 0
@@ -129,5 +129,5 @@ func (s Style) hang(out *strings.Builder, head, text string, t tone) {
 	}
 }
 
-// narrowest is the least width that a text is wrapped to.
+// narrowest is the minimum width to which a text is wrapped.
 const narrowest = 24

@@ -15,7 +15,7 @@ type cell struct {
 // between columns.
 const gap = "  "
 
-// table writes rows under heads. The last column takes what is left of the width, and wraps.
+// table writes rows under heads. The last column gets the rest of the width, and wraps.
 func (s Style) table(out *strings.Builder, indent string, heads []string, rows [][]cell) {
 	widths := make([]int, len(heads))
 	for i, head := range heads {
@@ -59,7 +59,7 @@ func (s Style) table(out *strings.Builder, indent string, heads []string, rows [
 	}
 }
 
-// trim takes spaces off the ends of lines.
+// trim removes spaces at the ends of lines.
 func trim(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {

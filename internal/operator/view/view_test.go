@@ -113,15 +113,15 @@ func TestEachStateOfAnOldValueIsSaidInWords(t *testing.T) {
 		{report.Old{State: "held", Since: at(-300), Why: "nothing is retired before AWSCURRENT's value is proven"}, "held since 09:02 UTC because something still uses it"},
 		{report.Old{State: "held", Since: at(-2 * aDay)}, "held since 26 Nov 14:02 UTC because something still uses it"},
 		{report.Old{State: "quarantined", Since: at(-10), Until: at(50)}, "quarantined since 13:52 UTC, until 14:52 UTC"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "its old value is still accepted; removed after 14:05 UTC if nothing uses it"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "its old value is still accepted: its quarantine begins with the next tick"},
-		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is missing"}, "its old value is still accepted: its field is missing"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Until: at(3)}, "the old value is still accepted; retired after 14:05 UTC if nothing uses it"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "wait", Why: "its quarantine begins with the next tick"}, "the old value is still accepted: its quarantine begins with the next tick"},
+		{report.Old{State: "old", AcceptedSince: at(-60), Next: "alarm", Why: "its field is missing"}, "the old value is still accepted: its field is missing"},
 		{report.Old{State: "old"}, "steady"},
 		{report.Old{State: "failed", Since: at(-60)}, "steady"},
 		{report.Old{State: "rolledback", Since: at(-60)}, "rolled back since 13:02 UTC"},
-		{report.Old{State: "revoking", Why: "it may have leaked"}, "its old value may have leaked, and is being taken away: it may have leaked"},
+		{report.Old{State: "revoking", Why: "it may have leaked"}, "the old value may have leaked and is being revoked: it may have leaked"},
 		{report.Old{State: "released", Since: at(-1)}, "released since 14:01 UTC"},
-		{report.Old{State: "givenup"}, "the value of a rotation that was given up is taken away"},
+		{report.Old{State: "givenup"}, "the value of an abandoned rotation is being revoked"},
 	} {
 		c.Old = []report.Old{x.old}
 		if got, _ := (Style{}).state(secret, c, now); got != x.want {

@@ -9,10 +9,10 @@ import (
 	"mautic-rotation/rotation/report"
 )
 
-// About is what there is to say of a secret, in one line.
+// About is one line about a secret.
 func About(s Style, secret, text string) string { return s.text(secret) + ": " + s.text(text) + "\n" }
 
-// Will shows what an action will do, before it is asked whether it shall.
+// Will shows what an action will do, before the user is asked to confirm it.
 func Will(s Style, secret, action string, will []string) string {
 	var out strings.Builder
 	out.WriteString(s.paint(strong, s.text(secret)) + "\n" + action + " will:\n")
@@ -22,29 +22,29 @@ func Will(s Style, secret, action string, will []string) string {
 	return out.String()
 }
 
-// Releases says what a release does to a secret; nothing, where there is nothing to release.
+// Releases says what a release does to a secret; nothing if there is nothing to release.
 func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 	if !Possible(secret, "release") {
 		return nil
 	}
 	for _, c := range secret.Credentials {
 		if c.State == "revoking" {
-			will = append(will, c.Kind+": keep the value that an emergency was to replace, though it may have leaked")
+			will = append(will, c.Kind+": keep the value that an emergency rotation should have replaced, although it may have leaked")
 		}
 		for _, old := range c.Old {
-			apart := c.Problem != "" && open(old) // it is not comparable with AWSCURRENT's
+			apart := c.Problem != "" && open(old) // it cannot be compared with AWSCURRENT's
 			switch {
 			case apart:
 				will = append(will, foreign(c, old))
 			case old.State == "held":
-				will = append(will, fmt.Sprintf("%s: redeploy the services once more, then take the old value (version %s) out of service, even if something still uses it", c.Kind, short(old.Version)))
+				will = append(will, fmt.Sprintf("%s: redeploy the services once more, then revoke the old value (version %s), even if something still uses it", c.Kind, short(old.Version)))
 			case old.Next == "alarm" && old.State != "revoking":
 				will = append(will, foreign(c, old))
 			}
 		}
 	}
 	if r := secret.Rollout; r != nil && r.Converged == nil {
-		will = append(will, "end the rollout since "+s.Moment(r.Since)+" if it cannot converge (its time is up, or every service is scaled to zero). One that can converge continues")
+		will = append(will, "end the rollout that began "+s.Moment(r.Since)+" if it cannot converge (its time is up, or every service is scaled to zero). One that can converge continues")
 	}
 	if secret.Schedule != nil && secret.Schedule.HeldOff {
 		will = append(will, "let the schedule rotate again")
@@ -52,34 +52,34 @@ func Releases(s Style, secret report.Secret, r report.Report) (will []string) {
 	return will
 }
 
-// foreign says that a release leaves a value alone for good.
+// foreign says that after a release the function leaves a value alone for good.
 func foreign(c report.Credential, old report.Old) string {
 	return fmt.Sprintf("%s: make the old value (version %s) foreign: the function never touches it again, and if its target accepts it, it stays accepted", c.Kind, short(old.Version))
 }
 
-// Abandons says what abandoning does to a secret; nothing, where no rotation is pending.
+// Abandons says what abandoning does to a secret; nothing if no rotation is pending.
 func Abandons(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	if p := secret.Rotation; p != nil {
-		what := "which has made no value yet"
+		what := "which has no new value yet"
 		if len(p.Kinds) > 0 {
-			what = "and take away the new value of " + list(p.Kinds) + " where it was set"
+			what = "and revoke the new value of " + list(p.Kinds) + " where it was set"
 		}
-		will = append(will, fmt.Sprintf("give up the rotation to version %s, %s", p.Version, what))
+		will = append(will, fmt.Sprintf("abandon the rotation to version %s, %s", p.Version, what))
 		if p.Emergency {
-			will = append(will, "leave the values that may have leaked accepted, as the rotation is an emergency; an alarm says so")
+			will = append(will, "leave the values that may have leaked accepted, since the rotation is an emergency; an alarm says so")
 		}
-		will = append(will, "give AWSCURRENT another version id, with the same values")
+		will = append(will, "move AWSCURRENT to a new version with the same values")
 	}
 	for _, l := range secret.Labels {
 		if strings.HasPrefix(l.Label, "rotate;") {
-			will = append(will, "take off the label "+l.Label+", if no rotation can follow it")
+			will = append(will, "remove the label "+l.Label+" if no rotation can act on it")
 		}
 	}
 	return will
 }
 
-// RollsBack says what going back does to a secret; nothing, where the last rotation cannot be rolled
-// back: its rollout has converged, or there is nothing to go back to.
+// RollsBack says what a rollback does to a secret; nothing if the last rotation cannot be rolled back, because its
+// rollout has converged or there is nothing to go back to.
 func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	if r := secret.Rollout; r == nil || r.Converged != nil || r.RolledBack || r.Emergency || !Possible(secret, "roll-back") {
 		return nil // the function refuses it
@@ -87,31 +87,31 @@ func RollsBack(_ Style, secret report.Secret, _ report.Report) (will []string) {
 	for _, c := range secret.Credentials {
 		for _, old := range c.Old {
 			if slices.Contains([]string{"old", "proven", "quarantined", "held", "released"}, old.State) {
-				will = append(will, fmt.Sprintf("%s: make the value of version %s current again%s, and take the present one out of service as after a rotation", c.Kind, short(old.Version), restored(old)))
+				will = append(will, fmt.Sprintf("%s: make the value of version %s current again%s, and retire the present one as after a rotation", c.Kind, short(old.Version), restored(old)))
 			}
 		}
 	}
 	if len(will) > 0 {
-		will = append(will, "redeploy the services"+services(secret), "keep what was edited since", "hold the schedule off, until a rotation by hand has converged, or you release it")
+		will = append(will, "redeploy the services"+services(secret), "keep edits made since", "hold the schedule off until a rotation by hand has converged, or you release it")
 	}
 	return will
 }
 
 func restored(old report.Old) string {
 	if old.State == "quarantined" {
-		return " (it is accepted again first)"
+		return " (after restoring it at the target)"
 	}
 	return ""
 }
 
-// services counts the tasks that will be replaced.
+// services lists the services with the number of tasks to be replaced.
 func services(secret report.Secret) string {
 	if secret.Rollout == nil || len(secret.Rollout.Services) == 0 {
 		return ""
 	}
 	var parts []string
 	for _, service := range secret.Rollout.Services {
-		if service.Name == "" { // its tasks are not replaced
+		if service.Name == "" { // tasks without a service are not replaced
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", service.Name, plural(service.Desired, "task", "tasks")))
@@ -122,13 +122,13 @@ func services(secret report.Secret) string {
 // issued is what an emergency ends besides the value itself.
 var issued = map[string]string{
 	"database": "every connection opened with it is closed",
-	"smtp":     "its access key is switched off and deleted",
+	"smtp":     "its access key is deactivated and deleted",
 	"api":      "every API token issued under the old client is deleted",
 	"admin":    "the administrator's password is replaced",
-	"webhook":  "the old signing secret is not published any more, so receivers must have the new one",
+	"webhook":  "the old signing secret is no longer published, so receivers must have the new one",
 }
 
-// Emergency says what an emergency of some kinds ends; of all, for nil.
+// Emergency says what an emergency rotation of some kinds ends; for nil, of all.
 func Emergency(s Style, secret report.Secret, only []string) (will []string) {
 	for _, c := range secret.Credentials {
 		if len(only) > 0 && !slices.Contains(only, c.Kind) {
@@ -141,29 +141,28 @@ func Emergency(s Style, secret report.Secret, only []string) (will []string) {
 			}
 		}
 	}
-	took := "as long as a deployment takes"
+	took := "for as long as a deployment takes"
 	if r := secret.Rollout; r != nil && r.Converged != nil && r.Converged.After(r.Since) {
 		took = "the last deployment took " + span(r.Converged.Sub(r.Since))
 	}
 	return append(will,
 		"make running tasks fail from the promotion until they are replaced: "+took+services(secret),
-		"never be rolled back")
+		"not be rolled back, whatever happens")
 }
 
-// TurnsOn says that a rotation turns the schedule on that somebody has turned off; nothing, where
-// it is on.
+// TurnsOn says that a rotation turns a schedule on again that someone turned off; nothing if it is on.
 func TurnsOn(secret report.Secret) (will []string) {
 	if p := secret.Schedule; p != nil && !p.Enabled {
 		schedule := ""
 		if p.Expression != "" {
 			schedule = " (" + p.Expression + ")"
 		}
-		will = append(will, "turn rotation on again, which is off (cancel-rotate-secret): its schedule"+schedule+" rotates the secret from then on, too")
+		will = append(will, "turn automatic rotation on again (someone turned it off with cancel-rotate-secret): from then on its schedule"+schedule+" also rotates the secret")
 	}
 	return will
 }
 
-// Pauses says what a pause does to a secret. end is when it ends by itself; zero: when somebody resumes the
+// Pauses says what a pause does to a secret. end is when it ends by itself; zero: when someone resumes the
 // schedule.
 func Pauses(s Style, secret report.Secret, end time.Time) []string {
 	until := "until you resume it"
@@ -171,7 +170,7 @@ func Pauses(s Style, secret report.Secret, end time.Time) []string {
 		until = "until " + s.Moment(end)
 	}
 	within := func(at *time.Time) bool { return at != nil && (end.IsZero() || at.Before(end)) }
-	will := []string{"keep the schedule from changing anything " + until, "leave rotations by hand and emergencies as they are, and finish what is open"}
+	will := []string{"keep the schedule from changing anything " + until, "not affect rotations by hand or emergencies, and let open work finish"}
 	var due []string
 	for _, c := range secret.Credentials {
 		if within(c.Due) {
@@ -179,14 +178,14 @@ func Pauses(s Style, secret report.Secret, end time.Time) []string {
 		}
 	}
 	if len(due) > 0 {
-		will = append(will, "put off what becomes due before its end: "+strings.Join(due, ", "))
+		will = append(will, "put off what is due before the pause ends: "+strings.Join(due, ", "))
 	}
 	if p := secret.Schedule; p != nil && p.Enabled && p.Next != nil {
 		switch {
 		case within(p.Next):
-			will = append(will, "have the scheduled rotation by "+s.Moment(*p.Next)+" change nothing, nor any after it "+until)
+			will = append(will, "skip the scheduled rotation by "+s.Moment(*p.Next)+", and any after it "+until)
 		case len(due) == 0:
-			will = append(will, "put nothing off: the next scheduled rotation is by "+s.Moment(*p.Next)+", after its end")
+			will = append(will, "put nothing off: the next scheduled rotation is by "+s.Moment(*p.Next)+", after the pause ends")
 		}
 	}
 	return will

@@ -9,7 +9,7 @@ import (
 
 const day = 24 * time.Hour
 
-// span is a duration in words, rounded down: "22 min", "5 h", "12 d".
+// span is a duration, rounded down: "22 min", "5 h", "12 d".
 func span(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:
@@ -23,7 +23,7 @@ func span(d time.Duration) string {
 	}
 }
 
-// when is a moment, as short as it can be told from now, with its zone.
+// when is a time with its zone, as short as it is unambiguous from now.
 func (s Style) when(t, now time.Time) string {
 	t, now = s.local(t), s.local(now)
 	switch {
@@ -46,11 +46,10 @@ func (s Style) local(t time.Time) time.Time {
 	return t.In(s.Zone)
 }
 
-// Clock is a moment of today, with its zone.
+// Clock is a time of day, with its zone.
 func (s Style) Clock(t time.Time) string { return s.local(t).Format("15:04:05 MST") }
 
-// short is the part of a version's id that tells it from others: the words of a token, and eight
-// characters more.
+// short is the part of a version id that tells it from others: the words of a token and eight more characters.
 func short(version string) string {
 	words, id := "", version
 	if at := strings.LastIndexByte(version, '.'); at >= 0 {
@@ -62,7 +61,7 @@ func short(version string) string {
 	return words + id
 }
 
-// list joins words for a person.
+// list joins words with commas and "and".
 func list(words []string) string {
 	words = slices.Clone(words)
 	slices.Sort(words)
