@@ -451,10 +451,10 @@ func promotedInWords(version string, kinds []credential.Kind, current, pending d
 		text += fmt.Sprintf(" The old value of %s may be accepted until it is retired, when nothing needs it any more.", inWords(accepted))
 	}
 	if len(refused) > 0 {
-		text += fmt.Sprintf("The old value of %s is no longer accepted.", inWords(refused))
+		text += fmt.Sprintf(" The old value of %s is no longer accepted.", inWords(refused))
 	}
 	if len(published) > 0 {
-		text += fmt.Sprintf("The value of %s stays the same, and the next one is published with it.", inWords(published))
+		text += fmt.Sprintf(" The value of %s stays the same, and the next one is published with it.", inWords(published))
 	}
 	return text
 }
