@@ -153,7 +153,7 @@ func (d *demo) introduce(binary string) {
 	if d.AdminSecretARN != "" {
 		d.screen.fact("admin secret", rig.AdminSecretName+d.db.named(", since only an administrator of %s can give an account a second password"))
 	}
-	d.screen.fact("Mautic", d.db.named("stand-in for its pages, with its real tables in %s, at ")+d.Mautic.URL())
+	d.screen.fact("Mautic", d.db.named("stand-in for its pages, with its tables in %s, at ")+d.Mautic.URL())
 	d.screen.fact("mail", fmt.Sprintf("stand-in for SES's SMTP endpoint at %s:%d; IAM user %s has access key %s", d.SMTP.Host(), d.SMTP.Port(), rig.SMTPUser, keyName(d.SMTPKey.ID)))
 	d.screen.fact("application", fmt.Sprintf("tasks in the roles of Mautic's image: %d of %s, each with %d new logins a second;"+below+"  %d of %s, each with %d queued messages a second on one open connection; 1 of %s, with one job a second."+below+"  Each reads the secret when it starts, and sends %d mails a second",
 		d.app.Tasks, webService, time.Second/d.app.Interval, d.app.Tasks, workerService, time.Second/d.app.Interval, cronService, time.Second/d.app.MailInterval))

@@ -113,7 +113,7 @@ var scenarios = map[string]scenario{
 func storedAgain(e ending) []expectation {
 	expected := []expectation{
 		{"AWSCURRENT is a third version, which holds the old document byte for byte", e.currentID != e.oldID && e.currentID != e.newID && e.current.Raw() == e.old.Raw()},
-		{"every running task has started with the old password again", len(e.tasksWith) == 1 && e.tasksWith[databasePassword(e.old)] > 0},
+		{"every running task started with the old password again", len(e.tasksWith) == 1 && e.tasksWith[databasePassword(e.old)] > 0},
 		{"the function deployed each service twice", e.forced == 2*e.services},
 	}
 	for _, k := range kinds {
@@ -127,7 +127,7 @@ func retired(e ending) []expectation {
 	expected := []expectation{
 		{"AWSCURRENT is the new version, and AWSPREVIOUS the one before it", e.currentID == e.newID && e.previousID == e.oldID && e.newID != e.oldID},
 		{"the rest of the secret is unchanged, byte for byte, except for the added field rotated_at", sameRest(e.old, e.new)},
-		{"every running task has started with the new password", len(e.tasksWith) == 1 && e.tasksWith[databasePassword(e.new)] > 0},
+		{"every running task started with the new password", len(e.tasksWith) == 1 && e.tasksWith[databasePassword(e.new)] > 0},
 	}
 	for _, k := range kinds {
 		expected = append(expected, expectation{k.retired.text, k.changed(e.old, e.new) && k.retired.kept(e, k)})
