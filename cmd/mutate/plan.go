@@ -27,7 +27,7 @@ var planMutations = []mutation{
 		"	case false:\n",
 		"a target of one value has that of a rollback"),
 	policy("wanted.go", "set-before-noted", "a target of one value is given a value that no label tells of",
-		"	case w.Probe == Denied && len(toPutBack(k)) > 0 && !w.Entry.State.Live():\n",
+		"	case w.Probe == Denied && len(toPutBack(k)) > 0 && (!w.Entry.State.Live() || w.Entry.Count == 0): // as in denied\n",
 		"	case false:\n",
 		"the same, and no label tells of the wanted value", "single-rollout-roll-back: 11 edit-value, 45 move-back", "single-rollback-reconciles: 14 edit-value, 48 move-back"),
 	policy("rollout.go", "earlier-rollback-begins-a-rollout", "what an earlier promotion was rolled back from makes an emergency's rollout one of a rollback",

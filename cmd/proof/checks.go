@@ -81,7 +81,7 @@ func allChecks(dir string) ([]check, error) {
 				add(s.Name, fmt.Sprintf("go run ./cmd/explore -disturbances 2 -workers 1 -scenario '^%s$'", regexp.QuoteMeta(s.Name)))
 			}
 		case &exploreRows:
-			add("", "make explore EXPLORE='-disturbances 1 -sample 0'")
+			add("", "make explore EXPLORE='-disturbances 1 -sample 1000'")
 		case &policies:
 			add("", "GOFLAGS=-v make policies") // -v names each rotation
 		case &mutate:

@@ -30,10 +30,8 @@ func wanted(k Kind, o Observation) (actions []Action, settled bool) {
 		return nil, false // the rollout's decision is to go on with the rollback
 	case w.Probe == Denied && k.Single() && slices.Contains(o.RotatingKinds, k.Name):
 		return do(Wait, "a rotation has given its target the pending value in place of this one"), false
-	case w.Probe == Denied && len(toPutBack(k)) > 0 && !w.Entry.State.Live():
+	case w.Probe == Denied && len(toPutBack(k)) > 0 && (!w.Entry.State.Live() || w.Entry.Count == 0): // as in denied
 		return noted(ledger.GivenUp, do(NoteToSet, "its target is given it next, and no label records it: if AWSCURRENT moves away, nobody would know what the target accepts")), false // not proven: someone may have mistyped it
-	case w.Probe == Denied && len(toPutBack(k)) > 0 && w.Entry.Count == 0: // as in denied
-		return noted(w.Entry.State, do(NoteToSet, "its target is given it next, and no label of its own records it: if AWSCURRENT moves away, nobody would know what the target accepts")), false
 	case w.Probe == Denied && len(toPutBack(k)) > 0:
 		return toPutBack(k)[:1], false
 	case w.Probe == Denied && proven(k):
