@@ -194,11 +194,12 @@ func (r *run) shared(page ledger.Page, kind string) bool {
 }
 
 // add records that a labelled version stores a value. If several do, AWSCURRENT's entry counts,
-// or otherwise the newest.
+// or otherwise the newest. A mark, such as that of a rollback, keeps its entry's time: within one
+// second the entry that was written more often is the newer one.
 func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger.Entry) {
 	before := v.Version
 	switch {
-	case before == "", version == s.current, !v.Current && e.At.After(v.Entry.At):
+	case before == "", version == s.current, !v.Current && isNewer(e, v.Entry):
 		v.Version, v.Entry, v.Current = version, e, version == s.current
 	}
 	if before != "" {
@@ -211,6 +212,10 @@ func (r *run) add(s *sight, kind string, v *plan.Value, version string, e ledger
 	stores := s.stores[place{kind, before}]
 	delete(s.stores, place{kind, before})
 	s.stores[place{kind, v.Version}] = append(stores, version)
+}
+
+func isNewer(e, than ledger.Entry) bool {
+	return e.At.After(than.At) || e.At.Equal(than.At) && e.Count > than.Count
 }
 
 // firstEdition applies what a label of the first edition says about AWSCURRENT, which it names by
