@@ -158,7 +158,7 @@ func held(e ending) []expectation {
 		{"database: %s accepts the new password, and still accepts the old one, since something uses it", database.new && database.old},
 		{"api: both clients get tokens, as during any overlap", api.new && api.old},
 		{"smtp: the new key logs in; the old one is retired, since nothing uses it", mail.new && !mail.old && e.delivered},
-		{"the log says what the evidence is and what to do", (strings.Contains(e.log, "by its old password within") || strings.Contains(e.log, "the server refused")) && strings.Contains(e.log, "release")},
+		{"the log says what the evidence is and what to do", (strings.Contains(e.log, "with its old password within") || strings.Contains(e.log, "the server refused")) && strings.Contains(e.log, "release")},
 		{"the next rotation succeeds, and skips the held credentials", e.nextErr == nil && databasePassword(e.next.new) == databasePassword(e.new) && pairIn(e.next.new) == pairIn(e.new)},
 	}
 }
