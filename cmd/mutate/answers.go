@@ -61,7 +61,7 @@ var answerMutations = []mutation{
 	{
 		name: "rollback-released", what: "a release ends the rollout of a value that is being rolled back, which tasks have",
 		file:   "rotation/plan/rollout.go",
-		old:    "	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == \"\" && !slices.ContainsFunc(o.Rollout.Services, isToRedeploy)\n",
+		old:    "	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == \"\" && len(o.ToRedeploy()) == 0\n",
 		new:    "	return o.CannotConverge()\n",
 		killer: test{engine, "TestAReleaseDoesNotEndTheRolloutOfAValueThatIsRolledBack"},
 	},

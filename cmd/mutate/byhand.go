@@ -20,14 +20,6 @@ var byHandMutations = []mutation{
 		scripts: []string{"held-reconciles: 17 edit-value"},
 	},
 	{
-		name: "lost-answer-counts-as-failure", what: "a value that was set again counts as refused, since the answer was lost: its promotion is rolled back",
-		file:    "rotation/wanted.go",
-		old:     "	case errors.Is(err, errNoOther), credential.OutcomeOf(err) == credential.Denied:\n",
-		new:     "	case err != nil:\n",
-		killer:  test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
-		scripts: []string{"old-task-stays: 1 server-restored, 10 reply-lost"},
-	},
-	{
 		name: "rollback-overtaken", what: "an edit that comes between the mark of a rollback and the move of AWSCURRENT ends the rollback",
 		file:    "rotation/plan/wanted.go",
 		old:     "	return e.State == ledger.RolledBack && !isEarlier(e, o.Rollout.Rollout) &&",

@@ -279,7 +279,7 @@ func (o Observation) CannotConverge() bool {
 // rollout's values, as in a rollback, until the next rollout has begun and each service was
 // redeployed. Its time may be over before the invocation that began it, or a later one, gets there.
 func (o Observation) MayBeEnded() bool {
-	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == "" && !slices.ContainsFunc(o.Rollout.Services, isToRedeploy)
+	return o.CannotConverge() && !o.RollingBack() && unexplained(o) == "" && len(o.ToRedeploy()) == 0
 }
 
 // ToRedeploy names the services whose redeploy has not begun, for which a release does not end the
