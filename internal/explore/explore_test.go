@@ -190,6 +190,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"database-rollout-reconciles: 1 edit",
 		"old-task-stays: undisturbed",
 		"mixed-finishSecret-reconcile: 1 day, 26 edit",
+		"mixed-finishSecret-reconcile: 8 day, 26 edit",
 		"no-restart-finishSecret-reconcile: 6 late-at-the-end, 9 server-restored",
 		"no-restart-finishSecret-again: 7 move-back, 20 abandon",
 		"api-overlap-ends: 15 emergency, 16 move-back",
