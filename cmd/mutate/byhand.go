@@ -234,13 +234,6 @@ var byHandMutations = []mutation{
 		killer: test{engine, "TestARollbackLeavesWhatAnEarlierRotationHasReplaced"},
 	},
 	{
-		name: "answers-outlive-a-promotion", what: "what a target has answered counts after another invocation has promoted a version",
-		file:   "rotation/observe.go",
-		old:    "n != r.found.surprises {",
-		new:    "n < 0 {",
-		killer: test{explorer, "TestWhatTheSearchHasFoundHoldsNow"},
-	},
-	{
 		name: "left-and-unfenced", what: "a version that was promoted and left is not fenced, and an invocation that began before may promote it",
 		file:   "rotation/plan/decide.go",
 		old:    "old.Entry.State == ledger.Pending && !old.Pending {\n				return old.Version",
