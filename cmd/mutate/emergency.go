@@ -25,7 +25,7 @@ var emergencyMutations = []mutation{
 	},
 	{
 		name: "issued-kept", what: "what was issued under a leaked value stays accepted",
-		file:   "rotation/takeaway.go",
+		file:   "rotation/revoke.go",
 		old:    "	if revoker, ok := kind.(credential.Revoker); ok {\n",
 		new:    "	if revoker, ok := kind.(credential.Revoker); ok && r.event.Token == \"\" {\n",
 		killer: test{engine, "TestInAnEmergencyOldValuesAreGoneWithThePromotion"},

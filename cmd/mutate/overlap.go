@@ -3,7 +3,7 @@ package main
 // overlapMutations break how an old value is taken out of service.
 var overlapMutations = []mutation{
 	{
-		name: "asked-with-an-old-login", what: "a target is asked with another version's database password, which passes for use of it",
+		name: "asked-with-an-old-login", what: "a target is asked with another version's database password, which looks like use of it",
 		file:   "rotation/act.go",
 		old:    "		v.Doc = s.reachable(today, v.Doc, kind)\n",
 		new:    "		_ = today\n",

@@ -3,17 +3,19 @@ package rotation_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/rotation"
 	"mautic-rotation/rotation/credential"
 	"mautic-rotation/rotation/document"
-	"slices"
-	"strings"
-	"testing"
-	"time"
 )
 
-// What must go on although something cannot be had: a login, a label, the time.
+// What goes on when something else fails: a login, the write of a label, or the time is short.
 
 // The API client is in Mautic's tables. If the promoted database password is refused, and cannot be
 // set again, only the old one opens them.
@@ -93,21 +95,35 @@ func TestTooLittleTimeIsNoFailureToSet(t *testing.T) {
 	e.logSaysNot("could not be set again")
 }
 
+// timeLeft is an invocation's context whose deadline a test can bring closer.
+type timeLeft struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *timeLeft) Deadline() (time.Time, bool) {
+	return time.Now().Add(time.Duration(c.left.Load())), true
+}
+
 func TestALostAnswerThatLeavesTooLittleTimeIsNoFailureToSet(t *testing.T) {
 	e := refusedNow(t, true)
-	now := ""
+	ctx := &timeLeft{Context: t.Context()}
+	ctx.left.Store(int64(5 * time.Minute))
+	now, tried := "", 0
 	e.database.at = func(method string) { now = method }
 	e.database.fault = func(apply func() error) error {
 		if now == "restore" {
-			time.Sleep(1500 * time.Millisecond)
+			tried++
+			ctx.left.Store(int64(5 * time.Second))
 			return &credential.Failure{Outcome: credential.Unreachable, Problem: "lost"}
 		}
 		return apply()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 21*time.Second)
-	defer cancel()
-	if err := e.reconcileWith(ctx); err == nil {
-		t.Error("the reconcile succeeds, though it is not known whether the value is set")
+	if err := e.reconcileWith(ctx); !errors.Is(err, rotation.ErrTooLittleTime) {
+		t.Errorf("the reconcile returns %v, though it is not known whether the value is set", err)
+	}
+	if tried != 1 {
+		t.Errorf("it was tried %d times to set the value", tried)
 	}
 	e.logSaysNot("could not be set again")
 }
@@ -128,10 +144,15 @@ func TestWhatALabelSaysOfAGivenUpValueThatIsMadeCurrentByHand(t *testing.T) {
 		current = now
 	}
 	e.moveCurrent(pending, current)
+	said := false
 	for _, l := range e.status().Labels {
 		if strings.Contains(l.Means, "accepts only one value") {
 			t.Errorf("%s: %s; the database accepts two", l.Label, l.Means)
 		}
+		said = said || strings.Contains(l.Means, "has not been seen to accept it yet")
+	}
+	if !said {
+		t.Errorf("no label tells of the value that AWSCURRENT has: %+v", e.status().Labels)
 	}
 }
 
@@ -151,8 +172,10 @@ func TestATidyThatFailsStopsNothingElse(t *testing.T) {
 	}
 	e.store(doc.Raw())
 	e.admin.accept("admin-x")
+	failed := 0
 	e.aws.Intercept(func(c wire.Call) (fault wire.Fault) {
 		if c.Operation == "UpdateSecretVersionStage" && strings.Contains(c.Detail, "MoveToVersionId="+v2.ID) {
+			failed++
 			fault.Error = &wire.Error{Code: "LimitExceededException", Message: "20 labels", Status: 400}
 		}
 		return fault
@@ -161,6 +184,9 @@ func TestATidyThatFailsStopsNothingElse(t *testing.T) {
 	e.services.stale = false
 	for range 3 {
 		_ = e.reconcileWith(t.Context())
+	}
+	if failed == 0 {
+		t.Error("no label was to be removed")
 	}
 	if got := e.database.accepts(); got != "database-1" {
 		t.Errorf("the old database password is not retired: accepted are %s\n%v", got, e.labels())
