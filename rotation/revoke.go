@@ -29,7 +29,7 @@ func (r *run) revokeSingle(ctx context.Context, s *sight, a plan.Action) error {
 	}
 	return r.endIssued(ctx, s, a, credential.Overlap{
 		Current: current, Old: old, Now: r.aws.Told(), Log: r.log.With("kind", a.Kind),
-		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+		Confirm: r.confirmUnchanged(s, a, s.book.Page(a.Version).Entries[a.Kind]),
 	})
 }
 

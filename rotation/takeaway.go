@@ -38,7 +38,7 @@ func (r *run) overlap(ctx context.Context, s *sight, a plan.Action) (credential.
 	e := s.book.Page(a.Version).Entries[a.Kind]
 	o := credential.Overlap{
 		Current: current, Old: old,
-		Confirm:     func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+		Confirm:     r.confirmUnchanged(s, a, e),
 		Now:         r.aws.Now(),
 		Quarantined: e.State == ledger.Quarantined,
 		Since:       e.At,
@@ -91,27 +91,44 @@ func (s *sight) reachable(current, other document.Document, kind credential.Kind
 	return other // AWSCURRENT has no place for the fields
 }
 
-// confirmQuiet is credential.Overlap.Confirm. Its error is errAnew if AWSCURRENT has moved.
-func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) error {
+// confirmUnchanged returns credential.Overlap.Confirm for an action that was decided when the ledger
+// had this entry about the value. It fails with errAnew if AWSCURRENT or the entry has changed: the
+// server may have dropped the invocation's lock, and another invocation may have acted.
+func (r *run) confirmUnchanged(s *sight, a plan.Action, decided ledger.Entry) func(context.Context) error {
+	return func(ctx context.Context) error {
+		book, err := r.confirmQuiet(ctx, s.current, a.Kind)
+		if err != nil {
+			return err
+		}
+		if now := book.Page(a.Version).Entries[a.Kind]; now.State != decided.State || now.Count != decided.Count {
+			return fmt.Errorf("another invocation has changed what the ledger says about the %s value of version %s: %w", a.Kind, a.Version, errAnew)
+		}
+		return nil
+	}
+}
+
+// confirmQuiet reads the labels again. It fails with errAnew if AWSCURRENT has moved, and if a
+// rotation of the kind is in progress.
+func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) (ledger.Book, error) {
 	m, err := r.read.Describe(ctx)
 	if err != nil {
-		return err
+		return ledger.Book{}, err
 	}
 	if now := m.Labels.Version(secret.Current); now != currentID {
-		return fmt.Errorf("AWSCURRENT has moved to version %s: %w", now, errAnew)
+		return ledger.Book{}, fmt.Errorf("AWSCURRENT has moved to version %s: %w", now, errAnew)
 	}
 	book, err := ledger.Read(m.Labels)
 	if err != nil {
-		return err
+		return ledger.Book{}, err
 	}
 	pending := m.Labels.Version(secret.Pending)
 	if pending == currentID || pending == r.event.Token || pending == "" {
-		return nil
+		return book, nil
 	}
 	if book.Page(pending).Entries[kind].State == ledger.Pending {
-		return fmt.Errorf("the rotation to version %s is in progress", pending)
+		return ledger.Book{}, fmt.Errorf("the rotation to version %s is in progress", pending)
 	}
-	return nil
+	return book, nil
 }
 
 // underLock calls f under the lock of an overlap, with its entry as it is then. It fails with
@@ -278,6 +295,7 @@ func (r *run) quarantine(ctx context.Context, s *sight, a plan.Action, retirer c
 		if page, err = r.noteQuarantine(ctx, a, page, retirer, o); err != nil {
 			return err
 		}
+		o.Confirm = r.confirmUnchanged(s, a, page.Entries[a.Kind])
 	}
 	if err := retirer.Quarantine(ctx, o); err != nil {
 		return fmt.Errorf("quarantine the old %s credential: %w", a.Kind, err)
@@ -447,7 +465,7 @@ func (r *run) putBack(ctx context.Context, s *sight, a plan.Action) error {
 	kind, _ := r.kind(a.Kind)
 	err = kind.PutBack(ctx, credential.Change{
 		Current: current, Pending: old, Log: r.log.With("kind", a.Kind),
-		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },
+		Confirm: r.confirmUnchanged(s, a, s.book.Page(a.Version).Entries[a.Kind]),
 	})
 	r.found.changed(a.Kind)
 	if credential.OutcomeOf(err) == credential.Denied && s.isRefused(a.Kind) {

@@ -95,7 +95,10 @@ func (r *run) trySetAgain(ctx context.Context, s *sight, a plan.Action) error {
 			if err != nil {
 				return err
 			}
-			confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) }
+			confirm := func(ctx context.Context) error {
+				_, err := r.confirmQuiet(ctx, s.current, a.Kind)
+				return err
+			}
 			log := r.log.With("kind", a.Kind)
 			if overlaps && !k.Swaps {
 				// The wanted value takes the part of an old one here, and the other way round.

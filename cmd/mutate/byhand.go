@@ -81,7 +81,7 @@ var byHandMutations = []mutation{
 	{
 		name: "put-back-for-a-moved-current", what: "a rollback writes at a target though AWSCURRENT has moved once more",
 		file:   "rotation/takeaway.go",
-		old:    "		Confirm: func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, a.Kind) },\n	})\n	r.found.changed(a.Kind)\n",
+		old:    "		Confirm: r.confirmUnchanged(s, a, s.book.Page(a.Version).Entries[a.Kind]),\n	})\n	r.found.changed(a.Kind)\n",
 		new:    "		Confirm: func(context.Context) error { return nil },\n	})\n	r.found.changed(a.Kind)\n",
 		killer: test{engine, "TestNothingIsPutBackOnceAWSCURRENTHasMovedOnceMore"},
 	},
@@ -232,6 +232,13 @@ var byHandMutations = []mutation{
 		old:    "old.Entry.At.Before(promoted):\n",
 		new:    "old.Entry.At.Before(time.Time{}) && old.Entry.At.Before(promoted):\n",
 		killer: test{engine, "TestARollbackLeavesWhatAnEarlierRotationHasReplaced"},
+	},
+	{
+		name: "answers-outlive-a-promotion", what: "what a target has answered counts after another invocation has promoted a version",
+		file:   "rotation/observe.go",
+		old:    "n != r.found.surprises {",
+		new:    "n < 0 {",
+		killer: test{engine, "TestWhatTargetsHaveAnsweredCountsUntilAVersionComesOrMoves"},
 	},
 	{
 		name: "left-and-unfenced", what: "a version that was promoted and left is not fenced, and an invocation that began before may promote it",

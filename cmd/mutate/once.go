@@ -31,7 +31,7 @@ var onceMutations = []mutation{
 		if err != nil {
 			return err
 		}
-		confirm := func(ctx context.Context) error { return r.confirmQuiet(ctx, s.current, k.Name) }
+		confirm := func(ctx context.Context) error { _, err := r.confirmQuiet(ctx, s.current, k.Name); return err }
 		if err := kind.PutBack(ctx, credential.Change{Current: good, Pending: bad, Confirm: confirm, Log: r.log}); err != nil {
 			return err
 		}
@@ -60,6 +60,11 @@ var onceMutations = []mutation{
 		"	page = page.With(a.Kind, ledger.Quarantined, time.Time{})\n",
 		"	page = page.With(a.Kind, ledger.Quarantined, r.aws.Told())\n",
 		"held-reconciles: 13 killed-after"),
+	once("changed-after-its-lock-was-lost", "an invocation that has lost its lock goes on with what it decided, though another one has decided otherwise",
+		"rotation/takeaway.go",
+		"; now.State != decided.State || ",
+		"; false && now.State != decided.State || false && ",
+		"held-reconciles: 12 lock-lost, 13 switch"),
 	once("carried-as-by-hand", "a version that has the same values takes up the rollout as one that no promotion has begun, so that it cannot be rolled back",
 		"rotation/act.go",
 		"		page.Rollout = was // an edit has left it on the previous version\n",

@@ -208,6 +208,7 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"rotation-of-one: 8 move-back",
 		"rotation-left: undisturbed",
 		"held-reconciles: 13 killed-after",
+		"held-reconciles: 12 lock-lost, 13 switch",
 		"failing-rollout: 1 edit",
 		"given-up-rotation: undisturbed",
 		"held-release: 5 switch",
