@@ -83,6 +83,14 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		return plan.Kind{}, false, err
 	}
 	k.Swaps = r.swaps(ctx, s, kind, k)
+	r.addAnswers(s, kind, &k)
+	replaced(&k, s.plan.Rollout)
+	return k, true, nil
+}
+
+// addAnswers adds what targets have answered so far, and what has been seen of the values' use.
+func (r *run) addAnswers(s *sight, kind credential.Kind, k *plan.Kind) {
+	name := kind.Name()
 	if k.Route = r.found.routes[name]; k.Route == plan.NotAsked && !isRouter(kind) {
 		k.Route = plan.Accepted
 	}
@@ -99,8 +107,6 @@ func (r *run) lookAtKind(ctx context.Context, s *sight, kind credential.Kind) (k
 		}
 		old.Mine = r.found.mine[at]
 	}
-	replaced(&k, s.plan.Rollout)
-	return k, true, nil
 }
 
 // replaced applies to a kind, whose values tasks read at start, what the rollout implies without

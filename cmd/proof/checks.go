@@ -78,7 +78,7 @@ func allChecks(dir string) ([]check, error) {
 			}
 		case &exploreTwo:
 			for _, s := range explore.Scenarios() {
-				add(s.Name, fmt.Sprintf("go run ./cmd/explore -disturbances 2 -workers 1 -scenario '^%s$'", regexp.QuoteMeta(s.Name)))
+				add(s.Name, fmt.Sprintf("go run ./cmd/explore -disturbances 2 -sample 0 -workers 1 -scenario '^%s$'", regexp.QuoteMeta(s.Name)))
 			}
 		case &exploreRows:
 			add("", "make explore EXPLORE='-disturbances 1 -sample 1000'")
