@@ -94,7 +94,7 @@ var onceMutations = []mutation{
 		"		if a.Do == plan.Tidy && a.Version == version && len(results) == 0 {\n",
 		"rollback-of-one: 10 release, 21 release"),
 	once("silence-is-a-refusal", "a promotion is rolled back since the answer was lost when its value was set again",
-		"rotation/wanted.go",
+		"rotation/setagain.go",
 		"	if credential.MayPass(err) {\n		// Nobody",
 		"	if credential.MayPass(err) {\n		err = errors.New(\"no answer\")\n	}\n	if false {\n		// Nobody",
 		"old-task-stays: 1 server-restored, 10 late-by-a-call"),

@@ -25,14 +25,14 @@ var overlapMutations = []mutation{
 	},
 	{
 		name: "no-time-is-a-failure", what: "that too little time is left counts as a value that cannot be set again",
-		file:   "rotation/wanted.go",
+		file:   "rotation/setagain.go",
 		old:    "	case errors.Is(err, errAnew), errors.Is(err, ErrTooLittleTime):\n",
 		new:    "	case errors.Is(err, errAnew):\n",
 		killer: test{engine, "TestTooLittleTimeIsNoFailureToSet"},
 	},
 	{
 		name: "restored-with-an-old-login", what: "AWSCURRENT's value is set again with another version's database password",
-		file:   "rotation/wanted.go",
+		file:   "rotation/setagain.go",
 		old:    "Current: s.reachable(current, other, kind), Old: current",
 		new:    "Current: other, Old: current",
 		killer: test{engine, "TestATargetIsReachedByAWSCURRENTsCredentialsAfterAnotherKindsRotation"},
