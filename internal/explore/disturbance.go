@@ -236,6 +236,7 @@ func (w *world) do(d Disturbance) {
 		w.now = w.now.Add(time.Minute)
 	case DayPasses:
 		w.timesOut()
+		w.applyLate(func(late) bool { return true }) // no call is late by a day
 		w.now = w.now.Add(25 * time.Hour)
 	case Unhealthy:
 		w.ill = unhealthy

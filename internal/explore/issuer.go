@@ -22,18 +22,16 @@ func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next do
 	if err := k.probe(g.Current, "rehearse"); err != nil {
 		return document.Document{}, err
 	}
-	if _, err := k.sweep(ctx, g.Current, g.Ownership); err != nil {
+	keys, _, err := k.sweep(ctx, g.Current, g.Ownership)
+	if err != nil {
 		return document.Document{}, err
 	}
-	current := k.value(g.Current)
-	if g.Emergency {
-		_, err := k.tell(g.Current, "delete the old key for an emergency", current, func(a *account) (string, error) {
-			if len(a.values) == quota {
-				a.set(k.w.now, current)
-			}
-			return "", nil
-		})
-		if err != nil {
+	for _, key := range keys {
+		if current := k.value(g.Current); !g.Emergency || len(keys) < quota || key.text == current {
+			continue
+		}
+		// The call names the key. If it takes effect late, it deletes no other one.
+		if err := k.delete(g.Current, "delete the old key for an emergency", key.text); err != nil {
 			return document.Document{}, err
 		}
 	}
@@ -83,9 +81,12 @@ func (k *issuer) Retire(ctx context.Context, o credential.Overlap) error {
 	if err := credential.Confirmed(ctx, o.Confirm); err != nil {
 		return err
 	}
-	old := k.value(o.Old)
-	_, err := k.tell(o.Current, "delete", old, func(a *account) (string, error) {
-		a.remove(old)
+	return k.delete(o.Current, "delete", k.value(o.Old))
+}
+
+func (k *issuer) delete(d document.Document, what, key string) error {
+	_, err := k.tell(d, what, key, func(a *account) (string, error) {
+		a.remove(key)
 		return "", nil
 	})
 	return err
@@ -113,10 +114,12 @@ func (k *issuer) Sweep(ctx context.Context, o credential.Ownership) (removed []s
 	if err != nil {
 		return nil, err
 	}
-	return k.sweep(ctx, d, o)
+	_, removed, err = k.sweep(ctx, d, o)
+	return removed, err
 }
 
-func (k *issuer) sweep(ctx context.Context, d document.Document, o credential.Ownership) (removed []string, err error) {
+// sweep returns the keys that are left, too.
+func (k *issuer) sweep(ctx context.Context, d document.Document, o credential.Ownership) (left []held, removed []string, err error) {
 	at := k.at(d)
 	keys, err := ask(k.w, call{what: k.name + ": list the keys", account: at}, func(int) ([]held, string, error) {
 		keys := k.w.accounts[at].values
@@ -126,30 +129,27 @@ func (k *issuer) sweep(ctx context.Context, d document.Document, o credential.Ow
 		err = credential.Failf(credential.Unreachable, "%s: %w", k.name, err)
 	}
 	if err != nil || len(keys) < quota {
-		return nil, err
+		return keys, nil, err
 	}
 	stored, err := o.Stored(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	kept := func(key held) bool {
 		return slices.ContainsFunc(stored.Documents, func(d document.Document) bool { return k.value(d) == key.text })
 	}
 	if !slices.ContainsFunc(keys, kept) {
-		return nil, nil // the keys may be another secret's
+		return keys, nil, nil // the keys may be another secret's
 	}
 	for _, key := range keys {
 		if kept(key) || stored.Busy && k.w.running.now.Sub(key.made) < credential.MaxInvocation {
+			left = append(left, key)
 			continue
 		}
-		_, err := k.tell(d, "delete a lost key", key.text, func(a *account) (string, error) {
-			a.remove(key.text)
-			return "", nil
-		})
-		if err != nil {
-			return removed, err
+		if err := k.delete(d, "delete a lost key", key.text); err != nil {
+			return nil, removed, err
 		}
 		removed = append(removed, "a key")
 	}
-	return removed, nil
+	return left, removed, nil
 }
