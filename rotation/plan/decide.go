@@ -68,7 +68,7 @@ const (
 	LookForUse Do = "look for its use"
 	// Quarantine, Watch and Retire take an old value out of service.
 	Quarantine Do = "quarantine the value"
-	Watch      Do = "watch whether anything misses it"
+	Watch      Do = "watch for attempts to use it"
 	Retire     Do = "retire the value"
 	// Hold: keep the value accepted until an operator acts.
 	Hold Do = "hold the value"

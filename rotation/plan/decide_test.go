@@ -126,7 +126,7 @@ func TestAnOldValueGoesOnceNothingNeedsIt(t *testing.T) {
 		}, "database: wait; database: wait; smtp: quarantine the value" + rest},
 		{"just quarantined", converged(), func(o *Observation, k *Kind) {
 			k.Old[0] = Value{Version: "old", Mine: true, Entry: entry(ledger.Quarantined, o.Now)}
-		}, "database: watch whether anything misses it; smtp: quarantine the value" + rest},
+		}, "database: watch for attempts to use it; smtp: quarantine the value" + rest},
 		{"another invocation has just quarantined it", converged(), func(o *Observation, k *Kind) {
 			k.Old[0] = Value{Version: "old", Entry: entry(ledger.Quarantined, o.Now)}
 		}, "database: wait; smtp: quarantine the value" + rest},
@@ -189,7 +189,7 @@ func TestAnOldValueThatIsUsedIsHeldUntilAnOperatorReleasesIt(t *testing.T) {
 		}, allWait},
 		{"released, and refused now", converged(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Asked = entry(ledger.Released, o.Now), true, false
-		}, "database: watch whether anything misses it; smtp: quarantine the value" + rest},
+		}, "database: watch for attempts to use it; smtp: quarantine the value" + rest},
 		{"released, refused now, and missed", converged(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Seen = entry(ledger.Released, o.Now), true, "10.0.3.7"
 		}, "database: retire the value; smtp: quarantine the value" + rest},
