@@ -38,6 +38,15 @@ func TestFaultsOfACallThatAnSDKRetries(t *testing.T) {
 			if got := f.Outcomes("PutSecretValue"); !slices.Equal(got, c.outcomes) {
 				t.Errorf("got %q", got)
 			}
+			var retries []bool
+			for _, call := range f.Calls() {
+				if call.Operation == "PutSecretValue" {
+					retries = append(retries, call.Retry)
+				}
+			}
+			if !slices.Equal(retries, []bool{false, true}) {
+				t.Errorf("calls that count as retries: %v", retries)
+			}
 		})
 	}
 }

@@ -10,6 +10,9 @@ type Call struct {
 	Seq int
 	At  time.Time
 
+	// Retry: an SDK repeats the call, as it does after an error that may pass or a lost connection.
+	Retry bool
+
 	Service   string // "secretsmanager", "ecs", "lambda", "rds", "iam"
 	Operation string // "GetSecretValue"
 	SecretID  string // SecretId as the caller wrote it, if the operation has one

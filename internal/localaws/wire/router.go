@@ -58,6 +58,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req.Call.Caller = rt.Callers.Caller(accessKeyID(r))
+	req.Call.Retry = isRetry(r.Header.Get("Amz-Sdk-Request"))
 	apply := req.Apply
 	req.Apply = func(ctx context.Context) Reply {
 		if refused := rt.Authorizer.check(req); refused != nil {
@@ -66,6 +67,16 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return apply(context.WithValue(ctx, callerKey{}, req.Call.Caller))
 	}
 	rt.serve(w, r, req, id)
+}
+
+// isRetry reads the header with which an SDK counts its attempts: "attempt=2; max=5".
+func isRetry(attempts string) bool {
+	for part := range strings.SplitSeq(attempts, ";") {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(part), "attempt="); ok {
+			return n != "1"
+		}
+	}
+	return false
 }
 
 // route understands a request.
