@@ -17,8 +17,8 @@ func (r *run) revoke(ctx context.Context, s *sight, a plan.Action, retirer crede
 	return r.endIssued(ctx, s, a, o)
 }
 
-// revokeSingle is revoke for a target that accepts one value at a time: the promotion has already
-// made it refuse the old one.
+// revokeSingle is revoke for a target that accepts one value at a time: it accepts AWSCURRENT's, so
+// it refuses the old one already.
 func (r *run) revokeSingle(ctx context.Context, s *sight, a plan.Action) error {
 	if a.Do != plan.Revoke {
 		return fmt.Errorf("the target of %s accepts one value at a time", a.Kind)

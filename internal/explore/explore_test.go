@@ -223,6 +223,8 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"emergency-rollback: 4 take-pending-off, 6 reply-lost",
 		"emergency-rollback: 8 task-starts, 19 move-back",
 		"emergency-rollback: 8 task-starts, 24 move-back",
+		"emergency-no-restart: 1 move-back, 5 old-document",
+		"emergency-no-restart: 27 old-document, 48 release",
 		"old-task-stays: 1 server-restored, 10 late-by-a-call",
 		"single-rollout-roll-back: 11 edit-value, 45 move-back",
 		"single-rollout-roll-back: 35 late-by-a-call, 36 edit-value",

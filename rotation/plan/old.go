@@ -11,10 +11,13 @@ import (
 // Decisions about values that are not wanted.
 
 // decideOld decides about a value that is not wanted. It keeps a value that another secret's
-// tasks start with.
+// tasks start with. It also keeps the entry of a value that a target of one value may have: nobody
+// tries such a value, and only the target's answer about AWSCURRENT's shows that it has gone.
 func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 	a := decideAlone(k, old, settled, o)
 	switch {
+	case !k.Overlaps && k.Wanted.Probe == NotAsked && (a.Do == Revoke || a.Do == Forget):
+		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is forgotten before AWSCURRENT's value is known to be accepted"}
 	case a.Do != Quarantine && a.Do != Retire && a.Do != LookForUse:
 		return a
 	case o.Others.Unseen:
@@ -92,8 +95,6 @@ func decideAlone(k Kind, old Value, settled bool, o Observation) Action {
 		return do(Retire, "its promotion was rolled back, and no task uses it")
 	case !k.Overlaps && old.Shared:
 		return do(Wait, "it is kept for as long as its version is, so that it can be set again")
-	case !k.Overlaps && k.Wanted.Probe == NotAsked:
-		return Action{Do: Ask, Kind: k.Name, Version: k.Wanted.Version, Why: "nothing is forgotten before AWSCURRENT's value is known to be accepted"}
 	case !k.Overlaps:
 		return do(Forget, "its target has accepted only the new value since the promotion")
 	}

@@ -270,6 +270,15 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 			k.Old[0].Entry, k.Old[0].Mine, k.Old[0].Use.Seen = state(ledger.Released), false, "10.0.3.7"
 		}, []Do{Quarantine}},
 		{"an old value of a target of one value", quiet(), func(_ *Observation, k *Kind) { k.Overlaps = false }, []Do{Forget}},
+		{"an old value of a target of one value, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Restarts, k.Wanted.Probe = false, false, NotAsked
+		}, []Do{Ask}},
+		{"a leaked value of a target of one value", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Restarts, k.Old[0].Entry = false, false, state(ledger.Revoking)
+		}, []Do{Revoke}},
+		{"a leaked value of a target of one value, and the wanted one was not asked for", quiet(), func(_ *Observation, k *Kind) {
+			k.Overlaps, k.Restarts, k.Wanted.Probe, k.Old[0].Entry = false, false, NotAsked, state(ledger.Revoking)
+		}, []Do{Ask}},
 		{"an old value of a target of one value, during the rollout", open(), func(_ *Observation, k *Kind) { k.Overlaps = false }, []Do{Wait, Wait}},
 
 		// A quarantine.
