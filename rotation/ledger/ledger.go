@@ -186,6 +186,20 @@ func (p Page) with(kind string, e Entry) Page {
 	return p
 }
 
+// Torn reports whether several labels hold the page's entries: the write of a label was interrupted,
+// or two invocations wrote at once.
+func (p Page) Torn() bool { return len(p.Labels) > 1 && len(p.Entries) > 0 }
+
+// Joined returns a torn page as one label is to hold it. Each entry counts once more, so that its
+// text is none of those that it replaces.
+func (p Page) Joined() Page {
+	for kind, e := range p.Entries {
+		e.Count++
+		p = p.with(kind, e)
+	}
+	return p
+}
+
 // Empty reports whether the page says nothing, so that the version needs no label.
 func (p Page) Empty() bool { return len(p.Entries) == 0 && p.Rollout == Rollout{} }
 

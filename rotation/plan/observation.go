@@ -50,6 +50,9 @@ type Observation struct {
 	// promoted, and AWSCURRENT was then moved away from it. "": there is none.
 	Left string
 
+	// Torn are the versions, other than AWSPENDING's, with several ledger labels.
+	Torn []string
+
 	// RotatingSince is when the rotation in progress began; zero: there is none. RotatingKinds
 	// are the kinds that it changes.
 	RotatingSince time.Time
