@@ -127,8 +127,18 @@ func TestOfTwoLabelsOnAVersionTheHigherCountHoldsKindByKind(t *testing.T) {
 			}
 		}
 		want := Rollout{Since: began, Promoted: true, Converged: later, Unhealthy: began.Add(time.Minute)}
-		if p.Rollout != want || len(p.Labels) != 2 {
+		if p.Rollout != want || !p.Torn() {
 			t.Errorf("got %+v of %s", p.Rollout, p.Labels)
+		}
+		joined, err := p.Joined().Label()
+		if err != nil || slices.Contains(labels, joined) {
+			t.Errorf("%v: %s is one of those that it replaces", err, joined)
+		}
+		b, err = Read(map[string][]string{one: {labels[0], labels[1], joined}})
+		for kind, e := range p.Joined().Entries {
+			if was := p.Entries[kind]; b.Page(one).Entries[kind] != e || e.State != was.State || e.At != was.At || e.Count != was.Count+1 {
+				t.Errorf("%v: %s is %+v beside its parts, and was %+v", err, kind, b.Page(one).Entries[kind], was)
+			}
 		}
 		slices.Reverse(labels)
 	}
