@@ -62,7 +62,7 @@ func (s *sight) idle() bool {
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
-			case e.State == ledger.Proven && page.Version == s.current && (!s.tick || !plan.ProofIsOver(e, s.m.At)):
+			case e.State == ledger.Proven && page.Version == s.current && len(page.Labels) == 1 && (!s.tick || !plan.ProofIsOver(e, s.m.At)):
 			default:
 				return false
 			}

@@ -157,9 +157,9 @@ func Decide(o Observation) (actions []Action) {
 }
 
 // join makes one label of those that an interrupted write has left on a version. Every other write
-// on the version does so too, so this is for a version of which nothing else is to be written: its
-// value is kept, perhaps for good, and whoever removes its label must not uncover an older one. It
-// is left to a tick, because an invocation may be about to remove the other label itself.
+// on the version does so too, so this is for a version of which nothing else is to be written,
+// perhaps for good: an operator who removes its label must not uncover an older one. It is left to
+// a tick, because an invocation may be about to remove the other label itself.
 func join(decided []Action, o Observation) (actions []Action) {
 	if !o.Tick || slices.ContainsFunc(decided, func(a Action) bool { return !a.Idle() }) {
 		return nil

@@ -276,8 +276,8 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		{"two labels on a version, and nothing to write", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Torn = state(ledger.Foreign), []string{"old"}
 		}, []Do{Wait, Join}},
-		{"two labels on two versions of which one needs an operator", quiet(), func(o *Observation, k *Kind) {
-			k.Old[0].Entry, o.Torn = state(ledger.Held), []string{"new", "old"}
+		{"two labels on two versions, and an operator is needed", quiet(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, o.Torn = state(ledger.Held), []string{"older", "oldest"}
 		}, []Do{Alarm, Join, Join}},
 		{"two labels on a version, and one is to be written", quiet(), func(o *Observation, k *Kind) {
 			k.Old[0].Entry, o.Torn = state(ledger.Proven), []string{"old"}
