@@ -104,7 +104,7 @@ func (r *run) tidy(ctx context.Context, s *sight, actions []plan.Action, version
 // AWSCURRENT, or take so long that what was seen of the services is out of date.
 var touches = map[plan.Do]bool{
 	plan.GiveUp: true, plan.DropPending: true, plan.Fence: true, plan.RollBack: true, plan.FinishRollBack: true, plan.Restore: true, plan.PutBack: true,
-	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Watch: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true,
+	plan.NoteOld: true, plan.NoteLeaked: true, plan.Quarantine: true, plan.Watch: true, plan.Retire: true, plan.Hold: true, plan.Revoke: true, plan.Forget: true, plan.Join: true,
 }
 
 // needsFresh reports whether an action needs labels that were read after this invocation last did
@@ -172,6 +172,8 @@ func (r *run) do(ctx context.Context, s *sight, a plan.Action) error {
 		return r.write.MoveLabel(ctx, secret.Pending, "", a.Version)
 	case plan.Fence:
 		return r.fence(ctx, s, a.Version)
+	case plan.Join:
+		return r.writePage(ctx, s.pageOf(a.Version).Joined())
 	case plan.RollBack:
 		return r.rollBack(ctx, s, a.Kinds)
 	case plan.FinishRollBack:

@@ -194,3 +194,46 @@ func TestLabelsThatWereReadBeforeATargetWasAskedAreReadAgainBeforeAWrite(t *test
 		}
 	}
 }
+
+func TestTheLabelsThatAnInterruptedWriteLeavesAreJoinedWhereNothingElseIsToBeWritten(t *testing.T) {
+	e := newEngine(t)
+	e.reconfigure(func(c *rotation.Config) {
+		c.Kinds[0] = hosted{&e.database}
+		c.Limits.Observe = time.Hour
+	})
+	e.mustRotate()
+	old, promoted := e.version("AWSPREVIOUS").ID, e.version("AWSCURRENT").ID
+	e.reconcile()
+	e.draft()() // another target
+	for range 3 {
+		e.aws.Clock().Advance(8 * day)
+		e.reconcile()
+	}
+	before := e.labels()[old]
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range before {
+		e.put(label, old) // as if the release had ended before it took the label off
+	}
+	e.reconcile()
+	joined := e.labels()[old]
+	if len(joined) != 1 || !strings.Contains(joined[0], "database=foreign.") {
+		t.Fatalf("the version has the labels %q; before the release it had %q", joined, before)
+	}
+	e.reconcile()
+	if again := e.labels()[old]; !slices.Equal(again, joined) {
+		t.Errorf("%q are written again: %q", joined, again)
+	}
+
+	// What an operator does about it uncovers nothing.
+	e.database.accept("database-1")
+	for _, id := range []string{old, promoted} {
+		for _, label := range e.labels()[id] {
+			if strings.Contains(label, "database=foreign.") {
+				e.takeLabelOff(label, id)
+			}
+		}
+	}
+	e.mustRotateWith("only.database." + uuid)
+}

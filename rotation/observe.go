@@ -56,6 +56,9 @@ func (s *sight) idle() bool {
 		return false
 	}
 	for _, page := range s.book.Pages {
+		if page.Torn() {
+			return false
+		}
 		for _, e := range page.Entries {
 			switch {
 			case e.State == ledger.Failed:
@@ -256,6 +259,11 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	}
 	if err := r.noteMove(ctx, s); err != nil {
 		return nil, err
+	}
+	for _, page := range book.Pages {
+		if page.Torn() && page.Version != s.pending {
+			s.plan.Torn = append(s.plan.Torn, page.Version)
+		}
 	}
 	for kind, e := range book.Page(s.pending).Entries {
 		if s.pending != "" && (e.State == ledger.Pending) {

@@ -10,6 +10,20 @@ var ledgerMutations = []mutation{
 		killer: test{book, "TestTheNewerEntryHoldsWhateverItsStateIs"},
 	},
 	{
+		name: "joined-as-it-was", what: "what joins the labels of a version has the text of one that another invocation is about to take off",
+		file:   "rotation/ledger/ledger.go",
+		old:    "			e.Count++\n			p = p.with(kind, e)\n",
+		new:    "			p = p.with(kind, e)\n",
+		killer: test{book, "TestLabelsAreJoinedByWhatStaysAsItIs"},
+	},
+	{
+		name: "joined-over-a-newer-entry", what: "what joins the labels of a version undoes what another invocation writes meanwhile",
+		file:   "rotation/ledger/ledger.go",
+		old:    "		if e.stays() {\n			e.Count++\n",
+		new:    "		if true {\n			e.Count++\n",
+		killer: test{book, "TestLabelsAreJoinedByWhatStaysAsItIs"},
+	},
+	{
 		name: "hash-left-out", what: "a label says nothing of its version, so that the same text on another one takes it away",
 		file:   "rotation/ledger/codec.go",
 		old:    "	sum := sha256.Sum256([]byte(version))\n",

@@ -88,6 +88,12 @@ var onceMutations = []mutation{
 		}
 `,
 		"held-release: 5 switch"),
+	once("torn-labels-left", "two labels that an interrupted write has left on a version stay, and whoever removes one of them uncovers the other",
+		"rotation/plan/decide.go",
+		"	return append(actions, join(actions, o)...)\n",
+		"	return actions\n",
+		"lost-release: 7 emergency", "single-rollback-reconciles: 10 switch", "lost-release: 7 emergency, 25 day", "lost-release: 7 killed-after, 8 move-back",
+		"lost-release: 7 release, 8 emergency", "lost-release: 1 emergency, 10 killed-after", "lost-release: 7 emergency, 24 emergency"),
 	once("tidied-one-by-one", "the text of a label comes again that another invocation is about to take off",
 		"rotation/act.go",
 		"		if a.Do == plan.Tidy && a.Version == version {\n",

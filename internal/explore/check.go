@@ -450,6 +450,9 @@ func (w *world) open() string {
 	for secret := range w.arns {
 		current := w.labelled(secret, "AWSCURRENT")
 		for _, v := range w.versions(secret) {
+			if labels := ledgerLabels(v); len(labels) > 1 {
+				return fmt.Sprintf("version %s has %d labels: %s", v.id, len(labels), strings.Join(labels, ", "))
+			}
 			for kind, e := range ledgerOf(v) {
 				switch {
 				case strings.Contains(e.label, "=foreign.") && w.isSingle(kind): // remembered with what is foreign
@@ -495,6 +498,17 @@ func (w *world) isForeign(secret, kind int, value string) bool {
 	return false
 }
 
+// ledgerLabels are the labels of a version that the ledger has. In the end there is one at most: whoever removes
+// it is not to uncover what an older one says.
+func ledgerLabels(v version) (labels []string) {
+	for _, label := range v.labels {
+		if strings.HasPrefix(label, "rotation;") {
+			labels = append(labels, label)
+		}
+	}
+	return labels
+}
+
 // noted is what a version's labels say of a kind.
 type noted struct {
 	state, label string
@@ -506,10 +520,7 @@ type noted struct {
 func ledgerOf(v version) iter.Seq2[string, noted] {
 	var kinds []string
 	entries := map[string]noted{}
-	for _, label := range v.labels {
-		if !strings.HasPrefix(label, "rotation;") {
-			continue
-		}
+	for _, label := range ledgerLabels(v) {
 		for _, part := range strings.Split(label, ";")[3:] {
 			kind, text, _ := strings.Cut(part, "=")
 			state, rest, _ := strings.Cut(text, ".")

@@ -186,6 +186,34 @@ func (p Page) with(kind string, e Entry) Page {
 	return p
 }
 
+// Torn reports whether a page that may stay as it is was read from several labels: the write of one
+// was interrupted, or two invocations wrote at once. Of other pages the next state replaces them all.
+func (p Page) Torn() bool {
+	for _, e := range p.Entries {
+		if e.stays() {
+			return len(p.Labels) > 1
+		}
+	}
+	return false
+}
+
+// Joined returns a torn page as one label is to hold it. What stays counts once more, so that the
+// label's text is none of those that it replaces. Nothing else does: a newer entry that was written
+// meanwhile has to win.
+func (p Page) Joined() Page {
+	for kind, e := range p.Entries {
+		if e.stays() {
+			e.Count++
+			p = p.with(kind, e)
+		}
+	}
+	return p
+}
+
+// stays reports whether the entry may stay for good: it goes when an operator acts, when another
+// rotation has converged, or when AWSCURRENT stores the value.
+func (e Entry) stays() bool { return e.State == Foreign || e.State == Failed }
+
 // Empty reports whether the page says nothing, so that the version needs no label.
 func (p Page) Empty() bool { return len(p.Entries) == 0 && p.Rollout == Rollout{} }
 

@@ -134,6 +134,51 @@ func TestOfTwoLabelsOnAVersionTheHigherCountHoldsKindByKind(t *testing.T) {
 	}
 }
 
+func TestLabelsAreJoinedByWhatStaysAsItIs(t *testing.T) {
+	was := Page{Version: one}.With("database", Foreign, began).With("api", Held, began)
+	is := was.With("api", Released, later)
+	var labels []string
+	for _, p := range []Page{was, is} {
+		label, err := p.Label()
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels = append(labels, label)
+	}
+	pageOf := func(labels ...string) Page {
+		b, err := Read(map[string][]string{one: labels})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Page(one)
+	}
+	torn := pageOf(labels...)
+	if pageOf(labels[0]).Torn() || !torn.Torn() {
+		t.Error("a page is torn that has one label, or one is not that has two")
+	}
+	joined, err := torn.Joined().Label()
+	if err != nil || slices.Contains(labels, joined) {
+		t.Fatalf("%v: %s is one of those that it replaces", err, joined)
+	}
+	want := map[string]Entry{"database": {State: Foreign, Count: 2, At: began}, "api": {State: Released, Count: 2, At: later}}
+	if got := pageOf(append(labels, joined)...); !reflect.DeepEqual(got.Entries, want) {
+		t.Errorf("beside its parts it says %+v, want %+v", got.Entries, want)
+	}
+	newer, err := is.With("api", Quarantined, later).Label()
+	if got := pageOf(joined, newer).Entries["api"].State; err != nil || got != Quarantined {
+		t.Errorf("%v: beside a newer entry it says %s", err, got)
+	}
+}
+
+func TestALabelOfWhatAnotherStateFollowsIsNotTorn(t *testing.T) {
+	for _, s := range states {
+		p := Page{Version: one, Labels: []string{"a", "b"}}.With("database", s, began)
+		if stays := s == Foreign || s == Failed; p.Torn() != stays {
+			t.Errorf("%s on two labels: torn is %t", s, p.Torn())
+		}
+	}
+}
+
 func TestTheLatestRolloutOfAllLabelsCounts(t *testing.T) {
 	labels := map[string][]string{}
 	for version, r := range map[string]Rollout{one: {Since: began, Converged: later}, two: {Since: later, Promoted: true}} {

@@ -25,6 +25,8 @@ const (
 	// LookElsewhere: read what the function's other secrets store, and how far their
 	// rollouts have come.
 	LookElsewhere Do = "look at the other secrets"
+	// Join: replace the labels that an interrupted write has left on a version by one.
+	Join Do = "join a version's labels"
 	// FinishRollBack: continue a rollback that was interrupted.
 	FinishRollBack Do = "finish the rollback"
 	// BeginRollout: a value that tasks read at start has changed, and not by a promotion. Note
@@ -150,6 +152,20 @@ func Decide(o Observation) (actions []Action) {
 			actions = append(actions, decideOld(k, old, settled[k.Name], o))
 			actions = append(actions, tidy(k.Name, old)...)
 		}
+	}
+	return append(actions, join(actions, o)...)
+}
+
+// join makes one label of those that an interrupted write has left on a version. Every other write
+// on the version does so too, so this is for a version of which nothing else is to be written,
+// perhaps for good: an operator who removes its label must not uncover an older one. It is left to
+// a tick, because an invocation may be about to remove the other label itself.
+func join(decided []Action, o Observation) (actions []Action) {
+	if !o.Tick || slices.ContainsFunc(decided, func(a Action) bool { return !a.Idle() }) {
+		return nil
+	}
+	for _, version := range o.Torn {
+		actions = append(actions, Action{Do: Join, Version: version, Why: "the write of one of them was interrupted"})
 	}
 	return actions
 }

@@ -50,6 +50,10 @@ type Observation struct {
 	// promoted, and AWSCURRENT was then moved away from it. "": there is none.
 	Left string
 
+	// Torn are the versions, other than AWSPENDING's, with several ledger labels, whose state may
+	// stay as it is.
+	Torn []string
+
 	// RotatingSince is when the rotation in progress began; zero: there is none. RotatingKinds
 	// are the kinds that it changes.
 	RotatingSince time.Time

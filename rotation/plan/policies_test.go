@@ -281,6 +281,20 @@ func TestEachPolicyDecidesByItsOwnReason(t *testing.T) {
 		}, []Do{Ask}},
 		{"an old value of a target of one value, during the rollout", open(), func(_ *Observation, k *Kind) { k.Overlaps = false }, []Do{Wait, Wait}},
 
+		// What an interrupted write has left.
+		{"two labels on a version, and nothing to write", quiet(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, o.Torn = state(ledger.Foreign), []string{"old"}
+		}, []Do{Wait, Join}},
+		{"two labels on two versions, and an operator is needed", quiet(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, o.Torn = state(ledger.Held), []string{"older", "oldest"}
+		}, []Do{Alarm, Join, Join}},
+		{"two labels on a version, and one is to be written", quiet(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, o.Torn = state(ledger.Proven), []string{"old"}
+		}, []Do{NoteOld}},
+		{"two labels on a version, and no tick", quiet(), func(o *Observation, k *Kind) {
+			k.Old[0].Entry, o.Torn, o.Tick = state(ledger.Foreign), []string{"old"}, false
+		}, []Do{Wait}},
+
 		// A quarantine.
 		{"a quarantine that was interrupted", quiet(), func(_ *Observation, k *Kind) {
 			k.Old[0].Entry = ledger.Entry{State: ledger.Quarantined, Count: 2}
