@@ -1,29 +1,35 @@
 package main
 
 import (
+	"context"
 	"testing"
 
-	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
 
 func TestAnEmergencyAndARollbackWorkWhereAPolicyHasEachPasswordNamedAndMuchOfItChanged(t *testing.T) {
-	server := mysqltest.Own(t, mysqlserver.MySQL97) // the policies are the whole server's
+	server := silentServer(t) // the policies are the whole server's
 	app := &rig.Application{CircuitBreaker: true}
 	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = server })
 	d.mustRotate() // the rig's own password does not meet the policy
 	d.mustEnd()
-	for _, statement := range []string{
-		"INSTALL COMPONENT 'file://component_validate_password'",
+	run := func(ctx context.Context, statements ...string) {
+		for _, statement := range statements {
+			if _, err := server.Admin().ExecContext(ctx, statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'")
+	// With the component go its settings, and the next test has the server without them.
+	t.Cleanup(func() {
+		run(context.Background(), "SET GLOBAL password_require_current = DEFAULT", "UNINSTALL COMPONENT 'file://component_validate_password'")
+	})
+	run(t.Context(),
 		"SET GLOBAL validate_password.policy = MEDIUM",
 		"SET GLOBAL validate_password.changed_characters_percentage = 25",
 		"SET GLOBAL password_require_current = ON",
-	} {
-		if _, err := server.Admin().ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	)
 	d.mustPreflight()
 	before := d.password("AWSCURRENT")
 	if err := d.rotateAs("emergency"); err != nil {
