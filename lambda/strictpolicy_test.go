@@ -8,22 +8,24 @@ import (
 )
 
 func TestAnEmergencyAndARollbackWorkWhereAPolicyHasEachPasswordNamedAndMuchOfItChanged(t *testing.T) {
-	server := silentServer(t) // the policies are the whole server's
 	app := &rig.Application{CircuitBreaker: true}
-	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = server })
-	d.mustRotate() // the rig's own password does not meet the policy
+	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = silentServer(t) }) // the policies are the whole server's
+	d.mustRotate()                                                                     // the rig's own password does not meet the policy
 	d.mustEnd()
 	run := func(ctx context.Context, statements ...string) {
 		for _, statement := range statements {
-			if _, err := server.Admin().ExecContext(ctx, statement); err != nil {
+			if _, err := d.MySQL.Admin().ExecContext(ctx, statement); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	run(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'")
-	// With the component go its settings, and the next test has the server without them.
 	t.Cleanup(func() {
-		run(context.Background(), "SET GLOBAL password_require_current = DEFAULT", "UNINSTALL COMPONENT 'file://component_validate_password'")
+		run(context.Background(), // the test's own context has ended
+			"SET GLOBAL password_require_current = DEFAULT",
+			"SET GLOBAL validate_password.policy = DEFAULT, validate_password.changed_characters_percentage = DEFAULT",
+			"UNINSTALL COMPONENT 'file://component_validate_password'",
+		)
 	})
 	run(t.Context(),
 		"SET GLOBAL validate_password.policy = MEDIUM",
