@@ -1,29 +1,37 @@
 package main
 
 import (
+	"context"
 	"testing"
 
-	"mautic-rotation/internal/mysqlserver"
-	"mautic-rotation/internal/mysqlserver/mysqltest"
 	"mautic-rotation/internal/rig"
 )
 
 func TestAnEmergencyAndARollbackWorkWhereAPolicyHasEachPasswordNamedAndMuchOfItChanged(t *testing.T) {
-	server := mysqltest.Own(t, mysqlserver.MySQL97) // the policies are the whole server's
 	app := &rig.Application{CircuitBreaker: true}
-	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = server })
-	d.mustRotate() // the rig's own password does not meet the policy
+	d := deployApplication(t, app, func(o *rig.Options) { o.MySQL = silentServer(t) }) // the policies are the whole server's
+	d.mustRotate()                                                                     // the rig's own password does not meet the policy
 	d.mustEnd()
-	for _, statement := range []string{
-		"INSTALL COMPONENT 'file://component_validate_password'",
+	run := func(ctx context.Context, statements ...string) {
+		for _, statement := range statements {
+			if _, err := d.MySQL.Admin().ExecContext(ctx, statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(t.Context(), "INSTALL COMPONENT 'file://component_validate_password'")
+	t.Cleanup(func() {
+		run(context.Background(), // the test's own context has ended
+			"SET GLOBAL password_require_current = DEFAULT",
+			"SET GLOBAL validate_password.policy = DEFAULT, validate_password.changed_characters_percentage = DEFAULT",
+			"UNINSTALL COMPONENT 'file://component_validate_password'",
+		)
+	})
+	run(t.Context(),
 		"SET GLOBAL validate_password.policy = MEDIUM",
 		"SET GLOBAL validate_password.changed_characters_percentage = 25",
 		"SET GLOBAL password_require_current = ON",
-	} {
-		if _, err := server.Admin().ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	)
 	d.mustPreflight()
 	before := d.password("AWSCURRENT")
 	if err := d.rotateAs("emergency"); err != nil {

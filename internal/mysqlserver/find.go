@@ -141,14 +141,23 @@ func sharedDir(share string) string {
 	return share
 }
 
-// versionLine asks a server program which version it is.
+// versions holds what the programs have answered that versionLine has asked in this process. To ask takes a seventh of the processor
+// time of MariaDB's start.
+var versions sync.Map
+
+// versionLine asks a server program which version it is, once in a process.
 func versionLine(ctx context.Context, program ...string) (string, error) {
+	key := strings.Join(program, "\x00")
+	if line, known := versions.Load(key); known {
+		return line.(string), nil
+	}
 	args := slices.Concat(program[1:], []string{"--no-defaults", "--version"})
 	out, err := exec.CommandContext(ctx, program[0], args...).CombinedOutput()
 	line := strings.TrimSpace(string(out))
 	if err != nil {
 		return "", fmt.Errorf("running %s --version: %w: %s", program[0], err, line)
 	}
+	versions.Store(key, line)
 	return line, nil
 }
 

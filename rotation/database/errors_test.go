@@ -61,7 +61,9 @@ func TestMariaDBsBlockOfAnAccountIsTold(t *testing.T) {
 }
 
 func blockOfAnAccount(t *testing.T, shared *mysqlserver.Server) {
-	f := newFixtureOn(t, mysqltest.Own(t, shared.Series(), "--max-password-errors=2", "--disconnect-on-expired-password=ON"))
+	f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series()))
+	change(t, f.server, "SET GLOBAL max_password_errors = 2", "SET GLOBAL max_password_errors = DEFAULT")
+	change(t, f.server, "SET GLOBAL disconnect_on_expired_password = ON", "SET GLOBAL disconnect_on_expired_password = DEFAULT")
 	f.withAdmin()
 	if said := f.preflight(f.first); strings.Contains(said, "refused logins in a row lock the account") {
 		t.Errorf("two are more than the one that a rotation makes: %s", said)

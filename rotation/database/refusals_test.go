@@ -183,7 +183,7 @@ func TestAServerWhoseLogTellsNeedsNoBaseline(t *testing.T) {
 
 func TestCountersThatWereResetAreNotComparedWithThoseFromBefore(t *testing.T) {
 	mysqltest.EachMariaDB(t, func(t *testing.T, shared *mysqlserver.Server) {
-		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series()))
 		f.withAdmin()
 		f.fill(pendingPassword, f.first)
 		for range 5 {
@@ -217,7 +217,7 @@ func (f *fixture) resetCounters() string {
 
 func TestTheTimeThatAServerHasCountedForIsThatOfItsCounters(t *testing.T) {
 	mysqltest.Each(t, func(t *testing.T, shared *mysqlserver.Server) {
-		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series()))
 		f.accepts(false, "wrong")
 		f.accepts(false, "wrong")
 		const up = 3 * time.Second
@@ -248,7 +248,7 @@ func TestTheTimeThatAServerHasCountedForIsThatOfItsCounters(t *testing.T) {
 
 func TestAQuarantineThatIsRepeatedCostsNoRefusedLoginOnMariaDB(t *testing.T) {
 	mysqltest.EachMariaDB(t, func(t *testing.T, shared *mysqlserver.Server) {
-		f := newFixtureOn(t, mysqltest.Own(t, shared.Series()))
+		f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series()))
 		f.withAdmin()
 		f.fill(pendingPassword, f.first)
 		f.mustQuarantine(pendingPassword, f.first)

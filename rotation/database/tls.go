@@ -82,14 +82,19 @@ func verifyChainOnly(config *tls.Config, roots *x509.CertPool) {
 	}
 }
 
+// defaultRoots are the system's and those of RDS, parsed once.
+var defaultRoots = sync.OnceValue(func() *x509.CertPool {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // an image without any: the RDS roots do
+	}
+	roots.AppendCertsFromPEM(rdsRoots)
+	return roots
+})
+
 func certificateRoots(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			roots = x509.NewCertPool() // an image without any: the RDS roots do
-		}
-		roots.AppendCertsFromPEM(rdsRoots)
-		return roots, nil
+		return defaultRoots(), nil
 	}
 	pem, err := os.ReadFile(caFile) //nolint:gosec // G304: the path is the operator's setting
 	if err != nil {

@@ -147,7 +147,7 @@ func TestWithoutThePrivilegeToReadTheLogRefusedConnectionsCount(t *testing.T) {
 }
 
 func refusedConnectionsCount(t *testing.T, shared *mysqlserver.Server) {
-	f := newFixtureOn(t, mysqltest.Own(t, shared.Series())) // its own: the count is of the whole server
+	f := newFixtureOn(t, mysqltest.Borrow(t, shared.Series())) // the count is of the whole server
 	f.withAdmin()
 	f.quarantined = true
 	f.fill(pendingPassword, f.first)
