@@ -220,6 +220,7 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 	defer cancel()
 	next, err := kind.Generate(limited, credential.Generation{
 		Current: g.current.Doc, Now: g.chosen.Now, Last: g.lastOf(kind.Name()), Emergency: g.chosen.Emergency, Ownership: g.run.ownership(kind),
+		Confirm: func(ctx context.Context) error { return g.run.confirm(ctx, g.current.ID) },
 	})
 	switch {
 	case err != nil && limited.Err() != nil:

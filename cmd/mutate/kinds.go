@@ -110,6 +110,13 @@ var kindMutations = []mutation{
 		killer: test{"rotation/smtp", "TestALostKeyStaysWhereTheUserMayBeSomebodyElses"},
 	},
 	{
+		name: "key-deleted-unconfirmed", what: "an emergency deletes the other access key without reading the labels again: it may have become AWSCURRENT's",
+		file:   "rotation/smtp/generate.go",
+		old:    "	if len(going) > 0 {\n",
+		new:    "	if false {\n",
+		killer: test{"rotation/smtp", "TestAnEmergencyTakesTheOldKeyOfAnOpenOverlapAway"},
+	},
+	{
 		name: "smtp-no-proof", what: "an access key counts as retired without a login that was refused",
 		file:   "rotation/smtp/retire.go",
 		old:    "	return k.refused(ctx, old)\n",

@@ -31,6 +31,10 @@ func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next do
 			continue
 		}
 		// The call names the key. If it takes effect late, it deletes no other one.
+		defer k.w.running.aboutToTake(key.text)()
+		if err := credential.Confirmed(ctx, g.Confirm); err != nil {
+			return document.Document{}, err
+		}
 		if err := k.delete(g.Current, "delete the old key for an emergency", key.text); err != nil {
 			return document.Document{}, err
 		}

@@ -55,6 +55,10 @@ type Generation struct {
 	// rotation.
 	Emergency bool
 
+	// Confirm reads the labels again. It fails if Current is no longer AWSCURRENT. An Issuer calls
+	// it before it deletes what a version stores. See Confirmed.
+	Confirm func(ctx context.Context) error
+
 	Ownership // for an Issuer
 }
 

@@ -252,6 +252,15 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 			o.Rotating, o.RotatingSince, o.RotatingKinds = true, o.Now, []string{"database"}
 			k.Wanted.Entry.State = ledger.Revoking
 		}), "database: wait; secret: alarm; database: wait…"},
+		{"an emergency is pending that has marked nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Rotating, o.EmergencyPending, o.RotatingSince, o.RotatingKinds = true, true, o.Now, []string{"database"}
+		}), "secret: alarm; database: wait…"},
+		{"an emergency is pending that has stored nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Rotating, o.EmergencyPending = true, true
+		}), "secret: alarm; database: wait…"},
+		{"another rotation is pending that has stored nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Rotating = true
+		}), "secret: roll back database,smtp,api,admin,webhook"},
 		{"a value is in quarantine", rolling(), failing(func(_ *Observation, k *Kind) { k.Old[0].Entry.State = ledger.Quarantined }), "secret: alarm; database: restore the value…"},
 		{"too few new tasks when the time is over", rolling(), func(o *Observation, _ *Kind) {
 			answered(o)

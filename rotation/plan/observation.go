@@ -43,6 +43,9 @@ type Observation struct {
 	// make Secrets Manager abandon that rotation.
 	Rotating bool
 
+	// EmergencyPending: the rotation in progress is an emergency.
+	EmergencyPending bool
+
 	// Edited: AWSPENDING's version was not made from AWSCURRENT's present document.
 	Edited bool
 

@@ -358,10 +358,16 @@ func mayRollBack(o Observation) obstacle {
 func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
 
 // emergencyIsPending reports whether an emergency is about to replace the values that a rollback
-// would move away from.
+// would move away from. A call of it may be in progress that was decided on AWSCURRENT as it is: it
+// would take away what the rollback makes current. While it has stored no version, it may be about
+// every kind.
 func emergencyIsPending(o Observation) bool {
+	if o.EmergencyPending && len(o.RotatingKinds) == 0 {
+		return true
+	}
 	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
-		return k.Wanted.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name)
+		_, promoted := k.PromotedOver(o.Rollout.Rollout)
+		return slices.Contains(o.RotatingKinds, k.Name) && (k.Wanted.Entry.State == ledger.Revoking || o.EmergencyPending && promoted)
 	})
 }
 

@@ -44,6 +44,7 @@ type fixture struct {
 
 	documents []document.Document // that the secret's versions hold
 	busy      bool
+	moved     error // what Generate's Confirm says
 }
 
 // setup is what a test may want otherwise.
@@ -160,7 +161,10 @@ func (f *fixture) ownership() credential.Ownership {
 }
 
 func (f *fixture) generate(emergency bool) (document.Document, error) {
-	return f.kind.Generate(f.ctx, credential.Generation{Current: f.documents[0], Emergency: emergency, Ownership: f.ownership()})
+	return f.kind.Generate(f.ctx, credential.Generation{
+		Current: f.documents[0], Emergency: emergency, Ownership: f.ownership(),
+		Confirm: func(context.Context) error { return f.moved },
+	})
 }
 
 // rotated is a change whose pending value Generate has made, and the secret

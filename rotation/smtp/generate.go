@@ -60,6 +60,12 @@ func (k *Kind) makeRoom(ctx context.Context, g credential.Generation, current st
 	if err != nil {
 		return err
 	}
+	if len(going) > 0 {
+		// A rollback may have made the other key's version current since.
+		if err := credential.Confirmed(ctx, g.Confirm); err != nil {
+			return err
+		}
+	}
 	removed, err := k.deleteKeys(ctx, going)
 	for _, what := range removed {
 		g.Log.Warn("deleted to make room for a new one", "what", what)

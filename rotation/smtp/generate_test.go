@@ -105,6 +105,12 @@ func TestAnEmergencyTakesTheOldKeyOfAnOpenOverlapAway(t *testing.T) {
 	_, err := f.generate(false)
 	f.needs(err, "release or abandon")
 	f.wantKeys(f.first.ID+" Active", old.ID+" Active")
+	f.moved = errors.New("AWSCURRENT has moved")
+	if _, err := f.generate(true); !errors.Is(err, f.moved) {
+		t.Errorf("a key is deleted that may have become AWSCURRENT's: %v", err)
+	}
+	f.wantKeys(f.first.ID+" Active", old.ID+" Active")
+	f.moved = nil
 	pending, err := f.generate(true)
 	if err != nil {
 		t.Fatal(err)
