@@ -240,6 +240,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 	s.plan = plan.Observation{
 		Now: m.At, Tick: tick, Limits: r.limits.plan(), Adopting: s.adopting(),
 		Moved:     r.found.moved,
+		GaveUp:    r.gaveUp,
 		Emergency: r.byEmergency(s.current),
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
 		Rotating:  s.pending != "", EmergencyPending: s.pending != "" && r.byEmergency(s.pending),

@@ -22,7 +22,9 @@ func (r *Rotator) Abandon(ctx context.Context, secretARN string, log *slog.Logge
 	if err := run.abandon(ctx); err != nil {
 		return run.answer(nil, nil), fmt.Errorf("abandon: %w", err)
 	}
-	return r.Reconcile(ctx, secretARN, log, secrets)
+	after := r.newRun(Event{SecretID: secretARN}, log, secrets)
+	after.gaveUp = run.gaveUp
+	return after.reconcile(ctx, true)
 }
 
 func (r *run) abandon(ctx context.Context) error {
@@ -45,6 +47,7 @@ func (r *run) abandon(ctx context.Context) error {
 	if err := r.write.MoveLabel(ctx, secret.Pending, "", pending); err != nil {
 		return err
 	}
+	r.gaveUp = true
 	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending)
 	return nil
 }

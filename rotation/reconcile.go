@@ -41,11 +41,7 @@ func (r *Rotator) ReconcileOnMove(ctx context.Context, secretARN string, at time
 func (r *Rotator) reconcile(ctx context.Context, secretARN string, tick bool, moved time.Time, to string, log *slog.Logger, secrets *scrub.Secrets) (report.Secret, error) {
 	run := r.newRun(Event{SecretID: secretARN}, log, secrets)
 	run.moved, run.movedTo = moved, to
-	found, err := run.reconcile(ctx, tick)
-	if err != nil {
-		return found, fmt.Errorf("reconcile: %w", err)
-	}
-	return found, nil
+	return run.reconcile(ctx, tick)
 }
 
 // maxRounds bounds how often one invocation observes anew. The longest sequence, a rollback of
@@ -59,13 +55,21 @@ func (r *run) reconcile(ctx context.Context, tick bool) (report.Secret, error) {
 		return r.notAdmitted(errors.Join(faults...)), nil
 	}
 	if s == nil {
-		return r.answer(nil, nil), errors.Join(faults...)
+		return r.answer(nil, nil), reconciling(faults)
 	}
 	if tick || !s.idle() {
 		faults = append(faults, r.sweep(ctx, r.kinds))
 	}
 	r.gauge(s, actions)
-	return r.answer(s, actions), errors.Join(faults...)
+	return r.answer(s, actions), reconciling(faults)
+}
+
+// reconciling is the error of a reconcile; nil without a fault.
+func reconciling(faults []error) error {
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	return nil
 }
 
 // notDescribed reports whether AWS denies the function DescribeSecret. A version that it may not

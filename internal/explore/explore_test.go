@@ -209,6 +209,8 @@ func TestWhatTheSearchHasFoundHoldsNow(t *testing.T) {
 		"rotation-left: undisturbed",
 		"held-reconciles: 13 killed-after",
 		"emergency-setSecret-reconcile: 1 key-deleted, 7 switch",
+		"emergency-setSecret-reconcile: 1 key-deleted, 7 abandon",
+		"emergency-createSecret-reconcile: 14 key-deleted, 20 abandon",
 		"emergency-createSecret-reconcile: 14 key-deleted, 19 late-at-the-end",
 		"emergency-createSecret-reconcile: 14 switch, 15 key-deleted",
 		"held-reconciles: 12 lock-lost, 13 switch",

@@ -258,6 +258,15 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 		{"an emergency is pending that has stored nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Rotating, o.EmergencyPending = true, true
 		}), "secret: alarm; database: wait…"},
+		{"a rotation was given up just now", rolling(), failing(func(o *Observation, k *Kind) {
+			k.Old = append(k.Old, Value{Version: "given up", Entry: entry(ledger.GivenUp, o.Now.Add(-longestCall+time.Second)), Probe: Denied})
+		}), "secret: wait; database: wait; database: retire the value…"},
+		{"a rotation was given up just now that had stored nothing", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.GaveUp = true
+		}), "secret: wait; database: wait…"},
+		{"a rotation was given up before", rolling(), failing(func(o *Observation, k *Kind) {
+			k.Old = append(k.Old, Value{Version: "given up", Entry: entry(ledger.GivenUp, o.Now.Add(-longestCall)), Probe: Denied})
+		}), "secret: roll back database,smtp,api,admin,webhook"},
 		{"another rotation is pending that has stored nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Rotating = true
 		}), "secret: roll back database,smtp,api,admin,webhook"},

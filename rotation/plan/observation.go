@@ -46,6 +46,9 @@ type Observation struct {
 	// EmergencyPending: the rotation in progress is an emergency.
 	EmergencyPending bool
 
+	// GaveUp: an operator has just given a rotation up, and this reconcile follows.
+	GaveUp bool
+
 	// Edited: AWSPENDING's version was not made from AWSCURRENT's present document.
 	Edited bool
 

@@ -371,10 +371,34 @@ func emergencyIsPending(o Observation) bool {
 	})
 }
 
+// longestCall is longer than a step takes from its last look at the labels to the end of the
+// statement that follows.
+const longestCall = time.Minute
+
+// lastGivenUp is when a rotation was last given up whose values are still to be retired, as far as
+// is known; zero: none was. If a step of it had looked at the labels before, its statement may still
+// take effect. A rotation that has stored nothing leaves no label.
+func lastGivenUp(o Observation) (at time.Time) {
+	if o.GaveUp {
+		at = o.Now
+	}
+	for _, k := range o.Kinds {
+		for _, old := range k.Old {
+			if old.Entry.State == ledger.GivenUp && old.Entry.At.After(at) {
+				at = old.Entry.At
+			}
+		}
+	}
+	return at
+}
+
 // fail rolls back a failing rollout, if that is allowed. It probes the old values first.
 func fail(o Observation, reason string) []Action {
 	if why := mayRollBack(o); why != (obstacle{}) {
 		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why.why, Remedy: why.remedy}}
+	}
+	if end := lastGivenUp(o).Add(longestCall); o.Now.Before(end) {
+		return until(end, waiting("%s; a rotation was given up, and a call of it may be in progress, so nothing is rolled back yet", reason)...)
 	}
 	var ask []Action
 	var back []string
@@ -426,7 +450,7 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	actions := fail(o, "an operator asked for it")
 	for _, a := range actions {
 		if a.Idle() {
-			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, "try again when it answers"))
+			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, "try again in a minute"))
 		}
 	}
 	return actions, nil
