@@ -141,7 +141,7 @@ func (g *generator) refusal() error {
 
 // make asks each kind for a new value. A kind that cannot be rotated now is left out, so that the
 // others do not have to wait. A fault that may pass gets a few seconds to do so. make fails only
-// if the invocation's time runs out.
+// if the invocation's time runs out, or if this rotation may not go on.
 func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
 	pause := g.run.pauses.Generate
 	for attempt := 1; len(kinds) > 0; attempt++ {
@@ -163,6 +163,8 @@ func (g *generator) make(ctx context.Context, kinds []credential.Kind) error {
 			case attempt < generateAttempts && mayPass(err) && !isShort(ctx):
 				g.run.log.Warn("no new value yet: trying again", "kind", kind.Name(), "error", err)
 				again = append(again, kind)
+			case isUnconfirmed(err):
+				return err
 			default:
 				g.chosen.LeaveOut(kind.Name(), err.Error())
 			}
@@ -220,7 +222,12 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 	defer cancel()
 	next, err := kind.Generate(limited, credential.Generation{
 		Current: g.current.Doc, Now: g.chosen.Now, Last: g.lastOf(kind.Name()), Emergency: g.chosen.Emergency, Ownership: g.run.ownership(kind),
-		Confirm: func(ctx context.Context) error { return g.run.confirm(ctx, g.current.ID) },
+		Confirm: func(ctx context.Context) error {
+			if err := g.run.confirm(ctx, g.current.ID); err != nil {
+				return unconfirmed{err}
+			}
+			return nil
+		},
 	})
 	switch {
 	case err != nil && limited.Err() != nil:
@@ -229,6 +236,16 @@ func (g *generator) ask(ctx context.Context, kind credential.Kind, share time.Du
 		return document.Document{}, errors.New("it made no new value")
 	}
 	return next, err
+}
+
+// unconfirmed is an error of Generation.Confirm. It is about the rotation, not about a kind.
+type unconfirmed struct{ error }
+
+func (e unconfirmed) Unwrap() error { return e.error }
+
+func isUnconfirmed(err error) bool {
+	_, ok := errors.AsType[unconfirmed](err)
+	return ok
 }
 
 // mayPass reports whether a kind may succeed in some seconds: its target has not answered, or AWS

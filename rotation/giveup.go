@@ -23,6 +23,7 @@ func (r *run) giveUp(ctx context.Context, m secret.Metadata, cause error) error 
 	if err := r.write.MoveLabel(ctx, secret.Pending, "", pending); err != nil {
 		return errors.Join(cause, err)
 	}
+	r.gaveUp = true
 	r.log.Warn("the rotation was given up", audit, didAbandon, "version", pending, "why", cause)
 	if r.event.Token == "" {
 		r.notice(didAbandon, "the rotation to version %s was given up: %v", pending, cause)

@@ -243,7 +243,7 @@ func (r *run) lookAt(ctx context.Context, m secret.Metadata, tick bool) (*sight,
 		GaveUp:    r.gaveUp,
 		Emergency: r.byEmergency(s.current),
 		Finishing: r.event.Token != "" && r.event.Token == s.current,
-		Rotating:  s.pending != "", EmergencyPending: s.pending != "" && r.byEmergency(s.pending),
+		Rotating:  s.pending != "", EmergencyPending: s.pending != "" && s.pending != r.event.Token && r.byEmergency(s.pending),
 		Looked: r.found.looked && r.found.since.Equal(s.rollout().Since), Health: r.found.health, Ill: r.found.ill,
 		Rollout: plan.Rollout{
 			Rollout: s.rollout(), Services: r.found.services,

@@ -45,19 +45,19 @@ func (r *run) rollBack(ctx context.Context, s *sight, kinds []string) error {
 // finishRollBack moves AWSCURRENT away from a version that is marked as rolled
 // back.
 func (r *run) finishRollBack(ctx context.Context, s *sight) error {
-	bad := s.page()
+	if s.plan.EmergencyPending {
+		if err := r.unmark(ctx, s); err != nil {
+			return err
+		}
+		return fmt.Errorf("an emergency has begun during a rollback: %w", errAnew)
+	}
 	target, kinds, err := r.goBackTo(ctx, s)
 	if err != nil {
 		return err
 	}
 	if len(kinds) == 0 {
 		r.log.Error("a rollback was interrupted, and no version has a value to go back to: AWSCURRENT stays", "version", s.current)
-		for _, name := range bad.Kinds() {
-			if bad.Entries[name].State == ledger.RolledBack {
-				bad = bad.With(name, ledger.Proven, s.m.At)
-			}
-		}
-		return r.writePage(ctx, bad)
+		return r.unmark(ctx, s)
 	}
 	if slices.Contains(s.m.Labels[s.current], secret.Pending) {
 		// Left there it would block every later rotation, and have this one tried again.
@@ -77,6 +77,17 @@ func (r *run) finishRollBack(ctx context.Context, s *sight) error {
 	r.notice(didRollBack, "the rotation of %s was rolled back: version %s is AWSCURRENT, with the old values. The values of version %s are retired when no task uses them. See the tasks' logs for what the application reported, and the services' events for what ECS did. The schedule does not rotate again until a manual rotation has converged, or you %s", inWords(kinds), target, s.current, howToRelease)
 	r.measure(Metric{Name: metricRolledBack, Unit: count, Value: 1})
 	return nil
+}
+
+// unmark takes back the mark of a rollback that is not to be finished.
+func (r *run) unmark(ctx context.Context, s *sight) error {
+	page := s.page()
+	for _, name := range page.Kinds() {
+		if page.Entries[name].State == ledger.RolledBack {
+			page = page.With(name, ledger.Proven, s.m.At)
+		}
+	}
+	return r.writePage(ctx, page)
 }
 
 // goBackTo chooses the version to go back to for the marked kinds: the one with the old values,

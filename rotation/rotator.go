@@ -172,7 +172,7 @@ type run struct {
 	aws     *secret.AWSClock
 	moved   time.Time // when AWSCURRENT was moved, according to the event; zero: the event reports no move
 	movedTo string    // the version that it was moved to; "": the event does not say
-	gaveUp  bool      // an operator has just given a rotation up
+	gaveUp  bool      // this invocation has given up a rotation
 	whole   bool      // look at everything, even if nothing is open
 	checks  string    // what the log calls the checks; "": preflight
 	found   *findings

@@ -107,8 +107,8 @@ func (r *run) confirmUnchanged(s *sight, a plan.Action, decided ledger.Entry) fu
 	}
 }
 
-// confirmQuiet reads the labels again. It fails with errAnew if AWSCURRENT has moved, and if a
-// rotation of the kind is in progress.
+// confirmQuiet reads the labels again. It fails if a rotation of the kind is in progress, and with
+// errAnew if AWSCURRENT has moved.
 func (r *run) confirmQuiet(ctx context.Context, currentID, kind string) (ledger.Book, error) {
 	m, err := r.read.Describe(ctx)
 	if err != nil {

@@ -334,6 +334,30 @@ func Scenarios() (all []*Scenario) {
 		w.do(MoveBack)
 	}, tick, Invocation{"reconcile after a move", reconcileOnMove(move{0, began.Add(20 * 24 * time.Hour)})})
 
+	// An emergency while a promotion fails.
+	add("failing-emergency", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.leak()
+		w.newRotation("emergency.")
+	}, of(rotation.CreateSecret, token("emergency.", 78)), tick)
+	add("failing-emergency-of-one", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.leak()
+		w.newRotation("only.smtp.emergency.")
+	}, of(rotation.CreateSecret, token("only.smtp.emergency.", 78)), tick)
+	add("failing-emergency-of-another", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.rotated()
+		w.breaksWith(token("only.database.", 77))
+		w.leak()
+		w.newRotation("only.smtp.emergency.")
+	}, of(rotation.CreateSecret, token("only.smtp.emergency.", 78)), tick)
+	add("marked-emergency", Scenario{Kinds: mixed, Broken: true}, func(w *world) {
+		w.breaks()
+		w.killedBefore("UpdateSecretVersionStage AWSCURRENT", reconcile(0))
+		w.leak()
+		w.newRotation("emergency.")
+	}, of(rotation.CreateSecret, token("emergency.", 78)), tick)
+
 	// Held, and released.
 	held := func(w *world) {
 		w.rotated()

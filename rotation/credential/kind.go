@@ -55,8 +55,9 @@ type Generation struct {
 	// rotation.
 	Emergency bool
 
-	// Confirm reads the labels again. It fails if Current is no longer AWSCURRENT. An Issuer calls
-	// it before it deletes what a version stores. See Confirmed.
+	// Confirm reads the labels again. It fails if Current is no longer AWSCURRENT, or if the
+	// rotation was given up. An Issuer calls it before it deletes what a version stores. See
+	// Confirmed.
 	Confirm func(ctx context.Context) error
 
 	Ownership // for an Issuer

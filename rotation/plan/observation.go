@@ -43,10 +43,11 @@ type Observation struct {
 	// make Secrets Manager abandon that rotation.
 	Rotating bool
 
-	// EmergencyPending: the rotation in progress is an emergency.
+	// EmergencyPending: the rotation in progress is an emergency, and this invocation is none of
+	// its steps.
 	EmergencyPending bool
 
-	// GaveUp: an operator has just given a rotation up, and this reconcile follows.
+	// GaveUp: this invocation has given up a rotation, or follows an operator's abandon.
 	GaveUp bool
 
 	// Edited: AWSPENDING's version was not made from AWSCURRENT's present document.

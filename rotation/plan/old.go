@@ -11,8 +11,8 @@ import (
 // Decisions about values that are not wanted.
 
 // decideOld decides about a value that is not wanted. It keeps a value that another secret's
-// tasks start with. It also keeps the entry of a value that a target of one value may have: nobody
-// tries such a value, and only the target's answer about AWSCURRENT's shows that it has gone.
+// tasks start with. It also keeps the entry of a value that a target of one value may have: the
+// engine never logs in with such a value, and only the target's answer about AWSCURRENT's shows that it has gone.
 func decideOld(k Kind, old Value, settled bool, o Observation) Action {
 	a := decideAlone(k, old, settled, o)
 	switch {

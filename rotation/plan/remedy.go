@@ -19,7 +19,7 @@ const (
 	remedyUnclear   = "let the function reach the login page at MAUTIC_URL past whatever answers instead, or correct MAUTIC_URL"
 
 	remedyEmergency = "fix the application: the old value has leaked, so nothing is rolled back"
-	remedyPending   = "let the pending emergency finish, or send abandon"
+	remedyPending   = "let the pending emergency finish; if its steps fail, send abandon and start it again"
 	remedyTwice     = "fix the application: it does not start with the old values either"
 	remedyByHand    = "correct what was stored in the secret, or move AWSCURRENT back by hand"
 	remedyConverged = "fix the application, or move AWSCURRENT back by hand while the old value is accepted"

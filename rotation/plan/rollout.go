@@ -357,17 +357,12 @@ func mayRollBack(o Observation) obstacle {
 // emergency reports whether old values have leaked and are still to be retired.
 func emergency(o Observation) bool { return slices.ContainsFunc(o.Kinds, leaked) }
 
-// emergencyIsPending reports whether an emergency is about to replace the values that a rollback
-// would move away from. A call of it may be in progress that was decided on AWSCURRENT as it is: it
-// would take away what the rollback makes current. While it has stored no version, it may be about
-// every kind.
+// emergencyIsPending reports whether an emergency is about to replace values. One of its calls may
+// be under way, and would take away what a rollback makes current. A rollback of other kinds would
+// give up the emergency, because AWSCURRENT moves. The emergency's createSecret rolls back first.
 func emergencyIsPending(o Observation) bool {
-	if o.EmergencyPending && len(o.RotatingKinds) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(o.Kinds, func(k Kind) bool {
-		_, promoted := k.PromotedOver(o.Rollout.Rollout)
-		return slices.Contains(o.RotatingKinds, k.Name) && (k.Wanted.Entry.State == ledger.Revoking || o.EmergencyPending && promoted)
+	return o.EmergencyPending || slices.ContainsFunc(o.Kinds, func(k Kind) bool {
+		return k.Wanted.Entry.State == ledger.Revoking && slices.Contains(o.RotatingKinds, k.Name)
 	})
 }
 
@@ -398,7 +393,7 @@ func fail(o Observation, reason string) []Action {
 		return []Action{{Do: Alarm, Why: reason + "; it is not rolled back, since " + why.why, Remedy: why.remedy}}
 	}
 	if end := lastGivenUp(o).Add(longestCall); o.Now.Before(end) {
-		return until(end, waiting("%s; a rotation was given up, and a call of it may be in progress, so nothing is rolled back yet", reason)...)
+		return until(end, waiting("%s; a rotation was given up, and one of its calls may be under way, so nothing is rolled back yet", reason)...)
 	}
 	var ask []Action
 	var back []string
@@ -450,7 +445,11 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	actions := fail(o, "an operator asked for it")
 	for _, a := range actions {
 		if a.Idle() {
-			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, "try again in a minute"))
+			again := "try again when it answers"
+			if !a.Until.IsZero() {
+				again = "try again in a minute"
+			}
+			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, again))
 		}
 	}
 	return actions, nil
