@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -331,5 +332,30 @@ func TestWhatTheErrorSaysLeadsOutOfARotationThatWasTurnedOff(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Confirm says that the rotation may not go on. That is no fault of the credential that asked.
+func TestARotationThatIsGivenUpWhileItMakesValuesStoresNone(t *testing.T) {
+	smtp := newIssuer()
+	e := newEngine(t, smtp)
+	e.services.stale = true // so that both keys stay
+	e.mustRotate()
+	given := 0
+	smtp.at = func(method string) {
+		if method == "generate" {
+			given++
+			if _, err := e.Abandon(t.Context(), e.arn, slog.New(slog.NewTextHandler(&e.log, nil)), &scrub.Secrets{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	e.fails(e.rotate("emergency."+uuid), "its rotation was given up")
+	if given != 1 || smtp.accepts() != "smtp-0 smtp-1" {
+		t.Errorf("given up %d times, and accepted are %s", given, smtp.accepts())
+	}
+	e.nothingPending()
+	if strings.Contains(e.log.String(), "left out") {
+		t.Error("the log says that a credential was left out")
 	}
 }

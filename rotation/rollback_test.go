@@ -13,6 +13,7 @@ import (
 	"mautic-rotation/internal/localaws/wire"
 	"mautic-rotation/internal/scrub"
 	"mautic-rotation/rotation"
+	"mautic-rotation/rotation/credential"
 )
 
 // How a rotation is rolled back, given up or turned round by hand.
@@ -32,6 +33,28 @@ func TestARollbackLeavesNoVersionPending(t *testing.T) {
 	if err := e.rotate(uuid); err != nil {
 		t.Error(err)
 	}
+}
+
+// A call that the step has sent may still be under way.
+func TestAStepThatGivesUpDoesNotRollBackAtOnce(t *testing.T) {
+	smtp := newIssuer()
+	e := newEngine(t, smtp)
+	e.services.stale = true
+	e.mustRotate()
+	e.before = func(step rotation.Step) error {
+		if step == rotation.SetSecret {
+			e.services.failing = true
+			smtp.accept("smtp-1") // somebody has deleted the new key
+		}
+		return nil
+	}
+	e.fails(e.rotate("only.smtp.emergency."+uuid), credential.ErrLost.Error())
+	e.nothingPending()
+	e.currentHolds("database-1", "admin-1")
+	e.logSays("one of its calls may be under way")
+	e.aws.Clock().Advance(time.Minute)
+	e.reconcile()
+	e.currentHolds("database-0", "admin-0")
 }
 
 // TestARollbackLeavesWhatAnEarlierRotationHasReplaced: the overlap of an API client lasts for

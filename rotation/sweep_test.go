@@ -36,6 +36,12 @@ func (k *issuer) Generate(ctx context.Context, g credential.Generation) (next do
 	if _, err := k.Sweep(ctx, g.Ownership); err != nil {
 		return document.Document{}, err
 	}
+	k.begin("generate")
+	if len(strings.Fields(k.accepts())) > 1 && g.Emergency {
+		if err := credential.Confirmed(ctx, g.Confirm); err != nil {
+			return document.Document{}, err
+		}
+	}
 	err = k.call(func() error {
 		k.mu.Lock()
 		defer k.mu.Unlock()

@@ -110,6 +110,20 @@ var kindMutations = []mutation{
 		killer: test{"rotation/smtp", "TestALostKeyStaysWhereTheUserMayBeSomebodyElses"},
 	},
 	{
+		name: "left-out-when-given-up", what: "a rotation that was given up while it made its values leaves a credential out, and goes on",
+		file:   "rotation/generate.go",
+		old:    "			case isUnconfirmed(err):\n				return err\n",
+		new:    "",
+		killer: test{engine, "TestARotationThatIsGivenUpWhileItMakesValuesStoresNone"},
+	},
+	{
+		name: "gave-up-by-itself", what: "a step that gives up by itself rolls back at once, while a call of its may take effect late",
+		file:   "rotation/giveup.go",
+		old:    "	r.gaveUp = true\n",
+		new:    "",
+		killer: test{engine, "TestAStepThatGivesUpDoesNotRollBackAtOnce"},
+	},
+	{
 		name: "key-deleted-unconfirmed", what: "an emergency deletes the other access key without reading the labels again: it may have become AWSCURRENT's",
 		file:   "rotation/smtp/generate.go",
 		old:    "	if len(going) > 0 {\n",

@@ -255,6 +255,9 @@ func TestAPromotionThatDoesNotComeUpIsRolledBackWhereThatHelps(t *testing.T) {
 		{"an emergency is pending that has marked nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Rotating, o.EmergencyPending, o.RotatingSince, o.RotatingKinds = true, true, o.Now, []string{"database"}
 		}), "secret: alarm; database: wait…"},
+		{"an emergency is pending of a kind that was not promoted", rolling(), failing(func(o *Observation, _ *Kind) {
+			o.Rotating, o.EmergencyPending, o.RotatingSince, o.RotatingKinds = true, true, o.Now, []string{"another"}
+		}), "secret: alarm; database: wait…"},
 		{"an emergency is pending that has stored nothing yet", rolling(), failing(func(o *Observation, _ *Kind) {
 			o.Rotating, o.EmergencyPending = true, true
 		}), "secret: alarm; database: wait…"},

@@ -445,14 +445,18 @@ func AskedToRollBack(o Observation) ([]Action, error) {
 	actions := fail(o, "an operator asked for it")
 	for _, a := range actions {
 		if a.Idle() {
-			again := "try again when it answers"
-			if !a.Until.IsZero() {
-				again = "try again in a minute"
-			}
-			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, again))
+			return nil, fmt.Errorf("%s: %s", a.Why, cmp.Or(a.Remedy, tryAgain(a)))
 		}
 	}
 	return actions, nil
+}
+
+// tryAgain says when a rollback may be asked for again.
+func tryAgain(a Action) string {
+	if a.Until.IsZero() {
+		return "try again when it answers"
+	}
+	return "try again in a minute"
 }
 
 // begun is a time just before the promotion that a rollout is about: Since is the following
