@@ -149,13 +149,14 @@ type findings struct {
 
 	begun *ledger.Rollout // of an emergency, whose redeploy follows retiring the old values
 
-	moved    bool // AWSCURRENT was rolled back by this invocation
-	looked   bool
-	wholly   bool      // the services' tasks were looked at too
-	since    time.Time // of the rollout that was looked at
-	services []rollout.Service
-	health   plan.Health
-	ill      string // what is wrong with the application
+	moved      bool // AWSCURRENT was rolled back by this invocation
+	unfinished bool // a rollback by this invocation has failed, perhaps after a write that was not answered
+	looked     bool
+	wholly     bool      // the services' tasks were looked at too
+	since      time.Time // of the rollout that was looked at
+	services   []rollout.Service
+	health     plan.Health
+	ill        string // what is wrong with the application
 }
 
 // watched is what was seen of a value's use while it was in a state.

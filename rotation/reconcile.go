@@ -137,6 +137,7 @@ func (r *run) settle(ctx context.Context, tick bool, without ...plan.Do) (s *sig
 			}
 			if err.err != nil {
 				failed[keyOf(err.action)] = true
+				r.found.unfinished = r.found.unfinished || err.action.Do == plan.RollBack || err.action.Do == plan.FinishRollBack
 				if !errors.Is(err.err, errBusy) {
 					faults = append(faults, err.err)
 				}

@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,34 @@ func TestARollbackLeavesNoVersionPending(t *testing.T) {
 	e.reconcile()
 	if err := e.rotate(uuid); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARollbackTakesItsMarkBackIfAnEmergencyHasBegun(t *testing.T) {
+	e := newEngine(t)
+	e.services.stale = true
+	e.mustRotate()
+	e.before = func(step rotation.Step) error {
+		if step == rotation.SetSecret {
+			return errors.New("not now")
+		}
+		return nil
+	}
+	began := false
+	e.services.failing = true
+	e.beforeCall("UpdateSecretVersionStage", "=rolledback.", func() wire.Fault {
+		began, e.services.failing = true, false
+		e.fails(e.rotate("emergency."+uuid), "not now")
+		return wire.Fault{}
+	})
+	e.reconcile()
+	if !began {
+		t.Fatal("nothing was rolled back")
+	}
+	e.currentHolds("database-1", "admin-1")
+	e.logSays("an emergency has begun during a rollback")
+	if labels := strings.Join(e.version("AWSCURRENT").Labels, " "); strings.Contains(labels, "rolledback") {
+		t.Errorf("AWSCURRENT is marked: %s", labels)
 	}
 }
 

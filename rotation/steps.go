@@ -41,17 +41,12 @@ func (r *run) createSecret(ctx context.Context) error {
 	for _, fault := range faults {
 		r.log.Warn("before the rotation", "error", fault)
 	}
-	if len(faults) > 0 { // what failed may have written labels before
-		if seen, err = r.look(ctx, false); err != nil {
-			return err
-		}
-	}
 	state = r.rotation(seen.m)
 	if err := plan.Guard(state); err != nil {
 		return err
 	}
-	if seen.plan.RollingBack() {
-		return errors.New("a rollback is in progress, and could not be finished now: the rotation begins when it is complete")
+	if r.found.unfinished { // AWSCURRENT may be about to move, and an emergency deletes what it would move to
+		return errors.Join(append([]error{errors.New("a rollback could not be finished now: the rotation begins when it is complete")}, faults...)...)
 	}
 	current, err := r.read.Current(ctx, state.Current)
 	if err != nil {

@@ -117,6 +117,13 @@ var kindMutations = []mutation{
 		killer: test{engine, "TestARotationThatIsGivenUpWhileItMakesValuesStoresNone"},
 	},
 	{
+		name: "rollback-finished-into-an-emergency", what: "a rollback is finished though an emergency has begun",
+		file:   "rotation/rollback.go",
+		old:    "	if s.plan.EmergencyPending {\n",
+		new:    "	if false {\n",
+		killer: test{engine, "TestARollbackTakesItsMarkBackIfAnEmergencyHasBegun"},
+	},
+	{
 		name: "gave-up-by-itself", what: "a step that gives up by itself rolls back at once, while a call of its may take effect late",
 		file:   "rotation/giveup.go",
 		old:    "	r.gaveUp = true\n",
